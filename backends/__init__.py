@@ -1,0 +1,108 @@
+"""The list of backends, and how to open one.
+
+Sessions, tests and pages derive from this list. A backend from outside the tree is named
+``package.module:Class`` or ``path/to/file.py:Class`` instead.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from backends.adapter import Backend, DeviceNotFound, Inputs, Result, Unsupported
+from backends.dialects import JAX_SCAN, PYTORCH, TENSORFLOW_LEGACY, Dialect
+
+
+class Entry(NamedTuple):
+    """Where an adapter lives, the extra that installs its framework, and its dialect."""
+
+    target: str
+    extra: str
+    dialect: Dialect
+
+
+_TF = "backends.tensorflow_dynamic_rnn"
+
+BACKENDS: dict[str, Entry] = {
+    "tensorflow_dynamic_rnn": Entry(f"{_TF}:Session", "tensorflow", TENSORFLOW_LEGACY),
+    "tensorflow_dynamic_rnn_function": Entry(f"{_TF}:Function", "tensorflow", TENSORFLOW_LEGACY),
+    "tensorflow_dynamic_rnn_xla": Entry(f"{_TF}:Xla", "tensorflow", TENSORFLOW_LEGACY),
+    "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
+    "jax_scan": Entry("backends.jax_scan:JaxScan", "jax", JAX_SCAN),
+}
+
+EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.values()))
+"""The optional dependencies, one environment each."""
+
+
+class BackendNotFound(Exception):
+    """No such backend, or its framework is not installed; the text says what to do."""
+
+
+def find(name: str) -> type[Backend]:
+    """The adapter class called ``name``; imports its framework.
+
+    Raises ``BackendNotFound`` for an unknown name, a missing framework (with the extra that
+    installs it), or a target from outside the tree that holds no ``Backend``.
+    """
+    if name in BACKENDS:
+        target, extra, _ = BACKENDS[name]
+        module, _, attribute = target.partition(":")
+        try:
+            return _backend_class(importlib.import_module(module), attribute, name)
+        except ModuleNotFoundError as error:
+            raise BackendNotFound(
+                f"backend {name!r}: {error}; install it with: pip install -e '.[{extra}]' "
+                "-c constraints.txt"
+            ) from error
+    place, colon, attribute = name.rpartition(":")
+    if not colon:
+        raise BackendNotFound(
+            f"backend {name!r}: not one of {', '.join(BACKENDS)}; one from outside the tree is "
+            "given as package.module:Class or path/to/file.py:Class"
+        )
+    try:
+        module_from_outside = _import(place)
+    except (ImportError, OSError) as error:
+        raise BackendNotFound(f"backend {name!r}: {place} cannot be imported: {error}") from error
+    return _backend_class(module_from_outside, attribute, name)
+
+
+def _import(place: str) -> object:
+    if not place.endswith(".py"):
+        return importlib.import_module(place)
+    path = Path(place).resolve()
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _backend_class(module: object, attribute: str, name: str) -> type[Backend]:
+    found = getattr(module, attribute, None)
+    if not (isinstance(found, type) and issubclass(found, Backend)):
+        raise BackendNotFound(
+            f"backend {name!r}: {attribute} is {found!r}, expected a subclass of backends.Backend"
+        )
+    return found
+
+
+__all__ = [
+    "BACKENDS",
+    "EXTRAS",
+    "Backend",
+    "BackendNotFound",
+    "DeviceNotFound",
+    "Dialect",
+    "Entry",
+    "Inputs",
+    "Result",
+    "Unsupported",
+    "find",
+]

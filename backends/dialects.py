@@ -1,0 +1,164 @@
+"""Dialects: how each framework differs from the canonical specification, as data.
+
+An adapter reads its dialect to convert weights and states, and its raw results are held to what
+the dialect declares; so a wrong declaration makes a case differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from reference import Array, Spec
+
+ONE_BLOCK: dict[str, tuple[str, ...]] = {"vanilla": ("h",), "gru": ("rzn",), "lstm": ("ifgo",)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellDialect:
+    """One cell's parameters as the framework lays them out."""
+
+    blocks: tuple[str, ...]
+    """The gates of each weight matrix, in order: ("ifgo",) is one matrix of four blocks."""
+    joined: bool
+    """One matrix for [x, h], instead of an input kernel and a recurrent kernel."""
+    transposed: bool
+    """Kernels are (in, out), instead of (out, in)."""
+    biases: Literal[1, 2]
+    """One bias per block, or one on the input side and one on the recurrent side."""
+    bias_optional: bool
+    """The cell can do without biases; where it cannot, zeros stand for none."""
+    forget_bias: Literal["run time", "stored", ""]
+    """The cell adds it itself, or it is stored in the bias; empty where the cell has none."""
+    reset: tuple[str, ...] = ()
+    """The placements of a GRU's reset gate that the cell knows."""
+    update: Literal["keeps", "takes", ""] = ""
+    """What a GRU's z = 1 does: keeps the old state, or takes the candidate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """One framework's way of running recurrent networks."""
+
+    cells: Mapping[str, CellDialect]
+    directions: tuple[str, ...]
+    state: Literal["hc", "ch"]
+    """Order of an LSTM's state."""
+    padded_outputs: Literal["zero", "previous"]
+    """What stands in the outputs past a row's length."""
+    reverse_outputs: Literal["input order", "processing order"]
+    zero_length: Literal["runs", "refused"]
+    """What happens to a row of length 0; where refused, the adapter leaves those rows out."""
+    arithmetic: Mapping[str, str]
+    """For each dtype that runs, the arithmetic (reference/rounding.py) it is held to."""
+
+
+_PLAIN = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
+
+TENSORFLOW_LEGACY = Dialect(
+    cells={
+        "vanilla": CellDialect(
+            blocks=("h",), joined=True, transposed=True, biases=1, bias_optional=False,
+            forget_bias="",
+        ),
+        "gru": CellDialect(
+            blocks=("rz", "n"), joined=True, transposed=True, biases=1, bias_optional=False,
+            forget_bias="", reset=("before",), update="keeps",
+        ),
+        "lstm": CellDialect(
+            blocks=("igfo",), joined=True, transposed=True, biases=1, bias_optional=False,
+            forget_bias="run time",
+        ),
+    },
+    directions=("forward", "bidirectional"),
+    state="ch", padded_outputs="zero", reverse_outputs="input order",
+    zero_length="runs", arithmetic=_PLAIN,
+)  # fmt: skip
+
+PYTORCH = Dialect(
+    cells={
+        "vanilla": CellDialect(
+            blocks=("h",), joined=False, transposed=False, biases=2, bias_optional=True,
+            forget_bias="",
+        ),
+        "gru": CellDialect(
+            blocks=("rzn",), joined=False, transposed=False, biases=2, bias_optional=True,
+            forget_bias="", reset=("after",), update="keeps",
+        ),
+        "lstm": CellDialect(
+            blocks=("ifgo",), joined=False, transposed=False, biases=2, bias_optional=True,
+            forget_bias="stored",
+        ),
+    },
+    directions=("forward", "bidirectional"),
+    state="hc", padded_outputs="zero", reverse_outputs="input order",
+    zero_length="refused", arithmetic=_PLAIN,
+)  # fmt: skip
+
+JAX_SCAN = Dialect(
+    cells={
+        "vanilla": CellDialect(
+            blocks=("h",), joined=False, transposed=True, biases=1, bias_optional=True,
+            forget_bias="",
+        ),
+        "gru": CellDialect(
+            blocks=("rzn",), joined=False, transposed=True, biases=2, bias_optional=True,
+            forget_bias="", reset=("after", "before"), update="keeps",
+        ),
+        "lstm": CellDialect(
+            blocks=("ifgo",), joined=False, transposed=True, biases=1, bias_optional=True,
+            forget_bias="stored",
+        ),
+    },
+    directions=("forward", "reverse", "bidirectional"),
+    state="hc", padded_outputs="zero", reverse_outputs="input order",
+    zero_length="runs", arithmetic=_PLAIN,
+)  # fmt: skip
+
+
+def unsupported(
+    dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None
+) -> str | None:
+    """Why a framework of this dialect cannot run this network, as "<option>: <why>"; None if it can.
+
+    Decided from the declaration alone, so that no framework need be installed to ask.
+    """
+    cell = dialect.cells.get(spec.cell)
+    if cell is None:
+        return f"cell: it has no {spec.cell} cell"
+    if spec.direction not in dialect.directions:
+        return f"direction: it runs {' or '.join(dialect.directions)}, not {spec.direction} alone"
+    if spec.cell == "gru" and spec.reset not in cell.reset:
+        return (
+            f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "
+            f"product, and no weights turn that into {spec.reset}"
+        )
+    if dtype not in dialect.arithmetic:
+        return f"dtype: it runs {', '.join(dialect.arithmetic)}, not {dtype}"
+    if lengths is not None and not any(lengths) and dialect.zero_length == "refused":
+        return "lengths: it refuses rows of length 0, and every row has length 0"
+    return None
+
+
+def as_declared(
+    dialect: Dialect, spec: Spec, lengths: Array | None, y: Array, *, padding: bool
+) -> Array:
+    """Canonical outputs ``y`` moved to where this dialect declares them.
+
+    ``padding`` says whether outputs past a row's length are values that a dialect may repeat
+    (the truth, its radius) or marks (is this element exact?) that repetition clears.
+    """
+    y = y if spec.batch_first else np.swapaxes(y, 0, 1)
+    batch, steps, _ = y.shape
+    ends = np.full(batch, steps) if lengths is None else lengths
+    y = y.copy()
+    for row, end in enumerate(ends):
+        if dialect.reverse_outputs == "processing order" and spec.direction != "forward":
+            width = slice(spec.hidden_size if spec.direction == "bidirectional" else 0, None)
+            y[row, :end, width] = y[row, :end, width][::-1].copy()
+        if dialect.padded_outputs == "previous" and end:
+            y[row, end:] = y[row, end - 1] if padding else False
+    return y if spec.batch_first else np.swapaxes(y, 0, 1)

@@ -1,0 +1,88 @@
+"""Weight layouts: canonical parameters into the blocks, sides and biases of a dialect.
+
+    gate order     rows of W and b are taken block by block in the dialect's order
+    transposed     Wᵀ
+    joined         [W_ihᵀ; W_hhᵀ]: x's rows first, then h's
+    one bias       b_ih + b_hh, except where a reset-after GRU needs b_hh,n apart
+    stored forget bias   added to the f block of the (input-side) bias
+    z takes        W_z, U_z, b_z change sign
+
+Sums are taken in float64; the adapter rounds them once, to the case's dtype.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from backends.dialects import CellDialect
+from reference import GATES, Array, Spec, Weights
+
+
+class Block(NamedTuple):
+    """The parameters of one matrix's worth of gates, as the framework stores them.
+
+    ``kernel`` is W_ih, or [x, h] joined; ``recurrent`` is W_hh, or None where joined; ``bias`` is
+    the one bias or the input side's; ``recurrent_bias`` the recurrent side's where there are two.
+    """
+
+    kernel: Array
+    recurrent: Array | None
+    bias: Array | None
+    recurrent_bias: Array | None
+
+
+def convert(spec: Spec, dialect: CellDialect, weights: Weights) -> list[Block]:
+    """One layer and direction of canonical weights as the dialect's blocks.
+
+    Raises ``ValueError`` where one bias is declared for a reset-after GRU, which needs two.
+    """
+    if spec.cell == "gru" and spec.reset == "after" and dialect.biases == 1 and spec.bias:
+        raise ValueError("biases: 1 declared, but a reset-after GRU cannot fold b_hh,n into b_ih,n")
+    W_ih, W_hh = _by_gate(spec, weights.W_ih), _by_gate(spec, weights.W_hh)
+    b_ih, b_hh = _biases(spec, dialect, weights)
+    if dialect.update == "takes":
+        for part in (W_ih, W_hh, b_ih, b_hh):
+            if part:
+                part["z"] = -part["z"]
+    return [_block(dialect, names, W_ih, W_hh, b_ih, b_hh) for names in dialect.blocks]
+
+
+ByGate = dict[str, Array]
+
+
+def _by_gate(spec: Spec, rows: Array | None) -> ByGate:
+    if rows is None:
+        return {}
+    return dict(zip(GATES[spec.cell], np.split(rows, spec.num_gates), strict=True))
+
+
+def _biases(spec: Spec, dialect: CellDialect, weights: Weights) -> tuple[ByGate, ByGate]:
+    """The biases by gate on the input and the recurrent side; empty where there is none."""
+    b_ih, b_hh = _by_gate(spec, weights.b_ih), _by_gate(spec, weights.b_hh)
+    stored = spec.forget_bias if dialect.forget_bias == "stored" else 0.0
+    if not b_ih and (stored or not dialect.bias_optional):
+        b_ih = {gate: np.zeros(spec.hidden_size) for gate in GATES[spec.cell]}
+        b_hh = dict(b_ih)
+    if b_ih and stored:
+        b_ih["f"] = b_ih["f"] + stored
+    if b_ih and dialect.biases == 1:
+        b_ih, b_hh = {gate: b_ih[gate] + b_hh[gate] for gate in b_ih}, {}
+    return b_ih, b_hh
+
+
+def _block(
+    dialect: CellDialect, names: str, W_ih: ByGate, W_hh: ByGate, b_ih: ByGate, b_hh: ByGate
+) -> Block:
+    def rows(by_gate: ByGate) -> Array | None:
+        return np.concatenate([by_gate[name] for name in names]) if by_gate else None
+
+    kernel, recurrent = rows(W_ih), rows(W_hh)
+    assert kernel is not None and recurrent is not None
+    if dialect.transposed:
+        kernel, recurrent = kernel.T, recurrent.T
+    if not dialect.joined:
+        return Block(kernel, recurrent, rows(b_ih), rows(b_hh))
+    joined = np.concatenate([kernel, recurrent], axis=0 if dialect.transposed else 1)
+    return Block(joined, None, rows(b_ih), rows(b_hh))

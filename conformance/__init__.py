@@ -1,0 +1,1 @@
+"""Holding backends to the specification: cases, agreement, and the check that makes a record."""

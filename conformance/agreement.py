@@ -1,0 +1,162 @@
+"""The one place that decides whether a result agrees with the truth.
+
+    bound    = Z · σ̂ + u_out · |y|
+    margin   = |ŷ − y| / bound
+    agrees         every margin ≤ 1 and RMS(error / σ̂) ≤ its limit, in every tensor
+    inconclusive   otherwise undecided: Z · RMS σ̂ > max(1 %, 32 u_store) · RMS |y| in some tensor
+    differs        otherwise; and whenever a shape or dtype is wrong, a value is not finite, or an
+                   element that is exact by definition is not exact
+
+Exact elements count neither for σ̂'s floor nor for the RMS.
+
+A check of the maximum misses drift; the RMS sees it, but its limit must know how many independent
+errors a tensor holds. A thousand independent ones average to 1; a handful that move together, as
+in one row of four units, are all 2 or all 3 now and then in correct code. The square of the RMS is
+about χ²/ν with ν the radius's freedom, so the limit is that law's quantile, and at least RMS_FLOOR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference import Array
+from reference.rounding import Arithmetic, Radius, floored, rms
+from reports.records import Element, Outcome, TensorResult
+
+Z = 8.0
+"""Radii that a correct element may be off; docs/calibration.md has the evidence."""
+
+RMS_FLOOR = 1.25
+"""The limit of RMS(error / σ̂) where a tensor holds very many independent errors."""
+
+RMS_NORMAL = 4.0
+"""The quantile of the RMS's law, as that of a standard normal variable."""
+
+UNDECIDED = 0.01
+"""A bound above this share of the signal says nothing."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One tensor's truth, its radius, and which elements are exact."""
+
+    value: Array
+    radius: Radius
+    exact: Array
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome, why, and the figures of every tensor; ``margins`` by element for the card."""
+
+    outcome: Outcome
+    reason: str
+    tensors: dict[str, TensorResult]
+    worst: Element | None
+    margins: dict[str, Array]
+
+    @property
+    def margin(self) -> float | None:
+        """The largest margin of all tensors; None where one is not finite."""
+        found = [t.margin for t in self.tensors.values()]
+        return None if not found or None in found else max(m for m in found if m is not None)
+
+
+def judge(
+    got: Mapping[str, Array],
+    dtypes: Mapping[str, str],
+    dtype: str,
+    expected: Mapping[str, Expected],
+    arithmetic: Arithmetic,
+) -> Verdict:
+    """Hold ``got``, whose framework dtypes were ``dtypes``, to ``expected`` in ``arithmetic``."""
+    if why := _misfit(got, dtypes, dtype, expected):
+        return Verdict("differs", why, {}, None, {})
+    tensors, margins, worst = {}, {}, []
+    reasons, undecided = [], []
+    for name, e in expected.items():
+        error = got[name] - e.value
+        sigma = floored(e.radius.sigma, ~e.exact)
+        bound = np.where(e.exact, 0.0, Z * sigma + arithmetic.u_out * np.abs(e.value))
+        m = margins[name] = _ratio(np.abs(error), bound)
+        result = tensors[name] = _figures(error, sigma, m, e)
+        index = np.unravel_index(int(np.argmax(m)), m.shape)
+        worst.append((float(m[index]), name, index, float(sigma[index]), float(bound[index])))
+        if why := _failure(got[name], m, result, e):
+            reasons.append(f"{name}: {why}")
+        elif (result.bound_to_signal or 0) > max(UNDECIDED, 32 * arithmetic.u_store):
+            undecided.append(f"{name}: the bound is {result.bound_to_signal:.1%} of the signal")
+    _, name, index, s, b = max(worst, key=lambda w: w[0])
+    element = Element(name, [int(i) for i in index], _finite(got[name][index]),
+                      _finite(expected[name].value[index]), s, b)  # fmt: skip
+    outcome: Outcome = "differs" if reasons else "inconclusive" if undecided else "agrees"
+    return Verdict(outcome, "; ".join(reasons or undecided), tensors, element, margins)
+
+
+def _misfit(
+    got: Mapping[str, Array],
+    dtypes: Mapping[str, str],
+    dtype: str,
+    expected: Mapping[str, Expected],
+) -> str:
+    """What is wrong with the tensors' presence, shapes or dtypes; empty where nothing is."""
+    if missing := expected.keys() - got.keys():
+        return f"{', '.join(sorted(missing))}: not returned"
+    if extra := got.keys() - expected.keys():
+        return f"{', '.join(sorted(extra))}: returned, but this network has none"
+    for name, e in expected.items():
+        if got[name].shape != e.value.shape:
+            return f"{name}: shape {got[name].shape} returned, expected {e.value.shape}"
+        if dtypes.get(name) != dtype:
+            return f"{name}: dtype {dtypes.get(name)} returned, expected {dtype}"
+    return ""
+
+
+def _ratio(error: Array, bound: Array) -> Array:
+    """error / bound, where 0 / 0 is 0 and anything not finite is infinite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(error == 0, 0.0, error / bound)
+    return np.where(np.isfinite(ratio), ratio, np.inf)
+
+
+def _figures(error: Array, sigma: Array, margins: Array, e: Expected) -> TensorResult:
+    inexact = ~e.exact
+    normal = _ratio(np.abs(error), sigma) * np.sign(error)
+    signal = rms(e.value, inexact)
+    return TensorResult(
+        margin=_finite(margins.max()),
+        max_error=_finite(np.abs(normal[inexact]).max(initial=0.0)),
+        rms_error=_finite(rms(normal, inexact)),
+        mean_error=_finite(normal[inexact].mean()) if inexact.any() else 0.0,
+        bound_to_signal=Z * rms(sigma, inexact) / signal if signal else 0.0,
+    )
+
+
+def _failure(got: Array, margins: Array, result: TensorResult, e: Expected) -> str:
+    if not np.isfinite(got).all():
+        return f"{int((~np.isfinite(got)).sum())} of {got.size} elements are not finite"
+    if (margins[e.exact] > 0).any():
+        return (
+            f"{int((margins[e.exact] > 0).sum())} of {int(e.exact.sum())} elements that are exact "
+            "by definition (padded outputs, states of rows of length 0) are not"
+        )
+    if result.margin is None or result.margin > 1:
+        return f"{int((margins > 1).sum())} of {got.size} elements are beyond the bound"
+    limit = rms_limit(e.radius.freedom)
+    if result.rms_error is None or result.rms_error > limit:
+        return f"the RMS of error / σ̂ is {result.rms_error:.2f}, above {limit:.2f}"
+    return ""
+
+
+def rms_limit(freedom: float) -> float:
+    """The most that RMS(error / σ̂) may be: √(χ²/ν) at RMS_NORMAL, by Wilson and Hilferty (1931)."""
+    spread = 2 / (9 * freedom)
+    return max(RMS_FLOOR, float((1 - spread + RMS_NORMAL * math.sqrt(spread)) ** 1.5))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,99 @@
+"""The failure card: what a person needs to start from, without looking anything up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends import Inputs
+from conformance.agreement import Verdict
+from conformance.cases import Case
+from conformance.truth import Tensors, Truth, truth
+from reference import GATES, Array, Weights
+
+NUDGE = 2.0**-20
+"""How far a gate's bias is moved to see what an error in that gate would look like."""
+
+
+def failure_card(
+    case: Case, t: Truth, verdict: Verdict, got: Tensors, fingerprint: str | None, repeat: str
+) -> str:
+    """Worst element, where the results part, how far rounding explains it, and how to repeat it."""
+    lines = [f"{verdict.outcome}: {case.id}", f"  {verdict.reason}"]
+    if verdict.worst and verdict.margins:
+        w = verdict.worst
+        lines += [
+            f"  worst element    {w.tensor}{w.index} ({_place(case, w.tensor, w.index)}): got "
+            f"{w.got!r}, expected {w.expected!r}",
+            f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
+            f"{verdict.margins[w.tensor].max():.4g}",
+            *_parting(case, t, verdict),
+            *_likeness(t, got),
+        ]
+    lines += [
+        f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
+        f"  seed             sha256 of the case's id; arrays {t.version}",
+        f"  repeat           {repeat}",
+    ]
+    return "\n".join(lines)
+
+
+def _place(case: Case, tensor: str, index: list[int]) -> str:
+    a, b, unit = index
+    if tensor != "y":
+        layer, direction = divmod(a, case.spec.num_directions)
+        return f"layer {layer}, direction {direction}, batch row {b}, unit {unit}"
+    row, step = (a, b) if case.spec.batch_first else (b, a)
+    return f"batch row {row}, step {step}, unit {unit}"
+
+
+def _parting(case: Case, t: Truth, verdict: Verdict) -> list[str]:
+    """The first step beyond the bound, and how much the radius itself grows over the steps."""
+    by_step = (0, 2) if case.spec.batch_first else (1, 2)
+    worst_of_step = verdict.margins["y"].max(axis=by_step)
+    beyond = np.flatnonzero(worst_of_step > 1)
+    steps = ", ".join(f"{m:.2g}" for m in worst_of_step[:12]) + (" …" if case.steps > 12 else "")
+    lines = [f"  margin by step   {steps}"]
+    if beyond.size:
+        reverse = " (a reverse direction starts from the end)" * (case.spec.direction != "forward")
+        lines.append(f"  first beyond     step {beyond[0]}{reverse}")
+    sigma = np.sqrt((t.radii(t.inputs.dtype)["y"].sigma ** 2).mean(axis=by_step))
+    if sigma.min() > 0:
+        lines.append(
+            f"  conditioning     rounding alone spreads {sigma[-1] / sigma[0]:.2g} times as far at "
+            f"the last step as at the first; the bound has that in it"
+        )
+    return lines
+
+
+def _likeness(t: Truth, got: Tensors) -> list[str]:
+    """Which gate's bias, moved a little, changes the outputs most like the error does."""
+    error = np.concatenate([(got[name] - value).ravel() for name, value in t.values.items()])
+    size = float(np.linalg.norm(error))
+    if not np.isfinite(size) or size == 0 or t.inputs.params[0][0].b_ih is None:
+        return []
+    found = []
+    for layer in range(t.inputs.spec.num_layers):
+        for gate, name in enumerate(GATES[t.inputs.spec.cell]):
+            moved = truth(_nudged(t.inputs, layer, gate)).values
+            change = np.concatenate([(moved[k] - v).ravel() for k, v in t.values.items()])
+            length = float(np.linalg.norm(change)) or 1.0
+            found.append((abs(float(change @ error)) / (size * length), layer, name))
+    cosine, layer, name = max(found)
+    return [
+        f"  looks most like  a change in gate {name} of layer {layer} "
+        f"(cosine {cosine:.2f}; 1 is all of the error, 0 nothing of it)"
+    ]
+
+
+def _nudged(inputs: Inputs, layer: int, gate: int) -> Inputs:
+    hidden = inputs.spec.hidden_size
+
+    def moved(w: Weights) -> Weights:
+        assert w.b_ih is not None
+        b: Array = w.b_ih.copy()
+        b[gate * hidden : (gate + 1) * hidden] += NUDGE
+        return w._replace(b_ih=b)
+
+    params = list(inputs.params)
+    params[layer] = tuple(moved(w) for w in params[layer])
+    return Inputs(**{**inputs.__dict__, "params": tuple(params)})

@@ -1,0 +1,166 @@
+"""Check one case on one backend: run it, hold it to the truth, and make the record."""
+
+from __future__ import annotations
+
+import shlex
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from backends import Backend, Inputs, Result, Unsupported
+from backends.dialects import as_declared
+from conformance.agreement import Expected, Verdict, judge
+from conformance.card import failure_card
+from conformance.cases import Case
+from conformance.draw import digest, draw
+from conformance.truth import Truth, truth
+from reference import Array
+from reference.rounding import ARITHMETICS
+from reports.records import CaseRecord, Outcome
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backend under the name it was asked for, open on a device."""
+
+    name: str
+    device: str
+    adapter: Backend
+
+
+def check(case: Case, backend: Opened) -> CaseRecord:
+    """The record of ``case`` on ``backend``; whatever the backend does ends in one."""
+    inputs = draw(case)
+    started = time.perf_counter()
+    expected_truth = truth(inputs)
+    seconds = {"reference": time.perf_counter() - started}
+    started = time.perf_counter()
+    try:
+        result = _run(inputs, expected_truth.version, backend.adapter)
+    except Unsupported as why:
+        return record(case, backend, "unsupported", str(why), expected_truth.version, seconds)
+    except Exception as error:  # any failure of a backend is an outcome, with its text
+        text = "".join(traceback.format_exception(error))
+        outcome_seconds = seconds | {"first_call": time.perf_counter() - started}
+        reason = f"{type(error).__name__}: {error}"
+        return record(case, backend, "errored", reason, expected_truth.version, outcome_seconds,
+                      card=text)  # fmt: skip
+    seconds["first_call"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    arithmetic = backend.adapter.dialect.arithmetic[case.dtype]
+    verdict = _judge(result, expected_truth, backend, arithmetic)
+    named = fingerprint(result, expected_truth, backend, arithmetic, verdict)
+    seconds["reference"] += time.perf_counter() - started
+    card = ""
+    if verdict.outcome in ("differs", "inconclusive"):
+        repeat = repeat_command(case.id, backend.name, backend.device)
+        card = failure_card(case, expected_truth, verdict, _tensors(result), named, repeat)
+    return record(case, backend, verdict.outcome, verdict.reason, expected_truth.version, seconds,
+                  ran=backend.adapter.ran(inputs), verdict=verdict, fingerprint=named, card=card)  # fmt: skip
+
+
+def _run(inputs: Inputs, version: str, adapter: Backend) -> Result:
+    """One run; raises ``RuntimeError`` where the backend changed the arrays it was given."""
+    result = adapter.run(inputs)
+    if digest(inputs) != version:
+        raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
+    return result
+
+
+def _tensors(result: Result) -> dict[str, Array]:
+    named = {"y": result.y, "h_n": result.h_n, "c_n": result.c_n}
+    return {name: np.asarray(a, np.float64) for name, a in named.items() if a is not None}
+
+
+def _judge(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
+    return judge(
+        _tensors(result),
+        result.dtypes,
+        t.inputs.dtype,
+        expected(t, backend, arithmetic),
+        ARITHMETICS[arithmetic],
+    )
+
+
+def expected(t: Truth, backend: Opened, arithmetic: str) -> Mapping[str, Expected]:
+    """Truth and radius in ``arithmetic``, as the backend's dialect declares its raw results."""
+    spec, lengths, dialect = t.inputs.spec, t.inputs.lengths, backend.adapter.dialect
+    radii = t.radii(arithmetic)
+
+    def move(name: str, a: Array, *, padding: bool = True) -> Array:
+        return as_declared(dialect, spec, lengths, a, padding=padding) if name == "y" else a
+
+    return {
+        name: Expected(
+            move(name, value),
+            radii[name]._replace(sigma=move(name, radii[name].sigma)),
+            move(name, t.exact[name], padding=False),
+        )
+        for name, value in t.values.items()
+    }
+
+
+def fingerprint(
+    result: Result, t: Truth, backend: Opened, declared: str, verdict: Verdict
+) -> str | None:
+    """The tightest arithmetic that the result agrees with; None where none does.
+
+    A result stored in 16 bits is not tried against the arithmetics of wider types: its last
+    rounding alone is far outside them.
+    """
+    if not verdict.tensors:
+        return None
+    u_store = ARITHMETICS[declared].u_store
+    for name, a in ARITHMETICS.items():
+        if a.u_out < u_store:
+            continue
+        v = verdict if name == declared else _judge(result, t, backend, name)
+        if v.outcome == "agrees":
+            return name
+    return None
+
+
+def record(
+    case: Case,
+    backend: Opened,
+    outcome: Outcome,
+    reason: str,
+    version: str,
+    seconds: dict[str, float],
+    *,
+    ran: str = "",
+    verdict: Verdict | None = None,
+    fingerprint: str | None = None,
+    card: str = "",
+) -> CaseRecord:
+    """The record of an outcome; ``known`` is filled in by who holds known.toml."""
+    return CaseRecord(
+        case=case.id,
+        case_version=version,
+        backend=backend.name,
+        device=backend.device,
+        dtype=case.dtype,
+        outcome=outcome,
+        reason=reason,
+        known=None,
+        arithmetic=backend.adapter.dialect.arithmetic.get(case.dtype, ""),
+        fingerprint=fingerprint,
+        ran=ran,
+        margin=verdict.margin if verdict else None,
+        tensors=verdict.tensors if verdict else {},
+        worst=verdict.worst if verdict else None,
+        card=card,
+        seconds=seconds,
+        repeat=repeat_command(case.id, backend.name, backend.device),
+    )
+
+
+def repeat_command(case: str, backend: str, device: str) -> str:
+    """One command that runs one case again."""
+    return shlex.join(
+        ["python", "-m", "conformance", "--backend", backend, "--device", device, "--case", case]
+    )

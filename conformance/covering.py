@@ -1,0 +1,115 @@
+"""Make default_cases.txt: rows that cover every feasible triple of values on every backend.
+
+Greedy, and deterministic: a row starts from the first triple not yet covered and takes, axis by
+axis, the value that covers most. What counts is a triple *on a backend*: a row that one framework
+cannot run covers nothing there. tests/test_cases.py checks the result without this code.
+
+    python -m conformance.covering
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+from backends import BACKENDS, Dialect
+from backends.dialects import unsupported
+from conformance.cases import AXES, CELLS, SIZES, Row, feasible
+from reference import Spec
+
+STRENGTH = 3
+TRIES = 20
+"""Orders of filling in the axes that are tried for every row."""
+
+Values = frozenset[tuple[str, str]]
+Runs = Callable[[Row], bool]
+
+
+def runs_on(dialect: Dialect, row: Row) -> bool:
+    """Can this dialect run a case with these values? A row may leave axes open."""
+    spec = Spec(
+        **CELLS[row.get("cell", "lstm")],
+        input_size=1,
+        hidden_size=1,
+        direction=row.get("direction", "forward"),  # type: ignore[arg-type]  # one of the Literal's
+    )
+    alone = row.get("lengths") == "zero" and SIZES.get(row.get("size", ""), (0,))[0] == 1
+    lengths = (0,) if alone else None
+    return unsupported(dialect, spec, row.get("dtype", "float64"), lengths) is None
+
+
+def combinations(row: Row) -> set[Values]:
+    """Every triple of values in ``row``."""
+    return {frozenset(c) for c in itertools.combinations(row.items(), STRENGTH)}
+
+
+def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]) -> Row:
+    """``row`` with ``axes`` filled in that order, each with the value of most gain that fits.
+
+    Returns an empty row where nothing fits.
+    """
+    if not axes:
+        return row
+    axis, *rest = axes
+    candidates = [{**row, axis: value} for value in AXES[axis]]
+    possible = [c for c in candidates if feasible(c) and runs(c)]
+    for candidate in sorted(possible, key=lambda c: -gain(c, axis)):
+        if done := fill(candidate, rest, runs, gain):
+            return done
+    return {}
+
+
+def feasible_triples(runs: Runs) -> set[Values]:
+    """Every triple that some whole row that ``runs`` holds."""
+    found = set()
+    for axes in itertools.combinations(AXES, STRENGTH):
+        rest = [axis for axis in AXES if axis not in axes]
+        for values in itertools.product(*(AXES[axis] for axis in axes)):
+            row = dict(zip(axes, values, strict=True))
+            if feasible(row) and runs(row) and fill(row, rest, runs, lambda *_: 0):
+                found.add(frozenset(row.items()))
+    return found
+
+
+def covering_array(dialects: list[Dialect]) -> list[Row]:
+    """Rows that together hold, for every dialect, every triple of a row that it runs."""
+    rng = random.Random(0)
+    every: list[Runs] = [lambda row, d=d: runs_on(d, row) for d in dialects]  # type: ignore[misc]
+    left = [feasible_triples(runs) for runs in every]
+
+    def gain(row: Row, axis: str) -> int:
+        """How many missing triples that hold ``axis`` the row would add, over all dialects."""
+        others = [item for item in row.items() if item[0] != axis]
+        new = [frozenset((*c, (axis, row[axis]))) for c in itertools.combinations(others, 2)]
+        return sum(c in missing for c in new
+                   for missing, runs in zip(left, every, strict=True) if runs(row))  # fmt: skip
+
+    rows: list[Row] = []
+    while any(left):
+        fullest = max(range(len(left)), key=lambda k: len(left[k]))
+        best: tuple[int, Row] = (0, {})
+        seed = dict(sorted(min(left[fullest], key=sorted)))
+        for _ in range(TRIES):
+            axes = [axis for axis in AXES if axis not in seed]
+            rng.shuffle(axes)
+            row = fill(seed, axes, every[fullest], gain)
+            held = combinations(row)
+            score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
+                        if runs(row))  # fmt: skip
+            best = max(best, (score, row), key=lambda b: b[0])
+        rows.append(best[1])
+        held = combinations(best[1])
+        for missing, runs in zip(left, every, strict=True):
+            if runs(best[1]):
+                missing -= held
+        print(f"\r{len(rows)} rows, {sum(map(len, left))} triples left ", end="", flush=True)
+    print()
+    return rows
+
+
+if __name__ == "__main__":
+    distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
+    lines = sorted("/".join(row[axis] for axis in AXES) for row in covering_array([*distinct.values()]))
+    (Path(__file__).parent / "default_cases.txt").write_text("\n".join(lines) + "\n", "utf-8")

@@ -1,0 +1,184 @@
+"""The boundary of the specification: every bad argument is refused before any work starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reference.spec import STATES, Array, Params, Spec, Weights, weight_shapes
+
+
+def check_arguments(
+    spec: Spec,
+    params: Params,
+    x: Array,
+    *,
+    h0: Array | None,
+    c0: Array | None,
+    lengths: Array | None,
+) -> None:
+    """Raise ``ValueError`` for the first argument of ``run`` that does not fit ``spec``."""
+    if not isinstance(spec, Spec):
+        raise ValueError(f"spec: {_kind(spec)} given, expected a Spec")
+    layout = "(..., B, T, I)" if spec.batch_first else "(..., T, B, I)"
+    _check_float("x", x)
+    if x.ndim < 3 or x.shape[-1] != spec.input_size:
+        raise ValueError(
+            f"x: shape {x.shape} given, expected {layout} with I = input_size = {spec.input_size}"
+        )
+    batch, steps = x.shape[-3:-1] if spec.batch_first else (x.shape[-2], x.shape[-3])
+    if batch < 1 or steps < 1:
+        raise ValueError(f"x: shape {x.shape} given, expected {layout} with B and T at least 1")
+    _check_params(spec, params, x)
+
+    rows = spec.num_layers * spec.num_directions
+    for name, state in (("h0", h0), ("c0", c0)):
+        if state is None:
+            continue
+        if name[0] not in STATES[spec.cell]:
+            raise ValueError(f"{name}: given, but a {spec.cell} cell has no state c; leave it out")
+        _check_array(name, state, "(..., L·D, B, H)", (rows, batch, spec.hidden_size), x)
+
+    if lengths is not None:
+        _check_lengths(lengths, batch, steps)
+    _check_input_is_finite(spec, x, lengths)
+    _check_leading_axes(spec, params, x, h0=h0, c0=c0)
+
+
+def _check_params(spec: Spec, params: Params, x: Array) -> None:
+    if not _is_plain_tuple(params):
+        raise ValueError(
+            f"params: {_kind(params)} given, expected a tuple with one tuple for every layer"
+        )
+    if len(params) != spec.num_layers:
+        raise ValueError(
+            f"params: {len(params)} layers given, expected num_layers = {spec.num_layers}"
+        )
+    for layer, by_direction in enumerate(params):
+        if not _is_plain_tuple(by_direction):
+            raise ValueError(
+                f"params[{layer}]: {_kind(by_direction)} given, expected a tuple with one Weights "
+                "for every direction"
+            )
+        if len(by_direction) != spec.num_directions:
+            raise ValueError(
+                f"params[{layer}]: {len(by_direction)} directions given, expected "
+                f"{spec.num_directions} for direction = {spec.direction!r}"
+            )
+        for direction, weights in enumerate(by_direction):
+            if not isinstance(weights, Weights):
+                raise ValueError(
+                    f"params[{layer}][{direction}]: {_kind(weights)} given, expected Weights"
+                )
+            for name, shape in weight_shapes(spec, layer).items():
+                where = f"params[{layer}][{direction}].{name}"
+                _check_weight(where, getattr(weights, name), shape, x)
+
+
+def _check_weight(
+    where: str, value: Array | None, shape: tuple[int, ...] | None, x: Array
+) -> None:
+    if shape is None:
+        if value is not None:
+            raise ValueError(f"{where}: given, expected None because bias is False")
+        return
+    if value is None:
+        raise ValueError(f"{where}: None given, expected shape {shape}")
+    meaning = "(..., G·H)" if len(shape) == 1 else "(..., G·H, I or H)"
+    _check_array(where, value, meaning, shape, x)
+
+
+def _check_array(
+    where: str, value: Array, meaning: str, shape: tuple[int, ...], like: Array
+) -> None:
+    """Shape up to leading axes, the dtype of ``like``, and no NaN or infinity."""
+    _check_float(where, value)
+    if value.shape[-len(shape) :] != shape:
+        raise ValueError(
+            f"{where}: shape {value.shape} given, expected {meaning} with the last axes {shape}"
+        )
+    if value.dtype != like.dtype:
+        raise ValueError(
+            f"{where}: dtype {value.dtype} given, expected that of x, {like.dtype}; cast one of them"
+        )
+    bad = ~np.isfinite(value)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(f"{where}: {value[index]} at {index} given, expected finite numbers")
+
+
+def _check_float(where: str, value: Array) -> None:
+    """A plain array, or a type that stands in for one (reference/rounding.py), of floats."""
+    stands_in = isinstance(value, np.lib.mixins.NDArrayOperatorsMixin)
+    if not (stands_in or _is_plain_array(value)):
+        raise ValueError(f"{where}: {_kind(value)} given, expected a plain NumPy array")
+    if not np.issubdtype(value.dtype, np.floating):
+        raise ValueError(f"{where}: dtype {value.dtype} given, expected a floating-point one")
+
+
+def _check_lengths(lengths: Array, batch: int, steps: int) -> None:
+    if not _is_plain_array(lengths):
+        raise ValueError(f"lengths: {_kind(lengths)} given, expected a plain NumPy array")
+    if lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths: dtype {lengths.dtype} given, expected integers")
+    if lengths.shape != (batch,):
+        raise ValueError(f"lengths: shape {lengths.shape} given, expected (B,) = ({batch},)")
+    outside = (lengths < 0) | (lengths > steps)
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise ValueError(
+            f"lengths: {lengths[row]} at row {row} given, expected 0 … T = {steps}"
+        )
+
+
+def _check_input_is_finite(spec: Spec, x: Array, lengths: Array | None) -> None:
+    """NaN is welcome in the padding, which is never read, and nowhere else."""
+    bad = ~np.isfinite(x)
+    if not bad.any():
+        return
+    if lengths is not None:
+        steps = x.shape[-2] if spec.batch_first else x.shape[-3]
+        valid = (np.arange(steps) < lengths[:, None])[..., None]  # (B, T, 1)
+        bad &= valid if spec.batch_first else np.swapaxes(valid, 0, 1)
+    if bad.any():
+        index = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"x: {x[index]} at {index} given, inside the row's length; expected finite numbers"
+        )
+
+
+def _check_leading_axes(
+    spec: Spec, params: Params, x: Array, *, h0: Array | None, c0: Array | None
+) -> None:
+    """Every array has the leading axes of those before it, up to broadcasting, or none."""
+    seen, largest = "x", x.shape[:-3]
+    arrays = {"h0": (h0, 3), "c0": (c0, 3)}
+    for layer, by_direction in enumerate(params):
+        for direction, weights in enumerate(by_direction):
+            for name, shape in weight_shapes(spec, layer).items():
+                where = f"params[{layer}][{direction}].{name}"
+                arrays[where] = getattr(weights, name), len(shape or ())
+    for where, (value, axes) in arrays.items():
+        if value is None or not (leading := value.shape[:-axes]):
+            continue
+        try:
+            both = np.broadcast_shapes(largest, leading)
+        except ValueError:
+            raise ValueError(
+                f"{where}: leading axes {leading} given, expected the {largest} of {seen}, or none"
+            ) from None
+        if both != largest:
+            seen, largest = where, both
+
+
+def _is_plain_tuple(value: object) -> bool:
+    """A tuple, but not ``Weights``, which is one too."""
+    return isinstance(value, tuple) and not isinstance(value, Weights)
+
+
+def _is_plain_array(value: object) -> bool:
+    """An array, but not a masked one, whose mask would be ignored."""
+    return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__

@@ -1,0 +1,136 @@
+"""What network it is: the spec, its weights, and the shapes that follow from them.
+
+Dimensions are named throughout: B batch, T time, I input, H hidden, L layers,
+D directions (1 or 2), G gates of the cell.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+Cell: TypeAlias = Literal["vanilla", "gru", "lstm"]
+Direction: TypeAlias = Literal["forward", "reverse", "bidirectional"]
+Activation: TypeAlias = Literal["tanh", "relu"]
+Reset: TypeAlias = Literal["after", "before"]
+
+GATES: dict[str, tuple[str, ...]] = {
+    "vanilla": ("h",),
+    "gru": ("r", "z", "n"),
+    "lstm": ("i", "f", "g", "o"),
+}
+"""The gate blocks of every weight and bias, in canonical order."""
+
+STATES: dict[str, tuple[str, ...]] = {"vanilla": ("h",), "gru": ("h",), "lstm": ("h", "c")}
+"""The states that a cell carries from step to step."""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "cell": get_args(Cell),
+    "direction": get_args(Direction),
+    "activation": get_args(Activation),
+    "reset": get_args(Reset),
+}
+OPTION_OF: dict[str, tuple[str, Any]] = {
+    "activation": ("vanilla", "tanh"),
+    "reset": ("gru", "after"),
+    "forget_bias": ("lstm", 0.0),
+}
+"""Each cell option with the one cell that has it, and its default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """A stacked recurrent network, in PyTorch's field names where it has one.
+
+    ``activation`` belongs to the vanilla cell, ``reset`` to the GRU (is the reset gate applied
+    after or before the recurrent product), ``forget_bias`` to the LSTM (added to the forget
+    gate's pre-activation). Setting one on another cell raises ``ValueError``, as does every
+    value outside its choices: no option is accepted and ignored.
+    """
+
+    cell: Cell
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    direction: Direction = "forward"
+    bias: bool = True
+    batch_first: bool = True
+    activation: Activation = "tanh"
+    reset: Reset = "after"
+    forget_bias: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            choice = getattr(self, name)
+            if not isinstance(choice, str) or choice not in choices:
+                raise ValueError(f"Spec.{name}: {choice!r} given, expected one of {choices}")
+        for name in ("input_size", "hidden_size", "num_layers"):
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"Spec.{name}: {size!r} given, expected an int of at least 1")
+        for name in ("bias", "batch_first"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(
+                    f"Spec.{name}: {getattr(self, name)!r} given, expected True or False"
+                )
+        if (
+            isinstance(self.forget_bias, bool)
+            or not isinstance(self.forget_bias, int | float)
+            or not abs(self.forget_bias) <= sys.float_info.max
+        ):
+            raise ValueError(
+                f"Spec.forget_bias: {self.forget_bias!r} given, expected a finite float"
+            )
+        for name, (cell, default) in OPTION_OF.items():
+            if self.cell != cell and getattr(self, name) != default:
+                raise ValueError(
+                    f"Spec.{name}: {getattr(self, name)!r} given for cell {self.cell!r}, but only "
+                    f"{cell!r} has this option; leave it out"
+                )
+
+    @property
+    def num_directions(self) -> int:
+        """D."""
+        return 2 if self.direction == "bidirectional" else 1
+
+    @property
+    def num_gates(self) -> int:
+        """G."""
+        return len(GATES[self.cell])
+
+    def layer_input_size(self, layer: int) -> int:
+        """Width of what layer ``layer`` reads: I for the first, D·H for the others."""
+        return self.input_size if layer == 0 else self.num_directions * self.hidden_size
+
+
+class Weights(NamedTuple):
+    """The parameters of one layer in one direction; G blocks in the order of ``GATES``.
+
+    ``W_ih (G·H, I)``, ``W_hh (G·H, H)``, ``b_ih (G·H,)``, ``b_hh (G·H,)``; both biases are None
+    where the spec has none. Two biases always: a reset-after GRU cannot fold ``b_hh``.
+    """
+
+    W_ih: Array
+    W_hh: Array
+    b_ih: Array | None
+    b_hh: Array | None
+
+
+Params: TypeAlias = tuple[tuple[Weights, ...], ...]
+"""``params[layer][direction]``."""
+
+
+def weight_shapes(spec: Spec, layer: int) -> dict[str, tuple[int, ...] | None]:
+    """The shape that each field of a layer's ``Weights`` must have; None where it must be None."""
+    rows = spec.num_gates * spec.hidden_size
+    bias = (rows,) if spec.bias else None
+    return {
+        "W_ih": (rows, spec.layer_input_size(layer)),
+        "W_hh": (rows, spec.hidden_size),
+        "b_ih": bias,
+        "b_hh": bias,
+    }

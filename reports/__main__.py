@@ -1,0 +1,67 @@
+"""``python -m reports``: the matrix of the runs at hand, in the terminal and as a page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from reports.exit_codes import ExitCode, exit_code
+from reports.matrix import Matrix, matrix
+from reports.page import write_page
+from reports.records import json_schema
+from reports.runs import read_folder
+from reports.terminal import print_matrix
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse bad arguments with the exit code that they have everywhere in the project."""
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.HARNESS_ERROR, f"{self.prog}: error: {message}\n")
+
+
+def main(arguments: list[str] | None = None) -> ExitCode:
+    """Print the matrix, write the page, and say what was found as an exit code."""
+    parser = _Parser(prog="python -m reports", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--runs", type=Path, default=Path("reports/runs"), metavar="DIR",
+                        help="where the run files are (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
+                        help="where index.html is written (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--schema", action="store_true",
+                        help="print the JSON Schema of a run file's lines, and nothing else")  # fmt: skip
+    options = parser.parse_args(arguments)
+    if options.schema:
+        print(json.dumps(json_schema(), indent=2, sort_keys=True))
+        return ExitCode.CLEAN
+    for name in ("runs", "site"):
+        folder = getattr(options, name)
+        if folder.exists() and not folder.is_dir():
+            parser.error(f"--{name} {folder}: expected a folder, found a file")
+    shown = matrix(*read_folder(options.runs))
+    console = Console()
+    print_matrix(shown, console)
+    try:
+        page = write_page(shown, options.site)
+    except OSError as error:
+        parser.error(f"--site {options.site}: cannot be written: {error}")
+    console.print(f"\n{page.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    return code(shown)
+
+
+def code(shown: Matrix) -> ExitCode:
+    """The exit code for what ``shown`` holds."""
+    return exit_code(
+        shown.outcomes,
+        known=sum(column.total.counts["known"] for column in shown.columns),
+        missing=sum(column.unreached for column in shown.columns),
+        harness_errors=len(shown.bad) + len(shown.interrupted),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

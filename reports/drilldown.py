@@ -1,0 +1,99 @@
+"""What lies behind each group of the matrix, and how much of it the page has room for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from markupsafe import escape
+
+from reports.matrix import Column, Group, Matrix
+from reports.records import CaseRecord
+from reports.statuses import STATUSES, status
+from reports.text import clip, one_line
+
+ROW_BYTES = 800_000
+CARD_BYTES = 350_000
+"""What the rows of cases and the failure cards may take of the page's 1.5 MB."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """One group where it is drawn: its anchor, its name, and what is shown of it."""
+
+    anchor: str
+    cell: str
+    dtype: str
+    column: Column
+    group: Group
+    records: tuple[CaseRecord, ...]
+    """The cases that the page has room for, the ones that matter most first."""
+    cards: frozenset[str]
+    """Of those, the cases whose evidence is shown in full."""
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Why cases are unsupported, and how many are for each reason."""
+        return Counter(r.reason for r in self.group.records if r.outcome == "unsupported")
+
+    @property
+    def omitted(self) -> int:
+        """Cases that the page has no room for."""
+        return len(self.group.records) - len(self.records)
+
+    @property
+    def command(self) -> str:
+        """What repeats any case here, where one command with CASE for its id does."""
+        commands = {record.repeat.replace(record.case, "CASE") for record in self.group.records}
+        return commands.pop() if len(commands) == 1 else ""
+
+
+def places(matrix: Matrix) -> list[list[Place]]:
+    """The groups, row by row and column by column."""
+    severity = {name: place for place, name in enumerate(STATUSES)}
+    records = sorted(
+        (record for column in matrix.columns for record in column.run.cases),
+        key=lambda record: (severity[status(record)], -(record.margin or 0)),
+    )
+    evidence = (record for record in records if status(record) not in ("agrees", "unsupported"))
+    shown = _fitting(records, ROW_BYTES, _row_bytes)
+    in_full = _fitting(evidence, CARD_BYTES, _card_bytes)
+    found = []
+    for r, row in enumerate(matrix.rows):
+        line = []
+        for c, (column, group) in enumerate(zip(matrix.columns, row.groups, strict=True)):
+            listed = sorted((x for x in group.records if id(x) in shown), key=lambda x: shown[id(x)])
+            cards = frozenset(x.case for x in listed if id(x) in in_full)
+            line.append(Place(f"g{r}-{c}", row.cell, row.dtype, column, group, tuple(listed), cards))
+        found.append(line)
+    return found
+
+
+def _fitting(
+    records: Iterable[CaseRecord], limit: int, size: Callable[[CaseRecord], int]
+) -> dict[int, int]:
+    """The identities of the first records that fit ``limit`` bytes, with their order."""
+    kept: dict[int, int] = {}
+    for record in records:
+        limit -= size(record)
+        if limit < 0:
+            break
+        kept[id(record)] = len(kept)
+    return kept
+
+
+def _row_bytes(record: CaseRecord) -> int:
+    """About what a row of the table takes, its markup included."""
+    return 150 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
+
+
+def _card_bytes(record: CaseRecord) -> int:
+    """About what the evidence for one case takes, its markup included."""
+    texts = (clip(record.card), clip(record.reason), clip(record.known or ""),
+             one_line(record.repeat, 600), one_line(record.ran))  # fmt: skip
+    return 400 + sum(map(_bytes, texts))
+
+
+def _bytes(text: str) -> int:
+    return len(escape(text).encode())

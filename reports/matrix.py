@@ -1,0 +1,164 @@
+"""The conformance matrix: the one model that the page and the terminal draw.
+
+A column is the latest run of a backend on a device; a row is a cell of the specification in one
+dtype; where they meet is a ``Group`` of cases. Unsupported is never counted as passed, and what is
+missing is never agreement.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from reports.reading import BadRunFile, Run
+from reports.records import CaseRecord, Measurement, Outcome
+from reports.statuses import STATUSES, Status, status
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Group:
+    """The records of one column and row, and the cases that other columns have and it has not."""
+
+    records: tuple[CaseRecord, ...]
+    absent: tuple[str, ...] = ()
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """Results by status name; ``differs`` without the known ones."""
+        return Counter(status(record) for record in self.records) + Counter(
+            missing=len(self.absent)
+        )
+
+    @property
+    def agrees(self) -> int:
+        """How many agree."""
+        return self.counts["agrees"]
+
+    @property
+    def applicable(self) -> int:
+        """How many might have agreed: all that ran but the unsupported ones."""
+        return len(self.records) - self.counts["unsupported"]
+
+    @property
+    def margin(self) -> float | None:
+        """The largest margin, where there is one."""
+        return max(self.margins, default=None)
+
+    @property
+    def margins(self) -> list[float]:
+        """Every margin."""
+        return [record.margin for record in self.records if record.margin is not None]
+
+    @property
+    def status(self) -> Status:
+        """What the group as a whole is shown as."""
+        name = next((name for name in STATUSES if self.counts[name]), "missing")
+        return STATUSES[name]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The latest run of one backend on one device."""
+
+    run: Run
+
+    @property
+    def label(self) -> str:
+        """Backend @ version @ device."""
+        return label(self.run)
+
+    @property
+    def total(self) -> Group:
+        """All its records."""
+        return Group(self.run.cases)
+
+    @property
+    def unreached(self) -> int:
+        """Cases that were selected and not reached before the run stopped."""
+        return self.run.footer.selected - len(self.run.records) if self.run.footer else 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the specification in one dtype, across all columns."""
+
+    cell: str
+    dtype: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All that a page shows."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    timed: tuple[Run, ...]
+    """The latest run with measurements of each backend and device."""
+    interrupted: tuple[Run, ...]
+    """Of the latest runs, those that did not end by themselves."""
+    bad: tuple[BadRunFile, ...]
+
+    @property
+    def measurements(self) -> list[tuple[Run, Measurement]]:
+        """Every measurement shown, by workload and dtype."""
+        found = [(run, record) for run in self.timed for record in run.measurements]
+        return sorted(found, key=lambda pair: (pair[1].workload, dtype_order(pair[1].dtype)))
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        """Results shown, cases and measurements, by outcome."""
+        cases = Counter(case.outcome for column in self.columns for case in column.run.cases)
+        return cases + Counter(record.outcome for _, record in self.measurements)
+
+
+def label(run: Run) -> str:
+    """Backend @ version @ device of ``run``."""
+    return f"{run.header.backend} @ {run.header.backend_version} @ {run.header.device}"
+
+
+def dtype_order(dtype: str) -> tuple[int, str]:
+    """A sort key: the dtypes that are known from wide to narrow, then any other."""
+    return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype)
+
+
+def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
+    """The model of ``runs``, which are in the order they started, and of files set aside."""
+    ordered = list(runs)
+    tested = _latest(run for run in ordered if run.cases)
+    timed = _latest(run for run in ordered if run.measurements)
+    latest = {id(run): run for run in (*tested, *timed, *_latest(ordered))}
+    columns = tuple(Column(run) for run in tested)
+    interrupted = tuple(run for run in latest.values() if not run.complete)
+    return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad))
+
+
+def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:
+    """The last of ``runs`` of each backend and device, by name."""
+    latest = {(run.header.backend, run.header.device): run for run in runs}
+    return tuple(run for _, run in sorted(latest.items()))
+
+
+def _rows(columns: Sequence[Column]) -> Iterable[Row]:
+    tables: list[dict[tuple[str, str], dict[str, CaseRecord]]] = []
+    for column in columns:
+        table: dict[tuple[str, str], dict[str, CaseRecord]] = {}
+        for record in column.run.cases:
+            table.setdefault((record.case.split("/")[0], record.dtype), {})[record.case] = record
+        tables.append(table)
+    keys = {key for table in tables for key in table}
+    for key in sorted(keys, key=lambda key: (key[0], dtype_order(key[1]))):
+        found = [table.get(key, {}) for table in tables]
+        cases = sorted({case for records in found for case in records})
+        groups = (
+            Group(
+                tuple(records[case] for case in cases if case in records),
+                tuple(case for case in cases if case not in records),
+            )
+            for records in found
+        )
+        yield Row(*key, tuple(groups))

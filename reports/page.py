@@ -1,0 +1,76 @@
+"""The page: the matrix and all that lies behind it, as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from reports import figures
+from reports.drilldown import places
+from reports.glossary import GLOSSARY
+from reports.matrix import Column, Group, Matrix, label
+from reports.reading import Run
+from reports.records import CaseRecord
+from reports.statuses import STATUSES, Status, status
+from reports.text import clip, count, number, one_line
+
+
+def write_page(matrix: Matrix, folder: Path) -> Path:
+    """Write ``index.html`` into ``folder``: whole, or not at all. Raises ``OSError``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page = folder / "index.html"
+    part = folder / f".index.html.{os.getpid()}"
+    part.write_text(render(matrix), encoding="utf-8")
+    part.replace(page)
+    return page
+
+
+def render(matrix: Matrix) -> str:
+    """The page as HTML; the same runs always give the same page."""
+    jinja = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    jinja.filters |= {"clip": clip, "line": one_line, "number": number}
+    jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status}
+    return jinja.get_template("page.html.j2").render(
+        matrix=matrix,
+        places=places(matrix),
+        verdicts=_verdicts(matrix),
+        statuses=STATUSES,
+        glossary=GLOSSARY,
+        reasons={name: _reasons(matrix, name) for name in ("known", "unsupported", "errored")},
+        runs=_runs(matrix),
+    )
+
+
+def _runs(matrix: Matrix) -> list[Run]:
+    """Every run that the page shows something of, once."""
+    runs = [*(column.run for column in matrix.columns), *matrix.timed]
+    return list({run.path: run for run in runs}.values())
+
+
+def _verdicts(matrix: Matrix) -> list[tuple[Status, list[tuple[Column, Group]]]]:
+    """The columns by the status that matters most in each, the best news first."""
+    found: dict[str, list[tuple[Column, Group]]] = {}
+    for place, column in enumerate(matrix.columns):
+        absent = (case for row in matrix.rows for case in row.groups[place].absent)
+        whole = Group(column.run.cases, tuple(absent))
+        found.setdefault(whole.status.name, []).append((column, whole))
+    return [(STATUSES[name], found[name]) for name in reversed(STATUSES) if name in found]
+
+
+def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseRecord]]]:
+    """The records with the status ``name``, by column and reason, the most frequent first."""
+    found: dict[tuple[int, str], list[CaseRecord]] = {}
+    for place, column in enumerate(matrix.columns):
+        for record in column.run.cases:
+            if status(record) == name:
+                found.setdefault((place, record.known or record.reason), []).append(record)
+    ordered = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1])))
+    return [(matrix.columns[place], why, records) for (place, why), records in ordered]

@@ -1,0 +1,197 @@
+"""Reading one run file: all of it is as the schema says, or it is refused with the line and why."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from reports.records import (
+    SCHEMA_VERSION,
+    CaseRecord,
+    Footer,
+    Header,
+    Line,
+    Measurement,
+    Record,
+    decode,
+)
+
+MAX_BYTES = 256 * 2**20
+"""The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
+
+
+class BadRunFile(Exception):
+    """A run file that cannot be trusted: ``path``, and ``why`` in a sentence."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = path
+        self.why = why
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run file holds."""
+
+    path: Path
+    header: Header
+    records: tuple[Record, ...]
+    footer: Footer | None
+    note: str
+    """Why the run is not complete; empty where it is."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended by itself."""
+        return self.footer is not None
+
+    @property
+    def started(self) -> datetime:
+        """When the run started, in UTC."""
+        return utc(self.header.started_at)
+
+    @property
+    def cases(self) -> tuple[CaseRecord, ...]:
+        """The records of cases."""
+        return tuple(record for record in self.records if isinstance(record, CaseRecord))
+
+    @property
+    def measurements(self) -> tuple[Measurement, ...]:
+        """The records of workloads."""
+        return tuple(record for record in self.records if isinstance(record, Measurement))
+
+
+def utc(text: str) -> datetime:
+    """The ISO 8601 time ``text``; without an offset it is UTC. Raises ``ValueError``."""
+    time = datetime.fromisoformat(text)
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def read_run(path: Path) -> Run:
+    """The run in ``path``. A ``.jsonl`` without its end is interrupted, and ``note`` says so.
+
+    Raises ``BadRunFile`` for anything else that is not a run file from start to end.
+    """
+    finished = path.suffix == ".gz"
+    lines = _read(path).split(b"\n")
+    tail = lines.pop()
+    note = "no footer: the run was interrupted or is still going"
+    if tail and not finished and not _is_json(tail):
+        note = f"interrupted: line {len(lines) + 1} is cut off after {len(tail):,} bytes"
+    elif tail:
+        lines.append(tail)
+    header = _header(path, lines)
+    found = [_line(path, number, line) for number, line in enumerate(lines[1:], start=2)]
+    footer = found.pop() if found and isinstance(found[-1], Footer) else None
+    records = _records(path, header, found)
+    if isinstance(footer, Footer):
+        _check_counts(path, footer, records)
+        return Run(path, header, records, footer, "")
+    if finished:
+        raise BadRunFile(path, f"no footer after line {len(lines)}; a .gz must be a finished run")
+    return Run(path, header, records, None, note)
+
+
+def _read(path: Path) -> bytes:
+    """The content of ``path``, decompressed, and no more of it than ``MAX_BYTES``."""
+    if not path.is_file():
+        raise BadRunFile(path, "expected a file" if path.exists() else "there is no such file")
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            text: bytes = file.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadRunFile(path, f"cannot be read: {error}") from error
+    if len(text) > MAX_BYTES:
+        raise BadRunFile(path, f"more than {MAX_BYTES:,} bytes, the most that is read")
+    if not text:
+        raise BadRunFile(path, "the file is empty; expected a header on line 1")
+    return text
+
+
+def _is_json(text: bytes) -> bool:
+    """Whether ``text`` is whole; no part of a JSON object that lacks its end is JSON."""
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+class _Version(msgspec.Struct):
+    schema_version: int
+
+
+def _header(path: Path, lines: Sequence[bytes]) -> Header:
+    """The header on line 1, if it is of a version that this code knows."""
+    if not lines:
+        raise BadRunFile(path, "line 1: the header is cut off")
+    try:
+        version = msgspec.json.decode(lines[0], type=_Version).schema_version
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        version = SCHEMA_VERSION  # not a header: _line says what is wrong with it
+    if version != SCHEMA_VERSION:
+        raise BadRunFile(
+            path, f"line 1: schema_version {version}, expected {SCHEMA_VERSION}: another rnnspec"
+        )
+    header = _line(path, 1, lines[0])
+    if not isinstance(header, Header):
+        raise BadRunFile(path, f"line 1: expected a header, found a {_kind(header)}")
+    try:
+        utc(header.started_at)
+    except (ValueError, OverflowError) as error:
+        raise BadRunFile(path, f"line 1: started_at: {error}") from error
+    return header
+
+
+def _line(path: Path, number: int, text: bytes) -> Line:
+    if not text.strip():
+        raise BadRunFile(path, f"line {number}: empty; expected a record")
+    try:
+        return decode(text)
+    except msgspec.ValidationError as error:
+        raise BadRunFile(path, f"line {number}: not as the schema says: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRunFile(path, f"line {number}: not JSON: {error}") from error
+
+
+def _kind(line: Line) -> str:
+    return str(line.__struct_config__.tag)
+
+
+def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record, ...]:
+    """``lines``, if they are records of the header's backend and device, each case once."""
+    records: list[Record] = []
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, start=2):
+        if not isinstance(line, CaseRecord | Measurement):
+            raise BadRunFile(path, f"line {number}: a {_kind(line)}, where a record was expected")
+        ran, expected = (line.backend, line.device), (header.backend, header.device)
+        if ran != expected:
+            raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {expected}")
+        if isinstance(line, CaseRecord):
+            first = seen.setdefault(line.case, number)
+            if first != number:
+                raise BadRunFile(path, f"line {number}: the case of line {first} again")
+        records.append(line)
+    return tuple(records)
+
+
+def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None:
+    cases = Counter(record.outcome for record in records if isinstance(record, CaseRecord))
+    for what, said, counted in (
+        ("outcomes", {outcome: n for outcome, n in footer.counts.items() if n}, dict(cases)),
+        ("measurements", footer.measurements, len(records) - cases.total()),
+    ):
+        if said != counted:
+            raise BadRunFile(path, f"the footer says {what} {said}, but the file holds {counted}")
+    if footer.selected < cases.total():
+        raise BadRunFile(
+            path, f"the footer says {footer.selected} selected, but the file holds {cases.total()}"
+        )

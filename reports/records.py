@@ -1,0 +1,188 @@
+"""Records: what a run file holds, line by line, and the JSON Schema of it.
+
+A run file is one ``Header``, then one ``CaseRecord`` or ``Measurement`` a line, then one ``Footer``.
+JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning or goes away; a new optional field does not raise it."""
+
+Outcome: TypeAlias = Literal["agrees", "differs", "inconclusive", "unsupported", "errored"]
+OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "inconclusive", "unsupported", "errored")
+
+
+class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The machine and software that a run was seen on."""
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    gpu: str | None
+    driver: str | None
+    os: str
+    python: str
+    packages: dict[str, str]
+    """Version of every framework and numerical package that is installed."""
+    threads: dict[str, int]
+    """Threads of every BLAS and OpenMP pool that was loaded."""
+    flags: dict[str, str]
+    """Environment variables that change arithmetic, threads or compilation."""
+
+
+class Header(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="header", forbid_unknown_fields=True
+):
+    """The first line: what ran, where, when."""
+
+    schema_version: int
+    run_id: str
+    started_at: str
+    """UTC, ISO 8601."""
+    suite_version: str
+    suite_commit: str | None
+    backend: str
+    backend_version: str
+    """The framework and its version."""
+    device: str
+    command: str
+    environment: Environment
+    fingerprint: str
+    """Twelve hexadecimal digits of the environment's hash: a new one starts a new baseline."""
+    settings: dict[str, str]
+    """What the adapter set, precision first of all."""
+    framework_defaults: dict[str, str]
+    """What the same settings are when nobody sets them."""
+
+
+class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One output tensor (y, h_n or c_n) against the truth."""
+
+    margin: float | None
+    """max |error| / bound; at most 1 agrees."""
+    max_error: float | None
+    """max |error| / σ̂."""
+    rms_error: float | None
+    """RMS of error / σ̂; at most RMS_LIMIT agrees."""
+    mean_error: float | None
+    """Signed mean of error / σ̂: far from 0, the arithmetic is biased."""
+    bound_to_signal: float | None
+    """z · RMS σ̂ / RMS |y|: how much the bound leaves undecided."""
+
+
+class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One element of one tensor: the worst, or the first that failed."""
+
+    tensor: str
+    index: list[int]
+    got: float | None
+    expected: float | None
+    sigma: float | None
+    bound: float | None
+
+
+class CaseRecord(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="conformance", forbid_unknown_fields=True
+):
+    """One case on one backend and device: the outcome, and the evidence for it."""
+
+    case: str
+    case_version: str
+    """Twelve hexadecimal digits of the hash of the case's spec and arrays."""
+    backend: str
+    device: str
+    dtype: str
+    outcome: Outcome
+    reason: str
+    """Empty for agrees; the option for unsupported; the error's text for errored."""
+    known: str | None
+    """The reason given in known.toml, where an entry covers this difference."""
+    arithmetic: str
+    """The arithmetic that the backend declares and is held to."""
+    fingerprint: str | None
+    """The tightest arithmetic that the result agrees with; None where none does."""
+    ran: str
+    """The framework's own call that was run."""
+    margin: float | None
+    tensors: dict[str, TensorResult]
+    worst: Element | None
+    card: str
+    """The failure card, as printed; empty where nothing failed."""
+    seconds: dict[str, float]
+    """Where the time went: reference (truth and radius), first_call (compilation included)."""
+    repeat: str
+    """One command that runs this case again."""
+
+
+class Measurement(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="measurement", forbid_unknown_fields=True
+):
+    """One workload timed on one backend and device; a row that does not agree has no speed."""
+
+    workload: str
+    workload_version: str
+    backend: str
+    device: str
+    dtype: str
+    mode: str
+    """forward."""
+    outcome: Outcome
+    reason: str
+    margin: float | None
+    fingerprint: str | None
+    ran: str
+    first_call_seconds: float | None
+    """The first call, compilation included."""
+    seconds: list[float]
+    """Every steady-state sample, in the order taken; empty where the outcome is not agrees."""
+    min_seconds: float | None
+    median_seconds: float | None
+    iqr_seconds: float | None
+    flops: int
+    """Floating-point operations of all matrix products of one call."""
+    repeat: str
+
+
+class Footer(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="footer", forbid_unknown_fields=True
+):
+    """The last line; a file without one was interrupted, and is never a pass."""
+
+    ended_at: str
+    counts: dict[Outcome, int]
+    """Case records by outcome."""
+    measurements: int
+    selected: int
+    """Cases that were selected; fewer records than that means the run stopped early."""
+    deselected: int
+    stale_known: list[str]
+    """Entries of known.toml that matched nothing."""
+    exit_code: int
+
+
+Record: TypeAlias = CaseRecord | Measurement
+Line: TypeAlias = Header | CaseRecord | Measurement | Footer
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+
+
+def encode(line: Line) -> bytes:
+    """One line of a run file, without its newline."""
+    return _encoder.encode(line)
+
+
+def decode(text: bytes) -> Line:
+    """The line that ``text`` encodes; raises ``msgspec.ValidationError`` or ``DecodeError``."""
+    return _decoder.decode(text)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one line of a run file; published in docs/record.schema.json."""
+    schema = msgspec.json.schema(Line)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

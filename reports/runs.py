@@ -1,0 +1,105 @@
+"""Run files: written line by line by one writer, immutable once finished.
+
+A run in progress, or one that was cut off, is ``<utc>-<run id>.jsonl``: a header, then records.
+``close`` adds the footer and turns it into ``.jsonl.gz``. ``reports.reading`` reads them back.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reports.reading import BadRunFile, Run, read_run, utc
+from reports.records import Footer, Header, Line, Record, encode
+
+__all__ = ["BadRunFile", "Run", "RunWriter", "read_folder", "read_run"]
+
+
+class RunWriter:
+    """Writes one run into ``folder``.
+
+    A line is in the file when ``write`` returns: killing the process loses none. Raises
+    ``FileExistsError`` where the run is there already, and ``ValueError`` for a run id that does
+    not suit a file name or a start that is not an ISO 8601 time.
+    """
+
+    def __init__(self, folder: Path, header: Header) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", header.run_id):
+            raise ValueError(
+                f"run_id {header.run_id!r}: expected 1 to 100 letters, digits, '_', '.' or '-'"
+            )
+        name = f"{utc(header.started_at):%Y%m%dT%H%M%SZ}-{header.run_id}.jsonl"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path = folder / name
+        if _finished(self.path).exists():
+            raise FileExistsError(f"{_finished(self.path)} exists; a finished run is never changed")
+        self._file = self.path.open("xb")
+        self._line(header)
+
+    def write(self, record: Record) -> None:
+        """Append one record."""
+        self._line(record)
+
+    def close(self, footer: Footer) -> Path:
+        """Append the footer, compress the run, and return its new path.
+
+        Raises ``BadRunFile`` where the run does not read back, for example because the footer's
+        counts are not those of its records; the ``.jsonl`` then stays.
+        """
+        self._line(footer)
+        os.fsync(self._file.fileno())
+        self._file.close()
+        read_run(self.path)
+        finished = _finished(self.path)
+        part = finished.with_name(finished.name + ".part")
+        with part.open("wb") as raw:
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+                packed.write(self.path.read_bytes())
+            raw.flush()
+            os.fsync(raw.fileno())
+        part.replace(finished)
+        self.path.unlink()
+        self.path = finished
+        return finished
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """Let go of the file; without a footer the run stays as it is, interrupted."""
+        self._file.close()
+
+    def _line(self, line: Line) -> None:
+        self._file.write(encode(line) + b"\n")
+        self._file.flush()
+
+
+def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
+    """Every run in ``folder``, by start time, and every file there that could not be read.
+
+    A ``.jsonl`` beside its finished ``.jsonl.gz`` is the same run, and is read once. A folder that
+    does not exist holds no runs.
+    """
+    if folder.exists() and not folder.is_dir():
+        return [], [BadRunFile(folder, "expected a folder of run files")]
+    runs: dict[Path, Run] = {}
+    bad: list[BadRunFile] = []
+    for path in [*sorted(folder.glob("*.jsonl.gz")), *sorted(folder.glob("*.jsonl"))]:
+        key = path if path.suffix == ".gz" else _finished(path)
+        if key in runs:
+            continue
+        try:
+            runs[key] = read_run(path)
+        except BadRunFile as error:
+            bad.append(error)
+    return sorted(runs.values(), key=lambda run: (run.started, run.header.run_id)), bad
+
+
+def _finished(path: Path) -> Path:
+    return path.with_name(path.name + ".gz")

@@ -1,0 +1,156 @@
+"""The matrix in a terminal: the same model as the page, in 100 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reports.matrix import Column, Group, Matrix, Row, dtype_order, label
+from reports.records import CaseRecord
+from reports.statuses import FAILURES, STATUSES, status
+from reports.text import count, number, one_line
+
+LISTED = 10
+"""How many failing cases are listed; the page has all."""
+
+_STYLES = {"errored": "bold magenta", "differs": "bold red", "inconclusive": "yellow",
+           "known": "cyan", "missing": "dim", "agrees": "green", "unsupported": "dim"}  # fmt: skip
+
+
+def print_matrix(matrix: Matrix, console: Console) -> None:
+    """Print all of ``matrix`` that fits a terminal, to ``console``."""
+    for part in _parts(matrix, columns=max(1, (console.width - 28) // 18)):
+        # A command that wraps by itself can be copied; one that was cut into lines cannot.
+        console.print(part, soft_wrap=isinstance(part, Text))
+
+
+def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
+    for start in range(0, len(matrix.columns), columns):
+        yield _table(matrix, slice(start, start + columns))
+    if matrix.columns:
+        legend = "   ".join(f"{status.glyph} {status.word}" for status in STATUSES.values())
+        yield Text(f"\n{legend}", "dim")
+    yield from _failures(matrix)
+    if matrix.columns:
+        yield _margins(matrix)
+    if matrix.timed:
+        yield _measurements(matrix)
+    for run in matrix.interrupted:
+        text = f"! interrupted: {one_line(label(run))}: {run.note}; {one_line(run.path.name)}"
+        yield Text(text, "magenta")
+    for bad in matrix.bad:
+        yield Text(f"! set aside: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
+    if not matrix.columns and not matrix.timed:
+        yield Text("? nothing was measured: there is no run to show", "yellow")
+
+
+def _new(title: str, columns: Iterable[str], left: int) -> Table:
+    """A table whose first ``left`` columns hold words and the others figures."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for place, name in enumerate(columns):
+        lines = "\n".join(one_line(line) for line in name.split("\n"))
+        table.add_column(Text(lines), justify="left" if place < left else "right", overflow="fold")
+    return table
+
+
+def _heading(column: Column) -> str:
+    return column.label.replace(" @ ", "\n")
+
+
+def _table(matrix: Matrix, shown: slice) -> Table:
+    title = "Agreement with the specification: agrees / applicable, largest margin"
+    table = _new(title, ["cell", "dtype", *map(_heading, matrix.columns[shown])], left=2)
+    for cell, rows in groupby(matrix.rows, key=lambda row: row.cell):
+        name = cell
+        for _, alike in groupby(rows, key=lambda row: [g.status for g in row.groups[shown]]):
+            merged = list(alike)
+            dtypes = ", ".join(row.dtype for row in merged)
+            table.add_row(one_line(name), one_line(dtypes), *map(_cell, _merge(merged, shown)))
+            name = ""
+    return table
+
+
+def _merge(rows: list[Row], shown: slice) -> list[Group]:
+    """One group a column for rows that say the same."""
+    return [
+        Group(
+            tuple(record for group in groups for record in group.records),
+            tuple(case for group in groups for case in group.absent),
+        )
+        for groups in zip(*(row.groups[shown] for row in rows), strict=True)
+    ]
+
+
+def _cell(group: Group) -> Text:
+    shown = group.status
+    others = ", ".join(
+        f"{group.counts[name]} {STATUSES[name].word}"
+        for name in STATUSES
+        if group.counts[name] and name not in ("agrees", "unsupported")
+    )
+    figures = f" {group.agrees}/{group.applicable}" if group.applicable else f" {shown.word}"
+    margin = f"  {number(group.margin)}" if group.margin is not None else ""
+    return Text(shown.glyph + figures + margin + (f"\n{others}" if others else ""),
+                _STYLES[shown.name])  # fmt: skip
+
+
+def _failures(matrix: Matrix) -> Iterator[Text]:
+    """The worst failing case of each group, the largest groups first."""
+    groups = [
+        [record for record in group.records if status(record) in FAILURES]
+        for row in matrix.rows
+        for group in row.groups
+    ]
+    failing = sorted(filter(None, groups), key=len, reverse=True)
+    if failing:
+        yield Text(f"\n{count(sum(map(len, failing)), 'case')} failed", "bold")
+    for group in failing[:LISTED]:
+        worst = max(group, key=lambda record: record.margin or 0)
+        yield _failure(worst, len(group))
+    if len(failing) > LISTED:
+        rest = sum(map(len, failing[LISTED:]))
+        yield Text(f"… and {count(rest, 'case')} in other groups, on the page", "dim")
+
+
+def _failure(record: CaseRecord, alike: int) -> Text:
+    shown = STATUSES[record.outcome]
+    return Text.assemble(
+        (f"{shown.glyph} {shown.word}", _STYLES[shown.name]),
+        f"  margin {number(record.margin)}, the largest of {alike}  {one_line(record.reason)}\n  ",
+        (one_line(record.repeat, 400), "dim"),
+    )
+
+
+def _margins(matrix: Matrix) -> Table:
+    dtypes = sorted({row.dtype for row in matrix.rows}, key=dtype_order)
+    table = _new("\nLargest margin, in bounds (at most 1 agrees)", ["backend", *dtypes], left=1)
+    for place, column in enumerate(matrix.columns):
+        found = []
+        for dtype in dtypes:
+            groups = [row.groups[place] for row in matrix.rows if row.dtype == dtype]
+            margins = [group.margin for group in groups if group.margin is not None]
+            found.append(number(max(margins, default=None)))
+        table.add_row(one_line(column.label), *found)
+    return table
+
+
+def _measurements(matrix: Matrix) -> Table:
+    table = _new("\nThroughput", ["workload", "dtype", "backend", "median ms", "IQR ms",
+                                  "GFLOP/s", "first call ms"], left=3)  # fmt: skip
+    for run, row in matrix.measurements:
+        words = one_line(row.workload), one_line(row.dtype), one_line(label(run))
+        if row.outcome != "agrees" or not row.median_seconds:
+            table.add_row(*words, Text(f"{row.outcome}: no speed"))
+            continue
+        table.add_row(*words, *map(number, (
+            row.median_seconds * 1e3, _ms(row.iqr_seconds), row.flops / row.median_seconds / 1e9,
+            _ms(row.first_call_seconds))))  # fmt: skip
+    return table
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3

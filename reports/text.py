@@ -1,0 +1,40 @@
+"""Text from elsewhere, made harmless to show: names, error texts and cards are untrusted."""
+
+from __future__ import annotations
+
+import re
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff]"
+)
+"""Characters that steer a terminal or a page instead of showing: controls, text direction."""
+
+
+def clip(text: str, limit: int = 2_000) -> str:
+    """``text`` as it can be shown, in at most ``limit`` characters and a note of what is left out.
+
+    Steering characters become their escapes, such as ``\\x1b``.
+    """
+    shown = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text[:limit])
+    omitted = len(text) - limit
+    return f"{shown} … [{omitted:,} characters omitted]" if omitted > 0 else shown
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """``text`` clipped and on one line."""
+    return " ".join(clip(text, limit).split())
+
+
+def number(value: float | None) -> str:
+    """``value`` in three digits, for tables; a dash where there is none."""
+    if value is None:
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.1e}"
+
+
+def count(n: int, one: str, many: str = "") -> str:
+    """A number and its noun: ``1 case``, ``1,024 cases``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
