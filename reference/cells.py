@@ -8,6 +8,7 @@ Every step takes the input ``x (..., B, I)`` and the state it starts from, each 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import singledispatch
 from typing import TypeAlias
 
 import numpy as np
@@ -17,8 +18,12 @@ from reference.spec import Array, Spec, Weights
 State: TypeAlias = tuple[Array, ...]
 
 
+@singledispatch
 def sigmoid(a: Array) -> Array:
-    """σ(a) = 1 / (1 + e⁻ᵃ); where e⁻ᵃ overflows, the quotient is the correct 0."""
+    """σ(a) = 1 / (1 + e⁻ᵃ); where e⁻ᵃ overflows, the quotient is the correct 0.
+
+    One operation, as tanh is: other kinds of arrays may register their own.
+    """
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-a))
 

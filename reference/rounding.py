@@ -7,7 +7,7 @@ equations know nothing of it: they are the same code.
 An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
 
     +, −, ×, ÷        v (1 + u_op ξ), then storage
-    tanh, exp         v (1 + K_ACT u_op ξ), then storage
+    tanh, exp, σ      v (1 + K_ACT u_op ξ), then storage
     sums and matmul   v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
                       variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²)
     storage           v (1 + u_store ξ)
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
+from reference.cells import sigmoid
 from reference.spec import Array
 
 K_ACT = 3.0
@@ -69,7 +70,7 @@ compute in the 16-bit type throughout have arithmetics of their own."""
 
 _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
 _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide}
-_ACTIVATION = {np.tanh, np.exp}
+_ELEMENTARY = {np.tanh, np.exp}
 _QUESTION = {np.isfinite, np.isnan, np.less, np.less_equal, np.greater, np.greater_equal,
              np.equal, np.not_equal}  # fmt: skip
 _MOVING = {np.where, np.stack, np.concatenate, np.swapaxes}
@@ -148,6 +149,12 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
     def _like(self, values: Array) -> RoundingArray:
         return RoundingArray(values, self.rounding)
 
+    def elementary(self, function: Callable[[Array], Array]) -> RoundingArray:
+        """tanh, exp or σ: off by up to K_ACT u_op, then stored."""
+        rounding = self.rounding
+        u = K_ACT * rounding.arithmetic.u_op
+        return self._like(rounding.stored(rounding.relative(function(self.values), u)))
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rounding, u_op = self.rounding, self.rounding.arithmetic.u_op
         if method != "__call__" or kwargs:
@@ -160,8 +167,8 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
             return self._like(ufunc(*values))
         if ufunc in _ROUNDED:
             return self._like(rounding.stored(rounding.relative(ufunc(*values), u_op)))
-        if ufunc in _ACTIVATION:
-            return self._like(rounding.stored(rounding.relative(ufunc(*values), K_ACT * u_op)))
+        if ufunc in _ELEMENTARY:
+            return self.elementary(ufunc)
         if ufunc is np.matmul:
             a, b = values
             return self._like(rounding.summed(a @ b, (a * a) @ (b * b), a.shape[-1]))
@@ -180,6 +187,11 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
             return self._like(self.rounding.summed(v, p2, plain[0].size // v.size))
         raise TypeError(f"RoundingArray: no rounding is known for {function.__name__}; "
                         "add it to reference/rounding.py")  # fmt: skip
+
+
+@sigmoid.register
+def _(a: RoundingArray) -> RoundingArray:
+    return a.elementary(sigmoid)
 
 
 def _values(a: Any) -> Any:

@@ -13,7 +13,7 @@ from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
 from reports.text import clip, one_line
 
-ROW_BYTES = 800_000
+ROW_BYTES = 850_000
 CARD_BYTES = 350_000
 """What the rows of cases and the failure cards may take of the page's 1.5 MB."""
 
@@ -85,7 +85,7 @@ def _fitting(
 
 def _row_bytes(record: CaseRecord) -> int:
     """About what a row of the table takes, its markup included."""
-    return 150 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
+    return 110 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
 
 
 def _card_bytes(record: CaseRecord) -> int:

@@ -26,7 +26,8 @@ def histogram(margins: Iterable[float]) -> Histogram:
     """The bars of ``margins``; the tallest takes the whole height."""
     bins = Counter(_bin(margin) for margin in margins)
     tallest = max(bins.values(), default=1)
-    within, beyond = [], []
+    within: list[str] = []
+    beyond: list[str] = []
     for place, n in sorted(bins.items()):
         height = max(1.5, HEIGHT * n / tallest)
         bar = f"M{place * 4} {HEIGHT}v-{height:.3g}h3v{height:.3g}z"

@@ -13,7 +13,7 @@ from reports.glossary import GLOSSARY
 from reports.matrix import Column, Group, Matrix, label
 from reports.reading import Run
 from reports.records import CaseRecord
-from reports.statuses import STATUSES, Status, status
+from reports.statuses import STATUSES, status
 from reports.text import clip, count, number, one_line
 
 
@@ -55,14 +55,13 @@ def _runs(matrix: Matrix) -> list[Run]:
     return list({run.path: run for run in runs}.values())
 
 
-def _verdicts(matrix: Matrix) -> list[tuple[Status, list[tuple[Column, Group]]]]:
-    """The columns by the status that matters most in each, the best news first."""
-    found: dict[str, list[tuple[Column, Group]]] = {}
+def _verdicts(matrix: Matrix) -> list[tuple[Column, Group]]:
+    """Each column and all its cases as one group."""
+    found = []
     for place, column in enumerate(matrix.columns):
         absent = (case for row in matrix.rows for case in row.groups[place].absent)
-        whole = Group(column.run.cases, tuple(absent))
-        found.setdefault(whole.status.name, []).append((column, whole))
-    return [(STATUSES[name], found[name]) for name in reversed(STATUSES) if name in found]
+        found.append((column, Group(column.run.cases, tuple(absent))))
+    return found
 
 
 def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseRecord]]]:

@@ -171,7 +171,8 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
         if not isinstance(line, CaseRecord | Measurement):
-            raise BadRunFile(path, f"line {number}: a {_kind(line)}, where a record was expected")
+            what = "second header" if isinstance(line, Header) else "footer that is not the last line"
+            raise BadRunFile(path, f"line {number}: a {what}")
         ran, expected = (line.backend, line.device), (header.backend, header.device)
         if ran != expected:
             raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {expected}")

@@ -14,26 +14,28 @@ class Status:
     name: str
     glyph: str
     word: str
+    many: str
+    """The word behind a number."""
     meaning: str
 
 
 STATUSES = {
     status.name: status
     for status in (
-        Status("errored", "!", "errored",
+        Status("errored", "!", "errored", "errored",
                "The framework raised an exception, crashed or ran out of time."),
-        Status("differs", "✗", "differs",
+        Status("differs", "✗", "differs", "differ",
                "At least one element is further from the truth than rounding explains."),
-        Status("inconclusive", "?", "inconclusive",
+        Status("inconclusive", "?", "inconclusive", "inconclusive",
                "The bound is so wide, next to the result, that agreement would say nothing."),
-        Status("known", "≠", "known difference",
+        Status("known", "≠", "known difference", "known to differ",
                "It differs, and known.toml says why. In the denominator, and not agreement."),
-        Status("missing", "○", "not run",
+        Status("missing", "○", "not run", "not run",
                "Another column has this case and this one has not. Never agreement."),
-        Status("agrees", "✓", "agrees",
+        Status("agrees", "✓", "agrees", "agree",
                "Every element is within the bound, and the errors as a whole are no larger than "
                "rounding explains."),
-        Status("unsupported", "–", "unsupported",
+        Status("unsupported", "–", "unsupported", "unsupported",
                "The framework has no such option. Counted neither as agreement nor against it."),
     )
 }  # fmt: skip

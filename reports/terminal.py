@@ -88,7 +88,7 @@ def _merge(rows: list[Row], shown: slice) -> list[Group]:
 def _cell(group: Group) -> Text:
     shown = group.status
     others = ", ".join(
-        f"{group.counts[name]} {STATUSES[name].word}"
+        f"{group.counts[name]} {STATUSES[name].many}"
         for name in STATUSES
         if group.counts[name] and name not in ("agrees", "unsupported")
     )

@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
     if value is None:
         return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
     return f"{value:.1e}"
 
 

@@ -1,0 +1,446 @@
+"""What people read: the matrix counts right, hostile content is harmless, the page works."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_runs as sample
+from rich.console import Console
+
+from reports.__main__ import code, main
+from reports.exit_codes import ExitCode
+from reports.figures import BOUND_X, HEIGHT, histogram
+from reports.matrix import Matrix, matrix
+from reports.page import render, write_page
+from reports.records import Record
+from reports.runs import RunWriter, read_folder
+from reports.statuses import STATUSES
+from reports.terminal import print_matrix
+from reports.text import clip, number, one_line
+
+ROOT = Path(__file__).parents[1]
+PAGE_LIMIT = 1_500_000
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"' {{ 7*7 }} \x1b[31m\x07\u202e\x00 [red]b[/]"
+
+
+def model(folder: Path) -> Matrix:
+    return matrix(*read_folder(folder))
+
+
+def of(folder: Path, *records: Record, **head: Any) -> Matrix:
+    sample.write(folder, sample.header(**head), records)
+    return model(folder)
+
+
+def printed(shown: Matrix, width: int = 100) -> str:
+    out = io.StringIO()
+    print_matrix(shown, Console(file=out, width=width, force_terminal=False))
+    return out.getvalue()
+
+
+def text_of(html: str) -> str:
+    """What a reader sees: the text outside of tags and styles."""
+    parts: list[str] = []
+
+    class Reader(HTMLParser):
+        style = False
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.style = tag == "style"
+
+        def handle_endtag(self, tag: str) -> None:
+            self.style = False
+
+        def handle_data(self, data: str) -> None:
+            if not self.style:
+                parts.append(data)
+
+    Reader().feed(html)
+    return " ".join(" ".join(parts).split())
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    sample.write_samples(folder)
+    (folder / "broken.jsonl.gz").write_bytes(b"bit rot")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_page(model(samples), tmp_path_factory.mktemp("site"))
+
+
+# ---- the model ----------------------------------------------------------------------------------
+
+
+def test_a_group_counts_every_outcome_for_what_it_is(tmp_path: Path) -> None:
+    outcomes = ["agrees"] * 5 + ["inconclusive", "errored"] + ["unsupported"] * 2
+    records = [
+        sample.case(case=f"lstm/{n}/float32", outcome=outcome, margin=n / 20)
+        for n, outcome in enumerate(outcomes)
+    ]
+    records += [sample.failed(case=f"lstm/k{n}/float32", known="TF32") for n in range(3)]
+    records += [sample.failed(case="lstm/d/float32", margin=7.5)]
+    (row,) = of(tmp_path, *records).rows
+    (group,) = row.groups
+    assert (row.cell, row.dtype) == ("lstm", "float32")
+    assert (group.agrees, group.applicable, group.margin) == (5, 5 + 1 + 1 + 3 + 1, 7.5)
+    assert group.counts == {
+        "agrees": 5, "inconclusive": 1, "errored": 1, "unsupported": 2, "known": 3, "differs": 1
+    }  # fmt: skip
+    assert group.status is STATUSES["errored"]
+
+
+def test_what_is_missing_is_never_agreement(tmp_path: Path) -> None:
+    sample.write(tmp_path, sample.header(run_id="a"), [sample.case(case="lstm/1/float32")])
+    both = [sample.case(case=f"lstm/{n}/float32", device="cuda") for n in (1, 2)]
+    shown = of(tmp_path, *both, run_id="b", device="cuda")
+    cpu, cuda = shown.rows[0].groups
+    assert (cpu.agrees, cpu.applicable, cpu.absent) == (1, 1, ("lstm/2/float32",))
+    assert cpu.status is STATUSES["missing"]
+    assert cuda.status is STATUSES["agrees"]
+    assert "1 not run" in printed(shown)
+    assert "agrees in 1 of 1 applicable case; 1 not run" in text_of(render(shown))
+
+
+def test_unsupported_is_never_passed(tmp_path: Path) -> None:
+    shown = of(tmp_path, sample.case(outcome="unsupported", reason="no such cell", margin=None))
+    group = shown.rows[0].groups[0]
+    assert (group.agrees, group.applicable) == (0, 0)
+    assert "has no applicable case; 1 unsupported" in text_of(render(shown))
+    assert "no such cell" in text_of(render(shown))
+    assert code(shown) is ExitCode.NOT_ENOUGH_DATA
+
+
+def test_a_column_is_the_latest_run_of_a_backend_and_device(tmp_path: Path) -> None:
+    for hour, version in ((9, "torch 3"), (8, "torch 2")):
+        head = sample.header(run_id=f"r{hour}", backend_version=version,
+                             started_at=f"2026-11-21T{hour:02}:00:00Z")  # fmt: skip
+        sample.write(tmp_path, head, [sample.case()])
+    timed = sample.header(run_id="t", started_at="2026-11-21T10:00:00Z", backend_version="torch 3")
+    sample.write(tmp_path, timed, [sample.measurement()])
+    shown = model(tmp_path)
+    assert [column.label for column in shown.columns] == ["pytorch @ torch 3 @ cpu"]
+    assert len(shown.measurements) == 1, "a later run of workloads does not hide the cases"
+    assert code(shown) is ExitCode.CLEAN
+
+
+def test_rows_are_cells_and_dtypes_from_wide_to_narrow(samples: Path) -> None:
+    rows = [(row.cell, row.dtype) for row in model(samples).rows]
+    assert rows[:4] == [("gru-after", dtype) for dtype in sample.DTYPES]
+    assert len(rows) == 4 * (len(sample.CELLS) + 1)
+    assert ("tutorial", "bfloat16") in rows
+
+
+def test_the_bound_divides_the_bars() -> None:
+    drawn = histogram([1.0, 1.0001, 0.5, 1e-9, 1e9, 0.0])
+    places = [[int(x) for x in re.findall(r"M(\d+)", d)] for d in (drawn.within, drawn.beyond)]
+    assert [len(found) for found in places] == [3, 2]
+    assert max(places[0]) < BOUND_X <= min(places[1])
+    assert f"v-{HEIGHT}" in drawn.within
+
+
+# ---- exit codes and the command -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("records", "more", "expected"),
+    [
+        ([sample.case()], {}, ExitCode.CLEAN),
+        ([sample.case(), sample.failed(case="lstm/2", known="TF32")], {}, ExitCode.CLEAN),
+        ([sample.case(), sample.failed(case="lstm/2")], {}, ExitCode.CONFORMANCE_FAILURE),
+        ([sample.case(outcome="errored")], {}, ExitCode.CONFORMANCE_FAILURE),
+        ([sample.measurement(outcome="differs")], {}, ExitCode.CONFORMANCE_FAILURE),
+        ([sample.case(), sample.case(case="l/2", outcome="inconclusive")], {},
+         ExitCode.NOT_ENOUGH_DATA),
+        ([sample.case()], {"selected": 9}, ExitCode.NOT_ENOUGH_DATA),
+    ],
+)  # fmt: skip
+def test_the_exit_code_of_a_run(
+    records: list[Record], more: dict[str, int], expected: ExitCode, tmp_path: Path
+) -> None:
+    sample.write(tmp_path, sample.header(), records, **more)
+    assert code(model(tmp_path)) is expected
+
+
+def test_interrupted_and_bad_files_are_harness_errors(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "a", sample.header()) as writer:
+        writer.write(sample.case())
+    shown = model(tmp_path / "a")
+    assert code(shown) is ExitCode.HARNESS_ERROR
+    assert "interrupted" in printed(shown)
+    assert "The run was interrupted." in text_of(render(shown))
+    sample.write(tmp_path / "b", sample.header(), [sample.case()])
+    (tmp_path / "b" / "broken.jsonl").write_bytes(b"{}\n")
+    shown = model(tmp_path / "b")
+    assert code(shown) is ExitCode.HARNESS_ERROR
+    for text in (printed(shown, 300), text_of(render(shown))):
+        assert "set aside" in text
+        assert "broken.jsonl" in text
+
+
+def test_the_command(samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site = tmp_path / "site"
+    assert main(["--runs", str(samples), "--site", str(site)]) is ExitCode.CONFORMANCE_FAILURE
+    assert str(site / "index.html") in capsys.readouterr().out
+    assert [path.name for path in site.iterdir()] == ["index.html"], "nothing temporary is left"
+
+
+def test_no_runs_is_not_enough_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--runs", str(tmp_path / "none"), "--site", str(tmp_path / "site")]
+    assert main(arguments) is ExitCode.NOT_ENOUGH_DATA
+    assert "nothing was measured" in capsys.readouterr().out
+    assert "Nothing was measured" in (tmp_path / "site" / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--colour"], "unrecognized arguments: --colour"),
+        (["--run", "x"], "unrecognized arguments: --run x"),
+        (["--runs"], "expected one argument"),
+        (["--runs", __file__], "expected a folder, found a file"),
+        (["--site", __file__], "expected a folder, found a file"),
+        (["--site", f"{__file__}/below"], "cannot be written"),
+    ],
+)
+def test_bad_arguments_are_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "reports", *arguments],
+        cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.HARNESS_ERROR, done.stderr
+    assert message in done.stderr
+    assert not (tmp_path / "reports").exists()
+
+
+# ---- text from elsewhere ------------------------------------------------------------------------
+
+
+def test_text_is_clipped_visibly_and_steers_nothing() -> None:
+    assert clip("a" * 1_000_000, 10) == "a" * 10 + " … [999,990 characters omitted]"
+    assert clip("a\x1b[31m\u202eb\tc\nd") == "a\\x1b[31m\\u202eb\tc\nd"
+    assert clip("\ud800") == "\\ud800"
+    assert one_line("a\n b\t c") == "a b c"
+    assert [number(x) for x in (None, 0.0, 0.49, 9.9, 123.4, 1234.5, 1e-7, 3e300)] == [
+        "–", "0.00", "0.490", "9.90", "123", "1234", "1.0e-07", "3.0e+300"
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
+    folder = tmp_path_factory.mktemp("hostile")
+    # Every string of every record; a name that is compared or switched on keeps to the schema.
+    bad = {"case": f"lstm/{HOSTILE}", "dtype": HOSTILE, "reason": HOSTILE, "arithmetic": HOSTILE,
+           "fingerprint": HOSTILE, "ran": HOSTILE, "card": HOSTILE, "repeat": HOSTILE,
+           "backend": HOSTILE, "device": HOSTILE}  # fmt: skip
+    records: list[Record] = [
+        sample.failed(**bad),
+        sample.failed(**bad | {"case": HOSTILE, "known": HOSTILE}),
+        sample.case(**bad | {"case": "lstm/2", "outcome": "unsupported"}),
+        sample.case(**bad | {"case": "lstm/3", "outcome": "errored", "card": HOSTILE * 10_000}),
+        sample.measurement(workload=HOSTILE, backend=HOSTILE, device=HOSTILE, dtype=HOSTILE,
+                           mode=HOSTILE, reason=HOSTILE, outcome="differs"),
+    ]  # fmt: skip
+    head = {name: HOSTILE for name in ("suite_version", "suite_commit", "backend", "device",
+                                       "backend_version", "command", "fingerprint")}  # fmt: skip
+    flags = {HOSTILE: HOSTILE}
+    return of(folder, *records, **head, settings=flags, framework_defaults=flags,
+              environment=sample.environment(cpu=HOSTILE, flags=flags, packages=flags))  # fmt: skip
+
+
+def test_hostile_content_is_text_on_the_page(hostile: Matrix) -> None:
+    html = render(hostile)
+    tags = set(re.findall(r"<([a-zA-Z]+)", html))
+    assert tags.isdisjoint({"script", "img", "iframe", "object"}), tags
+    assert not re.search(r"<[^>]*\son\w+=", html), "an event handler"
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", html)
+    shown = text_of(html)
+    assert "<script>alert(1)</script>" in shown, "shown for what it is"
+    assert "{{ 7*7 }}" in shown
+    assert "characters omitted" in shown
+
+
+def test_hostile_content_is_text_in_the_terminal(hostile: Matrix) -> None:
+    text = printed(hostile)
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text)
+    assert "[red]b[/]" in printed(hostile, 1000), "markup is not taken for markup"
+
+
+def test_long_and_many_texts_keep_the_page_small(tmp_path: Path) -> None:
+    records = [
+        sample.failed(case=f"lstm/{'x' * 60}{n}/float32", card="&" * 3_000, reason=f"{n}&" * 1_000,
+                      known=f"{n}&" * 1_000 if n % 2 else None)
+        for n in range(3_000)
+    ]  # fmt: skip
+    html = render(of(tmp_path, *records))
+    assert len(html.encode()) < PAGE_LIMIT
+    assert "[1,000 characters omitted]" in html
+    assert re.search(r"[\d,]+ more reasons omitted", html)
+    huge = "x" * 1_000_000
+    assert len(render(of(tmp_path / "huge", sample.failed(reason=huge, card=huge, ran=huge,
+                         repeat=huge, fingerprint=huge, case=huge)))) < 100_000  # fmt: skip
+
+
+def test_the_page_is_one_file_and_small(page: Path) -> None:
+    html = page.read_text()
+    assert len(html.encode()) < PAGE_LIMIT
+    assert html.lstrip().startswith("<!doctype html>")
+    assert not re.search(r"""(src|href)=["']?(?!#|data:)""", html), "nothing outside of the file"
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_the_same_runs_give_the_same_page(samples: Path) -> None:
+    assert render(model(samples)) == render(model(samples))
+
+
+def test_every_number_of_the_matrix_is_on_the_page_and_in_the_terminal(samples: Path) -> None:
+    shown = model(samples)
+    html = render(shown)
+    for row in shown.rows:
+        for group in row.groups:
+            if group.applicable:
+                assert f"{group.agrees}/{group.applicable}" in html
+    lines = printed(shown, 120).splitlines()
+    assert max(len(line) for line in lines if "python -m" not in line and "set aside" not in line
+               and "interrupted" not in line) <= 120  # fmt: skip
+    for status in STATUSES.values():
+        assert f"{status.glyph} {status.word}" in "\n".join(lines)
+
+
+def test_a_row_that_does_not_agree_shows_no_speed(tmp_path: Path) -> None:
+    shown = of(tmp_path, sample.measurement(outcome="differs", reason="it is wrong"))
+    for text in (text_of(render(shown)), printed(shown)):
+        assert "no speed" in text
+        assert "11.9" not in text, "the median, in ms"
+    assert "it is wrong" in text_of(render(shown))
+
+
+# ---- the page in a browser ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no chromium on the PATH")
+    arguments = ["--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu"]
+    with playwright.sync_playwright() as tools:
+        running = tools.chromium.launch(executable_path=chromium, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=[True, False], ids=["with-javascript", "without-javascript"])
+def tab(browser: Any, page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The page, opened from its file; anything it logs or asks for besides itself fails."""
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, offline=True, java_script_enabled=request.param
+    )
+    opened, heard = context.new_page(), []
+    opened.on("console", lambda message: heard.append(message.text))
+    opened.on("pageerror", lambda error: heard.append(str(error)))
+    opened.on("request", lambda asked: heard.append(asked.url))
+    opened.goto(page.as_uri())
+    yield opened
+    context.close()
+    assert [text for text in heard if text.split("#")[0] not in (page.as_uri(), "data:,")] == []
+
+
+def test_it_fits_a_phone(tab: Any) -> None:
+    for details in (False, True):
+        if details:
+            tab.locator("td.differs a").first.click()
+        width = tab.evaluate("document.documentElement.scrollWidth")
+        assert width <= 390, f"the body scrolls sideways: {width} px"
+
+
+def test_a_figure_leads_to_its_cases(tab: Any) -> None:
+    link = tab.locator("td.known a").first
+    place = tab.locator(link.get_attribute("href"))
+    assert not place.is_visible()
+    link.focus()
+    tab.keyboard.press("Enter")
+    place.wait_for(state="visible", timeout=5_000)
+    assert "known difference" in place.inner_text()
+
+
+def test_details_open_by_keyboard(tab: Any) -> None:
+    details = tab.locator("details.group").first
+    details.locator("summary").first.focus()
+    tab.keyboard.press("Enter")
+    assert details.evaluate("element => element.open")
+    tab.keyboard.press("Space")
+    assert not details.evaluate("element => element.open")
+    tab.keyboard.press("Tab")
+    focus = "getComputedStyle(document.activeElement).outlineStyle"
+    assert tab.evaluate(focus) == "solid", "where the focus is can be seen"
+
+
+def test_headings_and_tables_are_in_order(tab: Any) -> None:
+    levels = [int(tag[1]) for tag in tab.locator("h1,h2,h3,h4").evaluate_all(
+        "all => all.map(one => one.tagName)")]  # fmt: skip
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    bare = "all => all.filter(one => !one.caption || [...one.querySelectorAll('th')].some(h => !h.scope)).length"
+    assert tab.locator("table").evaluate_all(bare) == 0, "every table a caption, every th a scope"
+    assert tab.evaluate("document.documentElement.lang") == "en"
+    ids = tab.locator("[id]").evaluate_all("all => all.map(one => one.id)")
+    assert len(ids) == len(set(ids))
+
+
+CONTRAST = """() => {
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
+  const behind = one => { for (; one; one = one.parentElement) {
+    const c = rgb(getComputedStyle(one).backgroundColor); if (c.length < 4 || c[3] > 0) return c; }
+    return [255, 255, 255]; };
+  const low = new Set();
+  for (const one of document.querySelectorAll('header *, main > section:first-child *, dl *, summary *')) {
+    if (![...one.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+    const [a, b] = [light(rgb(getComputedStyle(one).color)), light(behind(one))];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) low.add(`${one.className || one.tagName}: ${ratio.toFixed(2)}`);
+  }
+  return [...low];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_contrast(browser: Any, page: Path, scheme: str) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(page.as_uri())
+    assert opened.evaluate(CONTRAST) == []
+    context.close()
+
+
+def test_hostile_content_does_nothing_in_a_browser(
+    browser: Any, hostile: Matrix, tmp_path: Path
+) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    opened, heard = context.new_page(), []
+    opened.on("dialog", lambda dialog: (heard.append(dialog.message), dialog.dismiss()))
+    opened.on("console", lambda message: heard.append(message.text))
+    opened.goto(write_page(hostile, tmp_path).as_uri())
+    opened.locator("td a").first.click()
+    assert heard == []
+    assert opened.locator("script, img").count() == 0
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
