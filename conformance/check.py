@@ -6,7 +6,6 @@ import shlex
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,19 +15,11 @@ from conformance.agreement import Expected, Verdict, judge
 from conformance.card import failure_card
 from conformance.cases import Case
 from conformance.draw import digest, draw
+from conformance.opened import Opened
 from conformance.truth import Truth, truth
 from reference import Array
 from reference.rounding import ARITHMETICS
 from reports.records import CaseRecord, Outcome
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A backend under the name it was asked for, open on a device."""
-
-    name: str
-    device: str
-    adapter: Backend
 
 
 def check(case: Case, backend: Opened) -> CaseRecord:

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
                         help="where index.html is written (default: %(default)s)")  # fmt: skip
     parser.add_argument("--schema", action="store_true",
-                        help="print the JSON Schema of a run file's lines, and nothing else")  # fmt: skip
+                        help="print the JSON Schema of a run file's lines and stop")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.schema:
         print(json.dumps(json_schema(), indent=2, sort_keys=True))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
-from reports.matrix import Column, Group, Matrix
+from reports.matrix import Column, Group, Matrix, Row
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
 from reports.text import clip, one_line
@@ -59,15 +59,20 @@ def places(matrix: Matrix) -> list[list[Place]]:
     evidence = (record for record in records if status(record) not in ("agrees", "unsupported"))
     shown = _fitting(records, ROW_BYTES, _row_bytes)
     in_full = _fitting(evidence, CARD_BYTES, _card_bytes)
-    found = []
-    for r, row in enumerate(matrix.rows):
-        line = []
-        for c, (column, group) in enumerate(zip(matrix.columns, row.groups, strict=True)):
-            listed = sorted((x for x in group.records if id(x) in shown), key=lambda x: shown[id(x)])
-            cards = frozenset(x.case for x in listed if id(x) in in_full)
-            line.append(Place(f"g{r}-{c}", row.cell, row.dtype, column, group, tuple(listed), cards))
-        found.append(line)
-    return found
+
+    def place(anchor: str, row: Row, column: Column, group: Group) -> Place:
+        room = (record for record in group.records if id(record) in shown)
+        listed = tuple(sorted(room, key=lambda record: shown[id(record)]))
+        cards = frozenset(record.case for record in listed if id(record) in in_full)
+        return Place(anchor, row.cell, row.dtype, column, group, listed, cards)
+
+    return [
+        [
+            place(f"g{r}-{c}", row, column, group)
+            for c, (column, group) in enumerate(zip(matrix.columns, row.groups, strict=True))
+        ]
+        for r, row in enumerate(matrix.rows)
+    ]
 
 
 def _fitting(

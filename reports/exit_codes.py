@@ -25,17 +25,18 @@ def exit_code(
     *,
     known: int = 0,
     missing: int = 0,
+    stale: int = 0,
     regressions: int = 0,
     harness_errors: int = 0,
 ) -> ExitCode:
     """The code for results with these counts.
 
     ``counts`` holds results by outcome and ``known`` says how many of its ``differs`` are known
-    differences; ``missing`` are results that were asked for and are not there, ``regressions``
-    are workloads that became slower. Unsupported results are neither good nor bad news: alone, or
+    differences; ``missing`` are results that were asked for and are not there, ``stale`` are
+    known differences that are no longer seen, ``regressions`` are workloads that became slower. Unsupported results are neither good nor bad news: alone, or
     with nothing at all, they are not enough data.
     """
-    failures = counts.get("differs", 0) - known + counts.get("errored", 0)
+    failures = counts.get("differs", 0) - known + counts.get("errored", 0) + stale
     decided = counts.get("agrees", 0) + known
     undecided = counts.get("inconclusive", 0) + missing
     if failures:

@@ -171,8 +171,9 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
         if not isinstance(line, CaseRecord | Measurement):
-            what = "second header" if isinstance(line, Header) else "footer that is not the last line"
-            raise BadRunFile(path, f"line {number}: a {what}")
+            header_again = isinstance(line, Header)
+            what = "a second header" if header_again else "a footer that is not the last line"
+            raise BadRunFile(path, f"line {number}: {what}")
         ran, expected = (line.backend, line.device), (header.backend, header.device)
         if ran != expected:
             raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {expected}")

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from reports.reading import BadRunFile, Run, read_run, utc
-from reports.records import Footer, Header, Line, Record, encode
+from reports.records import Footer, Header, Line, Record, decode, encode
 
 __all__ = ["BadRunFile", "Run", "RunWriter", "read_folder", "read_run"]
 
@@ -41,7 +41,7 @@ class RunWriter:
         self._line(header)
 
     def write(self, record: Record) -> None:
-        """Append one record."""
+        """Append one record; raises ``msgspec.ValidationError`` where a field has a wrong type."""
         self._line(record)
 
     def close(self, footer: Footer) -> Path:
@@ -76,7 +76,9 @@ class RunWriter:
         self._file.close()
 
     def _line(self, line: Line) -> None:
-        self._file.write(encode(line) + b"\n")
+        text = encode(line)
+        decode(text)  # a wrong type is refused here, by name, before it spoils the file
+        self._file.write(text + b"\n")
         self._file.flush()
 
 

@@ -12,9 +12,9 @@ _UNSAFE = re.compile(
 
 
 def clip(text: str, limit: int = 2_000) -> str:
-    """``text`` as it can be shown, in at most ``limit`` characters and a note of what is left out.
+    r"""``text`` as it can be shown, in at most ``limit`` characters and a note of what is left out.
 
-    Steering characters become their escapes, such as ``\\x1b``.
+    Steering characters become their escapes, such as ``\x1b``.
     """
     shown = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text[:limit])
     omitted = len(text) - limit

@@ -12,17 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
+import msgspec
 import pytest
 import sample_runs as sample
 
 from reports import reading
 from reports.exit_codes import ExitCode, exit_code
-from reports.records import Outcome, encode, json_schema
+from reports.records import Outcome, Record, encode, json_schema
 from reports.runs import BadRunFile, RunWriter, read_folder, read_run
 
-RECORDS = [
+NASTY = 'x\n "ß" \u2028 \x1b[31m'
+RECORDS: list[Record] = [
     sample.case(),
-    sample.failed(case="lstm/2/float16", reason='x\n "ß" \u2028 \x1b[31m', margin=float("nan")),
+    sample.failed(case="lstm/2/float16", reason=NASTY, margin=float("nan")),
     sample.measurement(),
     sample.case(case="gru-before/1/float32", outcome="unsupported", worst=None, margin=None),
 ]
@@ -51,12 +53,12 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     path = sample.write(tmp_path, sample.header(), RECORDS)
     run = read_run(path)
     assert path.name == "20261121T080338Z-a1b2c3.jsonl.gz"
-    assert os.listdir(tmp_path) == [path.name], "the .jsonl and the .part are gone"
+    assert list(tmp_path.iterdir()) == [path], "the .jsonl and the .part are gone"
     assert run.complete, run.note
     assert (run.header, run.footer) == (sample.header(), sample.footer(RECORDS))
     assert run.records[0] == RECORDS[0]
     assert run.cases[1].margin is None, "JSON has no NaN: it is null"
-    assert run.cases[1].reason == RECORDS[1].reason
+    assert run.cases[1].reason == NASTY
     assert (len(run.cases), len(run.measurements)) == (3, 1)
 
 
@@ -71,23 +73,22 @@ def test_a_run_is_readable_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_nothing_is_ever_overwritten(tmp_path: Path) -> None:
-    with RunWriter(tmp_path, sample.header()):
-        with pytest.raises(FileExistsError):
-            RunWriter(tmp_path, sample.header())
+    with RunWriter(tmp_path, sample.header()), pytest.raises(FileExistsError):
+        RunWriter(tmp_path, sample.header())
     (tmp_path / "20261121T080338Z-a1b2c3.jsonl").unlink()
     path = sample.write(tmp_path, sample.header(), RECORDS)
     before = path.read_bytes()
     with pytest.raises(FileExistsError, match="a finished run is never changed"):
         RunWriter(tmp_path, sample.header())
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == [path.name]
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("run_id", ["", "../up", "a/b", ".hidden", "a b", "x" * 101, "a\n"])
 def test_a_run_id_must_suit_a_file_name(tmp_path: Path, run_id: str) -> None:
     with pytest.raises(ValueError, match="expected 1 to 100 letters"):
         RunWriter(tmp_path, sample.header(run_id=run_id))
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_footer_that_does_not_match_is_never_compressed(tmp_path: Path) -> None:
@@ -96,6 +97,14 @@ def test_a_footer_that_does_not_match_is_never_compressed(tmp_path: Path) -> Non
         with pytest.raises(BadRunFile, match="the footer says outcomes"):
             writer.close(sample.footer([]))
     assert not list(tmp_path.glob("*.gz"))
+
+
+def test_a_wrong_type_is_refused_before_it_is_written(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, sample.header()) as writer:
+        with pytest.raises(msgspec.ValidationError, match="margin"):
+            writer.write(sample.case(margin="big"))
+        writer.write(sample.case())
+        assert len(read_run(writer.path).records) == 1
 
 
 def test_cut_off_at_any_byte_nothing_is_misread(tmp_path: Path) -> None:
@@ -196,12 +205,12 @@ def _folder(path: Path) -> None:
 
 
 OTHER: dict[str, tuple[Callable[[Path], object], str]] = {
-    "not there": (lambda path: None, "there is no such file"),
+    "not there": (lambda _: None, "there is no such file"),
     "a folder": (_folder, "expected a file"),
-    "a pipe": (lambda path: os.mkfifo(path), "expected a file"),
+    "a pipe": (os.mkfifo, "expected a file"),
     "not gzip": (lambda path: path.write_bytes(TEXT), "Not a gzipped file"),
     "rubbish behind": (lambda path: path.write_bytes(gzip.compress(TEXT) + b"x"), "cannot be read"),
-    "two members": (lambda path: path.write_bytes(gzip.compress(TEXT) * 2), "line 6: a footer that is not the last line"),
+    "two members": (lambda path: path.write_bytes(gzip.compress(TEXT) * 2), "line 6: a footer"),
 }  # fmt: skip
 
 
@@ -214,9 +223,7 @@ def test_what_is_not_a_file_of_ours_is_refused(tmp_path: Path, name: str) -> Non
         read_run(path)
 
 
-def test_a_decompression_bomb_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BYTES", 10_000)
     for name in ("a.jsonl.gz", "a.jsonl"):
         with pytest.raises(BadRunFile, match="more than 10,000 bytes, the most that is read"):

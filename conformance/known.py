@@ -1,0 +1,82 @@
+"""known.toml: differences that are the framework's fault, each with its proof.
+
+    [[known]]
+    backend = "jax_scan"                        # a name in the list of backends
+    cases = "gru-*/3-layer/*"                   # a pattern of case ids, as in a shell
+    reason = "what is wrong, in a sentence"
+    evidence = "docs/known/script.py"           # a standalone script, or a link
+
+An entry does not fail the run; one that no difference matches does.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from reports.records import CaseRecord
+
+
+class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry."""
+
+    backend: str
+    cases: str
+    reason: str
+    evidence: str
+
+    def covers(self, backend: str, case: str) -> bool:
+        """Is this case of this backend meant?"""
+        return self.backend == backend and fnmatchcase(case, self.cases)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    known: list[Known] = []
+
+
+class BadKnownFile(Exception):
+    """known.toml cannot be used; the text says where and what was expected."""
+
+
+def read_known(path: Path) -> list[Known]:
+    """The entries of ``path``; raises ``BadKnownFile`` for a file that does not hold such."""
+    try:
+        entries = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).known
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadKnownFile(f"{path}: {error}") from error
+    for entry in entries:
+        for name in ("backend", "cases", "reason", "evidence"):
+            if not getattr(entry, name).strip():
+                raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
+        if not entry.evidence.startswith("https://") and not (path.parent / entry.evidence).is_file():
+            raise BadKnownFile(
+                f"{path}: entry for {entry.backend!r}: evidence {entry.evidence!r} is neither a "
+                "https:// link nor a file beside it"
+            )
+    return entries
+
+
+def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
+    """Why this difference is known; None where it is none, or no entry covers it."""
+    if record.outcome != "differs":
+        return None
+    return next((e.reason for e in entries if e.covers(record.backend, record.case)), None)
+
+
+def stale(entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: bool) -> list[str]:
+    """The entries that no difference among ``records`` matches, in words.
+
+    Of a narrowed run, which did not select every case, only entries of which it saw a case.
+    """
+    backends = {r.backend for r in records}
+    found = []
+    for entry in entries:
+        covered = [r for r in records if entry.covers(r.backend, r.case)]
+        expected = bool(covered) if narrowed else entry.backend in backends
+        if expected and not any(r.outcome == "differs" for r in covered):
+            found.append(f"{entry.backend}: {entry.cases}: {entry.reason}")
+    return found

@@ -1,0 +1,64 @@
+"""A backend that is open on a device, and the header of a run of it."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import sys
+import tomllib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+from backends import Backend
+from reports.environment import fingerprint, suite_commit
+from reports.records import SCHEMA_VERSION, Environment, Header
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A backend under the name it was asked for, open on a device."""
+
+    name: str
+    device: str
+    adapter: Backend
+
+    def header(self, environment: Environment) -> Header:
+        """The first line of a run that starts now."""
+        versions = [f"{package} {metadata.version(package)}" for package in self.adapter.packages]
+        return Header(
+            schema_version=SCHEMA_VERSION,
+            run_id=secrets.token_hex(4),
+            started_at=now(),
+            suite_version=_suite_version(),
+            suite_commit=suite_commit(),
+            backend=self.name,
+            backend_version=", ".join(versions),
+            device=self.device,
+            command=_command(),
+            environment=environment,
+            fingerprint=fingerprint(environment),
+            settings=self.adapter.settings,
+            framework_defaults=self.adapter.framework_defaults,
+        )
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _suite_version() -> str:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
+
+
+def _command() -> str:
+    """The command line that started this process, as a user would type it."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        return shlex.join(["python", "-m", program.parent.name, *sys.argv[1:]])
+    return shlex.join([program.name, *sys.argv[1:]])

@@ -1,0 +1,129 @@
+"""The one process that writes records: a pytest plugin in the process that runs the session.
+
+Workers send each record along with its test's report. A worker that crashed sends none, and the
+recorder makes the record that says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance.cases import by_id
+from conformance.check import record
+from conformance.draw import digest, draw
+from conformance.known import Known, stale
+from conformance.opened import Opened, now
+from reports.environment import environment
+from reports.exit_codes import ExitCode, exit_code
+from reports.matrix import matrix
+from reports.records import CaseRecord, Footer, decode
+from reports.runs import RunWriter, read_run
+from reports.terminal import print_matrix
+
+PROPERTY = "record"
+"""The name under which a test's report carries its record."""
+
+SEPARATOR = "@"
+"""Between case, backend and device in a test's id; no case id has one."""
+
+
+class Recorder:
+    """Writes one run file for every backend of the session, and decides its exit code."""
+
+    def __init__(
+        self, opened: list[Opened], known: list[Known], cases: set[str], folder: Path
+    ) -> None:
+        self.opened = {o.name: o for o in opened}
+        self.known = known
+        self.cases = cases
+        self.folder = folder
+        self.selected: set[str] = set()
+        self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
+        self.writers: dict[str, RunWriter] = {}
+        self.stale: list[str] = []
+        self.exit_code = ExitCode.HARNESS_ERROR
+
+    def pytest_sessionstart(self) -> None:
+        seen = environment()
+        for name, backend in self.opened.items():
+            self.writers[name] = RunWriter(self.folder, backend.header(seen))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected |= {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+        self.selected |= set(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the record of a test that ran, failed to, or took its worker down."""
+        sent = [text for name, text in report.user_properties if name == PROPERTY]
+        if report.when == "call" and sent:
+            found = decode(str(sent[0]).encode())
+            assert isinstance(found, CaseRecord)
+            self._write(found)
+        elif report.failed and report.when != "teardown":
+            self._write(self._errored(report))
+
+    def _errored(self, report: pytest.TestReport) -> CaseRecord:
+        inside = report.nodeid.partition("[")[2].removesuffix("]")
+        case_id, backend, _ = inside.split(SEPARATOR)
+        case = by_id(case_id)
+        text = report.longreprtext
+        return record(case, self.opened[backend], "errored", text.strip().splitlines()[-1],
+                      digest(draw(case)), {}, card=text)  # fmt: skip
+
+    def _write(self, found: CaseRecord) -> None:
+        self.records[found.backend][found.case] = found
+        self.writers[found.backend].write(found)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Finish the run files; of an interrupted session they stay without a footer."""
+        everything = [r for records in self.records.values() for r in records.values()]
+        narrowed = len(self.selected) < len(self.opened) * len(self.cases)
+        self.stale = stale(self.known, everything, narrowed=narrowed)
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            return
+        codes = [self._finish(name) for name in self.opened]
+        self.exit_code = min((c for c in codes if c), default=ExitCode.CLEAN)
+        session.exitstatus = self.exit_code
+
+    def _finish(self, name: str) -> ExitCode:
+        records = list(self.records[name].values())
+        counts = Counter(r.outcome for r in records)
+        selected = sum(f"{SEPARATOR}{name}{SEPARATOR}" in test for test in self.selected)
+        mine = [entry for entry in self.stale if entry.startswith(f"{name}: ")]
+        code = exit_code(
+            counts,
+            known=sum(r.known is not None for r in records),
+            missing=selected - len(records),
+            stale=len(mine),
+        )
+        self.writers[name].close(
+            Footer(
+                ended_at=now(),
+                counts=dict(counts),
+                measurements=0,
+                selected=selected,
+                deselected=len(self.cases) - selected,
+                stale_known=mine,
+                exit_code=code,
+            )
+        )
+        return code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The matrix of this session, and where its run files are."""
+        runs = [read_run(writer.path) for writer in self.writers.values()]
+        console = Console(file=terminalreporter._tw._file)
+        terminalreporter.section("conformance")
+        print_matrix(matrix(runs), console)
+        for entry in self.stale:
+            terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
+        for run in runs:
+            terminalreporter.write_line(f"wrote {run.path}")

@@ -1,0 +1,28 @@
+"""The one test: a case on a backend agrees with the specification."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from conformance.cases import Case
+from conformance.check import check
+from conformance.known import Known, reason
+from conformance.opened import Opened
+from conformance.recorder import PROPERTY
+from reports.records import encode
+
+
+@pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
+def test_agrees_with_the_specification(
+    backend: Opened, case: Case, known: list[Known], request: pytest.FixtureRequest
+) -> None:
+    record = check(case, backend)
+    record = msgspec.structs.replace(record, known=reason(known, record))
+    request.node.user_properties.append((PROPERTY, encode(record).decode()))
+    if record.outcome == "unsupported":
+        pytest.skip(record.reason)
+    if record.known is not None:
+        pytest.xfail(f"known: {record.known}")
+    if record.outcome != "agrees":
+        pytest.fail(record.card or record.reason, pytrace=False)
