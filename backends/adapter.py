@@ -38,7 +38,8 @@ class Inputs:
 
 class Result(NamedTuple):
     """What came back: float64 arrays in the shapes of ``reference.Output``, as the dialect
-    declares them, and the dtype that the framework itself returned for each."""
+    declares them, and the dtype that the framework itself returned for each.
+    """
 
     y: Array
     h_n: Array

@@ -79,7 +79,8 @@ def _block(
         return np.concatenate([by_gate[name] for name in names]) if by_gate else None
 
     kernel, recurrent = rows(W_ih), rows(W_hh)
-    assert kernel is not None and recurrent is not None
+    assert kernel is not None
+    assert recurrent is not None
     if dialect.transposed:
         kernel, recurrent = kernel.T, recurrent.T
     if not dialect.joined:

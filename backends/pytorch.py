@@ -106,7 +106,7 @@ class PyTorch(Backend):
             dtype=getattr(torch, inputs.dtype),
             **options,
         )
-        values = {}
+        values: dict[str, Array | None] = {}
         for layer, by_direction in enumerate(blocks):
             for suffix, block in zip(("", "_reverse"), by_direction, strict=False):
                 values |= {

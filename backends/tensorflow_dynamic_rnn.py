@@ -19,7 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its start-up notices are not ours to print
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3"
+)  # its start-up notices tell of GPUs that nobody asked for
 
 import tensorflow as tf
 from tf_keras.src.layers.rnn import legacy_cells
@@ -130,7 +132,7 @@ class DynamicRNN(Backend):
         states = None
         if known is not None:
             order = self.dialect.state if inputs.spec.cell == "lstm" else "h"
-            whole = [np.zeros_like(known) if given[n] is None else given[n] for n in order]
+            whole = [np.zeros_like(known) if (s := given[n]) is None else s for n in order]
             states = [[s[row].astype(kind) for s in whole] for row in range(len(known))]
         lengths = None if inputs.lengths is None else inputs.lengths.astype(np.int32)
         return Feeds(inputs.x.astype(kind), lengths, states)
@@ -274,7 +276,7 @@ def _each(f: Callable[[Any], Any], feeds: Feeds) -> Any:
 
 def _any_size(a: Array) -> list[int | None]:
     """A placeholder's shape: only feature widths are fixed, so that sizes share one graph."""
-    return [None] * (a.ndim - 1) + ([None] if a.ndim == 1 else [a.shape[-1]])
+    return [None] if a.ndim == 1 else [*([None] * (a.ndim - 1)), a.shape[-1]]
 
 
 def _device(name: str) -> str:

@@ -131,6 +131,7 @@ def _figures(error: Array, sigma: Array, margins: Array, e: Expected) -> TensorR
         margin=_finite(margins.max()),
         max_error=_finite(np.abs(normal[inexact]).max(initial=0.0)),
         rms_error=_finite(rms(normal, inexact)),
+        rms_limit=rms_limit(e.radius.freedom),
         mean_error=_finite(normal[inexact].mean()) if inexact.any() else 0.0,
         bound_to_signal=Z * rms(sigma, inexact) / signal if signal else 0.0,
     )
@@ -146,9 +147,8 @@ def _failure(got: Array, margins: Array, result: TensorResult, e: Expected) -> s
         )
     if result.margin is None or result.margin > 1:
         return f"{int((margins > 1).sum())} of {got.size} elements are beyond the bound"
-    limit = rms_limit(e.radius.freedom)
-    if result.rms_error is None or result.rms_error > limit:
-        return f"the RMS of error / σ̂ is {result.rms_error:.2f}, above {limit:.2f}"
+    if result.rms_error is None or result.rms_error > result.rms_limit:
+        return f"the RMS of error / σ̂ is {result.rms_error:.2f}, above {result.rms_limit:.2f}"
     return ""
 
 

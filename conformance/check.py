@@ -43,7 +43,7 @@ def check(case: Case, backend: Opened) -> CaseRecord:
 
     started = time.perf_counter()
     arithmetic = backend.adapter.dialect.arithmetic[case.dtype]
-    verdict = _judge(result, expected_truth, backend, arithmetic)
+    verdict = hold(result, expected_truth, backend, arithmetic)
     named = fingerprint(result, expected_truth, backend, arithmetic, verdict)
     seconds["reference"] += time.perf_counter() - started
     card = ""
@@ -67,7 +67,8 @@ def _tensors(result: Result) -> dict[str, Array]:
     return {name: np.asarray(a, np.float64) for name, a in named.items() if a is not None}
 
 
-def _judge(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
+def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
+    """``result`` against the truth and its radius in ``arithmetic``."""
     return judge(
         _tensors(result),
         result.dtypes,
@@ -109,7 +110,7 @@ def fingerprint(
     for name, a in ARITHMETICS.items():
         if a.u_out < u_store:
             continue
-        v = verdict if name == declared else _judge(result, t, backend, name)
+        v = verdict if name == declared else hold(result, t, backend, name)
         if v.outcome == "agrees":
             return name
     return None

@@ -7,31 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from backends import BACKENDS, BackendNotFound, DeviceNotFound, find
 from conformance.cases import DTYPES, Case, by_id, default_cases, full_cases
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
-from conformance.recorder import SEPARATOR, Recorder
+from conformance.options import add_options, only_asks, open_backends, runs_folder
+from conformance.recorder import RECORDER, SEPARATOR, Recorder
 
-RECORDER = "rnnspec-recorder"
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
+CASES: pytest.StashKey[list[Case]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rnnspec")
-    group.addoption("--backend", action="append", default=[], metavar="NAME",
-                    help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
-                    "path/to/file.py:Class; may be given again")  # fmt: skip
-    group.addoption("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    add_options(group)
     group.addoption("--dtype", action="append", default=[], choices=DTYPES,
                     help="run these dtypes only; may be given again")  # fmt: skip
     group.addoption("--case", action="append", default=[], metavar="ID",
                     help="run the case of this id, or those that match this pattern; "
                     "may be given again")  # fmt: skip
     group.addoption("--full", action="store_true", help="run the whole product of the axes")
-    group.addoption("--out", default="reports", metavar="DIR",
-                    help="run files go to DIR/runs (default: reports)")  # fmt: skip
     group.addoption("--known", default=str(Path(__file__).parents[1] / "known.toml"),
                     metavar="FILE", help="known differences (default: known.toml)")  # fmt: skip
 
@@ -39,25 +34,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what cannot be run, before any work starts."""
-    if config.option.help or config.option.version:
+    if only_asks(config):
         return
-    names = list(dict.fromkeys(config.getoption("--backend")))
-    if not names:
-        raise pytest.UsageError(f"--backend: none given, expected one of {', '.join(BACKENDS)}")
-    device = config.getoption("--device")
     try:
-        config.stash[KNOWN] = read_known(Path(config.getoption("--known")))
-        opened = [Opened(name, device, find(name)(device)) for name in names]
-        cases = select(config)
-    except (BackendNotFound, BadKnownFile, DeviceNotFound, ValueError) as error:
+        known, cases = read_known(Path(config.getoption("--known"))), select(config)
+    except (BadKnownFile, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
-    config.stash[OPENED] = opened
+    opened = open_backends(config)
+    config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
     if config.option.maxworkerrestart is None:  # a crash costs its own case, however many there are
         config.option.maxworkerrestart = str(len(opened) * len(cases))
     if not hasattr(config, "workerinput") and not config.option.collectonly:
-        ids = {case.id for case in cases}
-        folder = Path(config.getoption("--out")) / "runs"
-        recorder = Recorder(opened, config.stash[KNOWN], ids, folder)
+        recorder = Recorder(opened, known, {case.id for case in cases}, runs_folder(config))
         config.pluginmanager.register(recorder, RECORDER)
 
 
@@ -73,13 +61,14 @@ def select(config: pytest.Config) -> list[Case]:
     dtypes = config.getoption("--dtype")
     cases = [c for c in cases if not dtypes or c.dtype in dtypes]
     if not cases:
-        raise ValueError(f"--case and --dtype: no case is left of --dtype {dtypes}")
+        raise ValueError(f"--dtype {', '.join(dtypes)}: no selected case has it")
     return cases
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    pairs = [(o, c) for o in metafunc.config.stash[OPENED] for c in select(metafunc.config)]
-    ids = [SEPARATOR.join((c.id, o.name, o.device)) for o, c in pairs]
+    stash = metafunc.config.stash
+    pairs = [(opened, case) for opened in stash[OPENED] for case in stash[CASES]]
+    ids = [SEPARATOR.join((case.id, opened.name, opened.device)) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 
 

@@ -103,7 +103,7 @@ def covering_array(dialects: list[Dialect]) -> list[Row]:
         held = combinations(best[1])
         for missing, runs in zip(left, every, strict=True):
             if runs(best[1]):
-                missing -= held
+                missing.difference_update(held)
         print(f"\r{len(rows)} rows, {sum(map(len, left))} triples left ", end="", flush=True)
     print()
     return rows
@@ -111,5 +111,7 @@ def covering_array(dialects: list[Dialect]) -> list[Row]:
 
 if __name__ == "__main__":
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
-    lines = sorted("/".join(row[axis] for axis in AXES) for row in covering_array([*distinct.values()]))
+    lines = sorted(
+        "/".join(row[axis] for axis in AXES) for row in covering_array([*distinct.values()])
+    )
     (Path(__file__).parent / "default_cases.txt").write_text("\n".join(lines) + "\n", "utf-8")

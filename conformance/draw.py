@@ -25,7 +25,8 @@ def rounded(values: Array, dtype: str) -> Array:
     """
     mantissa, exponent = np.frexp(values)
     bits = SIGNIFICANT_BITS[dtype]
-    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+    rounded_values: Array = np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+    return rounded_values
 
 
 def draw(case: Case) -> Inputs:
@@ -70,7 +71,7 @@ def _params(case: Case, random: np.random.Generator) -> Params:
     spec = case.spec
 
     def weights(layer: int) -> Weights:
-        values = {}
+        values: dict[str, Array | None] = {}
         for name, shape in weight_shapes(spec, layer).items():
             if shape is None:
                 values[name] = None
@@ -84,7 +85,7 @@ def _params(case: Case, random: np.random.Generator) -> Params:
                 if case.one_sign:
                     value = np.abs(value) / np.sqrt(shape[1])
             values[name] = rounded(value, case.dtype)
-        return Weights(**values)
+        return Weights(**values)  # type: ignore[arg-type]  # None only where the spec has no bias
 
     return tuple(
         tuple(weights(layer) for _ in range(spec.num_directions))

@@ -30,7 +30,7 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     evidence: str
 
     def covers(self, backend: str, case: str) -> bool:
-        """Is this case of this backend meant?"""
+        """Whether this case of this backend is meant."""
         return self.backend == backend and fnmatchcase(case, self.cases)
 
 
@@ -52,7 +52,10 @@ def read_known(path: Path) -> list[Known]:
         for name in ("backend", "cases", "reason", "evidence"):
             if not getattr(entry, name).strip():
                 raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
-        if not entry.evidence.startswith("https://") and not (path.parent / entry.evidence).is_file():
+        if (
+            not entry.evidence.startswith("https://")
+            and not (path.parent / entry.evidence).is_file()
+        ):
             raise BadKnownFile(
                 f"{path}: entry for {entry.backend!r}: evidence {entry.evidence!r} is neither a "
                 "https:// link nor a file beside it"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +23,9 @@ from reports.matrix import matrix
 from reports.records import CaseRecord, Footer, decode
 from reports.runs import RunWriter, read_run
 from reports.terminal import print_matrix
+
+RECORDER = "rnnspec-recorder"
+"""The name under which the recorder is registered with pytest."""
 
 PROPERTY = "record"
 """The name under which a test's report carries its record."""
@@ -57,7 +59,7 @@ class Recorder:
         self.selected |= {item.nodeid for item in session.items}
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
         self.selected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -75,8 +77,10 @@ class Recorder:
         case_id, backend, _ = inside.split(SEPARATOR)
         case = by_id(case_id)
         text = report.longreprtext
-        return record(case, self.opened[backend], "errored", text.strip().splitlines()[-1],
-                      digest(draw(case)), {}, card=text)  # fmt: skip
+        crashed = report.when not in ("setup", "call")  # how pytest-xdist reports a dead worker
+        reason = "crash: the process died in this case" if crashed else text.splitlines()[-1]
+        return record(case, self.opened[backend], "errored", reason, digest(draw(case)), {},
+                      card=text)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
         self.records[found.backend][found.case] = found

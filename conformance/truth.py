@@ -7,7 +7,6 @@ directory, under the hash of the reference's source and of the case's arrays.
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -92,7 +91,7 @@ def _tensors(output: Output) -> Tensors:
 
 
 def _exact(inputs: Inputs, values: Tensors) -> dict[str, Array]:
-    exact = {name: np.zeros(a.shape, bool) for name, a in values.items()}
+    exact: dict[str, Array] = {name: np.zeros(a.shape, bool) for name, a in values.items()}
     if inputs.lengths is not None:
         y = exact["y"] if inputs.spec.batch_first else np.swapaxes(exact["y"], 0, 1)
         y[np.arange(y.shape[1]) >= inputs.lengths[:, None]] = True
@@ -123,7 +122,7 @@ def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
         np.savez(part, **tensors)  # type: ignore[arg-type]  # the stub takes keywords for options
-    os.replace(part.name, path)
+    Path(part.name).replace(path)
     return tensors
 
 

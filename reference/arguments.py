@@ -74,9 +74,7 @@ def _check_params(spec: Spec, params: Params, x: Array) -> None:
                 _check_weight(where, getattr(weights, name), shape, x)
 
 
-def _check_weight(
-    where: str, value: Array | None, shape: tuple[int, ...] | None, x: Array
-) -> None:
+def _check_weight(where: str, value: Array | None, shape: tuple[int, ...] | None, x: Array) -> None:
     if shape is None:
         if value is not None:
             raise ValueError(f"{where}: given, expected None because bias is False")
@@ -125,9 +123,7 @@ def _check_lengths(lengths: Array, batch: int, steps: int) -> None:
     outside = (lengths < 0) | (lengths > steps)
     if outside.any():
         row = int(np.argmax(outside))
-        raise ValueError(
-            f"lengths: {lengths[row]} at row {row} given, expected 0 … T = {steps}"
-        )
+        raise ValueError(f"lengths: {lengths[row]} at row {row} given, expected 0 … T = {steps}")
 
 
 def _check_input_is_finite(spec: Spec, x: Array, lengths: Array | None) -> None:

@@ -1,10 +1,10 @@
 """The network over time: lengths, directions, layers.
 
-    lengths   outputs past a row's length are 0; its final state is the one after its last valid
-              step; a row of length 0 keeps its initial state
-    reverse   starts at the last valid step; outputs come back in input order
-    layers    layer l + 1 reads layer l's outputs, the two directions side by side
-    states    h_n[layer · D + direction], and c_n likewise
+lengths   outputs past a row's length are 0; its final state is the one after its last valid
+          step; a row of length 0 keeps its initial state
+reverse   starts at the last valid step; outputs come back in input order
+layers    layer l + 1 reads layer l's outputs, the two directions side by side
+states    h_n[layer · D + direction], and c_n likewise
 """
 
 from __future__ import annotations

@@ -78,8 +78,7 @@ class Spec:
                     f"Spec.{name}: {getattr(self, name)!r} given, expected True or False"
                 )
         if (
-            isinstance(self.forget_bias, bool)
-            or not isinstance(self.forget_bias, int | float)
+            type(self.forget_bias) not in (int, float)  # a bool is an int, but no bias
             or not abs(self.forget_bias) <= sys.float_info.max
         ):
             raise ValueError(

@@ -59,6 +59,7 @@ def code(shown: Matrix) -> ExitCode:
         shown.outcomes,
         known=sum(column.total.counts["known"] for column in shown.columns),
         missing=sum(column.unreached for column in shown.columns),
+        stale=sum(len(column.stale) for column in shown.columns),
         harness_errors=len(shown.bad) + len(shown.interrupted),
     )
 

@@ -33,8 +33,9 @@ def exit_code(
 
     ``counts`` holds results by outcome and ``known`` says how many of its ``differs`` are known
     differences; ``missing`` are results that were asked for and are not there, ``stale`` are
-    known differences that are no longer seen, ``regressions`` are workloads that became slower. Unsupported results are neither good nor bad news: alone, or
-    with nothing at all, they are not enough data.
+    known differences that are no longer seen, ``regressions`` are workloads that became slower.
+    Unsupported results are neither good nor bad news: alone, or with nothing at all, they are not
+    enough data.
     """
     failures = counts.get("differs", 0) - known + counts.get("errored", 0) + stale
     decided = counts.get("agrees", 0) + known

@@ -81,6 +81,11 @@ class Column:
         """Cases that were selected and not reached before the run stopped."""
         return self.run.footer.selected - len(self.run.records) if self.run.footer else 0
 
+    @property
+    def stale(self) -> list[str]:
+        """Entries of known.toml that matched nothing."""
+        return self.run.footer.stale_known if self.run.footer else []
+
 
 @dataclass(frozen=True)
 class Row:

@@ -1,6 +1,6 @@
 """Records: what a run file holds, line by line, and the JSON Schema of it.
 
-A run file is one ``Header``, then one ``CaseRecord`` or ``Measurement`` a line, then one ``Footer``.
+A run file is one ``Header``, then a ``CaseRecord`` or ``Measurement`` a line, then one ``Footer``.
 JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was.
 """
 
@@ -68,7 +68,9 @@ class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_error: float | None
     """max |error| / σ̂."""
     rms_error: float | None
-    """RMS of error / σ̂; at most RMS_LIMIT agrees."""
+    """RMS of error / σ̂; at most ``rms_limit`` agrees."""
+    rms_limit: float
+    """The χ² quantile for as many independent errors as the tensor holds, and at least 1.25."""
     mean_error: float | None
     """Signed mean of error / σ̂: far from 0, the arithmetic is biased."""
     bound_to_signal: float | None

@@ -39,6 +39,10 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _margins(matrix)
     if matrix.timed:
         yield _measurements(matrix)
+    for column in matrix.columns:
+        for entry in column.stale:
+            text = f"✗ known, but no longer seen: {one_line(column.label)}: {one_line(entry)}"
+            yield Text(text, "red")
     for run in matrix.interrupted:
         text = f"! interrupted: {one_line(label(run))}: {run.note}; {one_line(run.path.name)}"
         yield Text(text, "magenta")
@@ -90,7 +94,9 @@ def _cell(group: Group) -> Text:
     others = ", ".join(
         f"{group.counts[name]} {STATUSES[name].many}"
         for name in STATUSES
-        if group.counts[name] and name not in ("agrees", "unsupported")
+        if group.counts[name]
+        and name not in ("agrees", "unsupported")
+        and (group.applicable or name != shown.name)
     )
     figures = f" {group.agrees}/{group.applicable}" if group.applicable else f" {shown.word}"
     margin = f"  {number(group.margin)}" if group.margin is not None else ""

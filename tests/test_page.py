@@ -114,6 +114,10 @@ def test_what_is_missing_is_never_agreement(tmp_path: Path) -> None:
     assert (cpu.agrees, cpu.applicable, cpu.absent) == (1, 1, ("lstm/2/float32",))
     assert cpu.status is STATUSES["missing"]
     assert cuda.status is STATUSES["agrees"]
+    assert "○ 1/1" in printed(shown)
+    lone = sample.case(case="gru/1/float32", device="tpu")
+    more = of(tmp_path, lone, run_id="c", device="tpu")
+    assert len(re.findall(r"\d not run", printed(more))) == 1, "no number where none of them ran"
     assert "1 not run" in printed(shown)
     assert "agrees in 1 of 1 applicable case; 1 not run" in text_of(render(shown))
 
@@ -171,13 +175,17 @@ def test_the_bound_divides_the_bars() -> None:
         ([sample.case(), sample.case(case="l/2", outcome="inconclusive")], {},
          ExitCode.NOT_ENOUGH_DATA),
         ([sample.case()], {"selected": 9}, ExitCode.NOT_ENOUGH_DATA),
+        ([sample.case()], {"stale_known": ["lstm*"]}, ExitCode.CONFORMANCE_FAILURE),
     ],
 )  # fmt: skip
 def test_the_exit_code_of_a_run(
-    records: list[Record], more: dict[str, int], expected: ExitCode, tmp_path: Path
+    records: list[Record], more: dict[str, Any], expected: ExitCode, tmp_path: Path
 ) -> None:
     sample.write(tmp_path, sample.header(), records, **more)
-    assert code(model(tmp_path)) is expected
+    shown = model(tmp_path)
+    assert code(shown) is expected
+    for text in (printed(shown), text_of(render(shown))):
+        assert ("no longer seen" in text) == ("stale_known" in more)
 
 
 def test_interrupted_and_bad_files_are_harness_errors(tmp_path: Path) -> None:
@@ -299,6 +307,17 @@ def test_long_and_many_texts_keep_the_page_small(tmp_path: Path) -> None:
                          repeat=huge, fingerprint=huge, case=huge)))) < 100_000  # fmt: skip
 
 
+def test_more_cases_than_the_page_has_room_for_are_counted(tmp_path: Path) -> None:
+    names = [f"lstm/{'x' * 80}{n}/float32" for n in range(9_000)]
+    records = [sample.case(case=name) for name in names[1:]] + [sample.failed(case=names[0])]
+    html = render(of(tmp_path, *records))
+    assert len(html.encode()) < PAGE_LIMIT
+    (omitted,) = re.findall(r"([\d,]+) more cases of this group", html)
+    listed = html.count("<tr><th scope=row>")
+    assert listed + int(omitted.replace(",", "")) == 9_000
+    assert html.index(names[0]) < html.index(names[1]), "what failed comes first"
+
+
 def test_the_page_is_one_file_and_small(page: Path) -> None:
     html = page.read_text()
     assert len(html.encode()) < PAGE_LIMIT
@@ -397,7 +416,7 @@ def test_details_open_by_keyboard(tab: Any) -> None:
 
 
 def test_headings_and_tables_are_in_order(tab: Any) -> None:
-    levels = [int(tag[1]) for tag in tab.locator("h1,h2,h3,h4").evaluate_all(
+    levels = [int(tag[1]) for tag in tab.locator("h1,h2,h3,h4,h5,h6").evaluate_all(
         "all => all.map(one => one.tagName)")]  # fmt: skip
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -443,7 +462,7 @@ def test_hostile_content_does_nothing_in_a_browser(
 ) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     opened, heard = context.new_page(), []
-    opened.on("dialog", lambda dialog: heard.append(dialog.message) or dialog.dismiss())
+    opened.on("dialog", lambda dialog: heard.append(dialog.message))
     opened.on("console", lambda message: heard.append(message.text))
     opened.goto(write_page(hostile, tmp_path).as_uri())
     opened.locator("td a").first.click()

@@ -311,6 +311,7 @@ Counts = dict[Outcome, int]
         ({"agrees": 3}, {"regressions": 1, "missing": 1}, ExitCode.PERFORMANCE_REGRESSION),
         ({"agrees": 3, "inconclusive": 1}, {"harness_errors": 1}, ExitCode.HARNESS_ERROR),
         ({"agrees": 3, "inconclusive": 1}, {}, ExitCode.NOT_ENOUGH_DATA),
+        ({"agrees": 3}, {"stale": 1}, ExitCode.CONFORMANCE_FAILURE),
         ({"agrees": 3}, {"missing": 1}, ExitCode.NOT_ENOUGH_DATA),
         ({"unsupported": 3}, {}, ExitCode.NOT_ENOUGH_DATA),
         ({}, {}, ExitCode.NOT_ENOUGH_DATA),

@@ -1,0 +1,99 @@
+"""The pytest front end of the benchmarks: options, and the run file that measurements go to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from benchmarks.workloads import WORKLOADS
+from conformance.opened import Opened, now
+from conformance.options import add_options, only_asks, open_backends, runs_folder
+from reports.environment import environment
+from reports.exit_codes import exit_code
+from reports.matrix import matrix
+from reports.records import Footer, Measurement
+from reports.runs import RunWriter, read_run
+from reports.terminal import print_matrix
+
+WRITER: pytest.StashKey[RunWriter] = pytest.StashKey()
+BACKEND: pytest.StashKey[Opened] = pytest.StashKey()
+MEASURED: pytest.StashKey[list[Measurement]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rnnspec")
+    add_options(group)
+    group.addoption("--workload", action="append", default=[], choices=list(WORKLOADS),
+                    help="time these only; may be given again")  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the one backend of this process, before any work starts."""
+    if only_asks(config):
+        return
+    backends = open_backends(config)
+    if len(backends) != 1:
+        raise pytest.UsageError(
+            "--backend: several given, expected one: two frameworks in one process slow each other "
+            "down; `python -m benchmarks` starts a process for each"
+        )
+    config.stash[BACKEND], config.stash[MEASURED] = backends[0], []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    names = metafunc.config.getoption("--workload") or list(WORKLOADS)
+    metafunc.parametrize("workload", [WORKLOADS[name] for name in names], ids=names)
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Opened:
+    """The backend of this process."""
+    return request.config.stash[BACKEND]
+
+
+@pytest.fixture(scope="session")
+def write(request: pytest.FixtureRequest) -> Callable[[Measurement], None]:
+    """Writes a measurement to the run file of this process."""
+    config = request.config
+    writer = RunWriter(runs_folder(config), config.stash[BACKEND].header(environment()))
+    config.stash[WRITER] = writer
+
+    def write(measurement: Measurement) -> None:
+        config.stash[MEASURED].append(measurement)
+        writer.write(measurement)
+
+    return write
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Finish the run file; of an interrupted session it stays without a footer."""
+    config = session.config
+    if WRITER not in config.stash or exitstatus == pytest.ExitCode.INTERRUPTED:
+        return
+    measured = config.stash[MEASURED]
+    counts = Counter(m.outcome for m in measured)
+    code = exit_code(counts, missing=session.testscollected - len(measured))
+    config.stash[WRITER].close(
+        Footer(
+            ended_at=now(),
+            counts={},
+            measurements=len(measured),
+            selected=session.testscollected,
+            deselected=len(WORKLOADS) - session.testscollected,
+            stale_known=[],
+            exit_code=code,
+        )
+    )
+    session.exitstatus = code
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, and where its run file is."""
+    config = terminalreporter.config
+    if WRITER in config.stash:
+        path = config.stash[WRITER].path
+        print_matrix(matrix([read_run(path)]), Console(file=terminalreporter._tw._file))
+        terminalreporter.write_line(f"wrote {path}")

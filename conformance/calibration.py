@@ -1,0 +1,413 @@
+"""``python -m conformance.calibration``: the evidence for Z, the RMS limit, K_ACT and SAMPLES.
+
+Holds correct implementations, and wrong arithmetic under a correct label, to the radius over the
+families below, and writes docs/calibration.json and the tables in docs/calibration.md. What is on
+record for other implementations stays, so that environments may be run one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, Literal, TypeAlias
+from unittest.mock import patch
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from backends import BACKENDS, BackendNotFound, Inputs, Unsupported, find
+from conformance import truth as truths
+from conformance.agreement import RMS_FLOOR, Expected, Verdict, Z, judge, rms_limit
+from conformance.cases import DTYPES, Case
+from conformance.draw import draw, rounded
+from reference import Array, Spec, Weights, run, rounding
+from reference.cells import sigmoid
+
+RECORD = Path(__file__).parents[1] / "docs" / "calibration.json"
+PAGE = RECORD.with_suffix(".md")
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+CONSOLE = Console(stderr=True)
+
+Figures: TypeAlias = dict[str, Any]
+"""What one implementation's run found, as JSON holds it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A network, its sizes (B, T, I, H), and how its arrays differ from a conformance case's."""
+
+    cell: Mapping[str, Any]
+    sizes: tuple[int, int, int, int]
+    x: Literal["drawn", "steady", "one-hot", "sparse", "in pairs"] = "drawn"
+    """Steady: the same at every step; in pairs: x₂ₖ₊₁ = x₂ₖ."""
+    weights: float = 1
+    biases: float = 1
+    input_weights: float = 1
+    """Of W_ih alone, beside ``weights``."""
+    one_sign: bool = False
+    """Nothing is negative, and row sums are below 1."""
+    cancelling: bool = False
+    """Weights in pairs w, −w (1 − 1/64)."""
+
+
+VANILLA, GRU, LSTM = {"cell": "vanilla"}, {"cell": "gru"}, {"cell": "lstm"}
+RELU = VANILLA | {"activation": "relu"}
+FAMILIES: dict[str, Family] = {
+    "plain vanilla": Family(cell=VANILLA, sizes=(8, 50, 32, 32)),
+    "plain GRU, reset after": Family(cell=GRU, sizes=(8, 50, 32, 32)),
+    "plain GRU, reset before": Family(cell=GRU | {"reset": "before"}, sizes=(8, 50, 32, 32)),
+    "plain LSTM": Family(cell=LSTM, sizes=(8, 50, 32, 32)),
+    "long vanilla": Family(cell=VANILLA, sizes=(4, 200, 32, 32)),
+    "long LSTM": Family(cell=LSTM, sizes=(4, 200, 32, 32)),
+    "wide LSTM": Family(cell=LSTM, sizes=(2, 50, 256, 256)),
+    "relu, one sign": Family(cell=RELU, sizes=(8, 50, 32, 32), one_sign=True),
+    "one-hot LSTM": Family(cell=LSTM, sizes=(8, 25, 400, 32), x="one-hot", input_weights=20),
+    "saturated vanilla": Family(cell=VANILLA, sizes=(16, 10, 32, 32), weights=8),
+    "saturated LSTM": Family(cell=LSTM, sizes=(8, 25, 32, 32), weights=8),
+    "tiny GRU": Family(cell=GRU, sizes=(8, 25, 32, 32), weights=1e-3, biases=1e-3),
+    "sparse LSTM": Family(cell=LSTM, sizes=(8, 25, 256, 32), x="sparse"),
+    "large biases GRU": Family(cell=GRU, sizes=(8, 25, 32, 32), biases=16),
+    "large biases LSTM": Family(cell=LSTM, sizes=(8, 25, 32, 32), biases=16),
+    "3 layers, 2 directions": Family(
+        cell=LSTM | {"num_layers": 3, "direction": "bidirectional"}, sizes=(8, 25, 16, 16)
+    ),
+    "forget bias 1": Family(cell=LSTM | {"forget_bias": 1.0}, sizes=(8, 50, 32, 32)),
+    "long memory": Family(cell=LSTM | {"forget_bias": 6.0}, sizes=(4, 200, 32, 32)),
+    "long memory, steady": Family(
+        cell=LSTM | {"forget_bias": 6.0}, sizes=(4, 200, 32, 32), x="steady"
+    ),
+    "512 of one sign": Family(cell=VANILLA, sizes=(32, 3, 512, 32), one_sign=True),
+    "4,096 of one sign": Family(cell=VANILLA, sizes=(32, 3, 4096, 32), one_sign=True),
+    "near zero": Family(cell=VANILLA, sizes=(8, 25, 256, 32), x="in pairs", cancelling=True,
+                        biases=1e-3),
+}  # fmt: skip
+
+SMALL: tuple[tuple[int, int, int, int], ...] = (
+    (1, 1, 1, 1), (1, 4, 1, 1), (1, 3, 4, 4), (2, 5, 4, 4), (4, 9, 8, 8), (8, 25, 16, 16),
+)  # fmt: skip
+"""Sizes of the tensors over which the RMS is watched, in float32."""
+SMALL_DRAWS = 40
+FREEDOMS = (1, 2, 4, 8, 16, 64, 256, math.inf)
+K_ACTS = (2.0, 3.0, 4.0, 8.0)
+SAMPLES = (16, 32, 64, 128)
+QUANTILES = (0.5, 0.99, 0.999, 0.9999, 0.99999)
+
+
+def inputs_of(name: str, family: Family, dtype: str, seed: int) -> Inputs:
+    """Draw one member of ``family``; the same for the same seed."""
+    batch, steps, input_size, hidden_size = family.sizes
+    spec = Spec(**family.cell, input_size=input_size, hidden_size=hidden_size)
+    id_ = f"calibration/{name}/{dtype}/{seed}"
+    drawn = draw(Case(id=id_, spec=spec, dtype=dtype, batch=batch, steps=steps))
+    random = np.random.default_rng([seed, *id_.encode()])
+
+    def matrix(W: Array, factor: float) -> Array:
+        W = W * (factor * family.weights)
+        if family.one_sign:
+            W = np.abs(W) / math.sqrt(W.shape[1])
+        if family.cancelling:
+            W[:, 1::2] = W[:, ::2] * (1 / 64 - 1)
+        return rounded(W, dtype)
+
+    def vector(b: Array | None) -> Array:
+        assert b is not None, "families have biases"
+        return rounded((np.abs(b) if family.one_sign else b) * family.biases, dtype)
+
+    x = np.abs(drawn.x) if family.one_sign else drawn.x
+    if family.x == "steady":
+        x = np.repeat(x[:, :1], steps, axis=1)
+    elif family.x == "one-hot":
+        x = np.eye(input_size)[random.integers(input_size, size=(batch, steps))]
+    elif family.x == "sparse":
+        x = x * (random.random(x.shape) < 0.05)
+    elif family.x == "in pairs":
+        x = np.repeat(x[..., ::2], 2, axis=-1)
+    params = tuple(
+        tuple(Weights(matrix(w.W_ih, family.input_weights), matrix(w.W_hh, 1), vector(w.b_ih),
+                      vector(w.b_hh)) for w in layer)
+        for layer in drawn.params
+    )  # fmt: skip
+    return replace(drawn, x=x, params=params)
+
+
+Answer: TypeAlias = dict[str, Array]
+Implementation: TypeAlias = Callable[[Inputs], tuple[Answer, dict[str, str]]]
+"""The output tensors, and the dtypes that they came in; raises ``Unsupported``."""
+Operation: TypeAlias = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """NumPy's own arithmetic in ``compute``, with some operations replaced.
+
+    A 16-bit type is computed in float32, and every result is rounded to it.
+    """
+
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    compute: str | None = None
+    forget_bias: float = 1.0
+    """A factor on it."""
+
+    def __call__(self, inputs: Inputs) -> tuple[Answer, dict[str, str]]:
+        if self == Machine() and inputs.dtype == "float64":
+            raise Unsupported("dtype: this is the truth itself")
+        spec = inputs.spec
+        if self.forget_bias != 1:
+            spec = replace(spec, forget_bias=spec.forget_bias * self.forget_bias)
+        sixteen = inputs.dtype.endswith("16")
+        compute = self.compute or ("float32" if sixteen else inputs.dtype)
+
+        def lift(a: Array) -> Array:
+            made = np.asarray(a, compute).view(MachineArray)
+            made.operations = self.operations
+            made.stored = partial(rounded, dtype=inputs.dtype) if sixteen else np.asarray
+            return made
+
+        answer = answer_of(replace(inputs, spec=spec), lift)
+        return {k: np.asarray(a, float) for k, a in answer.items()}, dict.fromkeys(
+            answer, inputs.dtype
+        )
+
+
+class MachineArray(np.ndarray[Any, Any]):
+    """An array whose operations are those of a ``Machine``."""
+
+    operations: Mapping[str, Operation]
+    stored: Operation
+
+    def __array_finalize__(self, other: Any) -> None:
+        self.operations = getattr(other, "operations", {})
+        self.stored = getattr(other, "stored", np.asarray)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        plain = [i.view(np.ndarray) if isinstance(i, MachineArray) else i for i in inputs]
+        if method != "__call__":  # of the argument checks, which ask and do not compute
+            return getattr(ufunc, method)(*plain, **kwargs)
+        result = self.operations.get(ufunc.__name__, ufunc)(*plain)
+        return result if result.dtype == bool else self.like(result)
+
+    def like(self, values: Array) -> MachineArray:
+        made = np.asarray(self.stored(values)).view(MachineArray)
+        made.operations, made.stored = self.operations, self.stored
+        return made
+
+
+@sigmoid.register
+def _(a: MachineArray) -> MachineArray:
+    return a.like(a.operations.get("sigmoid", sigmoid)(a.view(np.ndarray)))
+
+
+def answer_of(inputs: Inputs, lift: rounding.Lift) -> dict[str, Any]:
+    """The specification's outputs by name, run on arrays made with ``lift``."""
+    params = tuple(
+        tuple(Weights(*(None if a is None else lift(a) for a in w)) for w in layer)  # type: ignore[arg-type]  # only biases are None
+        for layer in inputs.params
+    )
+    h0, c0 = (None if s is None else lift(s) for s in (inputs.h0, inputs.c0))
+    found = run(inputs.spec, params, lift(inputs.x), h0=h0, c0=c0)
+    return {name: a for name, a in found._asdict().items() if a is not None}
+
+
+def one_by_one(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
+    """a @ b, added up term by term, every partial sum stored."""
+    total = a[..., :, :1] * b[..., :1, :]
+    for k in range(1, a.shape[-1]):
+        total = stored(total + a[..., :, k : k + 1] * b[..., k : k + 1, :])
+    return np.asarray(total)
+
+
+def simulated(inputs: Inputs) -> tuple[Answer, dict[str, str]]:
+    """One sample of the model itself: an implementation exactly as inexact as it may be."""
+    if inputs.dtype == "float64":
+        raise Unsupported("dtype: noise of float64's size is lost in the float64 that simulates it")
+    source = rounding.Rounding(rounding.ARITHMETICS[inputs.dtype], 1, [0, inputs.x.size])
+    answer = answer_of(inputs, source.array)
+    return {k: a.values[0] for k, a in answer.items()}, dict.fromkeys(answer, inputs.dtype)
+
+
+NUMPY: dict[str, Implementation] = {
+    "reference": Machine(),
+    "sequential": Machine({"matmul": one_by_one}),
+    "simulated": simulated,
+}
+"""Correct, without any framework: the equations in the case's own type; the same with sums in the
+worst order; and the model itself."""
+
+
+def operands(bits_of: str) -> Operation:
+    """A matmul of operands that have the significant bits of ``bits_of``."""
+    return lambda a, b: np.asarray(rounded(a, bits_of) @ rounded(b, bits_of))
+
+
+WRONG: dict[str, tuple[str, Machine]] = {
+    "TF32 matmul operands": ("float32", Machine({"matmul": operands("float16")})),
+    "bfloat16 matmul operands": ("float32", Machine({"matmul": operands("bfloat16")})),
+    "tanh (1 + 10⁻⁶)": ("float32", Machine({"tanh": lambda a: np.tanh(a) * np.float32(1 + 1e-6)})),
+    "sigmoid + 3 · 10⁻⁶": (
+        "float32", Machine({"sigmoid": lambda a: sigmoid(a) + np.float32(3e-6)})
+    ),
+    "forget bias (1 + 10⁻⁶)": ("float32", Machine(forget_bias=1 + 1e-6)),
+    "float16 accumulation": (
+        "float16", Machine({"matmul": partial(one_by_one, stored=partial(rounded, dtype="float16"))})
+    ),
+    "bfloat16 accumulation": (
+        "bfloat16",
+        Machine({"matmul": partial(one_by_one, stored=partial(rounded, dtype="bfloat16"))}),
+    ),
+    "float32 as float64": ("float64", Machine(compute="float32")),
+}  # fmt: skip
+"""Wrong arithmetic, and the dtype under whose label it runs."""
+
+
+def hold(
+    answer: tuple[Answer, dict[str, str]], inputs: Inputs, k_act: float = rounding.K_ACT
+) -> tuple[Verdict, Answer, Mapping[str, Expected]]:
+    """Judge ``answer`` by the radius with that K_ACT; with error / σ̂ of every element."""
+    cache = truths.CACHE / f"k_act-{k_act:g}"  # the truth's cache key knows of no K_ACT but one
+    with patch.object(rounding, "K_ACT", k_act), patch.object(truths, "CACHE", cache):
+        t = truths.truth(inputs)
+        radii = t.radii(inputs.dtype)
+    expected = {k: Expected(v, radii[k], t.exact[k]) for k, v in t.values.items()}
+    arithmetic = rounding.ARITHMETICS[inputs.dtype]
+    got, dtypes = answer
+    errors = {
+        k: (got[k] - e.value) / rounding.floored(e.radius.sigma, ~e.exact)
+        for k, e in expected.items()
+    }
+    return judge(got, dtypes, inputs.dtype, expected, arithmetic), errors, expected
+
+
+def evidence(implementation: Implementation, draws: int, seed: int, label: str) -> Figures:
+    """What ``implementation`` does in every family and dtype, and how its errors are spread."""
+    rows: list[Figures] = []
+    spread: dict[str, list[Array]] = {dtype: [] for dtype in DTYPES}
+    k_act: dict[str, float] = {}
+    for name, family in track(FAMILIES.items(), f"{label}: families", console=CONSOLE):
+        for dtype in DTYPES:
+            found = []
+            for n in range(draws):
+                inputs = inputs_of(name, family, dtype, seed + n)
+                try:
+                    answer = implementation(inputs)
+                except Unsupported:
+                    continue
+                verdict, errors, expected = hold(answer, inputs)
+                found.append(_row(verdict, expected))
+                spread[dtype] += [np.abs(e).ravel() for e in errors.values()]
+                for k in K_ACTS if dtype == "float32" and n == 0 else ():
+                    worst = max(
+                        t.max_error or 0 for t in hold(answer, inputs, k)[0].tensors.values()
+                    )
+                    k_act[f"{k:g}"] = max(k_act.get(f"{k:g}", 0), worst)
+            if found:
+                rows.append({"family": name, "dtype": dtype} | _worst(found))
+    return {"rows": rows, "k_act": k_act, "spread": {
+        dtype: _distribution(np.concatenate(e)) for dtype, e in spread.items() if e
+    }}  # fmt: skip
+
+
+def _row(verdict: Verdict, expected: Mapping[str, Expected]) -> Figures:
+    tensors = verdict.tensors
+    assert tensors, verdict.reason
+    rms = {
+        k: (t.rms_error or 0) / rms_limit(expected[k].radius.freedom) for k, t in tensors.items()
+    }
+    return {
+        "outcome": verdict.outcome,
+        "max_error": max(t.max_error or 0 for t in tensors.values()),
+        "mean_error": max((t.mean_error or 0 for t in tensors.values()), key=abs),
+        "rms_error": max(t.rms_error or 0 for t in tensors.values()),
+        "rms_to_limit": max(rms.values()),
+        "margin": max(t.margin or 0 for t in tensors.values()),
+        "freedom": min(e.radius.freedom for e in expected.values()),
+        "bound_to_signal": max(t.bound_to_signal or 0 for t in tensors.values()),
+    }
+
+
+def _worst(rows: Sequence[Figures]) -> Figures:
+    """The figures of several draws in one row, the worst of each."""
+    order = ("differs", "inconclusive", "agrees")
+    worst = {
+        k: max((r[k] for r in rows), key=abs) for k in rows[0] if k not in ("outcome", "freedom")
+    }
+    outcome = min((r["outcome"] for r in rows), key=order.index)
+    return {"outcome": outcome, "freedom": min(r["freedom"] for r in rows)} | worst
+
+
+def _distribution(errors: Array) -> Figures:
+    """Quantiles of |error| / σ̂; and the chance of more than Z, from the tail above q₀.₉₉₉.
+
+    ``exponential`` fits an exponential law to what exceeds q₀.₉₉₉ (heavier than any normal tail);
+    ``normal`` is the normal law through that quantile.
+    """
+    q = float(np.quantile(errors, 0.999))
+    excess = float(np.mean(errors[errors > q] - q))
+    scale = q / NormalDist().inv_cdf(1 - 0.0005)
+    return {
+        "elements": errors.size,
+        "quantiles": [float(v) for v in np.quantile(errors, QUANTILES)],
+        "max": float(errors.max()),
+        "exponential": 1e-3 * math.exp(-max(0.0, Z - q) / excess),
+        "normal": math.erfc(Z / scale / math.sqrt(2)),
+    }
+
+
+def small(implementation: Implementation, seed: int, label: str) -> list[Figures]:
+    """RMS(error / σ̂) of many small float32 tensors, by their freedom ν."""
+    seen = []
+    for sizes in track(SMALL, f"{label}: small tensors", console=CONSOLE):
+        for cell in (VANILLA, LSTM):
+            family = Family(cell=cell, sizes=sizes)
+            for n in range(SMALL_DRAWS):
+                inputs = inputs_of(f"small {cell['cell']} {sizes}", family, "float32", seed + n)
+                verdict, _, expected = hold(implementation(inputs), inputs)
+                seen += [(expected[k].radius.freedom, t.rms_error or 0)
+                         for k, t in verdict.tensors.items()]  # fmt: skip
+    bins = []
+    for low, high in itertools.pairwise(FREEDOMS):
+        rms = np.array([r for nu, r in seen if low <= nu < high])
+        limit = np.array([rms_limit(nu) for nu, _ in seen if low <= nu < high])
+        if rms.size:
+            bins.append({
+                "freedom": [low, high], "tensors": rms.size,
+                "quantiles": [float(v) for v in np.quantile(rms, (0.5, 0.9, 0.99))],
+                "max": float(rms.max()), "beyond_floor": int((rms > RMS_FLOOR).sum()),
+                "beyond_limit": int((rms > limit).sum()),
+                "max_to_limit": float((rms / limit).max()),
+            })  # fmt: skip
+    return bins
+
+
+def elementary(implementation: Implementation) -> dict[str, float]:
+    """The largest relative error of tanh and σ on |a| ≤ 10 in float32, in units of u = 2⁻²⁴.
+
+    With weights 1 and 0, one step of a vanilla cell is tanh(x), and c of an LSTM with c₀ = 1 σ(x).
+    """
+    magnitudes = np.concatenate([np.linspace(0, 10, 40_001)[1:], np.geomspace(1e-6, 1, 10_000)])
+    x = rounded(np.concatenate([magnitudes, -magnitudes]), "float32")[:, None, None]
+    found = {}
+    for name, cell, tensor, gate in (("tanh", VANILLA, "y", 0), ("σ", LSTM, "c_n", 1)):
+        spec = Spec(**cell, input_size=1, hidden_size=1)
+        W_ih = np.eye(spec.num_gates)[:, gate : gate + 1]
+        zero = np.zeros(len(W_ih))
+        state = np.zeros((1, len(x), 1))
+        inputs = Inputs(
+            spec=spec, dtype="float32", x=x, h0=state, c0=state + 1 if tensor == "c_n" else None,
+            params=((Weights(W_ih, zero[:, None], zero, zero),),),
+        )  # fmt: skip
+        y = answer_of(inputs, lambda a: a)[tensor]
+        error = implementation(inputs)[0][tensor] / y - 1
+        found[name] = float(np.abs(error).max() * 2**24)
+    return found

@@ -1,0 +1,56 @@
+"""The options that conformance and benchmarks share, and the backends that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
+from conformance.opened import Opened
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """--backend, --framework, --device and --out."""
+    group.addoption("--backend", action="append", default=[], metavar="NAME",
+                    help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
+                    "path/to/file.py:Class; may be given again")  # fmt: skip
+    group.addoption("--framework", choices=EXTRAS, help="every backend of this framework")
+    group.addoption("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    group.addoption("--out", default="reports", metavar="DIR",
+                    help="run files go to DIR/runs (default: reports)")  # fmt: skip
+
+
+def backend_names(given: Iterable[str], framework: str | None) -> list[str]:
+    """The backends that --backend and --framework name, each once."""
+    of_framework = [name for name, entry in BACKENDS.items() if entry.extra == framework]
+    return list(dict.fromkeys([*given, *of_framework]))
+
+
+def open_backends(config: pytest.Config) -> list[Opened]:
+    """Every backend asked for, open on its device.
+
+    Raises ``pytest.UsageError`` for none, or for any that is not there.
+    """
+    names = backend_names(config.getoption("--backend"), config.getoption("--framework"))
+    if not names:
+        raise pytest.UsageError(
+            f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework with "
+            f"one of {', '.join(EXTRAS)}"
+        )
+    device = config.getoption("--device")
+    try:
+        return [Opened(name, device, find(name)(device)) for name in names]
+    except (BackendNotFound, DeviceNotFound) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def runs_folder(config: pytest.Config) -> Path:
+    """Where run files go."""
+    return Path(config.getoption("--out")) / "runs"
+
+
+def only_asks(config: pytest.Config) -> bool:
+    """Whether this session is about help or the version, and runs nothing."""
+    return bool(config.option.help or config.option.version)

@@ -1,0 +1,93 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["nox>=2025.2.9"]
+# ///
+"""The project's commands; ``nox -l`` lists them. Options after ``--`` go to the command."""
+
+from __future__ import annotations
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"  # pip finds CPU builds of torch where uv does not
+nox.options.sessions = ["lint", "types", "tests", "conformance"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+FRAMEWORKS = tuple(PYPROJECT["project"]["optional-dependencies"])
+"""One environment each; tests/test_imports.py holds this to the list of backends."""
+
+WORKERS = "2"
+
+
+def install(session: nox.Session, *, extra: str = "", groups: tuple[str, ...] = ()) -> None:
+    """The suite in editable form, with one extra and some groups, at the tested versions."""
+    wanted = [p for g in groups for p in nox.project.dependency_groups(PYPROJECT, g)]
+    target = f".[{extra}]" if extra else "."
+    session.install("-e", target, *wanted, "-c", "constraints.txt")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and formatting with ruff."""
+    session.install("ruff", "-c", "constraints.txt")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy, strictly."""
+    install(session, groups=("types",))
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the suite itself; no framework is needed."""
+    install(session, groups=("test",))
+    session.run("pytest", "-n", WORKERS, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def conformance(session: nox.Session, framework: str) -> None:
+    """Hold a framework's backends to the specification; then show the report."""
+    install(session, extra=framework)
+    session.notify("report")
+    session.run(
+        "python", "-m", "conformance", "--framework", framework, "-n", WORKERS, *session.posargs
+    )
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def bench(session: nox.Session, framework: str) -> None:
+    """Time a framework's backends, one process each; then show the report."""
+    install(session, extra=framework)
+    session.notify("report")
+    session.run("python", "-m", "benchmarks", "--framework", framework, *session.posargs)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Print the matrix and write reports/site/index.html from the runs in reports/runs."""
+    install(session)
+    # 1 and 4 are answers about the runs shown, which the sessions that made them have given already.
+    session.run("python", "-m", "reports", success_codes=[0, 1, 2, 4])
+
+
+@nox.session
+def peers(session: nox.Session) -> None:
+    """Time the reference beside ONNX's reference evaluator, in one run."""
+    install(session, groups=("peers",))
+    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def calibration(session: nox.Session, framework: str) -> None:
+    """Measure the evidence behind z, K_ACT and the RMS limit, on a framework's backends."""
+    install(session, extra=framework)
+    session.run(
+        "python", "-m", "conformance.calibration", "--framework", framework, *session.posargs
+    )
