@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import math
-import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,8 +30,10 @@ from conformance import truth as truths
 from conformance.agreement import RMS_FLOOR, Expected, Verdict, Z, judge, rms_limit
 from conformance.cases import DTYPES, Case
 from conformance.draw import draw, rounded
-from reference import Array, Spec, Weights, run, rounding
+from conformance.opened import now
+from reference import Array, Spec, Weights, rounding, run
 from reference.cells import sigmoid
+from reports.environment import environment
 
 RECORD = Path(__file__).parents[1] / "docs" / "calibration.json"
 PAGE = RECORD.with_suffix(".md")
@@ -41,7 +42,7 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 CONSOLE = Console(stderr=True)
 
 Figures: TypeAlias = dict[str, Any]
-"""What one implementation's run found, as JSON holds it."""
+"""Part of what was found, as JSON holds it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "forget bias 1": Family(cell=LSTM | {"forget_bias": 1.0}, sizes=(8, 50, 32, 32)),
     "long memory": Family(cell=LSTM | {"forget_bias": 6.0}, sizes=(4, 200, 32, 32)),
+    "steady LSTM": Family(cell=LSTM, sizes=(8, 50, 32, 32), x="steady"),
     "long memory, steady": Family(
         cell=LSTM | {"forget_bias": 6.0}, sizes=(4, 200, 32, 32), x="steady"
     ),
@@ -99,7 +101,7 @@ SMALL: tuple[tuple[int, int, int, int], ...] = (
 )  # fmt: skip
 """Sizes of the tensors over which the RMS is watched, in float32."""
 SMALL_DRAWS = 40
-FREEDOMS = (1, 2, 4, 8, 16, 64, 256, math.inf)
+FREEDOMS = (1, 2, 4, 8, 16, 64, 256, 10_000)
 K_ACTS = (2.0, 3.0, 4.0, 8.0)
 SAMPLES = (16, 32, 64, 128)
 QUANTILES = (0.5, 0.99, 0.999, 0.9999, 0.99999)
@@ -305,7 +307,8 @@ def evidence(implementation: Implementation, draws: int, seed: int, label: str) 
                     continue
                 verdict, errors, expected = hold(answer, inputs)
                 found.append(_row(verdict, expected))
-                spread[dtype] += [np.abs(e).ravel() for e in errors.values()]
+                if family.x != "steady":
+                    spread[dtype] += [np.abs(e).ravel() for e in errors.values()]
                 for k in K_ACTS if dtype == "float32" and n == 0 else ():
                     worst = max(
                         t.max_error or 0 for t in hold(answer, inputs, k)[0].tensors.values()
@@ -411,3 +414,236 @@ def elementary(implementation: Implementation) -> dict[str, float]:
         error = implementation(inputs)[0][tensor] / y - 1
         found[name] = float(np.abs(error).max() * 2**24)
     return found
+
+
+def wrong(seed: int) -> list[Figures]:
+    """The margins of every mistake, over the families whose results it changes at all."""
+    rows = []
+    for mistake, (dtype, machine) in track(WRONG.items(), "wrong arithmetic", console=CONSOLE):
+        found = {}
+        for name, family in FAMILIES.items():
+            inputs = inputs_of(name, family, dtype, seed)
+            answer = machine(inputs)
+            correct = Machine(compute=dtype if dtype == "float64" else None)(inputs)[0]
+            if any((answer[0][k] != correct[k]).any() for k in correct):
+                verdict, _, expected = hold(answer, inputs)
+                found[name] = _row(verdict, expected)
+        margins = [r["margin"] for r in found.values()]
+        rows.append({
+            "mistake": mistake, "dtype": dtype, "families": len(found),
+            "margin": [float(v) for v in np.quantile(margins, (0, 0.5, 1))],
+            "max_error": max(r["max_error"] for r in found.values()),
+            "seen": sum(r["outcome"] == "differs" for r in found.values()),
+            "seen_by_rms_alone": sum(r["margin"] <= 1 < r["rms_to_limit"] for r in found.values()),
+            "unseen": {n: r["outcome"] for n, r in found.items() if r["outcome"] != "differs"},
+        })  # fmt: skip
+    return rows
+
+
+def scatter(seed: int, repeats: int = 24) -> list[Figures]:
+    """How much σ̂ and ν differ between runs of K samples each, for a plain LSTM in float32.
+
+    ``student`` is the chance that a normal error exceeds Z times a σ̂ from K samples.
+    """
+    inputs = inputs_of("plain LSTM", replace(FAMILIES["plain LSTM"], sizes=(2, 20, 16, 16)),
+                       "float32", seed)  # fmt: skip
+    y = list(answer_of(inputs, lambda a: a).values())
+    rows = []
+    for k in track(SAMPLES, "samples", console=CONSOLE):
+        radii = [
+            rounding.radii(lambda lift: list(answer_of(inputs, lift).values()), y,
+                           rounding.ARITHMETICS["float32"], seed=[seed, n], samples=k)[0]
+            for n in range(repeats)
+        ]  # fmt: skip
+        sigma = np.stack([r.sigma for r in radii])
+        nu = np.array([r.freedom for r in radii])
+        rows.append({
+            "samples": k, "expected": 1 / math.sqrt(2 * k),
+            "scatter": float((sigma.std(0, ddof=1) / sigma.mean(0)).mean()),
+            "freedom": float(nu.mean()), "freedom_scatter": float(nu.std(ddof=1) / nu.mean()),
+            "student": _student_tail(Z, k),
+        })  # fmt: skip
+    return rows
+
+
+def _student_tail(t: float, nu: int) -> float:
+    """P(|t_ν| > t), by the trapezoidal rule over x = eˢ."""
+    x = np.geomspace(t, 1e6, 100_001)
+    log_scale = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - math.log(nu * math.pi) / 2
+    density = np.exp(log_scale - (nu + 1) / 2 * np.log1p(x * x / nu))
+    return 2 * float(np.trapezoid(density * x, np.log(x)))
+
+
+def implementation_of(name: str, device: str) -> tuple[Implementation, str]:
+    """What runs under that name, and its version; raises as ``backends.find`` does."""
+    if name in NUMPY:
+        return NUMPY[name], f"NumPy {np.__version__}"
+    adapter = find(name)(device)
+
+    def run_once(inputs: Inputs) -> tuple[Answer, dict[str, str]]:
+        y, h_n, c_n, dtypes = adapter.run(inputs)
+        named = {"y": y, "h_n": h_n, "c_n": c_n}
+        return {k: np.asarray(a, float) for k, a in named.items() if a is not None}, dtypes
+
+    return run_once, ", ".join(f"{p} {metadata.version(p)}" for p in adapter.packages)
+
+
+def measure(name: str, device: str, draws: int, seed: int) -> Figures:
+    """Everything on record for one implementation."""
+    implementation, version = implementation_of(name, device)
+    seen = environment()
+    return {
+        "version": version,
+        "device": device,
+        "numpy": np.__version__,
+        "python": seen.python,
+        "cpu": seen.cpu,
+        "reference": truths.source_version(),
+        "draws": draws,
+        "seed": seed,
+        "started_at": now(),
+        **evidence(implementation, draws, seed, name),
+        "elementary": {} if name == "simulated" else elementary(implementation),
+        "small": small(implementation, seed, name),
+    }
+
+
+def table(header: str, rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; ``header`` has its columns' names between bars, numbers are shortened."""
+    names = header.split(" | ")
+    lines = [names, ["---"] * len(names), *([_short(v) for v in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _short(value: object) -> str:
+    if not isinstance(value, float):
+        return "—" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+    if value and not 0.01 <= abs(value) < 1e5:
+        return f"{value:.1e}"
+    return f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+def page_tables(record: Figures) -> str:
+    """The generated part of docs/calibration.md."""
+    by_name: dict[str, Figures] = record["implementations"]
+    every = [(name, r) for name, found in by_name.items() for r in found["rows"]]
+    parts = {
+        "What ran": table(
+            "implementation | version | Python, NumPy | processor | draws, seed | reference",
+            ([n, f["version"], f"{f['python']}, {f['numpy']}", f["cpu"],
+              f"{f['draws']}, {f['seed']}", f["reference"]] for n, f in by_name.items()),
+        ),
+        "Largest error / σ̂, by implementation": table(
+            f"implementation | {' | '.join(DTYPES)} | largest margin | largest RMS / limit | agrees"
+            " | inconclusive | differs",
+            ([n, *(max((r["max_error"] for r in f["rows"] if r["dtype"] == d), default=None)
+                   for d in DTYPES), max(r["margin"] for r in f["rows"]),
+              max(r["rms_to_limit"] for r in f["rows"]),
+              *(sum(r["outcome"] == o for r in f["rows"])
+                for o in ("agrees", "inconclusive", "differs"))] for n, f in by_name.items()),
+        ),
+        "Beyond 6 σ̂, or not within its limits": table(
+            "family | dtype | implementation | outcome | max error / σ̂ | mean | RMS | RMS / limit"
+            " | margin | ν | bound / signal",
+            ([r["family"], r["dtype"], n, r["outcome"], r["max_error"], r["mean_error"],
+              r["rms_error"], r["rms_to_limit"], r["margin"], r["freedom"], r["bound_to_signal"]]
+             for n, r in every if r["outcome"] == "differs" or r["max_error"] > 6),
+        ),
+        "Families: the worst implementation of each figure": table(
+            "family | dtype | max error / σ̂ | of | RMS | RMS / limit | of | margin | least ν"
+            " | bound / signal", _family_rows(every),
+        ),
+        "K_ACT: largest error / σ̂ in float32, and elementary functions in u": table(
+            f"implementation | {' | '.join(f'K_ACT = {k:g}' for k in K_ACTS)} | tanh | σ",
+            ([n, *(f["k_act"][f"{k:g}"] for k in K_ACTS),
+              *(f["elementary"].get(e) for e in ("tanh", "σ"))] for n, f in by_name.items()),
+        ),
+        "Quantiles of |error| / σ̂, without the steady families": table(
+            f"implementation | dtype | elements | {' | '.join(f'{q:.7g}' for q in QUANTILES)} | max"
+            f" | P(> {Z:g}), exponential tail | P(> {Z:g}), normal tail",
+            ([n, d, s["elements"], *s["quantiles"], s["max"], s["exponential"], s["normal"]]
+             for n, f in by_name.items() for d, s in f["spread"].items()),
+        ),
+        "RMS of small float32 tensors": table(
+            f"ν | implementation | tensors | median | 90 % | 99 % | max | above {RMS_FLOOR:g}"
+            " | above the limit | max RMS / limit",
+            sorted(([f"{b['freedom'][0]} to {b['freedom'][1]}", n, b["tensors"],
+                     *b["quantiles"], b["max"], b["beyond_floor"], b["beyond_limit"],
+                     b["max_to_limit"]] for n, f in by_name.items() for b in f["small"]),
+                   key=lambda row: int(str(row[0]).split()[0])),
+        ),
+        "Wrong arithmetic": table(
+            "mistake | under the label | families it changes | least margin | median | largest"
+            " | max error / σ̂ | seen | seen by the RMS alone | not seen in",
+            ([w["mistake"], w["dtype"], w["families"], *w["margin"], w["max_error"], w["seen"],
+              w["seen_by_rms_alone"],
+              ", ".join(f"{n} ({o})" for n, o in w["unseen"].items()) or "none"]
+             for w in record["wrong"]),
+        ),
+        "Samples": table(
+            f"K | scatter of σ̂ | 1/√(2K) | mean ν | scatter of ν | P(> {Z:g} σ̂) of a normal error",
+            ([s["samples"], s["scatter"], s["expected"], s["freedom"], s["freedom_scatter"],
+              s["student"]] for s in record["samples"]),
+        ),
+    }  # fmt: skip
+    return "\n\n".join(f"### {title}\n\n{text}" for title, text in parts.items())
+
+
+def _family_rows(every: Sequence[tuple[str, Figures]]) -> Iterable[list[object]]:
+    for family in FAMILIES:
+        for dtype in DTYPES:
+            rows = [(n, r) for n, r in every if (r["family"], r["dtype"]) == (family, dtype)]
+            if rows:
+                error, rms, margin, bound = (
+                    max(rows, key=lambda row, k=key: row[1][k])  # type: ignore[misc]
+                    for key in ("max_error", "rms_to_limit", "margin", "bound_to_signal")
+                )
+                yield [family, dtype, error[1]["max_error"], error[0], rms[1]["rms_error"],
+                       rms[1]["rms_to_limit"], rms[0], margin[1]["margin"],
+                       min(r["freedom"] for _, r in rows), bound[1]["bound_to_signal"]]  # fmt: skip
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, merge into the record, and write the tables into the page."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.calibration", description=__doc__)
+    known = [*NUMPY, *BACKENDS]
+    parser.add_argument("--backend", nargs="+", metavar="NAME", help=f"default: all of {known}")
+    parser.add_argument("--device", default="cpu", help="as for the conformance suite")
+    parser.add_argument("--draws", type=int, default=2, help="of every family and dtype")
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args(arguments)
+    if chosen.draws < 1:
+        parser.error(f"--draws: {chosen.draws} given, expected at least 1")
+    record: Figures = {"implementations": {}, "wrong": [], "samples": []}
+    if RECORD.exists():
+        record = json.loads(RECORD.read_text("utf-8"))
+    for name in chosen.backend or known:
+        try:
+            found = measure(name, chosen.device, chosen.draws, chosen.seed)
+        except BackendNotFound as why:
+            if chosen.backend:
+                parser.error(str(why))
+            CONSOLE.print(f"skipped: {why}")
+            continue
+        record["implementations"][name] = found
+        if name == "reference":
+            record |= {"wrong": wrong(chosen.seed), "samples": scatter(chosen.seed)}
+        order = {n: k for k, n in enumerate(known)}
+        record["implementations"] = dict(
+            sorted(record["implementations"].items(), key=lambda i: order.get(i[0], len(order)))
+        )
+        RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        write_page(record)
+    return 0
+
+
+def write_page(record: Figures) -> None:
+    """Put the tables between the page's markers; the prose around them stays."""
+    page = PAGE.read_text("utf-8")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{page_tables(record)}\n\n{END}{after}", "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

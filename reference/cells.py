@@ -38,8 +38,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": rel
 
 def affine(v: Array, W: Array, b: Array | None) -> Array:
     """W v + b for every row of ``v (..., B, N)``, with ``W (..., M, N)`` and ``b (..., M)``."""
-    product = v @ np.swapaxes(W, -1, -2)
-    return product if b is None else product + b[..., None, :]
+    if b is None:
+        return v @ np.swapaxes(W, -1, -2)
+    return v @ np.swapaxes(W, -1, -2) + b[..., None, :]
 
 
 def gates(a: Array, count: int) -> list[Array]:

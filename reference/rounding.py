@@ -189,8 +189,8 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
                         "add it to reference/rounding.py")  # fmt: skip
 
 
-@sigmoid.register(RoundingArray)  # type: ignore[misc]  # it stands in for an Array
-def _(a: Any) -> Any:
+@sigmoid.register(RoundingArray)
+def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an Array
     return a.elementary(sigmoid)
 
 

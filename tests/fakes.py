@@ -256,12 +256,18 @@ class Kernel(np.ndarray):
         return getattr(ufunc, method)(*plain, **kwargs)
 
 
+def shortened(a: Array, bits: int) -> Array:
+    """``a`` in its own dtype, rounded to so many significant bits."""
+    mantissa, exponent = np.frexp(a)
+    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+
+
 class Tf32Kernel(Kernel):
     """Operands of 11 significant bits."""
 
     @staticmethod
     def product(a: Array, b: Array) -> Array:
-        return rounded(a, "float16") @ rounded(b, "float16")
+        return shortened(a, 11) @ shortened(b, 11)
 
 
 class Bfloat16Kernel(Kernel):
@@ -269,7 +275,7 @@ class Bfloat16Kernel(Kernel):
 
     @staticmethod
     def product(a: Array, b: Array) -> Array:
-        return rounded(a, "bfloat16") @ rounded(b, "bfloat16")
+        return shortened(a, 8) @ shortened(b, 8)
 
 
 class SequentialKernel(Kernel):
@@ -304,9 +310,7 @@ class Float16Sums(Right):
 class Float16SumsDeclared(Float16Sums):
     """It adds up in the dtype itself, and says so."""
 
-    dialect = replace(
-        JAX_SCAN, arithmetic={**JAX_SCAN.arithmetic, "float16": "float16-throughout"}
-    )
+    dialect = replace(JAX_SCAN, arithmetic={**JAX_SCAN.arithmetic, "float16": "float16-throughout"})
 
 
 # For the front end.

@@ -1,0 +1,394 @@
+"""The cases: the committed list covers what it promises, and what is drawn shows mistakes.
+
+Coverage is counted here over the whole product of the axes, as arrays of indices; it shares no
+code with ``conformance.covering``, which made the list.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import conformance
+from backends import BACKENDS, Dialect, Inputs
+from backends.dialects import unsupported
+from conformance.cases import (
+    AXES,
+    DTYPES,
+    NAMED,
+    PADDINGS,
+    SIZES,
+    Case,
+    by_id,
+    default_cases,
+    feasible,
+    full_cases,
+)
+from conformance.draw import digest, draw
+from conformance.recorder import SEPARATOR
+from reference import GATES, Array, Weights
+
+LINES = (Path(conformance.__file__).parent / "default_cases.txt").read_text("utf-8").splitlines()
+NAMES = list(AXES)
+PRODUCT = np.array(list(itertools.product(*(range(len(values)) for values in AXES.values()))))
+"""Every row of the product of the axes, as one index for every axis."""
+DIALECTS = {name: entry.dialect for name, entry in BACKENDS.items()}
+DEFAULT = default_cases()
+
+
+def column(axis: str) -> Array:
+    """The values of one axis in every row of the product."""
+    return np.array(AXES[axis])[PRODUCT[:, NAMES.index(axis)]]
+
+
+@cache
+def possible() -> Array:
+    """Which rows can exist at all, from the words beside the axes."""
+    batch, steps = (
+        np.array([sizes[k] for sizes in SIZES.values()])[PRODUCT[:, NAMES.index("size")]]
+        for k in (0, 1)
+    )
+    lengths = column("lengths")
+    unpadded = column("padding") == "pad-none"
+    fits = (lengths == "full") == unpadded
+    fits &= ~((lengths == "ragged") & ((batch == 1) | (steps == 1)))
+    return fits & ~((lengths == "short") & (steps == 1))
+
+
+def runs(dialect: Dialect) -> Array:
+    """Which rows a dialect runs: one drawn case decides for all that share what it is asked."""
+    asked = ("cell", "direction", "lengths", "size", "dtype")
+    keys = PRODUCT[:, [NAMES.index(axis) for axis in asked]]
+    _, first, group = np.unique(keys[possible()], axis=0, return_index=True, return_inverse=True)
+    answers = []
+    for values in PRODUCT[possible()][first]:
+        case = by_id("/".join(AXES[axis][v] for axis, v in zip(NAMES, values, strict=True)))
+        ends = draw(case).lengths
+        lengths = None if ends is None else tuple(ends.tolist())
+        answers.append(unsupported(dialect, case.spec, case.dtype, lengths) is None)
+    whole = np.zeros(len(PRODUCT), bool)
+    whole[possible()] = np.array(answers)[group.ravel()]
+    return whole
+
+
+def triples(rows: Array) -> set[tuple[tuple[int, ...], int]]:
+    """Every three axes with every combination of their values among ``rows``, as numbers."""
+    found = set()
+    for axes in itertools.combinations(range(len(NAMES)), 3):
+        shape = [len(AXES[NAMES[axis]]) for axis in axes]
+        numbers = np.ravel_multi_index(tuple(rows[:, axes].T), shape)
+        found |= {(axes, int(n)) for n in np.flatnonzero(np.bincount(numbers))}
+    return found
+
+
+def spelt(triple: tuple[tuple[int, ...], int]) -> str:
+    axes, number = triple
+    values = np.unravel_index(number, [len(AXES[NAMES[axis]]) for axis in axes])
+    return ", ".join(AXES[NAMES[axis]][v] for axis, v in zip(axes, values, strict=True))
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_the_default_cases_cover_every_feasible_triple(name: str) -> None:
+    able = runs(DIALECTS[name])
+    number = {tuple(row): k for k, row in enumerate(PRODUCT.tolist())}
+    listed = [
+        number[tuple(AXES[a].index(v) for a, v in zip(NAMES, line.split("/"), strict=True))]
+        for line in LINES
+    ]
+    wanted = triples(PRODUCT[able])
+    covered = triples(PRODUCT[[k for k in listed if able[k]]])
+    missing = wanted - covered
+    assert len(wanted) > 2000, f"{name}: only {len(wanted)} triples are feasible"
+    assert not missing, (
+        f"{name}: {len(missing)} of {len(wanted)} triples are in no default case that it runs, "
+        f"such as {[spelt(t) for t in sorted(missing)[:3]]}; run python -m conformance.covering"
+    )
+
+
+def test_feasible_is_what_the_words_beside_the_axes_say() -> None:
+    for values, expected in zip(PRODUCT.tolist(), possible().tolist(), strict=True):
+        row = {axis: AXES[axis][v] for axis, v in zip(NAMES, values, strict=True)}
+        assert feasible(row) == expected, f"feasible({row}) is {not expected}"
+
+
+def test_every_default_case_is_listed_once_in_order() -> None:
+    assert sorted(set(LINES)) == LINES, "default_cases.txt: sorted, each line once"
+    assert [case.id for case in DEFAULT] == [*LINES, *NAMED]
+    assert len({case.id for case in DEFAULT}) == len(DEFAULT)
+    assert not [case.id for case in DEFAULT if set(case.id) & set(f"{SEPARATOR}[]*?: ")], (
+        "an id is a test's id and a shell pattern too"
+    )
+
+
+@pytest.mark.parametrize("case_id", [case.id for case in DEFAULT])
+def test_an_id_leads_back_to_its_case(case_id: str) -> None:
+    case = by_id(case_id)
+    assert case.id == case_id
+    assert case in DEFAULT
+    assert draw(case).x.shape[-1] == case.spec.input_size
+
+
+def test_the_full_product_holds_every_feasible_row_once() -> None:
+    ids = [case.id for case in full_cases()]
+    assert len(ids) == possible().sum() + len(NAMED)
+    assert len(set(ids)) == len(ids)
+    for case_id in random.Random(1).sample(ids, 200):
+        assert by_id(case_id).id == case_id
+
+
+GOOD = "lstm/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t7-i4-h4/float32"
+BAD_IDS: dict[str, str] = {
+    GOOD.replace("lstm/", "lstn/"): r"cell 'lstn' given, expected .*'lstm'",
+    GOOD.replace("1-layer", "4-layer"): r"layers '4-layer' given, expected .*'1-layer'",
+    GOOD.replace("forward", "backward"): r"direction 'backward' given",
+    GOOD.replace("ragged", "rugged"): r"lengths 'rugged' given",
+    GOOD.replace("pad-zero", "pad-one"): r"padding 'pad-one' given",
+    GOOD.replace("/state", "/states"): r"state 'states' given",
+    GOOD.replace("/bias", "/biased"): r"bias 'biased' given",
+    GOOD.replace("batch-major", "major"): r"layout 'major' given",
+    GOOD.replace("b5-t7-i4-h4", "b5-t7"): r"size 'b5-t7' given",
+    GOOD.replace("float32", "float8"): r"dtype 'float8' given, expected .*'float32'",
+    GOOD.replace("/bias", ""): r"9 parts given, expected .*10 parts: cell/layers/",
+    GOOD + "/": r"11 parts given",
+    "": r"1 parts given",
+    "tutorial/004/float32": r"3 parts given, expected one of the named cases",
+    GOOD.replace("pad-zero", "pad-none"): r"do not go together",
+    GOOD.replace("ragged", "full"): r"do not go together",
+    GOOD.replace("b5-t7-i4-h4", "b1-t6-i5-h4"): r"do not go together",
+    GOOD.replace("ragged", "short").replace("b5-t7-i4-h4", "b4-t1-i5-h6"): r"do not go together",
+}
+
+
+@pytest.mark.parametrize(("case_id", "complaint"), BAD_IDS.items())
+def test_a_bad_id_is_refused_by_the_axis(case_id: str, complaint: str) -> None:
+    assert by_id(GOOD).id == GOOD, "each bad id is this good one with one thing wrong"
+    with pytest.raises(ValueError, match=complaint) as caught:
+        by_id(case_id)
+    assert repr(case_id) in str(caught.value), "the message shows the id that was given"
+
+
+def test_the_sizes_tell_dimensions_apart() -> None:
+    """One size with all different, and one each where a swap or a squeeze would go unseen."""
+    properties = {
+        "all different": [len({*s}) == 4 for s in SIZES.values()],
+        "I = H": [i == h for _, _, i, h in SIZES.values()],
+        "B = T": [b == t for b, t, _, _ in SIZES.values()],
+        "B = 1": [b == 1 for b, _, _, _ in SIZES.values()],
+        "T = 1": [t == 1 for _, t, _, _ in SIZES.values()],
+        "H = 1": [h == 1 for _, _, _, h in SIZES.values()],
+    }
+    assert not (lacking := [name for name, held in properties.items() if not any(held)]), lacking
+    for name, (b, t, i, h) in SIZES.items():
+        assert name == f"b{b}-t{t}-i{i}-h{h}", f"{name} is {(b, t, i, h)}"
+
+
+# What is drawn.
+
+
+def arrays(inputs: Inputs) -> Iterator[tuple[str, Array]]:
+    """Every floating-point array of ``inputs``, by name."""
+    named: dict[str, Array | None] = {"x": inputs.x, "h0": inputs.h0, "c0": inputs.c0}
+    for layer, by_direction in enumerate(inputs.params):
+        for direction, weights in enumerate(by_direction):
+            named |= {f"params[{layer}][{direction}].{k}": v for k, v in weights._asdict().items()}
+    yield from ((name, a) for name, a in named.items() if a is not None)
+
+
+def by_row(inputs: Inputs) -> Array:
+    """x, batch first."""
+    return inputs.x if inputs.spec.batch_first else np.swapaxes(inputs.x, 0, 1)
+
+
+def same(a: Inputs, b: Inputs) -> bool:
+    pairs = zip(arrays(a), arrays(b), strict=True)
+    return all(n == m and np.array_equal(v, w, equal_nan=True) for (n, v), (m, w) in pairs)
+
+
+def test_a_case_is_drawn_alike_every_time() -> None:
+    for case in DEFAULT[::7]:
+        first = draw(case)
+        np.random.seed(0)  # noqa: NPY002  # the global generator has no say
+        random.seed(0)
+        again = draw(by_id(case.id))
+        assert same(first, again), f"{case.id}: two draws differ"
+        assert digest(first) == digest(again)
+        other = draw(replace(case, id=case.id + "'"))
+        assert not same(first, other), f"{case.id}: its id does not seed it"
+
+
+def representable(a: Array, dtype: str) -> Array:
+    """Which values of the float64 ``a`` are values of ``dtype``; by casts and by bits alone."""
+    if dtype == "bfloat16":
+        narrow = a.astype(np.float32)
+        exact = (narrow.view(np.uint32) & 0xFFFF) == 0
+        return exact & (narrow == a) | np.isnan(a)
+    with np.errstate(over="ignore"):
+        return (a.astype(dtype) == a) | np.isnan(a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_value_is_exact_in_the_dtype(dtype: str) -> None:
+    inexact = {}
+    for case in DEFAULT:
+        for name, a in arrays(draw(case)) if case.dtype == dtype else ():
+            assert a.dtype == np.float64, f"{case.id}: {name} is {a.dtype}"
+            wrong = a[~representable(a, dtype)]
+            if wrong.size:
+                inexact[f"{case.id}: {name}"] = wrong[:3].tolist()
+    assert not inexact, (
+        f"{len(inexact)} arrays hold values that are none of {dtype}, so that a backend gets "
+        f"others than the truth: {dict(itertools.islice(inexact.items(), 3))}"
+    )
+
+
+def blocks(case: Case, weights: Weights) -> Iterator[tuple[str, Array]]:
+    """Each gate's block of each array."""
+    for name, a in weights._asdict().items():
+        if a is not None:
+            gates = GATES[case.spec.cell]
+            yield from zip((f"{name}, {g}" for g in gates), np.split(a, len(gates)), strict=True)
+
+
+def test_no_two_gates_and_no_two_biases_are_alike() -> None:
+    for case in DEFAULT:
+        inputs = draw(case)
+        seen: dict[bytes, str] = {}
+        for layer, by_direction in enumerate(inputs.params):
+            for direction, weights in enumerate(by_direction):
+                for name, block in blocks(case, weights):
+                    where = f"layer {layer}, direction {direction}, {name}"
+                    if block.size < 4:  # with one unit, two of eight bits may be the same
+                        continue
+                    key = repr(block.shape).encode() + block.tobytes()
+                    assert key not in seen, f"{case.id}: {where} is {seen[key]}"
+                    assert block.any(), f"{case.id}: {where} is zero"
+                    seen[key] = where
+                biases = (weights.b_ih is not None, weights.b_hh is not None)
+                assert biases == (case.spec.bias,) * 2, f"{case.id}: biases {biases}"
+
+
+def test_states_are_given_where_promised_and_not_zero() -> None:
+    given = 0
+    for case in DEFAULT:
+        inputs = draw(case)
+        lstm = case.spec.cell == "lstm"
+        seen = (inputs.h0 is not None, inputs.c0 is not None)
+        assert seen == (case.state, case.state and lstm), f"{case.id}: h0, c0 given: {seen}"
+        for name in ("h0", "c0"):
+            state = getattr(inputs, name)
+            if state is not None:
+                given += 1
+                assert (state != 0).mean() > 0.9, f"{case.id}: {name} is mostly zero"
+        if inputs.h0 is not None and inputs.c0 is not None:
+            assert not np.array_equal(inputs.h0, inputs.c0), f"{case.id}: h0 is c0"
+    assert given > 100
+
+
+LENGTHS_ARE: dict[str, Any] = {
+    "ragged": lambda ends, t: ends.max() == t and 1 in ends and ends.min() == 1,
+    "zero": lambda ends, t: ends.min() == 0 and ends.max() <= t,
+    "short": lambda ends, t: ends.max() == t - 1 and ends.min() >= 1,
+}
+
+
+def test_lengths_are_as_the_case_promises() -> None:
+    between = 0
+    for case in DEFAULT:
+        ends, steps = draw(case).lengths, case.steps
+        if case.lengths == "full":
+            assert ends is None, f"{case.id}: lengths {ends} given, expected none"
+            continue
+        assert ends is not None, f"{case.id}: no lengths given"
+        assert ends.shape == (case.batch,), f"{case.id}: lengths {ends}"
+        assert ends.dtype.kind == "i", f"{case.id}: lengths of {ends.dtype}"
+        assert LENGTHS_ARE[case.lengths](ends, steps), f"{case.id}: lengths {ends}, T = {steps}"
+        between += bool(((ends > 1) & (ends < steps)).any())
+    assert between > 50, f"only {between} cases have a length between 1 and T"
+
+
+def test_the_padding_holds_its_value_and_nothing_else_does() -> None:
+    kinds = set()
+    for case in DEFAULT:
+        inputs = draw(case)
+        x = by_row(inputs)
+        assert x.shape == (case.batch, case.steps, case.spec.input_size), case.id
+        ends = inputs.lengths
+        if ends is None and case.ends is not None:
+            ends = np.array(case.ends)  # the tutorial that pads and gives no lengths
+        if ends is None:
+            assert np.isfinite(x).all(), f"{case.id}: x is not finite"
+            assert np.abs(x).max() < 100, f"{case.id}: x has a value like padding"
+            continue
+        padded = np.arange(case.steps) >= ends[:, None]
+        marked = np.isnan(x) if np.isnan(case.padding) else x == case.padding
+        assert marked[padded].all(), f"{case.id}: padding is not {case.padding}"
+        assert not marked[~padded].any(), f"{case.id}: {case.padding} inside a row's length"
+        assert np.abs(x[~padded]).max(initial=0) < 100, f"{case.id}: padding inside the length"
+        if padded.any():
+            kinds.add(str(case.padding))
+    assert kinds == {str(value) for value in PADDINGS.values() if value is not None}
+
+
+def test_deep_sums_only_grow() -> None:
+    deep = [case for case in NAMED.values() if case.one_sign]
+    assert {case.spec.cell for case in deep} == set(GATES)
+    for case in deep:
+        inputs = draw(case)
+        assert case.spec.input_size >= 256, case.id
+        assert (inputs.x >= 0).all(), case.id
+        assert (inputs.params[0][0].W_ih >= 0).all(), case.id
+
+
+# What a case's version sees.
+
+CASE = by_id(GOOD.replace("float32", "float64"))
+
+
+def flipped(a: Array) -> Array:
+    """``a`` with the last bit of its last element flipped."""
+    bits = a.copy().view(np.uint64)
+    bits.reshape(-1)[-1] ^= np.uint64(1)
+    return bits.view(a.dtype)
+
+
+def changes() -> Iterator[tuple[str, Inputs]]:
+    inputs = draw(CASE)
+    for name in ("x", "h0", "c0", "lengths"):
+        yield f"one bit of {name}", replace(inputs, **{name: flipped(getattr(inputs, name))})
+    for name in ("h0", "c0", "lengths"):
+        yield f"no {name}", replace(inputs, **{name: None})
+    for name in Weights._fields:
+        w = inputs.params[0][0]
+        params = ((w._replace(**{name: flipped(getattr(w, name))}),),)
+        yield f"one bit of {name}", replace(inputs, params=params)
+    yield "h0 and c0 swapped", replace(inputs, h0=inputs.c0, c0=inputs.h0)
+    yield "the shape of x", replace(inputs, x=inputs.x.reshape(7, 5, 4))
+    yield "the dtype", replace(inputs, dtype="float32")
+    for name, value in {"forget_bias": 1e-9, "direction": "reverse", "batch_first": False}.items():
+        yield f"spec.{name}", replace(inputs, spec=replace(inputs.spec, **{name: value}))
+
+
+CHANGES = dict(changes())
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_the_version_changes_with(what: str) -> None:
+    before, after = digest(draw(CASE)), digest(CHANGES[what])
+    assert before != after, f"{what} changed, and the version is {before} still"
+    assert len(after) == 12
+    assert set(after) <= set("0123456789abcdef")
+
+
+def test_no_two_default_cases_have_one_version() -> None:
+    versions: dict[str, str] = {}
+    for case in DEFAULT:
+        other = versions.setdefault(digest(draw(case)), case.id)
+        assert other == case.id, f"{case.id} and {other} are the same network and arrays"

@@ -1,0 +1,192 @@
+"""Who may import what: the table of the architecture, and no framework unless it is asked for."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backends import BACKENDS, EXTRAS
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
+    "reference": (set(), {"numpy"}),
+    "backends": ({"reference"}, {"numpy"}),
+    "conformance": ({"reference", "backends", "reports"}, None),
+    "benchmarks": ({"reference", "backends", "reports", "conformance"}, None),
+    "reports": (set(), {"jinja2", "markupsafe", "msgspec", "rich", "threadpoolctl"}),
+}
+"""For each package, the others of the project and the libraries that it may import beside the
+standard one; None for any library but a framework."""
+
+FRAMEWORKS: dict[str, set[str]] = {
+    extra: {line.partition(">")[0].strip().replace("-", "_") for line in lines}
+    for extra, lines in PYPROJECT["project"]["optional-dependencies"].items()
+}
+"""The modules that each extra brings."""
+ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values()) | {"flax", "jaxlib", "keras"}
+
+OWN: dict[str, set[str]] = {
+    entry.target.partition(":")[0]: FRAMEWORKS[entry.extra] for entry in BACKENDS.values()
+}
+"""For each adapter's module, the framework that it may import."""
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(source: str, package: str) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of every import, wherever in the file it stands."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(filter(None, [package if node.level else "", node.module]))
+            yield node.lineno, base
+            yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+            name = called.id if isinstance(called, ast.Name) else called
+            if name in ("import_module", "__import__"):
+                yield node.lineno, str(node.args[0].value)
+
+
+def forbidden(module: str, source: str) -> list[str]:
+    """The imports of ``module`` that the table does not allow, in words."""
+    package = module.partition(".")[0]
+    projects, libraries = MAY_IMPORT[package]
+    found = {}
+    for line, name in imported(source, package):
+        top = name.partition(".")[0]
+        if top in sys.stdlib_module_names or top in OWN.get(module, ()):
+            continue
+        if name in OWN and name != module:
+            found[line] = f"{module}, line {line}: imports the adapter {name}"
+        elif top in MAY_IMPORT:
+            if top != package and top not in projects:
+                found[line] = f"{module}, line {line}: {package} may not import {top}"
+        elif top in ALL_FRAMEWORKS:
+            found[line] = f"{module}, line {line}: imports the framework {top}"
+        elif libraries is not None and top not in libraries:
+            found[line] = f"{module}, line {line}: {package} may not import {top}"
+    return list(found.values())
+
+
+FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
+    assert not (found := forbidden(module_of(path), path.read_text("utf-8"))), "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "complaint"),
+    [
+        ("reference.cells", "import scipy", "reference may not import scipy"),
+        ("reference.cells", "from backends import find", "reference may not import backends"),
+        ("reports.page", "def f():\n    import reference", "line 2: reports may not import"),
+        ("backends.layouts", "import torch", "imports the framework torch"),
+        ("backends.pytorch", "import jax.numpy as jnp", "imports the framework jax"),
+        ("backends.pytorch", "from . import jax_scan", "imports the adapter backends.jax_scan"),
+        ("conformance.check", "from backends.pytorch import PyTorch", "imports the adapter"),
+        ("conformance.check", "import importlib\nimportlib.import_module('torch')", "line 2"),
+        ("benchmarks.a", "__import__('tensorflow.python')", "imports the framework tensorflow"),
+        ("backends.adapter", "from conformance.cases import Case", "may not import conformance"),
+    ],
+)
+def test_the_rule_sees(module: str, source: str, complaint: str) -> None:
+    found = forbidden(module, source)
+    assert len(found) == 1, f"{source!r} in {module}: {found}"
+    assert complaint in found[0]
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("backends.pytorch", "import torch.nn\nfrom backends.layouts import convert"),
+        ("backends.tensorflow_dynamic_rnn", "from tf_keras.src import layers"),
+        ("reference.rnn", "import math\nimport numpy as np\nfrom reference.spec import Spec"),
+        ("conformance.check", "import rich\nimport pytest\nfrom reports.records import Outcome"),
+    ],
+)
+def test_the_rule_lets_pass(module: str, source: str) -> None:
+    assert not forbidden(module, source)
+
+
+NOT_LIBRARIES = ("__main__", "conftest", "test_", "calibration")
+"""Modules that run something when they are imported, or need a group of their own."""
+
+LIGHT = sorted(
+    module_of(path)
+    for path in FILES
+    if module_of(path) not in OWN
+    and path.parent.name != "benchmarks"
+    and not path.stem.startswith(NOT_LIBRARIES)
+)
+
+WATCH = """
+import importlib, sys
+
+class Watch:
+    asked = []
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {frameworks!r}:
+            self.asked.append(name)
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Watch())
+for module in {modules!r}:
+    importlib.import_module(module)
+loaded = sorted(set(sys.modules) & {frameworks!r})
+print(Watch.asked, loaded)
+"""
+
+
+def test_the_libraries_are_found() -> None:
+    wanted = {"reference", "reference.rounding", "reports.page", "backends", "conformance.cases",
+              "conformance.check", "reports.environment"}  # fmt: skip
+    assert wanted <= set(LIGHT), f"the list of modules to import lacks {wanted - set(LIGHT)}"
+
+
+def test_importing_the_project_imports_no_framework() -> None:
+    """Nor tries to: also with try and except around it, that would cost seconds."""
+    code = WATCH.format(frameworks=ALL_FRAMEWORKS, modules=LIGHT)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[] []\n", f"tried to import, and imported: {done.stdout}"
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_an_adapter_imports_its_framework_and_no_other(name: str) -> None:
+    """Its file is there, and the class that it is said to hold stands in it."""
+    module, _, attribute = BACKENDS[name].target.partition(":")
+    path = ROOT / Path(*module.split(".")).with_suffix(".py")
+    source = path.read_text("utf-8")
+    tops = {dotted.partition(".")[0] for _, dotted in imported(source, "backends")}
+    own = FRAMEWORKS[BACKENDS[name].extra]
+    assert tops & own, f"{module} imports nothing of its extra, {sorted(own)}"
+    classes = {n.name for n in ast.parse(source).body if isinstance(n, ast.ClassDef)}
+    assert attribute in classes, f"{module} has no class {attribute}"
+
+
+def test_the_extras_are_those_of_the_backends() -> None:
+    """The noxfile makes one environment for each extra: none without a backend, none missing."""
+    assert set(FRAMEWORKS) == set(EXTRAS)
+
+
+def test_every_package_is_listed_for_installation() -> None:
+    found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
+    assert listed == found, f"pyproject.toml lists {sorted(listed)}, packages are {sorted(found)}"
