@@ -62,7 +62,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Column:
-    """The latest run of one backend on one device."""
+    """The latest run of one backend on one device that left out no case, or the latest at all."""
 
     run: Run
 
@@ -134,12 +134,17 @@ def dtype_order(dtype: str) -> tuple[int, str]:
 def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
     """The model of ``runs``, which are in the order they started, and of files set aside."""
     ordered = list(runs)
-    tested = _latest(run for run in ordered if run.cases)
+    tested = _latest(sorted((run for run in ordered if run.cases), key=_is_whole))
     timed = _latest(run for run in ordered if run.measurements)
     latest = {id(run): run for run in (*tested, *timed, *_latest(ordered))}
     columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
     return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad))
+
+
+def _is_whole(run: Run) -> bool:
+    """Whether the run left out no case: a repeated single case must not hide the run before."""
+    return run.footer is not None and run.footer.deselected == 0
 
 
 def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:
