@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from rich.console import Console
 
 from benchmarks.workloads import WORKLOADS
 from conformance.opened import Opened, now
@@ -16,7 +15,7 @@ from reports.exit_codes import exit_code
 from reports.matrix import matrix
 from reports.records import Footer, Measurement
 from reports.runs import RunWriter, read_run
-from reports.terminal import print_matrix
+from reports.terminal import text
 
 WRITER: pytest.StashKey[RunWriter] = pytest.StashKey()
 BACKEND: pytest.StashKey[Opened] = pytest.StashKey()
@@ -95,5 +94,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
     if WRITER in config.stash:
         path = config.stash[WRITER].path
-        print_matrix(matrix([read_run(path)]), Console(file=terminalreporter._tw._file))
+        shown = matrix([read_run(path)])
+        terminalreporter.write(text(shown, to_terminal=terminalreporter.isatty))
         terminalreporter.write_line(f"wrote {path}")

@@ -11,6 +11,7 @@ import argparse
 import itertools
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -309,7 +310,8 @@ def evidence(implementation: Implementation, draws: int, seed: int, label: str) 
                 found.append(_row(verdict, expected))
                 if family.x != "steady":
                     spread[dtype] += [np.abs(e).ravel() for e in errors.values()]
-                for k in K_ACTS if dtype == "float32" and n == 0 else ():
+                asked = dtype == "float32" and n == 0 and family.x != "steady"
+                for k in K_ACTS if asked else ():
                     worst = max(
                         t.max_error or 0 for t in hold(answer, inputs, k)[0].tensors.values()
                     )
@@ -401,8 +403,10 @@ def elementary(implementation: Implementation) -> dict[str, float]:
     magnitudes = np.concatenate([np.linspace(0, 10, 40_001)[1:], np.geomspace(1e-6, 1, 10_000)])
     x = rounded(np.concatenate([magnitudes, -magnitudes]), "float32")[:, None, None]
     found = {}
-    for name, cell, tensor, gate in (("tanh", VANILLA, "y", 0), ("σ", LSTM, "c_n", 1)):
-        spec = Spec(**cell, input_size=1, hidden_size=1)
+    for name, spec, tensor, gate in (
+        ("tanh", Spec(cell="vanilla", input_size=1, hidden_size=1), "y", 0),
+        ("σ", Spec(cell="lstm", input_size=1, hidden_size=1), "c_n", 1),
+    ):
         W_ih = np.eye(spec.num_gates)[:, gate : gate + 1]
         zero = np.zeros(len(W_ih))
         state = np.zeros((1, len(x), 1))
@@ -420,7 +424,7 @@ def wrong(seed: int) -> list[Figures]:
     """The margins of every mistake, over the families whose results it changes at all."""
     rows = []
     for mistake, (dtype, machine) in track(WRONG.items(), "wrong arithmetic", console=CONSOLE):
-        found = {}
+        found, by_k_act = {}, []
         for name, family in FAMILIES.items():
             inputs = inputs_of(name, family, dtype, seed)
             answer = machine(inputs)
@@ -428,6 +432,8 @@ def wrong(seed: int) -> list[Figures]:
             if any((answer[0][k] != correct[k]).any() for k in correct):
                 verdict, _, expected = hold(answer, inputs)
                 found[name] = _row(verdict, expected)
+                if dtype == "float32":
+                    by_k_act.append([hold(answer, inputs, k)[0].margin or 0 for k in K_ACTS])
         margins = [r["margin"] for r in found.values()]
         rows.append({
             "mistake": mistake, "dtype": dtype, "families": len(found),
@@ -435,6 +441,7 @@ def wrong(seed: int) -> list[Figures]:
             "max_error": max(r["max_error"] for r in found.values()),
             "seen": sum(r["outcome"] == "differs" for r in found.values()),
             "seen_by_rms_alone": sum(r["margin"] <= 1 < r["rms_to_limit"] for r in found.values()),
+            "k_act": [float(v) for v in np.median(by_k_act, axis=0)] if by_k_act else [],
             "unseen": {n: r["outcome"] for n, r in found.items() if r["outcome"] != "differs"},
         })  # fmt: skip
     return rows
@@ -533,21 +540,16 @@ def page_tables(record: Figures) -> str:
             ([n, f["version"], f"{f['python']}, {f['numpy']}", f["cpu"],
               f"{f['draws']}, {f['seed']}", f["reference"]] for n, f in by_name.items()),
         ),
-        "Largest error / σ̂, by implementation": table(
-            f"implementation | {' | '.join(DTYPES)} | largest margin | largest RMS / limit | agrees"
-            " | inconclusive | differs",
-            ([n, *(max((r["max_error"] for r in f["rows"] if r["dtype"] == d), default=None)
-                   for d in DTYPES), max(r["margin"] for r in f["rows"]),
-              max(r["rms_to_limit"] for r in f["rows"]),
-              *(sum(r["outcome"] == o for r in f["rows"])
-                for o in ("agrees", "inconclusive", "differs"))] for n, f in by_name.items()),
-        ),
-        "Beyond 6 σ̂, or not within its limits": table(
+        "Largest error / σ̂, without the steady families": _summary(by_name, steady=False),
+        "Largest error / σ̂, steady families": _summary(by_name, steady=True),
+        "Beyond 6 σ̂, or said to differ": table(
             "family | dtype | implementation | outcome | max error / σ̂ | mean | RMS | RMS / limit"
             " | margin | ν | bound / signal",
-            ([r["family"], r["dtype"], n, r["outcome"], r["max_error"], r["mean_error"],
-              r["rms_error"], r["rms_to_limit"], r["margin"], r["freedom"], r["bound_to_signal"]]
-             for n, r in every if r["outcome"] == "differs" or r["max_error"] > 6),
+            sorted(([r["family"], r["dtype"], n, r["outcome"], r["max_error"], r["mean_error"],
+                     r["rms_error"], r["rms_to_limit"], r["margin"], r["freedom"],
+                     r["bound_to_signal"]]
+                    for n, r in every if r["outcome"] == "differs" or r["max_error"] > 6),
+                   key=lambda row: (str(row[0]), str(row[1]))),
         ),
         "Families: the worst implementation of each figure": table(
             "family | dtype | max error / σ̂ | of | RMS | RMS / limit | of | margin | least ν"
@@ -558,7 +560,11 @@ def page_tables(record: Figures) -> str:
             ([n, *(f["k_act"][f"{k:g}"] for k in K_ACTS),
               *(f["elementary"].get(e) for e in ("tanh", "σ"))] for n, f in by_name.items()),
         ),
-        "Quantiles of |error| / σ̂, without the steady families": table(
+        "K_ACT: median margin of wrong arithmetic in float32": table(
+            f"mistake | {' | '.join(f'K_ACT = {k:g}' for k in K_ACTS)}",
+            ([w["mistake"], *w["k_act"]] for w in record["wrong"] if w["k_act"]),
+        ),
+        "Quantiles of error / σ̂ in magnitude, without the steady families": table(
             f"implementation | dtype | elements | {' | '.join(f'{q:.7g}' for q in QUANTILES)} | max"
             f" | P(> {Z:g}), exponential tail | P(> {Z:g}), normal tail",
             ([n, d, s["elements"], *s["quantiles"], s["max"], s["exponential"], s["normal"]]
@@ -587,6 +593,21 @@ def page_tables(record: Figures) -> str:
         ),
     }  # fmt: skip
     return "\n\n".join(f"### {title}\n\n{text}" for title, text in parts.items())
+
+
+def _summary(by_name: Mapping[str, Figures], *, steady: bool) -> str:
+    """The largest figures of every implementation over the families that are, or are not, steady."""
+    rows = []
+    for name, found in by_name.items():
+        mine = [r for r in found["rows"] if (FAMILIES[r["family"]].x == "steady") == steady]
+        errors = [max((r["max_error"] for r in mine if r["dtype"] == d), default=None)
+                  for d in DTYPES]  # fmt: skip
+        outcomes = [r["outcome"] for r in mine]
+        rows.append([name, *errors, max(r["margin"] for r in mine),
+                     max(r["rms_to_limit"] for r in mine),
+                     *(outcomes.count(o) for o in ("agrees", "inconclusive", "differs"))])  # fmt: skip
+    return table(f"implementation | {' | '.join(DTYPES)} | largest margin | largest RMS / limit"
+                 " | agrees | inconclusive | differs", rows)  # fmt: skip
 
 
 def _family_rows(every: Sequence[tuple[str, Figures]]) -> Iterable[list[object]]:
@@ -632,17 +653,19 @@ def main(arguments: list[str]) -> int:
         record["implementations"] = dict(
             sorted(record["implementations"].items(), key=lambda i: order.get(i[0], len(order)))
         )
-        RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        write_page(record)
+        write(record)
     return 0
 
 
-def write_page(record: Figures) -> None:
-    """Put the tables between the page's markers; the prose around them stays."""
-    page = PAGE.read_text("utf-8")
-    before, rest = page.split(BEGIN)
+def write(record: Figures) -> None:
+    """The record, to four digits and a row a line; and its tables between the page's markers."""
+    shortened = json.loads(json.dumps(record), parse_float=lambda v: float(f"{float(v):.4g}"))
+    text = json.dumps(shortened, indent=1, ensure_ascii=False)
+    innermost = re.compile(r"\[[^][{}]*\]|\{[^{}]*\}")
+    RECORD.write_text(innermost.sub(lambda m: " ".join(m[0].split()), text) + "\n", "utf-8")
+    before, rest = PAGE.read_text("utf-8").split(BEGIN)
     _, after = rest.split(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{page_tables(record)}\n\n{END}{after}", "utf-8")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{page_tables(shortened)}\n\n{END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ from conformance.truth import Truth, truth
 from reference import Array
 from reference.rounding import ARITHMETICS
 from reports.records import CaseRecord, Outcome
+from reports.text import clip
+
+LONGEST_TEXT = 20_000
+"""Characters of an error's text that a record keeps; what is left out is counted in it."""
 
 
 def check(case: Case, backend: Opened) -> CaseRecord:
@@ -137,7 +141,7 @@ def record(
         device=backend.device,
         dtype=case.dtype,
         outcome=outcome,
-        reason=reason,
+        reason=clip(reason, LONGEST_TEXT),
         known=None,
         arithmetic=backend.adapter.dialect.arithmetic.get(case.dtype, ""),
         fingerprint=fingerprint,
@@ -145,7 +149,7 @@ def record(
         margin=verdict.margin if verdict else None,
         tensors=verdict.tensors if verdict else {},
         worst=verdict.worst if verdict else None,
-        card=card,
+        card=clip(card, LONGEST_TEXT),
         seconds=seconds,
         repeat=repeat_command(case.id, backend.name, backend.device),
     )

@@ -7,10 +7,10 @@ recorder makes the record that says so.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from conformance.cases import by_id
 from conformance.check import record
@@ -22,7 +22,7 @@ from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import matrix
 from reports.records import CaseRecord, Footer, decode
 from reports.runs import RunWriter, read_run
-from reports.terminal import print_matrix
+from reports.terminal import text
 
 RECORDER = "rnnspec-recorder"
 """The name under which the recorder is registered with pytest."""
@@ -74,7 +74,8 @@ class Recorder:
 
     def _errored(self, report: pytest.TestReport) -> CaseRecord:
         inside = report.nodeid.partition("[")[2].removesuffix("]")
-        case_id, backend, _ = inside.split(SEPARATOR)
+        case_id, _, rest = inside.partition(SEPARATOR)
+        backend, _, _ = rest.rpartition(SEPARATOR)
         case = by_id(case_id)
         text = report.longreprtext
         crashed = report.when not in ("setup", "call")  # how pytest-xdist reports a dead worker
@@ -124,10 +125,19 @@ class Recorder:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """The matrix of this session, and where its run files are."""
         runs = [read_run(writer.path) for writer in self.writers.values()]
-        console = Console(file=terminalreporter._tw._file)
         terminalreporter.section("conformance")
-        print_matrix(matrix(runs), console)
+        terminalreporter.write(text(matrix(runs), to_terminal=terminalreporter.isatty))
         for entry in self.stale:
             terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
+        for name, records in self.records.items():
+            terminalreporter.write_line(f"{name}: {_seconds(records.values())}")
         for run in runs:
             terminalreporter.write_line(f"wrote {run.path}")
+
+
+def _seconds(records: Iterable[CaseRecord]) -> str:
+    """Where the time of a backend's cases went, in seconds summed over all workers."""
+    spent: Counter[str] = Counter()
+    for found in records:
+        spent.update(found.seconds)
+    return ", ".join(f"{seconds:.1f} s {what.replace('_', ' ')}" for what, seconds in spent.items())

@@ -8,14 +8,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from rich.console import Console
-
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
 from reports.page import write_page
 from reports.records import json_schema
 from reports.runs import read_folder
-from reports.terminal import print_matrix
+from reports.terminal import text
 
 
 class _Parser(argparse.ArgumentParser):
@@ -43,13 +41,12 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         if folder.exists() and not folder.is_dir():
             parser.error(f"--{name} {folder}: expected a folder, found a file")
     shown = matrix(*read_folder(options.runs))
-    console = Console()
-    print_matrix(shown, console)
+    print(text(shown, to_terminal=sys.stdout.isatty()), end="")
     try:
         page = write_page(shown, options.site)
     except OSError as error:
         parser.error(f"--site {options.site}: cannot be written: {error}")
-    console.print(f"\n{page.resolve()}", markup=False, highlight=False, soft_wrap=True)
+    print(f"\n{page.resolve()}")
     return code(shown)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
+from io import StringIO
 from itertools import groupby
 
 from rich.console import Console, RenderableType
@@ -10,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.matrix import Column, Group, Matrix, Row, dtype_order, label
+from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import FAILURES, STATUSES, status
 from reports.text import count, number, one_line
@@ -21,11 +24,23 @@ _STYLES = {"errored": "bold magenta", "differs": "bold red", "inconclusive": "ye
            "known": "cyan", "missing": "dim", "agrees": "green", "unsupported": "dim"}  # fmt: skip
 
 
-def print_matrix(matrix: Matrix, console: Console) -> None:
-    """Print all of ``matrix`` that fits a terminal, to ``console``."""
-    for part in _parts(matrix, columns=max(1, (console.width - 28) // 18)):
+WIDTH = 120
+"""Columns where there is no terminal to ask, such as in a CI log."""
+
+
+def text(matrix: Matrix, *, to_terminal: bool) -> str:
+    """``matrix`` as text, in colour and the terminal's own width if it is to be shown in one."""
+    buffer = StringIO()
+    width = shutil.get_terminal_size().columns if to_terminal else WIDTH
+    print_matrix(matrix, Console(file=buffer, width=width, force_terminal=to_terminal))
+    return buffer.getvalue()
+
+
+def print_matrix(matrix: Matrix, to: Console) -> None:
+    """Print all of ``matrix`` that fits a terminal, to ``to``."""
+    for part in _parts(matrix, columns=max(1, (to.width - 28) // 18)):
         # A command that wraps by itself can be copied; one that was cut into lines cannot.
-        console.print(part, soft_wrap=isinstance(part, Text))
+        to.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
@@ -140,7 +155,7 @@ def _margins(matrix: Matrix) -> Table:
             groups = [row.groups[place] for row in matrix.rows if row.dtype == dtype]
             margins = [group.margin for group in groups if group.margin is not None]
             found.append(number(max(margins, default=None)))
-        table.add_row(one_line(column.label), *found)
+        table.add_row(_where(column.run), *found)
     return table
 
 
@@ -148,7 +163,7 @@ def _measurements(matrix: Matrix) -> Table:
     table = _new("\nThroughput", ["workload", "dtype", "backend", "median ms", "IQR ms",
                                   "GFLOP/s", "first call ms"], left=3)  # fmt: skip
     for run, row in matrix.measurements:
-        words = one_line(row.workload), one_line(row.dtype), one_line(label(run))
+        words = one_line(row.workload), one_line(row.dtype), _where(run)
         if row.outcome != "agrees" or not row.median_seconds:
             table.add_row(*words, Text(f"{row.outcome}: no speed"))
             continue
@@ -156,6 +171,11 @@ def _measurements(matrix: Matrix) -> Table:
             row.median_seconds * 1e3, _ms(row.iqr_seconds), row.flops / row.median_seconds / 1e9,
             _ms(row.first_call_seconds))))  # fmt: skip
     return table
+
+
+def _where(run: Run) -> str:
+    """Backend and device; the matrix above names the version."""
+    return one_line(f"{run.header.backend} @ {run.header.device}")
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -1,0 +1,71 @@
+"""The documentation does what it says: its code runs, its commands exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+MODULES = {"conformance", "benchmarks", "reports"}
+
+
+def commands(page: Path) -> list[str]:
+    """Every ``python -m …`` of one of our modules in ``page``, with its options."""
+    found = re.findall(r"python -m (?:pytest )?(\w+[^`\n|]*)", page.read_text("utf-8"))
+    return [c for c in found if c.split()[0].split(".")[0] in MODULES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_to_files(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?://)([^)#]+)\)", page.read_text("utf-8"))
+    missing = [t for t in targets if not (page.parent / t).exists()]
+    assert not missing, f"{page.name} links to {missing}, which do not exist"
+
+
+def test_the_readme_s_python_session_is_true() -> None:
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted > 0, "README.md has no Python session any more"
+    assert result.failed == 0, "README.md shows a Python session whose output is another by now"
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_options_in_the_documentation_exist(module: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", module, "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for page in PAGES:
+        for command in commands(page):
+            if command.split()[0] == module:
+                for option in re.findall(r"(?<= )--?\w[\w-]*", command):
+                    assert option in told, f"{page.name}: `{command}`: {module} has no {option}"
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8").split("## Two commands")[1].split("##")[0]
+    for session in ("conformance", "tests", "bench"):
+        command = f".venv/bin/nox -s {session}"
+        assert command in readme, f"README.md no longer shows `{command}`"
+        assert command in script, f".ci/run does not run `{command}`, which README.md shows"
+
+
+def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "mine.py").write_text(code, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance", "--backend", "mine.py:Mine", "--dtype", "float32",
+         "--case", "gru-*", "-q"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, f"the example does not conform:\n{done.stdout}{done.stderr}"
