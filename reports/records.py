@@ -70,10 +70,10 @@ class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rms_error: float | None
     """RMS of error / σ̂; at most ``rms_limit`` agrees."""
     rms_limit: float
-    """The χ² quantile for as many independent errors as the tensor holds, and at least 1.25."""
+    """The χ² quantile for as many independent errors as the tensor holds, and at least RMS_FLOOR."""
     mean_error: float | None
     """Signed mean of error / σ̂: far from 0, the arithmetic is biased."""
-    bound_to_signal: float | None
+    bound_to_signal: float
     """z · RMS σ̂ / RMS |y|: how much the bound leaves undecided."""
 
 

@@ -1,0 +1,457 @@
+"""The rounding radius: every operation rounds as specified, no other exists, and spreads add up.
+
+The mean and variance of each operation are measured over many samples of a fixed seed, and held
+to the table at the head of ``reference/rounding.py``.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from reference import Array
+from reference.cells import sigmoid
+from reference.rounding import (
+    ARITHMETICS,
+    FLOOR,
+    K_ACT,
+    SAMPLES,
+    Arithmetic,
+    Lift,
+    Radius,
+    Rounding,
+    RoundingArray,
+    floored,
+    radii,
+    rms,
+)
+
+MANY = 40_000
+"""Samples: the variance of so many uniform numbers is known to 0.5 %."""
+WITHIN = 0.04
+ODD = Arithmetic("odd", u_operand=3e-4, u_acc=2e-4, u_op=1e-4, u_store=4e-4)
+"""Four roundoffs that differ, so that none can stand in for another."""
+UNSTORED = Arithmetic("unstored", u_operand=3e-4, u_acc=2e-4, u_op=1e-4, u_store=0)
+RNG = np.random.default_rng
+A = np.array([[0.75, -1.5, 2.0], [-0.3, 0.6, 1.1]])
+B = np.array([[1.25, 0.5, -3.0], [2.0, -0.7, 0.9]])
+
+
+def lifted(arithmetic: Arithmetic, *arrays: Array, samples: int = MANY) -> list[Any]:
+    rounding = Rounding(arithmetic, samples, [1, 2, 3])
+    return [rounding.array(a) for a in arrays]
+
+
+class Operation(NamedTuple):
+    """What is computed, and its standard deviation relative to the result, before storage."""
+
+    compute: Callable[[Any, Any], Any]
+    spread: float
+
+
+ROUND = 1 / math.sqrt(3)
+ROUNDED: dict[str, Operation] = {
+    "+": Operation(lambda a, b: a + b, ROUND),
+    "-": Operation(lambda a, b: a - b, ROUND),
+    "*": Operation(lambda a, b: a * b, ROUND),
+    "/": Operation(lambda a, b: a / b, ROUND),
+    "scalar first": Operation(lambda a, b: 1 - a, ROUND),
+    "scalar last": Operation(lambda a, b: b * 3, ROUND),
+    "1 /": Operation(lambda a, b: 1 / b, ROUND),
+    "plain array": Operation(lambda a, b: a + B, ROUND),
+    "tanh": Operation(lambda a, b: np.tanh(a), K_ACT * ROUND),
+    "exp": Operation(lambda a, b: np.exp(b), K_ACT * ROUND),
+    "sigmoid": Operation(lambda a, b: sigmoid(a), K_ACT * ROUND),
+}
+
+
+def held(noisy: Any, exact: Array, deviation: Array) -> None:
+    """The samples have the mean ``exact`` and that standard deviation, element by element."""
+    values = noisy.values
+    assert values.shape == (MANY, *exact.shape), f"shape {values.shape}"
+    ratio = values.std(axis=0) / deviation
+    assert np.abs(ratio - 1).max() < WITHIN, f"standard deviation / expected: {ratio}"
+    off = np.abs(values.mean(axis=0) - exact) / deviation * math.sqrt(MANY)
+    assert off.max() < 5, f"the mean is off by {off.max():.1f} of its standard deviations"
+
+
+@pytest.mark.parametrize("arithmetic", [ODD, UNSTORED], ids=lambda a: a.name)
+@pytest.mark.parametrize("name", ROUNDED)
+def test_an_operation_rounds_by_its_unit_and_then_by_storage(
+    name: str, arithmetic: Arithmetic
+) -> None:
+    compute, spread = ROUNDED[name]
+    exact = compute(A, B)
+    relative = math.hypot(spread * arithmetic.u_op, ROUND * arithmetic.u_store)
+    held(compute(*lifted(arithmetic, A, B)), exact, relative * np.abs(exact))
+
+
+def test_roundings_are_bounded_and_uniform() -> None:
+    (a,) = lifted(UNSTORED, A)
+    relative = (np.asarray((a * 1).values) / A - 1) / UNSTORED.u_op
+    assert np.abs(relative).max() <= 1 + 1e-9, "no rounding is larger than its unit"
+    assert (relative**4).mean() == pytest.approx(1 / 5, rel=0.03), "uniform: E ξ⁴ = 1/5"
+
+
+def test_roundings_are_independent() -> None:
+    (a,) = lifted(UNSTORED, np.ones(40))
+    one, other = (a * 1).values - 1, (a * 1).values - 1
+    together = np.corrcoef(np.concatenate([one, other], axis=1), rowvar=False)
+    worst = np.abs(together - np.eye(len(together))).max()
+    assert worst < 6 / math.sqrt(MANY), f"elements or operations correlate: {worst:.3f}"
+
+
+def deviation_of_sum(a: Arithmetic, v: Array, p2: Array, depth: int) -> Array:
+    """The formula of the design, written once more."""
+    variance = 2 / 3 * a.u_operand**2 * p2
+    variance = variance + 1 / 3 * a.u_acc**2 * depth / 2 * np.maximum(p2, v**2)
+    return np.sqrt(variance + v**2 * a.u_store**2 / 3)
+
+
+MIXED = RNG(1).uniform(-1, 1, (2, 30))
+POSITIVE = RNG(2).uniform(0.5, 1, (2, 30))
+WEIGHTS = RNG(3).uniform(0.5, 1, (30, 3))
+SUMS: dict[str, tuple[Array, bool]] = {
+    "of both signs": (MIXED, False),
+    "of one sign": (POSITIVE, True),
+}
+"""And whether v² is larger than p₂."""
+
+
+@pytest.mark.parametrize(
+    "arithmetic", [ODD, UNSTORED, ARITHMETICS["float32"], ARITHMETICS["tf32"]], ids=lambda a: a.name
+)
+@pytest.mark.parametrize("name", SUMS)
+def test_a_product_of_matrices_spreads_as_specified(name: str, arithmetic: Arithmetic) -> None:
+    x, one_sign = SUMS[name]
+    v, p2 = x @ WEIGHTS, x**2 @ WEIGHTS**2
+    assert (v**2 > p2).all() == one_sign, "the two cases take the two sides of the maximum"
+    a, b = lifted(arithmetic, x, WEIGHTS)
+    held(a @ b, v, deviation_of_sum(arithmetic, v, p2, 30))
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_a_sum_spreads_as_specified(name: str) -> None:
+    x, _ = SUMS[name]
+    (a,) = lifted(ODD, x)
+    v, p2 = x.sum(axis=-1), (x**2).sum(axis=-1)
+    held(np.sum(a, axis=-1), v, deviation_of_sum(ODD, v, p2, 30))
+
+
+def test_the_second_operation_adds_to_the_first() -> None:
+    (a,) = lifted(UNSTORED, A)
+    held(a * 1 * 1, A, math.sqrt(2) * ROUND * UNSTORED.u_op * np.abs(A))
+
+
+# What is exact.
+
+
+def test_a_lifted_array_starts_exact() -> None:
+    (a,) = lifted(ODD, A)
+    assert isinstance(a, RoundingArray)
+    assert np.array_equal(a.values, A[None])
+    assert (a.shape, a.ndim, a.dtype, len(a)) == ((1, 2, 3), 3, np.dtype(np.float64), 1)
+
+
+COND = np.array([True, False, True])
+EXACT: dict[str, Callable[[Any, Any], Any]] = {
+    "index": lambda a, b: a[..., 1:],
+    "swapaxes": lambda a, b: np.swapaxes(a, -1, -2),
+    "where": lambda a, b: np.where(COND, a, b),
+    "where 0": lambda a, b: np.where(COND, a, 0),
+    "stack": lambda a, b: np.stack([a, b], axis=-2),
+    "concatenate": lambda a, b: np.concatenate([a, b], axis=-1),
+    "concatenate unlike widths": lambda a, b: np.concatenate([a, b[..., :2]], axis=-1),
+    "concatenate a width of 1": lambda a, b: np.concatenate([a, b[..., :1]], axis=-1),
+    "negative": lambda a, b: -a,
+    "absolute": lambda a, b: abs(a),
+    "maximum": lambda a, b: np.maximum(a, 0),
+    "minimum": np.minimum,
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_moving_values_is_exact(name: str) -> None:
+    (a, b) = lifted(ODD, A, B)
+    found = EXACT[name](a, b).values
+    assert np.array_equal(found, EXACT[name](A, B)[None]), f"{name} changed values"
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_moving_keeps_the_samples_of_what_has_been_computed(name: str) -> None:
+    """One operand is (1, …) still, the other has its K samples."""
+    (a, b) = lifted(ODD, A, B, samples=5)
+    noisy = a * 1
+    found = EXACT[name](noisy, b).values
+    assert found.shape == (5, *EXACT[name](A, B).shape)
+    for k in range(5):
+        assert np.array_equal(found[k], EXACT[name](noisy.values[k], B)), f"{name}, sample {k}"
+
+
+QUESTIONS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > 0,
+    ">=": lambda a, b: a >= b, "==": lambda a, b: a == b, "!=": lambda a, b: a != b,
+    "isfinite": lambda a, b: np.isfinite(a), "isnan": lambda a, b: np.isnan(a),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_has_a_plain_answer(name: str) -> None:
+    found = QUESTIONS[name](*lifted(ODD, A, B))
+    assert type(found) is np.ndarray
+    assert np.array_equal(found, QUESTIONS[name](A, B)[None])
+
+
+# What is refused.
+
+UNKNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "a function": (np.sin, "sin"),
+    "a power": (lambda a: a**2, "power"),
+    "a square": (np.square, "square"),
+    "a root": (np.sqrt, "sqrt"),
+    "a logarithm": (np.log1p, "log1p"),
+    "expm1": (np.expm1, "expm1"),
+    "a remainder": (lambda a: a % 2, "remainder"),
+    "an integer quotient": (lambda a: a // 2, "floor_divide"),
+    "a running sum": (lambda a: np.cumsum(a, axis=-1), "cumsum"),
+    "a mean": (np.mean, "mean"),
+    "a product": (np.prod, "prod"),
+    "dot": (lambda a: np.dot(a, A.T), "dot"),
+    "einsum": (lambda a: np.einsum("kij->ki", a), "einsum"),
+    "tensordot": (lambda a: np.tensordot(a, A.T, 1), "tensordot"),
+    "a norm": (np.linalg.norm, "norm"),
+    "an inverse": (np.linalg.inv, "inv"),
+    "clipping": (lambda a: np.clip(a, 0, 1), "clip"),
+    "transposition": (np.transpose, "transpose"),
+    "zeros like it": (np.zeros_like, "zeros_like"),
+    "asarray": (np.asarray, "become a plain array"),
+    "array": (np.array, "become a plain array"),
+    "array of a list": (lambda a: np.array([a, a]), "become a plain array"),
+    "reduce": (lambda a: np.add.reduce(a, axis=-1), "add.reduce"),
+    "accumulate": (lambda a: np.add.accumulate(a, axis=-1), "add.accumulate"),
+    "outer": (lambda a: np.multiply.outer(a, A), "multiply.outer"),
+    "at": (lambda a: np.add.at(a, 0, 1), "add.at"),
+    "in place": (lambda a: a.__iadd__(1), "add.*out"),
+    "out": (lambda a: np.add(a, A, out=np.empty((1, 2, 3))), "add.*out"),
+    "out of plain operands": (lambda a: np.add(A, A, out=a), "add.*out"),
+    "out of matmul": (lambda a: np.matmul(a, A.T, out=np.empty((1, 2, 2))), "matmul.*out"),
+    "where of a ufunc": (lambda a: np.add(a, A, where=A > 0), "add.*where"),
+    "dtype": (lambda a: np.multiply(a, A, dtype=np.float32), "multiply.*dtype"),
+    "out of a sum": (lambda a: np.sum(a, axis=-1, out=np.empty((1, 2))), "sum.*out"),
+    "dtype of a sum": (lambda a: np.sum(a, axis=-1, dtype=np.float16), "sum.*dtype"),
+    "where of a sum": (lambda a: np.sum(a, axis=-1, where=A > 0), "sum.*where"),
+    "out of concatenate": (
+        lambda a: np.concatenate([a, a], axis=-1, out=np.empty((1, 2, 6))), "concatenate.*out",
+    ),
+    "a sum over everything": (np.sum, "sum"),
+    "a sum over the samples": (lambda a: np.sum(a, axis=0), "sum"),
+    "a stack of samples": (lambda a: np.stack([a, a]), "stack"),
+    "more samples": (lambda a: np.concatenate([a, a], axis=0), "concatenate"),
+    "samples swapped": (lambda a: np.swapaxes(a, 0, 1), "swapaxes"),
+}  # fmt: skip
+"""The first axis holds the samples, and no operation may mix them: axes count from the last."""
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_unknown_operation_is_refused_by_name(name: str) -> None:
+    compute, complaint = UNKNOWN[name]
+    (a,) = lifted(ODD, A, samples=3)
+    with pytest.raises(TypeError, match=complaint) as caught:
+        compute(a)
+    assert "RoundingArray" in str(caught.value), caught.value
+    assert "reference/rounding.py" in str(caught.value), "the message says where to add it"
+
+
+# Radii.
+
+
+def network(lift: Lift) -> list[Array]:
+    """Something like a cell: a product, a sum, tanh, a product of gates."""
+    x, w, b = lift(RNG(4).uniform(-1, 1, (6, 20))), lift(RNG(5).uniform(-1, 1, (20, 50))), lift(B)
+    h = np.tanh(x @ w)
+    return [sigmoid(h) * h, b * b]
+
+
+TRUTH = network(lambda a: a)
+
+
+def found(arithmetic: Arithmetic, seed: Sequence[int] = (7,), **options: int) -> list[Radius]:
+    return radii(network, TRUTH, arithmetic, seed=seed, **options)
+
+
+def test_radii_are_linear_in_the_unit_roundoffs() -> None:
+    for name in ("float32", "tf32", "bfloat16"):
+        a = ARITHMETICS[name]
+        half = Arithmetic("half", a.u_operand / 2, a.u_acc / 2, a.u_op / 2, a.u_store / 2)
+        for wide, narrow in zip(found(a), found(half), strict=True):
+            ratio = rms(wide.sigma, wide.sigma > 0) / rms(narrow.sigma, narrow.sigma > 0)
+            assert ratio == pytest.approx(2, rel=0.02), f"{name}: half the units, 1/{ratio} of σ"
+
+
+def test_the_float64_radius_is_that_of_float32_scaled() -> None:
+    """2⁻²⁹ for the units, √2 since the truth is a float64 run too."""
+    for double, single in zip(
+        found(ARITHMETICS["float64"]), found(ARITHMETICS["float32"]), strict=True
+    ):
+        np.testing.assert_allclose(double.sigma, math.sqrt(2) * 2.0**-29 * single.sigma, rtol=1e-15)
+        assert double.freedom == single.freedom
+
+
+def test_the_float64_radius_is_that_of_float64_errors() -> None:
+    """Two runs of float64 that add up in other orders differ by about σ̂."""
+    a, b = RNG(8).uniform(-1, 1, (40, 100)), RNG(9).uniform(-1, 1, (100, 40))
+    truth = a @ b
+    (radius,) = radii(lambda lift: [lift(a) @ lift(b)], [truth], ARITHMETICS["float64"], seed=[1])
+    order = RNG(10).permutation(100)
+    backwards = np.add.accumulate(a[:, order, None] * b[order], axis=1)[:, -1]
+    ratio = np.sqrt(np.mean(((backwards - truth) / radius.sigma) ** 2))
+    assert 0.1 < ratio < 1.25, f"RMS(error / σ̂) is {ratio:.2f}"
+
+
+def test_radii_depend_on_the_seed_and_on_nothing_else() -> None:
+    first, again, other = (found(ARITHMETICS["float32"], seed) for seed in ((7,), (7,), (8,)))
+    assert np.array_equal(first[0].sigma, again[0].sigma)
+    assert not np.array_equal(first[0].sigma, other[0].sigma)
+
+
+@pytest.mark.parametrize("at_once", [1, 24, 63, 64, 1000])
+def test_samples_in_chunks_give_the_same_spread(at_once: int) -> None:
+    whole = found(ARITHMETICS["float32"])[0]
+    chunks = found(ARITHMETICS["float32"], at_once=at_once)[0]
+    ratio = chunks.sigma / whole.sigma
+    assert ratio.mean() == pytest.approx(1, abs=0.05), f"the mean of 300 ratios is {ratio.mean()}"
+    assert ratio.std() < 0.3
+    assert chunks.freedom == pytest.approx(whole.freedom, rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("at_once", "expected"), [(64, [64]), (24, [24, 24, 16]), (1000, [64]), (63, [63, 1])]
+)
+def test_chunks_add_up_to_all_samples(at_once: int, expected: list[int]) -> None:
+    sizes = []
+
+    def compute(lift: Lift) -> list[Array]:
+        y: Any = lift(A) * 1
+        sizes.append(len(y))
+        return [y]
+
+    radii(compute, [A], ODD, seed=[1], at_once=at_once)
+    assert sizes == expected
+    assert SAMPLES == 64
+
+
+def test_a_radius_is_measured_from_the_truth_and_not_from_the_mean() -> None:
+    """A simulation that is off by 1 % of itself has that in its σ."""
+    (radius,) = radii(lambda lift: [lift(A) * 1], [A * 1.01], ODD, seed=[1])
+    np.testing.assert_allclose(radius.sigma, 0.01 * np.abs(A), rtol=0.01)
+
+
+# How many independent errors a tensor holds.
+
+
+def repeated(lift: Lift, times: int, groups: int) -> list[Array]:
+    """``groups`` independent errors, each in ``times`` elements."""
+    y = lift(np.ones(groups)) * 1
+    return [np.concatenate([y] * times, axis=-1)]
+
+
+@pytest.mark.parametrize(
+    ("times", "groups"), [(60, 1), (1, 60), (5, 12), (12, 5), (1, 1), (1, 1000), (2, 1)]
+)
+def test_freedom_counts_independent_errors(times: int, groups: int) -> None:
+    (radius,) = radii(
+        lambda lift: repeated(lift, times, groups), [np.ones(times * groups)], UNSTORED, seed=[3]
+    )
+    assert radius.freedom == pytest.approx(groups, rel=0.2), f"{groups} independent errors"
+
+
+def test_freedom_is_about_that_of_the_elements_that_move() -> None:
+    """Exact elements count for nothing."""
+    mask = np.arange(100) < 30
+    (radius,) = radii(lambda lift: [np.where(mask, lift(np.ones(100)) * 1, 0)],
+                      [1.0 * mask], UNSTORED, seed=[3])  # fmt: skip
+    assert radius.freedom == pytest.approx(30, rel=0.2)
+    assert np.array_equal(radius.sigma > 0, mask)
+
+
+def test_what_is_exact_throughout_has_no_radius() -> None:
+    (radius,) = radii(lambda lift: [-lift(A)], [-A], ODD, seed=[1])
+    assert not radius.sigma.any()
+    assert radius.freedom == 1
+
+
+# Against real sums.
+
+
+@pytest.mark.parametrize(("depth", "at_least"), [(512, 0.5), (4096, 0.5)])
+def test_a_sequential_float32_sum_of_one_sign_stays_near(depth: int, at_least: float) -> None:
+    """One after the other, as a kernel that does not split its sum; in 300 sums."""
+    x = RNG(depth).uniform(0, 1, (300, depth)).astype(np.float32)
+    exact = x.astype(np.float64).sum(axis=1, keepdims=True)
+    (radius,) = radii(lambda lift: [lift(x) @ lift(np.ones((depth, 1)))], [exact],
+                      ARITHMETICS["float32"], seed=[1])  # fmt: skip
+    got = np.add.accumulate(x, axis=1)[:, -1:].astype(np.float64)
+    worst = float((np.abs(got - exact) / radius.sigma).max())
+    assert worst < 4, f"a correct sum of {depth} terms is {worst:.1f} σ̂ away"
+    assert worst > at_least, f"the radius is far too wide: the worst of 300 is {worst:.2f} σ̂"
+
+
+def test_a_float32_product_of_both_signs_stays_near() -> None:
+    a, b = RNG(1).normal(size=(60, 200)), RNG(2).normal(size=(200, 60))
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    (radius,) = radii(lambda lift: [lift(a) @ lift(b)], [exact], ARITHMETICS["float32"], seed=[1])
+    products = a[:, :, None].astype(np.float32) * b
+    got = np.add.accumulate(products, axis=1)[:, -1].astype(np.float64)
+    ratio = (got - exact) / radius.sigma
+    assert np.abs(ratio).max() < 8, f"the worst of 3,600 is {np.abs(ratio).max():.1f} σ̂ away"
+    assert 0.2 < np.sqrt(np.mean(ratio**2)) < 1.25, f"RMS {np.sqrt(np.mean(ratio**2)):.2f}"
+
+
+# The table, and the floor.
+
+
+@pytest.mark.parametrize("name", ["float64", "float32", "float16"])
+def test_unit_roundoffs_are_half_the_spacing_at_one(name: str) -> None:
+    half = float(np.finfo(name).eps) / 2
+    assert ARITHMETICS[name].u_out == half
+    assert {ARITHMETICS[name].u_op, ARITHMETICS[name].u_store} - {0, half} <= {2.0**-24}
+
+
+TABLE: dict[str, tuple[float, float, float, float]] = {
+    "float64": (0, 2**-53, 2**-53, 0),
+    "float32": (0, 2**-24, 2**-24, 0),
+    "tf32": (2**-11, 2**-24, 2**-24, 0),
+    "float16": (0, 2**-24, 2**-24, 2**-11),
+    "float16-throughout": (0, 2**-11, 2**-11, 2**-11),
+    "bfloat16": (0, 2**-24, 2**-24, 2**-8),
+    "bfloat16-throughout": (0, 2**-8, 2**-8, 2**-8),
+}
+
+
+def test_the_arithmetics_are_those_of_the_design_from_tightest_to_loosest() -> None:
+    found = {n: (a.u_operand, a.u_acc, a.u_op, a.u_store) for n, a in ARITHMETICS.items()}
+    assert found == TABLE
+    assert list(found) == list(TABLE), "the order is that in which a fingerprint is sought"
+    sizes = [rms(radii(network, TRUTH, a, seed=[1])[0].sigma, np.ones((6, 50), bool))
+             for a in ARITHMETICS.values()]  # fmt: skip
+    looser = [b for a, b in itertools.pairwise(sizes) if b > a]
+    assert len(looser) >= len(sizes) - 2, f"σ̂ by arithmetic: {sizes}"
+
+
+def test_the_floor_is_a_tenth_of_the_rms_of_what_is_not_exact() -> None:
+    sigma = np.array([3.0, 4.0, 0.01, 0.0, 0.0])
+    inexact = np.array([True, True, True, False, False])
+    assert rms(sigma, inexact) == pytest.approx(math.sqrt((9 + 16 + 0.0001) / 3))
+    least = FLOOR * rms(sigma, inexact)
+    np.testing.assert_allclose(floored(sigma, inexact), [3, 4, least, least, least])
+    assert FLOOR == 0.1
+
+
+def test_the_rms_of_nothing_is_zero() -> None:
+    assert rms(np.ones(3), np.zeros(3, bool)) == 0
