@@ -7,7 +7,7 @@ equations know nothing of it: they are the same code.
 An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
 
     +, −, ×, ÷        v (1 + u_op ξ), then storage
-    tanh, exp, σ      v (1 + K_ACT u_op ξ), then storage
+    tanh, exp, σ      v (1 + k_act u_op ξ), then storage
     sums and matmul   v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
                       variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²)
     storage           v (1 + u_store ξ)
@@ -46,6 +46,8 @@ class Arithmetic:
     u_acc: float
     u_op: float
     u_store: float
+    k_act: float = K_ACT
+    """How many u_op an elementary function may be off."""
 
     @property
     def u_out(self) -> float:
@@ -150,9 +152,9 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         return RoundingArray(values, self.rounding)
 
     def elementary(self, function: Callable[[Array], Array]) -> RoundingArray:
-        """tanh, exp or σ: off by up to K_ACT u_op, then stored."""
+        """tanh, exp or σ: off by up to k_act u_op, then stored."""
         rounding = self.rounding
-        u = K_ACT * rounding.arithmetic.u_op
+        u = rounding.arithmetic.k_act * rounding.arithmetic.u_op
         return self._like(rounding.stored(rounding.relative(function(self.values), u)))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
