@@ -36,6 +36,10 @@ tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", 
 ACTIVATIONS = {"tanh": tf.nn.tanh, "relu": tf.nn.relu}
 
 
+KEPT = 16
+"""Networks that stay compiled: a few hundred would take gigabytes."""
+
+
 class Feeds(NamedTuple):
     """What a run is given: ``x``, ``lengths`` and the initial states by row, or None."""
 
@@ -77,6 +81,8 @@ class DynamicRNN(Backend):
         feeds, weights = self._feeds(inputs), self._weights(inputs)
         key = (inputs.spec, inputs.dtype, lengths is None, feeds.states is None)
         if key not in self._compiled:
+            if len(self._compiled) == KEPT:
+                self._compiled.pop(next(iter(self._compiled)))  # the oldest
             with tf.device(self.device):
                 self._compiled[key] = self.compile(inputs, feeds)
         compiled, me = self._compiled[key], object()

@@ -19,7 +19,7 @@ import numpy as np
 import reference
 from backends import Inputs
 from conformance.draw import digest
-from reference import Array, Output, Weights, run
+from reference import Array, Weights, run
 from reference.rounding import ARITHMETICS, Lift, Radius, radii
 
 CACHE = Path(".cache/truth")
@@ -47,7 +47,7 @@ class Truth:
 
         def compute() -> Tensors:
             found = radii(
-                lambda lift: list(_tensors(_lifted_run(self.inputs, lift)).values()),
+                lambda lift: list(outputs(self.inputs, lift).values()),
                 list(self.values.values()),
                 ARITHMETICS[arithmetic],
                 seed=list(bytes.fromhex(self.version)),
@@ -64,11 +64,13 @@ class Truth:
 def truth(inputs: Inputs) -> Truth:
     """The specification's float64 answer to ``inputs``."""
     version = digest(inputs)
-    values = _cached(version, lambda: _tensors(_lifted_run(inputs, lambda a: a)))
+    values = _cached(version, lambda: outputs(inputs, lambda a: a))
     return Truth(inputs, version, values, _exact(inputs, values))
 
 
-def _lifted_run(inputs: Inputs, lift: Lift) -> Output:
+def outputs(inputs: Inputs, lift: Lift) -> Tensors:
+    """The specification's output tensors by name, run on arrays made with ``lift``."""
+
     def lifted(a: Array | None) -> Array | None:
         return None if a is None else lift(a)
 
@@ -76,7 +78,7 @@ def _lifted_run(inputs: Inputs, lift: Lift) -> Output:
         tuple(Weights(lift(w.W_ih), lift(w.W_hh), lifted(w.b_ih), lifted(w.b_hh)) for w in layer)
         for layer in inputs.params
     )
-    return run(
+    found = run(
         inputs.spec,
         params,
         lift(inputs.x),
@@ -84,10 +86,7 @@ def _lifted_run(inputs: Inputs, lift: Lift) -> Output:
         c0=lifted(inputs.c0),
         lengths=inputs.lengths,
     )
-
-
-def _tensors(output: Output) -> Tensors:
-    return {name: a for name, a in output._asdict().items() if a is not None}
+    return {name: a for name, a in found._asdict().items() if a is not None}
 
 
 def _exact(inputs: Inputs, values: Tensors) -> dict[str, Array]:
