@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from reports import figures
 from reports.drilldown import places
@@ -36,7 +37,7 @@ def render(matrix: Matrix) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    jinja.filters |= {"clip": clip, "line": one_line, "number": number}
+    jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status}
     return jinja.get_template("page.html.j2").render(
         matrix=matrix,
@@ -73,3 +74,8 @@ def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseReco
                 found.setdefault((place, record.known or record.reason), []).append(record)
     ordered = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1])))
     return [(matrix.columns[place], why, records) for (place, why), records in ordered]
+
+
+def breakable(name: str) -> Markup:
+    """``name`` as HTML that may break after an underscore, so that a long one fits a column."""
+    return Markup("_<wbr>").join(name.split("_"))

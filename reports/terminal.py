@@ -83,11 +83,12 @@ def _heading(column: Column) -> str:
 def _table(matrix: Matrix, shown: slice) -> Table:
     title = "Agreement with the specification: agrees / applicable, largest margin"
     table = _new(title, ["cell", "dtype", *map(_heading, matrix.columns[shown])], left=2)
+    every = len({row.dtype for row in matrix.rows})
     for cell, rows in groupby(matrix.rows, key=lambda row: row.cell):
         name = cell
         for _, alike in groupby(rows, key=lambda row: [g.status for g in row.groups[shown]]):
             merged = list(alike)
-            dtypes = ", ".join(row.dtype for row in merged)
+            dtypes = ", ".join(row.dtype for row in merged) if len(merged) < every else "all"
             table.add_row(one_line(name), one_line(dtypes), *map(_cell, _merge(merged, shown)))
             name = ""
     return table

@@ -2,31 +2,68 @@
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conformance.calibration import (
-    BEGIN,
-    END,
-    FAMILIES,
-    NUMPY,
-    PAGE,
-    RECORD,
-    WRONG,
-    hold,
-    inputs_of,
-    one_by_one,
-    page_tables,
-)
+from conformance.calibration import constants, measurements
+from conformance.calibration.__main__ import main
+from conformance.calibration.families import FAMILIES, SMALL, Family, inputs_of
+from conformance.calibration.held import hold
+from conformance.calibration.machines import NUMPY, WRONG, one_by_one
+from conformance.calibration.record import BEGIN, DOCS, END, around_the_tables, as_json, read
+from conformance.calibration.tables import folded, markdown, page_tables, shortened
 from conformance.draw import digest, rounded
+
+TINY = Family(cell={"cell": "vanilla"}, sizes=(4, 9, 8, 8))
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the cache of truths; and nothing may depend on the directory
+
+
+@pytest.fixture
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is measured, on next to nothing."""
+    for module in (constants, measurements):
+        monkeypatch.setattr(module, "FAMILIES", {"plain LSTM": TINY, "steady LSTM": TINY})
+    monkeypatch.setattr(constants, "SAMPLES", (4,))
+    monkeypatch.setattr(constants, "REPEATS", 2)
+    monkeypatch.setattr(measurements, "SMALL", dict(list(SMALL.items())[:2]))
+    monkeypatch.setattr(measurements, "SMALL_DRAWS", 2)
+    monkeypatch.setattr(measurements, "WRONG", {k: WRONG[k] for k in list(WRONG)[:1]})
+
+
+# The page.
 
 
 def test_the_page_shows_the_record() -> None:
-    record = json.loads(RECORD.read_text("utf-8"))
-    shown = PAGE.read_text("utf-8").split(BEGIN)[1].split(END)[0]
-    assert shown.strip() == page_tables(record), "run python -m conformance.calibration"
+    page = (DOCS / "calibration.md").read_text("utf-8")
+    before, after = around_the_tables(DOCS)
+    expected = f"{before}{BEGIN}\n\n{page_tables(read(DOCS))}\n\n{END}{after}"
+    assert page == expected, "run python -m conformance.calibration"
+
+
+def test_the_record_is_written_as_it_is_read() -> None:
+    assert as_json(read(DOCS)) == (DOCS / "calibration.json").read_text("utf-8")
+
+
+def test_a_long_table_is_folded() -> None:
+    table = markdown("a | b", [[n, None] for n in range(25)])
+    assert folded(table) == f"<details><summary>25 rows</summary>\n\n{table}\n\n</details>"
+    short = markdown("a | b", [[n, None] for n in range(24)])
+    assert folded(short) == short
+
+
+def test_numbers_are_shortened() -> None:
+    given = (None, 12345, 0.0, 0.123456, 99.0, 12345.6, 1e-9, 1e5, "text")
+    assert [shortened(v) for v in given] == ["—", "12,345", "0.00", "0.12", "99.00", "12,346",
+                                             "1.0e-09", "1.0e+05", "text"]  # fmt: skip
+
+
+# Families and machines.
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -38,18 +75,81 @@ def test_families_are_repeatable_and_exact_in_their_dtype(name: str) -> None:
         np.testing.assert_array_equal(a, rounded(a, "bfloat16"))
 
 
-def test_correct_code_agrees_and_wrong_code_differs(
-    tmp_path: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(str(tmp_path))  # the cache of truths
+def test_correct_code_agrees_and_wrong_code_differs() -> None:
     inputs = inputs_of("plain LSTM", FAMILIES["plain LSTM"], "float32", 0)
     for name in NUMPY:
-        assert hold(NUMPY[name](inputs), inputs)[0].outcome == "agrees", name
+        assert hold(NUMPY[name](inputs), inputs).outcome == "agrees", name
     for name in ("TF32 matmul operands", "tanh (1 + 10⁻⁶)", "sigmoid + 3 · 10⁻⁶"):
-        assert hold(WRONG[name][1](inputs), inputs)[0].outcome == "differs", name
+        assert hold(WRONG[name][1](inputs), inputs).outcome == "differs", name
 
 
 def test_one_by_one_keeps_every_partial_sum_in_its_type() -> None:
     ones = np.ones((1, 4096), np.float32)
     total = one_by_one(ones, ones.T, lambda a: rounded(a, "float16"))
     assert total == 2048, "float16 has no 2049"
+
+
+# Measuring.
+
+
+def test_a_larger_k_act_makes_the_same_error_smaller() -> None:
+    inputs = inputs_of("plain", TINY, "float32", 0)
+    answer = NUMPY["sequential"](inputs)
+    errors = [hold(answer, inputs, k).tensors[0]["max_error"] for k in constants.K_ACTS]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[0] > errors[-1], f"error / σ̂ by K_ACT: {errors}"
+
+
+def test_a_result_without_figures_is_refused() -> None:
+    inputs = inputs_of("plain", TINY, "float32", 0)
+    answer = NUMPY["reference"](inputs)
+    with pytest.raises(ValueError, match="not finite: nothing to measure"):
+        hold(answer._replace(y=answer.y * np.nan), inputs)
+
+
+@pytest.mark.usefixtures("brief")
+def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
+    """And the page is made where there is none, and keeps its prose where there is one."""
+    out = tmp_path / "new" / "docs"
+    assert main(["--backend", "sequential", "--draws", "1", "--out", str(out)]) == 0
+    page = out / "calibration.md"
+    assert page.read_text("utf-8").startswith(f"# Calibration\n\n{BEGIN}\n\n### What ran\n")
+    page.write_text("# Mine\n\n" + page.read_text("utf-8") + "The end.\n", "utf-8")
+    sequential = read(out)["implementations"]["sequential"]
+
+    assert main(["--backend", "reference", "--draws", "1", "--out", str(out)]) == 0
+    record = read(out)
+    assert list(record["implementations"]) == ["reference", "sequential"], "in the order of NUMPY"
+    assert record["implementations"]["sequential"] == sequential
+    assert [w["mistake"] for w in record["wrong"]] == ["TF32 matmul operands"]
+    assert [s["samples"] for s in record["samples"]] == [4]
+    text = page.read_text("utf-8")
+    assert text.startswith("# Mine\n\n# Calibration\n")
+    assert text.endswith(f"{END}\nThe end.\n")
+    assert page_tables(record) in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--draws", "0"], "--draws: 0 given, expected at least 1"),
+        (["--backend", "reference", "--backend", "nobody"], "backend 'nobody': not one of"),
+        (["--framework", "nothing"], "invalid choice: 'nothing'"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(
+    arguments: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*arguments, "--out", str(tmp_path)])
+    assert complaint in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_without_a_place_for_tables_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calibration.md").write_text("# Calibration\n", "utf-8")
+    with pytest.raises(SystemExit, match="2"):
+        main(["--backend", "reference", "--out", str(tmp_path)])
+    assert "expected one line <!-- generated: begin -->" in capsys.readouterr().err

@@ -123,8 +123,8 @@ def test_the_rule_lets_pass(module: str, source: str) -> None:
     assert not forbidden(module, source)
 
 
-NOT_LIBRARIES = ("__main__", "conftest", "test_", "calibration")
-"""Modules that run something when they are imported, or need a group of their own."""
+NOT_LIBRARIES = ("__main__", "conftest", "test_")
+"""Modules that run something when they are imported."""
 
 LIGHT = sorted(
     module_of(path)
@@ -187,6 +187,7 @@ def test_the_extras_are_those_of_the_backends() -> None:
 
 
 def test_every_package_is_listed_for_installation() -> None:
-    found = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    folders = [path.parent for deep in ("*", "*/*") for path in ROOT.glob(f"{deep}/__init__.py")]
+    found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
     assert listed == found, f"pyproject.toml lists {sorted(listed)}, packages are {sorted(found)}"

@@ -64,12 +64,7 @@ def main(arguments: list[str]) -> int:
 
 def options() -> argparse.ArgumentParser:
     """The command line."""
-    summary, _, more = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
-        prog="python -m conformance.calibration",
-        description=summary.partition(": ")[2],
-        epilog=more,
-    )
+    parser = argparse.ArgumentParser(prog="python -m conformance.calibration", description=__doc__)
     parser.add_argument("--backend", action="append", default=[], metavar="NAME",
                         help=f"one of {', '.join(KNOWN)}, or one from outside the tree; may be "
                         "given again (default: all that are installed)")  # fmt: skip

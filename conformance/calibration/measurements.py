@@ -47,13 +47,13 @@ def distribution(errors: Array) -> Figures:
     ``normal`` is the normal law through that quantile.
     """
     q = float(np.quantile(errors, 0.999))
-    excess = float(np.mean(errors[errors > q] - q))
+    excess = float(np.mean(errors[errors >= q] - q))  # 0 where few elements share the maximum
     scale = q / NormalDist().inv_cdf(1 - 0.0005)
     return {
         "elements": errors.size,
         "quantiles": [float(v) for v in np.quantile(errors, QUANTILES)],
         "max": float(errors.max()),
-        "exponential": 1e-3 * math.exp(-max(0.0, Z - q) / excess),
+        "exponential": 1e-3 * math.exp(-max(0.0, Z - q) / excess) if excess else 0.0,
         "normal": math.erfc(Z / scale / math.sqrt(2)),
     }
 
@@ -91,7 +91,8 @@ def wrong(seed: int) -> list[Figures]:
 
 
 def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
-    found, margins_by_k_act = {}, []
+    """What becomes of one mistake under the label ``dtype``."""
+    found, by_k_act = {}, []
     for name, family in FAMILIES.items():
         inputs = inputs_of(name, family, dtype, seed)
         answer, correct = machine(inputs), tensors_of(Machine()(inputs))
@@ -100,7 +101,7 @@ def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
         found[name] = worst([hold(answer, inputs)])
         if dtype == "float32":
             held = [worst([hold(answer, inputs, k)]) for k in K_ACTS]
-            margins_by_k_act.append([r["margin"] for r in held])
+            by_k_act.append([r["margin"] for r in held])
     rows = found.values()
     return {
         "families": len(found),
@@ -108,8 +109,6 @@ def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
         "max_error": max(r["max_error"] for r in rows),
         "seen": sum(r["outcome"] == "differs" for r in rows),
         "seen_by_rms_alone": sum(r["margin"] <= 1 < r["rms_to_limit"] for r in rows),
-        "k_act": [float(v) for v in np.median(margins_by_k_act, axis=0)]
-        if margins_by_k_act
-        else [],
+        "k_act": [float(np.median(margins)) for margins in zip(*by_k_act, strict=True)],
         "unseen": {n: r["outcome"] for n, r in found.items() if r["outcome"] != "differs"},
     }

@@ -80,8 +80,8 @@ def _by_implementation(record: Figures, *, steady: bool) -> Rows:
     for name, f in record["implementations"].items():
         rows = [r for r in f["rows"] if FAMILIES[r["family"]].steady == steady]
         outcomes = [r["outcome"] for r in rows]
-        yield [name, *_largest(rows), max(r["margin"] for r in rows),
-               max(r["rms_to_limit"] for r in rows),
+        yield [name, *_largest(rows),
+               *(max((r[k] for r in rows), default=None) for k in ("margin", "rms_to_limit")),
                *(outcomes.count(o) for o in reversed(OUTCOMES))]  # fmt: skip
 
 
