@@ -95,5 +95,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if WRITER in config.stash:
         path = config.stash[WRITER].path
         shown = matrix([read_run(path)])
-        terminalreporter.write(text(shown, to_terminal=terminalreporter.isatty))
+        terminalreporter.write(text(shown, to_terminal=bool(terminalreporter.isatty)))
         terminalreporter.write_line(f"wrote {path}")

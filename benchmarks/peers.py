@@ -73,8 +73,8 @@ def calls(batch: int, steps: int, inputs: int, hidden: int) -> tuple[Callable[[]
     feeds = {
         "X": x,
         "W": block.kernel[None],
-        "R": block.recurrent[None],  # type: ignore[index]  # apart, as declared
-        "B": np.concatenate([block.bias, block.recurrent_bias])[None],  # type: ignore[arg-type]
+        "R": block.recurrent[None],  # type: ignore[index]  # not joined, as declared
+        "B": np.concatenate([block.bias, block.recurrent_bias])[None],
     }
     evaluator = ReferenceEvaluator(_model(hidden))
     return (

@@ -34,7 +34,7 @@ Z = 8.0
 
 RMS_FLOOR = 2.0
 """The limit of RMS(error / σ̂) where a tensor holds very many independent errors; correct 16-bit
-code reaches 1.6 where errors have a sign, and 0.8 else."""
+code reaches 1.96 where the errors of many steps are alike (docs/calibration.md)."""
 
 RMS_NORMAL = 4.0
 """The quantile of the RMS's law, as that of a standard normal variable."""

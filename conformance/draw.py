@@ -25,8 +25,7 @@ def rounded(values: Array, dtype: str) -> Array:
     """
     mantissa, exponent = np.frexp(values)
     bits = SIGNIFICANT_BITS[dtype]
-    rounded_values: Array = np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
-    return rounded_values
+    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
 
 
 def draw(case: Case) -> Inputs:

@@ -126,7 +126,7 @@ class Recorder:
         """The matrix of this session, and where its run files are."""
         runs = [read_run(writer.path) for writer in self.writers.values()]
         terminalreporter.section("conformance")
-        terminalreporter.write(text(matrix(runs), to_terminal=terminalreporter.isatty))
+        terminalreporter.write(text(matrix(runs), to_terminal=bool(terminalreporter.isatty)))
         for entry in self.stale:
             terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
         for name, records in self.records.items():

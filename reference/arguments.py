@@ -98,9 +98,9 @@ def _check_array(
         raise ValueError(
             f"{where}: dtype {value.dtype} given, expected that of x, {like.dtype}; cast one of them"
         )
-    bad = ~np.isfinite(value)
-    if bad.any():
-        index = tuple(int(i) for i in np.argwhere(bad)[0])
+    finite = np.isfinite(value)
+    if not finite.all():
+        index = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise ValueError(f"{where}: {value[index]} at {index} given, expected finite numbers")
 
 
@@ -128,9 +128,10 @@ def _check_lengths(lengths: Array, batch: int, steps: int) -> None:
 
 def _check_input_is_finite(spec: Spec, x: Array, lengths: Array | None) -> None:
     """NaN is welcome in the padding, which is never read, and nowhere else."""
-    bad = ~np.isfinite(x)
-    if not bad.any():
+    finite = np.isfinite(x)
+    if finite.all():
         return
+    bad = ~finite
     if lengths is not None:
         steps = x.shape[-2] if spec.batch_first else x.shape[-3]
         valid = (np.arange(steps) < lengths[:, None])[..., None]  # (B, T, 1)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
@@ -240,8 +240,8 @@ def radii(
     at float32's size and the spread scaled down: to first order the spread is linear in u.
     """
     scale = 1.0
-    if arithmetic == ARITHMETICS["float64"]:
-        arithmetic = ARITHMETICS["float32"]
+    if arithmetic.name == "float64":
+        arithmetic = replace(ARITHMETICS["float32"], k_act=arithmetic.k_act)
         scale = math.sqrt(2) * 2.0**-29
     deviations: list[list[Array]] = [[] for _ in truth]
     for start in range(0, samples, at_once):

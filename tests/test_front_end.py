@@ -344,13 +344,13 @@ def test_a_crash_costs_its_own_case_and_no_other(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_a_readable_interrupted_run(tmp_path: Path) -> None:
     with subprocess.Popen(
         command(tmp_path, "--backend", fake("Slow"), "--dtype", "float32"),
-        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # a shell's background jobs ignore it
     ) as process:  # fmt: skip
         written = _wait_for_lines(tmp_path / "runs", 4)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-    assert process.returncode == ExitCode.HARNESS_ERROR
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.HARNESS_ERROR, printed
     (path,) = (tmp_path / "runs").iterdir()
     assert path.suffix == ".jsonl", "an interrupted run is not compressed"
     run = read_run(path)
