@@ -141,14 +141,14 @@ def _ratio(error: Array, bound: Array) -> Array:
 
 def _figures(error: Array, sigma: Array, margins: Array, e: Expected) -> TensorResult:
     inexact = ~e.exact
-    normal = _ratio(np.abs(error), sigma) * np.sign(error)
+    normal = np.copysign(_ratio(np.abs(error), sigma), error)
     signal = rms(e.value, inexact)
     return TensorResult(
         margin=_finite(margins.max()),
         max_error=_finite(np.abs(normal[inexact]).max(initial=0.0)),
         rms_error=_finite(rms(normal, inexact)),
         rms_limit=rms_limit(e.radius.freedom),
-        mean_error=_finite(normal[inexact].mean()) if inexact.any() else 0.0,
+        mean_error=_mean(normal[inexact]),
         bound_to_signal=Z * rms(sigma, inexact) / signal if signal else 0.0,
     )
 
@@ -169,8 +169,9 @@ def _beyond(margins: Array, result: TensorResult) -> str:
     """How the errors are larger than rounding explains; empty where they are not."""
     if (margins > 1).any():
         return f"{int((margins > 1).sum())} of {margins.size} elements are beyond the bound"
-    if result.rms_error is None or result.rms_error > result.rms_limit:
-        return f"the RMS of error / σ̂ is {result.rms_error:.2f}, above {result.rms_limit:.2f}"
+    rms_error = math.inf if result.rms_error is None else result.rms_error
+    if rms_error > result.rms_limit:
+        return f"the RMS of error / σ̂ is {rms_error:.2f}, above {result.rms_limit:.2f}"
     return ""
 
 
@@ -178,6 +179,13 @@ def rms_limit(freedom: float) -> float:
     """The most that RMS(error / σ̂) may be: √(χ²/ν) at RMS_NORMAL, by Wilson and Hilferty (1931)."""
     spread = 2 / (9 * freedom)
     return max(RMS_FLOOR, float((1 - spread + RMS_NORMAL * math.sqrt(spread)) ** 1.5))
+
+
+def _mean(values: Array) -> float | None:
+    """The mean; None where it is not finite, 0 of nothing."""
+    if not np.isfinite(values).all():
+        return None
+    return float(values.mean()) if values.size else 0.0
 
 
 def _finite(value: float) -> float | None:

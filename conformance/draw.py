@@ -15,17 +15,21 @@ from backends import Inputs
 from conformance.cases import Case
 from reference import Array, Params, Weights, weight_shapes
 
-SIGNIFICANT_BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
+PRECISION = {
+    "float64": (53, -1074),
+    "float32": (24, -149),
+    "float16": (11, -24),
+    "bfloat16": (8, -133),
+}
+"""Significant bits, and the exponent of the smallest number above 0."""
 
 
 def rounded(values: Array, dtype: str) -> Array:
-    """``values`` rounded to the significant bits of ``dtype``, still float64.
-
-    Exponents are not limited: what is drawn here lies well within the range of every dtype.
-    """
-    mantissa, exponent = np.frexp(values)
-    bits = SIGNIFICANT_BITS[dtype]
-    return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
+    """``values`` rounded to ``dtype``, still float64; what is drawn here overflows none."""
+    bits, least = PRECISION[dtype]
+    _, exponent = np.frexp(values)
+    unit = np.maximum(exponent - bits, least)  # exponent of the last place
+    return np.ldexp(np.rint(np.ldexp(values, -unit)), unit)
 
 
 def draw(case: Case) -> Inputs:

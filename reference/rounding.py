@@ -75,7 +75,8 @@ _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide}
 _ELEMENTARY = {np.tanh, np.exp}
 _QUESTION = {np.isfinite, np.isnan, np.less, np.less_equal, np.greater, np.greater_equal,
              np.equal, np.not_equal}  # fmt: skip
-_MOVING = {np.where, np.stack, np.concatenate, np.swapaxes}
+_FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.sum: 1}
+"""Functions that are known, with the number of their positional arguments."""
 
 
 class Rounding:
@@ -160,8 +161,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rounding, u_op = self.rounding, self.rounding.arithmetic.u_op
         if method != "__call__" or kwargs:
-            raise TypeError(f"RoundingArray: no rounding is known for {ufunc.__name__}.{method} "
-                            f"with {sorted(kwargs)}; add it to reference/rounding.py")  # fmt: skip
+            raise _unknown(f"{ufunc.__name__}.{method} with {sorted(kwargs)}")
         values = [_values(i) for i in inputs]
         if ufunc in _QUESTION:
             return ufunc(*values)
@@ -174,21 +174,29 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         if ufunc is np.matmul:
             a, b = values
             return self._like(rounding.summed(a @ b, (a * a) @ (b * b), a.shape[-1]))
-        raise TypeError(f"RoundingArray: no rounding is known for {ufunc.__name__}; "
-                        "add it to reference/rounding.py")  # fmt: skip
+        raise _unknown(ufunc.__name__)
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> RoundingArray:
+        if _FUNCTIONS.get(function) != len(args) or not kwargs.keys() <= {"axis"}:
+            raise _unknown(f"{function.__name__} with {len(args)} arguments and {sorted(kwargs)}")
+        axes = args[1:] if function is np.swapaxes else tuple(kwargs.values())
+        first = -self.ndim - (function is np.stack)  # the samples' axis in the result
+        if function is not np.where and not (axes and all(first < (a or 0) < 0 for a in axes)):
+            raise _unknown(f"{function.__name__} along {axes}, with axes that count from the last "
+                           "and leave the samples apart,")  # fmt: skip
         plain = [_values(a) for a in args]
-        if function in _MOVING:
-            return self._like(function(*plain, **kwargs))
         if function is np.sum:
-            v = np.sum(*plain, **kwargs)
-            p2 = np.sum(plain[0] ** 2, *plain[1:], **kwargs)
-            return self._like(self.rounding.summed(v, p2, plain[0].size // v.size))
-        raise TypeError(f"RoundingArray: no rounding is known for {function.__name__}; "
-                        "add it to reference/rounding.py")  # fmt: skip
+            v, p2 = np.sum(plain[0], **kwargs), np.sum(plain[0] ** 2, **kwargs)
+            return self._like(self.rounding.summed(v, p2, plain[0].shape[axes[0]]))
+        return self._like(function(*plain, **kwargs))
+
+
+def _unknown(what: str) -> TypeError:
+    return TypeError(
+        f"RoundingArray: no rounding is known for {what}; add it to reference/rounding.py"
+    )
 
 
 @sigmoid.register(RoundingArray)
@@ -197,11 +205,13 @@ def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an 
 
 
 def _values(a: Any) -> Any:
-    """What an operand holds; a list or tuple of operands item by item, samples aligned."""
+    """What an operand holds; of a list or tuple of operands, item by item, samples aligned."""
     if isinstance(a, RoundingArray):
         return a.values
     if isinstance(a, list | tuple) and any(isinstance(i, RoundingArray) for i in a):
-        return np.broadcast_arrays(*(_values(i) for i in a))
+        whole = [_values(i) if isinstance(i, RoundingArray) else np.asarray(i)[None] for i in a]
+        samples = max(len(i) for i in whole)
+        return [np.broadcast_to(i, (samples, *i.shape[1:])) for i in whole]
     return a
 
 
