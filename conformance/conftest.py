@@ -37,7 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if only_asks(config):
         return
     try:
-        known, cases = read_known(Path(config.getoption("--known"))), select(config)
+        known = read_known(Path(config.getoption("--known")))
+        every = list(full_cases() if config.getoption("--full") else default_cases())
+        cases = select(config, every)
     except (BadKnownFile, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     opened = open_backends(config)
@@ -45,13 +47,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.maxworkerrestart is None:  # a crash costs its own case, however many there are
         config.option.maxworkerrestart = str(len(opened) * len(cases))
     if not hasattr(config, "workerinput") and not config.option.collectonly:
-        recorder = Recorder(opened, known, {case.id for case in cases}, runs_folder(config))
+        recorder = Recorder(opened, known, len(every), runs_folder(config))
         config.pluginmanager.register(recorder, RECORDER)
 
 
-def select(config: pytest.Config) -> list[Case]:
-    """The cases that --full, --case and --dtype choose; raises ``ValueError`` for none."""
-    cases = list(full_cases() if config.getoption("--full") else default_cases())
+def select(config: pytest.Config, cases: list[Case]) -> list[Case]:
+    """Those of ``cases`` that --case and --dtype choose; raises ``ValueError`` for none."""
     if patterns := config.getoption("--case"):
         chosen: dict[str, Case] = {}
         for pattern in patterns:

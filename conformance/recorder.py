@@ -35,14 +35,15 @@ SEPARATOR = "@"
 
 
 class Recorder:
-    """Writes one run file for every backend of the session, and decides its exit code."""
+    """Writes one run file for every backend of the session, and decides its exit code.
 
-    def __init__(
-        self, opened: list[Opened], known: list[Known], cases: set[str], folder: Path
-    ) -> None:
+    ``total`` is how many cases each backend has when none is left out.
+    """
+
+    def __init__(self, opened: list[Opened], known: list[Known], total: int, folder: Path) -> None:
         self.opened = {o.name: o for o in opened}
         self.known = known
-        self.cases = cases
+        self.total = total
         self.folder = folder
         self.selected: set[str] = set()
         self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
@@ -90,7 +91,7 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Finish the run files; of an interrupted session they stay without a footer."""
         everything = [r for records in self.records.values() for r in records.values()]
-        narrowed = len(self.selected) < len(self.opened) * len(self.cases)
+        narrowed = len(self.selected) < len(self.opened) * self.total
         self.stale = stale(self.known, everything, narrowed=narrowed)
         if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
             return
@@ -115,7 +116,7 @@ class Recorder:
                 counts=dict(counts),
                 measurements=0,
                 selected=selected,
-                deselected=len(self.cases) - selected,
+                deselected=max(0, self.total - selected),
                 stale_known=mine,
                 exit_code=code,
             )
