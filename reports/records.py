@@ -162,6 +162,7 @@ class Footer(
     selected: int
     """Cases that were selected; fewer records than that means the run stopped early."""
     deselected: int
+    """Cases of the whole set that options left out; 0 for a whole run."""
     stale_known: list[str]
     """Entries of known.toml that matched nothing."""
     exit_code: int
