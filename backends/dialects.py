@@ -130,7 +130,7 @@ def unsupported(
     if cell is None:
         return f"cell: it has no {spec.cell} cell"
     if spec.direction not in dialect.directions:
-        return f"direction: it runs {' or '.join(dialect.directions)}, not {spec.direction} alone"
+        return f"direction: it runs {' or '.join(dialect.directions)}, not {spec.direction}"
     if spec.cell == "gru" and spec.reset not in cell.reset:
         return (
             f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "

@@ -53,8 +53,11 @@ class JaxScan(Backend):
         return lambda: jax.block_until_ready(network(spec, *arrays, ends))
 
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
-        dtypes = {name: str(a.dtype) for name, a in raw.items()}
-        arrays = {name: np.asarray(a.astype("float64")) for name, a in raw.items()}
+        y, states = raw
+        names = self.dialect.state if inputs.spec.cell == "lstm" else "h"
+        tensors = {"y": y} | {f"{n}_n": s for n, s in zip(names, states, strict=True)}
+        dtypes = {name: str(a.dtype) for name, a in tensors.items()}
+        arrays = {name: np.asarray(a.astype("float64")) for name, a in tensors.items()}
         return Result(arrays["y"], arrays["h_n"], arrays.get("c_n"), dtypes)
 
     def ran(self, inputs: Inputs) -> str:
@@ -69,8 +72,8 @@ def network(
     h0: jax.Array | None,
     c0: jax.Array | None,
     lengths: jax.Array | None,
-) -> dict[str, jax.Array]:
-    """The whole network, in the layout and shapes of ``reference.run``."""
+) -> tuple[jax.Array, list[jax.Array]]:
+    """The outputs and the final states, in the layout and shapes of ``reference.run``."""
     xs = jnp.swapaxes(x, 0, 1) if spec.batch_first else x
     steps, batch, _ = xs.shape
     valid = None
@@ -90,7 +93,7 @@ def network(
         xs = jnp.concatenate(outputs, axis=-1)
     states = [jnp.stack(part) for part in zip(*finals, strict=True)]
     y = jnp.swapaxes(xs, 0, 1) if spec.batch_first else xs
-    return {"y": y} | dict(zip(("h_n", "c_n"), states, strict=False))
+    return y, states
 
 
 def scan(

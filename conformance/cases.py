@@ -185,7 +185,7 @@ def _named() -> Iterator[Case]:
                 yield Case(id=f"tutorial/000-zero-padding-{name}-lengths/{cell}/{dtype}",
                            spec=spec, dtype=dtype, batch=4, steps=20, lengths=lengths, **padded)  # type: ignore[arg-type]  # fmt: skip
             yield Case(id=f"deep-sum/{cell}/{dtype}",
-                       spec=Spec(**options, input_size=300, hidden_size=5),
+                       spec=Spec(**options, input_size=1000, hidden_size=5),
                        dtype=dtype, batch=2, steps=3, one_sign=True)  # fmt: skip
         for bias in (True, False):
             yield Case(id=f"tutorial/001-sliding-window/{'bias' if bias else 'no-bias'}/{dtype}",

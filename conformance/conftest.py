@@ -56,7 +56,10 @@ def select(config: pytest.Config, cases: list[Case]) -> list[Case]:
     if patterns := config.getoption("--case"):
         chosen: dict[str, Case] = {}
         for pattern in patterns:
-            found = [c for c in cases if fnmatchcase(c.id, pattern)] or [by_id(pattern)]
+            found = [c for c in cases if fnmatchcase(c.id, pattern)]
+            if not found and any(sign in pattern for sign in "*?["):
+                raise ValueError(f"--case {pattern!r}: no case matches; --collect-only lists them")
+            found = found or [by_id(pattern)]
             chosen |= {c.id: c for c in found}
         cases = list(chosen.values())
     dtypes = config.getoption("--dtype")

@@ -49,6 +49,7 @@ class Recorder:
         self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
         self.writers: dict[str, RunWriter] = {}
         self.stale: list[str] = []
+        self.faults = 0
         self.exit_code = ExitCode.HARNESS_ERROR
 
     def pytest_sessionstart(self) -> None:
@@ -70,19 +71,19 @@ class Recorder:
             found = decode(str(sent[0]).encode())
             assert isinstance(found, CaseRecord)
             self._write(found)
-        elif report.failed and report.when != "teardown":
-            self._write(self._errored(report))
+        elif report.failed and report.when not in ("setup", "call", "teardown"):
+            self._write(self._crashed(report))  # so pytest-xdist reports a dead worker
+        elif report.failed:
+            self.faults += 1  # of the suite: whatever a backend does ends in a record
 
-    def _errored(self, report: pytest.TestReport) -> CaseRecord:
+    def _crashed(self, report: pytest.TestReport) -> CaseRecord:
         inside = report.nodeid.partition("[")[2].removesuffix("]")
         case_id, _, rest = inside.partition(SEPARATOR)
         backend, _, _ = rest.rpartition(SEPARATOR)
         case = by_id(case_id)
-        text = report.longreprtext
-        crashed = report.when not in ("setup", "call")  # how pytest-xdist reports a dead worker
-        reason = "crash: the process died in this case" if crashed else text.splitlines()[-1]
+        reason = "crash: the process died in this case"
         return record(case, self.opened[backend], "errored", reason, digest(draw(case)), {},
-                      card=text)  # fmt: skip
+                      card=report.longreprtext)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
         self.records[found.backend][found.case] = found
@@ -109,6 +110,7 @@ class Recorder:
             known=sum(r.known is not None for r in records),
             missing=selected - len(records),
             stale=len(mine),
+            harness_errors=self.faults,
         )
         self.writers[name].close(
             Footer(

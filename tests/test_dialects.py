@@ -220,9 +220,7 @@ FEW = (
 )
 """Enough to show every corruption, and not more, since frameworks compile each."""
 
-SILENT: dict[str, dict[str, str]] = {
-    "jax_scan": {"state 'hc' → 'ch'": "our cells take h and c by name, in no order"},
-}
+SILENT: dict[str, dict[str, str]] = {}
 """Corruptions that an adapter cannot show, and why."""
 
 MODULES = {"tensorflow": "tensorflow", "pytorch": "torch", "jax": "jax"}

@@ -15,7 +15,7 @@ import fakes
 import pytest
 
 from backends import Backend
-from conformance.cases import DTYPES, by_id, default_cases
+from conformance.cases import CELLS, DTYPES, by_id, default_cases
 from conformance.check import check
 from conformance.opened import Opened
 from reports.records import CaseRecord, Outcome
@@ -191,14 +191,14 @@ def test_one_element_off_leaves_all_others_within_the_bound() -> None:
     assert all(m is not None and m <= 1 for m in margins), f"h_n and c_n are right: {margins}"
 
 
-@pytest.mark.parametrize("cell", ["vanilla-tanh", "vanilla-relu", "gru-after", "gru-before"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_sums_in_float16_are_seen_where_float32_was_declared(cell: str) -> None:
     case = f"deep-sum/{cell}/float16"
     hidden, declared = checked(fakes.Float16Sums, case), checked(fakes.Float16SumsDeclared, case)
     assert hidden.outcome == "differs", f"sums in float16, declared float32: {hidden.outcome}"
     assert hidden.fingerprint not in ("float16", "float32"), hidden.fingerprint
     assert declared.outcome != "differs", f"sums in float16 as declared: {declared.reason}"
-    assert (declared.margin or 1) < 0.5, "far inside the wider bound"
+    assert (declared.margin or 2) < 1, "inside the wider bound"
 
 
 def test_drift_is_seen_by_the_rms_alone() -> None:
