@@ -24,6 +24,10 @@ SETTINGS = {"jax_enable_x64": True, "jax_default_matmul_precision": "highest"}
 """float64 must not become float32, and float32 products must not become TF32 or bfloat16."""
 
 
+DEFAULTS = {name: str(getattr(jax.config, name)) for name in SETTINGS}
+"""Read at import, before any backend sets them."""
+
+
 class JaxScan(Backend):
     """One jitted function for the whole network."""
 
@@ -31,7 +35,7 @@ class JaxScan(Backend):
     packages = ("jax", "jaxlib")
 
     def __init__(self, device: str) -> None:
-        self.framework_defaults = {name: str(getattr(jax.config, name)) for name in SETTINGS}
+        self.framework_defaults = DEFAULTS
         for name, value in SETTINGS.items():
             jax.config.update(name, value)
         self.settings = {name: str(value) for name, value in SETTINGS.items()}
@@ -153,9 +157,13 @@ CELLS: dict[str, Callable[..., Any]] = {"vanilla": vanilla, "gru": gru, "lstm": 
 
 
 def _device(name: str) -> Any:
-    platform, _, index = name.partition(":")
-    try:
-        return jax.devices(platform)[int(index or 0)]
-    except (RuntimeError, IndexError, ValueError) as error:
-        found = [f"{d.platform}:{d.id}" for d in jax.devices()]
-        raise DeviceNotFound(f"device {name!r}: JAX {jax.__version__} found {found}") from error
+    found: dict[str, Any] = {}
+    for platform in ("cpu", "cuda"):
+        try:
+            found |= {f"{platform}:{d.id}": d for d in jax.devices(platform)}
+        except RuntimeError:  # JAX's way of saying that it has no such platform
+            continue
+    wanted = name if ":" in name else f"{name}:0"
+    if wanted not in found:
+        raise DeviceNotFound(f"device {name!r}: JAX {jax.__version__} found {list(found)}")
+    return found[wanted]

@@ -27,6 +27,9 @@ PRECISION: dict[str, Any] = {
 }
 """Every switch that lets float32 be computed in fewer bits; all are set to IEEE float32."""
 
+DEFAULTS = {f"{name}.fp32_precision": str(s.fp32_precision) for name, s in PRECISION.items()}
+"""Read at import, before any backend sets them."""
+
 MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -38,13 +41,10 @@ class PyTorch(Backend):
 
     def __init__(self, device: str) -> None:
         self.device = _device(device)
-        self.framework_defaults = {
-            f"{name}.fp32_precision": str(switch.fp32_precision)
-            for name, switch in PRECISION.items()
-        }
+        self.framework_defaults = DEFAULTS
         for switch in PRECISION.values():
             switch.fp32_precision = "ieee"
-        self.settings = dict.fromkeys(self.framework_defaults, "ieee")
+        self.settings = dict.fromkeys(DEFAULTS, "ieee")
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         spec = inputs.spec

@@ -36,6 +36,11 @@ tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", 
 ACTIVATIONS = {"tanh": tf.nn.tanh, "relu": tf.nn.relu}
 
 
+DEFAULTS = {
+    "tensor_float_32_execution": str(tf.config.experimental.tensor_float_32_execution_enabled())
+}
+"""Read at import, before any backend sets it."""
+
 KEPT = 16
 """Networks that stay compiled: a few hundred would take gigabytes."""
 
@@ -66,11 +71,8 @@ class DynamicRNN(Backend):
 
     def __init__(self, device: str) -> None:
         self.device = _device(device)
-        experimental = tf.config.experimental
-        self.framework_defaults = {
-            "tensor_float_32_execution": str(experimental.tensor_float_32_execution_enabled())
-        }
-        experimental.enable_tensor_float_32_execution(False)
+        self.framework_defaults = DEFAULTS
+        tf.config.experimental.enable_tensor_float_32_execution(False)
         self.settings = {"tensor_float_32_execution": "False"}
         self._compiled: dict[Any, Compiled] = {}
 
@@ -85,15 +87,19 @@ class DynamicRNN(Backend):
                 self._compiled.pop(next(iter(self._compiled)))  # the oldest
             with tf.device(self.device):
                 self._compiled[key] = self.compile(inputs, feeds)
-        compiled, me = self._compiled[key], object()
+        compiled, me, placed = self._compiled[key], object(), self.place(feeds)
 
         def call() -> Any:
             if compiled.owner != [me]:  # another load of this network may have come between
                 compiled.assign(weights)
                 compiled.owner[:] = [me]
-            return compiled.run(feeds)
+            return compiled.run(placed)
 
         return call
+
+    def place(self, feeds: Feeds) -> Feeds:
+        """``feeds`` as the compiled network takes them; a Session takes NumPy arrays."""
+        return feeds
 
     @abstractmethod
     def compile(self, inputs: Inputs, feeds: Feeds) -> Compiled:
@@ -147,7 +153,7 @@ class DynamicRNN(Backend):
 class Session(DynamicRNN):
     """A graph, run in a ``tf.compat.v1.Session``."""
 
-    how = "graph and Session"
+    how = "graph and Session, which feeds arrays at every call"
 
     def compile(self, inputs: Inputs, feeds: Feeds) -> Compiled:
         v1 = tf.compat.v1
@@ -176,6 +182,10 @@ class Function(DynamicRNN):
     how = "tf.function"
     jit_compile = False
 
+    def place(self, feeds: Feeds) -> Feeds:
+        with tf.device(self.device):
+            return _each(tf.convert_to_tensor, feeds)
+
     def compile(self, inputs: Inputs, feeds: Feeds) -> Compiled:
         cells = build_cells(inputs)
         variables = [v for layer in cells for cell in layer for v in cell.variables]
@@ -192,9 +202,7 @@ class Function(DynamicRNN):
 
         def run(feeds: Feeds) -> Any:
             with tf.device(self.device):
-                return tf.nest.map_structure(
-                    lambda t: t.numpy(), function(_each(tf.convert_to_tensor, feeds))
-                )
+                return tf.nest.map_structure(lambda t: t.numpy(), function(feeds))
 
         return Compiled(run, assign, [])
 

@@ -30,7 +30,10 @@ def main(arguments: list[str]) -> int:
     if len(backends) > 1:
         own = [sys.executable, "-m", "benchmarks", "--out", str(given.out), *rest]
         runs = [subprocess.run([*own, "--backend", name], check=False) for name in backends]
-        return min((run.returncode for run in runs if run.returncode), default=ExitCode.CLEAN)
+        codes = [
+            c if (c := run.returncode) in set(ExitCode) else ExitCode.HARNESS_ERROR for run in runs
+        ]
+        return min((code for code in codes if code), default=ExitCode.CLEAN)
     runs = given.out / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")

@@ -74,7 +74,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     measured = config.stash[MEASURED]
     counts = Counter(m.outcome for m in measured)
-    code = exit_code(counts, missing=session.testscollected - len(measured))
+    explained = sum(m.outcome not in ("agrees", "unsupported") for m in measured)
+    code = exit_code(
+        counts,
+        missing=session.testscollected - len(measured),
+        harness_errors=max(0, session.testsfailed - explained),
+    )
     config.stash[WRITER].close(
         Footer(
             ended_at=now(),

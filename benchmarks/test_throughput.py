@@ -14,7 +14,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from backends import Unsupported
 from benchmarks.workloads import flops
 from conformance.cases import Case
-from conformance.check import fingerprint, hold
+from conformance.check import checked, fingerprint, hold
 from conformance.draw import draw
 from conformance.opened import Opened
 from conformance.truth import truth
@@ -33,7 +33,6 @@ def test_forward(
 ) -> None:
     inputs = draw(workload)
     expected = truth(inputs)
-    arithmetic = backend.adapter.dialect.arithmetic.get(workload.dtype, workload.dtype)
 
     def record(outcome: Outcome, reason: str, **figures: Any) -> None:
         write(_measurement(workload, backend, expected.version, outcome, reason, **figures))
@@ -44,7 +43,11 @@ def test_forward(
         call()
         first_call = time.perf_counter() - started
         raw = benchmark.pedantic(call, rounds=ROUNDS, warmup_rounds=WARMUP_ROUNDS)
-        result = backend.adapter.fetch(inputs, raw)
+        result = checked(backend.adapter.fetch(inputs, raw))
+        ran, arithmetic = (
+            backend.adapter.ran(inputs),
+            backend.adapter.dialect.arithmetic[workload.dtype],
+        )
     except Unsupported as why:
         record("unsupported", str(why))
         pytest.skip(str(why))
@@ -58,7 +61,7 @@ def test_forward(
         verdict.reason,
         margin=verdict.margin,
         fingerprint=fingerprint(result, expected, backend, arithmetic, verdict),
-        ran=backend.adapter.ran(inputs),
+        ran=ran,
         first_call_seconds=first_call,
         seconds=list(benchmark.stats.stats.data) if agrees else [],
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from backends import Inputs
-from conformance.agreement import Verdict
+from conformance.agreement import Expected, Verdict
 from conformance.cases import Case
-from conformance.truth import Tensors, Truth, truth
+from conformance.truth import Tensors, Truth, outputs
 from reference import GATES, Array, Weights
 
 NUDGE = 2.0**-20
@@ -15,7 +17,13 @@ NUDGE = 2.0**-20
 
 
 def failure_card(
-    case: Case, t: Truth, verdict: Verdict, got: Tensors, fingerprint: str | None, repeat: str
+    case: Case,
+    t: Truth,
+    verdict: Verdict,
+    got: Tensors,
+    held_to: Mapping[str, Expected],
+    fingerprint: str | None,
+    repeat: str,
 ) -> str:
     """Worst element, where the results part, how far rounding explains it, and how to repeat it."""
     lines = [f"{verdict.outcome}: {case.id}", f"  {verdict.reason}"]
@@ -26,8 +34,8 @@ def failure_card(
             f"{w.got!r}, expected {w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
-            *_parting(case, t, verdict),
-            *_likeness(t, got),
+            *_parting(case, held_to["y"], verdict),
+            *_likeness(t, got, held_to),
         ]
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
@@ -46,7 +54,7 @@ def _place(case: Case, tensor: str, index: list[int]) -> str:
     return f"batch row {row}, step {step}, unit {unit}"
 
 
-def _parting(case: Case, t: Truth, verdict: Verdict) -> list[str]:
+def _parting(case: Case, y: Expected, verdict: Verdict) -> list[str]:
     """The first step beyond the bound, and how much the radius itself grows over the steps."""
     by_step = (0, 2) if case.spec.batch_first else (1, 2)
     worst_of_step = verdict.margins["y"].max(axis=by_step)
@@ -56,7 +64,7 @@ def _parting(case: Case, t: Truth, verdict: Verdict) -> list[str]:
     if beyond.size:
         reverse = " (a reverse direction starts from the end)" * (case.spec.direction != "forward")
         lines.append(f"  first beyond     step {beyond[0]}{reverse}")
-    sigma = np.sqrt((t.radii(t.inputs.dtype)["y"].sigma ** 2).mean(axis=by_step))
+    sigma = np.sqrt((y.radius.sigma**2).mean(axis=by_step))
     if sigma.min() > 0:
         lines.append(
             f"  conditioning     rounding alone spreads {sigma[-1] / sigma[0]:.2g} times as far at "
@@ -65,8 +73,13 @@ def _parting(case: Case, t: Truth, verdict: Verdict) -> list[str]:
     return lines
 
 
-def _likeness(t: Truth, got: Tensors) -> list[str]:
-    """Which gate's bias, moved a little, changes the outputs most like the error does."""
+def _likeness(t: Truth, got: Tensors, held_to: Mapping[str, Expected]) -> list[str]:
+    """Which gate's bias, moved a little, changes the outputs most like the error does.
+
+    Nothing where the dialect has the outputs in another order than the specification.
+    """
+    if not np.array_equal(held_to["y"].value, t.values["y"]):
+        return []
     error = np.concatenate([(got[name] - value).ravel() for name, value in t.values.items()])
     size = float(np.linalg.norm(error))
     if not np.isfinite(size) or size == 0 or t.inputs.params[0][0].b_ih is None:
@@ -74,7 +87,7 @@ def _likeness(t: Truth, got: Tensors) -> list[str]:
     found = []
     for layer in range(t.inputs.spec.num_layers):
         for gate, name in enumerate(GATES[t.inputs.spec.cell]):
-            moved = truth(_nudged(t.inputs, layer, gate)).values
+            moved = outputs(_nudged(t.inputs, layer, gate), lambda a: a)
             change = np.concatenate([(moved[k] - v).ravel() for k, v in t.values.items()])
             length = float(np.linalg.norm(change)) or 1.0
             found.append((abs(float(change @ error)) / (size * length), layer, name))

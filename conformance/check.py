@@ -30,43 +30,54 @@ def check(case: Case, backend: Opened) -> CaseRecord:
     """The record of ``case`` on ``backend``; whatever the backend does ends in one."""
     inputs = draw(case)
     started = time.perf_counter()
-    expected_truth = truth(inputs)
+    t = truth(inputs)
     seconds = {"reference": time.perf_counter() - started}
     started = time.perf_counter()
     try:
-        result = _run(inputs, expected_truth.version, backend.adapter)
+        result, ran, arithmetic = answer(inputs, t.version, backend.adapter)
     except Unsupported as why:
-        return record(case, backend, "unsupported", str(why), expected_truth.version, seconds)
+        return record(case, backend, "unsupported", str(why), t.version, seconds)
     except Exception as error:  # any failure of a backend is an outcome, with its text
-        text = "".join(traceback.format_exception(error))
-        outcome_seconds = seconds | {"first_call": time.perf_counter() - started}
-        reason = f"{type(error).__name__}: {error}"
-        return record(case, backend, "errored", reason, expected_truth.version, outcome_seconds,
-                      card=text)  # fmt: skip
+        seconds["first_call"] = time.perf_counter() - started
+        return record(case, backend, "errored", f"{type(error).__name__}: {error}", t.version,
+                      seconds, card="".join(traceback.format_exception(error)))  # fmt: skip
     seconds["first_call"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    arithmetic = backend.adapter.dialect.arithmetic[case.dtype]
-    verdict = hold(result, expected_truth, backend, arithmetic)
-    named = fingerprint(result, expected_truth, backend, arithmetic, verdict)
+    verdict = hold(result, t, backend, arithmetic)
+    named = fingerprint(result, t, backend, arithmetic, verdict)
     seconds["reference"] += time.perf_counter() - started
     card = ""
     if verdict.outcome in ("differs", "inconclusive"):
         repeat = repeat_command(case.id, backend.name, backend.device)
-        card = failure_card(case, expected_truth, verdict, _tensors(result), named, repeat)
-    return record(case, backend, verdict.outcome, verdict.reason, expected_truth.version, seconds,
-                  ran=backend.adapter.ran(inputs), verdict=verdict, fingerprint=named, card=card)  # fmt: skip
+        held_to = expected(t, backend, arithmetic)
+        card = failure_card(case, t, verdict, tensors(result), held_to, named, repeat)
+    return record(case, backend, verdict.outcome, verdict.reason, t.version, seconds,
+                  ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
 
 
-def _run(inputs: Inputs, version: str, adapter: Backend) -> Result:
-    """One run; raises ``RuntimeError`` where the backend changed the arrays it was given."""
+def answer(inputs: Inputs, version: str, adapter: Backend) -> tuple[Result, str, str]:
+    """One run of a backend: its result, what ran, and the arithmetic that it declares.
+
+    Raises whatever the backend raises; ``TypeError`` for a result that is none, and
+    ``RuntimeError`` where the backend changed the arrays that it was given.
+    """
     result = adapter.run(inputs)
     if digest(inputs) != version:
         raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
-    return result
+    return checked(result), str(adapter.ran(inputs)), adapter.dialect.arithmetic[inputs.dtype]
 
 
-def _tensors(result: Result) -> dict[str, Array]:
+def checked(result: object) -> Result:
+    """``result`` if it is one of numbers; raises ``TypeError`` or ``ValueError`` if it is not."""
+    if not isinstance(result, Result):
+        raise TypeError(f"fetch returned {type(result).__name__}, expected backends.Result")
+    tensors(result)
+    return result._replace(dtypes=dict(result.dtypes))
+
+
+def tensors(result: Result) -> dict[str, Array]:
+    """The tensors that came back, by name, as float64."""
     named = {"y": result.y, "h_n": result.h_n, "c_n": result.c_n}
     return {name: np.asarray(a, np.float64) for name, a in named.items() if a is not None}
 
@@ -74,7 +85,7 @@ def _tensors(result: Result) -> dict[str, Array]:
 def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
     """``result`` against the truth and its radius in ``arithmetic``."""
     return judge(
-        _tensors(result),
+        tensors(result),
         result.dtypes,
         t.inputs.dtype,
         expected(t, backend, arithmetic),

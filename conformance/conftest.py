@@ -11,7 +11,7 @@ from conformance.cases import DTYPES, Case, by_id, default_cases, full_cases
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
 from conformance.options import add_options, only_asks, open_backends, runs_folder
-from conformance.recorder import RECORDER, SEPARATOR, Recorder
+from conformance.recorder import RECORDER, Recorder, id_of
 
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
@@ -44,7 +44,9 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     opened = open_backends(config)
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
-    if config.option.maxworkerrestart is None:  # a crash costs its own case, however many there are
+    if (
+        getattr(config.option, "maxworkerrestart", "") is None
+    ):  # a crash costs its own case, however many there are
         config.option.maxworkerrestart = str(len(opened) * len(cases))
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         recorder = Recorder(opened, known, len(every), runs_folder(config))
@@ -72,7 +74,7 @@ def select(config: pytest.Config, cases: list[Case]) -> list[Case]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
     pairs = [(opened, case) for opened in stash[OPENED] for case in stash[CASES]]
-    ids = [SEPARATOR.join((case.id, opened.name, opened.device)) for opened, case in pairs]
+    ids = [id_of(case, opened) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 
 

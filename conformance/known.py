@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from backends import BACKENDS
 from reports.records import CaseRecord
 
 
@@ -28,6 +29,9 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cases: str
     reason: str
     evidence: str
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.cases}: {self.reason}"
 
     def covers(self, backend: str, case: str) -> bool:
         """Whether this case of this backend is meant."""
@@ -49,6 +53,9 @@ def read_known(path: Path) -> list[Known]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise BadKnownFile(f"{path}: {error}") from error
     for entry in entries:
+        if entry.backend not in BACKENDS and ":" not in entry.backend:
+            raise BadKnownFile(f"{path}: backend {entry.backend!r}: expected one of "
+                               f"{', '.join(BACKENDS)}, or one from outside")  # fmt: skip
         for name in ("backend", "cases", "reason", "evidence"):
             if not getattr(entry, name).strip():
                 raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
@@ -70,8 +77,10 @@ def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
     return next((e.reason for e in entries if e.covers(record.backend, record.case)), None)
 
 
-def stale(entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: bool) -> list[str]:
-    """The entries that no difference among ``records`` matches, in words.
+def stale(
+    entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: bool
+) -> list[Known]:
+    """The entries that no difference among ``records`` matches.
 
     Of a narrowed run, which did not select every case, only entries of which it saw a case.
     """
@@ -81,5 +90,5 @@ def stale(entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: 
         covered = [r for r in records if entry.covers(r.backend, r.case)]
         expected = bool(covered) if narrowed else entry.backend in backends
         if expected and not any(r.outcome == "differs" for r in covered):
-            found.append(f"{entry.backend}: {entry.cases}: {entry.reason}")
+            found.append(entry)
     return found

@@ -26,9 +26,13 @@ class Opened:
     device: str
     adapter: Backend
 
+    @property
+    def version(self) -> str:
+        """The framework and its version; raises ``PackageNotFoundError`` for a wrong name."""
+        return ", ".join(f"{name} {metadata.version(name)}" for name in self.adapter.packages)
+
     def header(self, environment: Environment) -> Header:
         """The first line of a run that starts now."""
-        versions = [f"{package} {metadata.version(package)}" for package in self.adapter.packages]
         return Header(
             schema_version=SCHEMA_VERSION,
             run_id=secrets.token_hex(4),
@@ -36,7 +40,7 @@ class Opened:
             suite_version=_suite_version(),
             suite_commit=suite_commit(),
             backend=self.name,
-            backend_version=", ".join(versions),
+            backend_version=self.version,
             device=self.device,
             command=_command(),
             environment=environment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -41,9 +42,12 @@ def open_backends(config: pytest.Config) -> list[Opened]:
         )
     device = config.getoption("--device")
     try:
-        return [Opened(name, device, find(name)(device)) for name in names]
-    except (BackendNotFound, DeviceNotFound) as error:
+        opened = [Opened(name, device, find(name)(device)) for name in names]
+        for backend in opened:
+            _ = backend.version  # so that a name of no package is refused now
+    except (BackendNotFound, DeviceNotFound, metadata.PackageNotFoundError) as error:
         raise pytest.UsageError(str(error)) from error
+    return opened
 
 
 def runs_folder(config: pytest.Config) -> Path:

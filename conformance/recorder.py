@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import pytest
 
-from conformance.cases import by_id
+from conformance.cases import Case, by_id
 from conformance.check import record
 from conformance.draw import digest, draw
 from conformance.known import Known, stale
@@ -31,7 +32,12 @@ PROPERTY = "record"
 """The name under which a test's report carries its record."""
 
 SEPARATOR = "@"
-"""Between case, backend and device in a test's id; no case id has one."""
+"""Between case, backend and device in a test's id; none of them has one when it is quoted."""
+
+
+def id_of(case: Case, backend: Opened) -> str:
+    """The id of the test of ``case`` on ``backend``, in ASCII."""
+    return SEPARATOR.join((case.id, quote(backend.name), backend.device))
 
 
 class Recorder:
@@ -48,7 +54,7 @@ class Recorder:
         self.selected: set[str] = set()
         self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
         self.writers: dict[str, RunWriter] = {}
-        self.stale: list[str] = []
+        self.stale: list[Known] = []
         self.faults = 0
         self.exit_code = ExitCode.HARNESS_ERROR
 
@@ -72,17 +78,20 @@ class Recorder:
             assert isinstance(found, CaseRecord)
             self._write(found)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
-            self._write(self._crashed(report))  # so pytest-xdist reports a dead worker
+            found = self._crashed(report)  # so pytest-xdist reports a dead worker
+            if found.case in self.records[found.backend]:
+                self.faults += 1  # it died after its record was in
+            else:
+                self._write(found)
         elif report.failed:
             self.faults += 1  # of the suite: whatever a backend does ends in a record
 
     def _crashed(self, report: pytest.TestReport) -> CaseRecord:
         inside = report.nodeid.partition("[")[2].removesuffix("]")
-        case_id, _, rest = inside.partition(SEPARATOR)
-        backend, _, _ = rest.rpartition(SEPARATOR)
+        case_id, backend, _ = inside.split(SEPARATOR)
         case = by_id(case_id)
         reason = "crash: the process died in this case"
-        return record(case, self.opened[backend], "errored", reason, digest(draw(case)), {},
+        return record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
                       card=report.longreprtext)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
@@ -103,8 +112,8 @@ class Recorder:
     def _finish(self, name: str) -> ExitCode:
         records = list(self.records[name].values())
         counts = Counter(r.outcome for r in records)
-        selected = sum(f"{SEPARATOR}{name}{SEPARATOR}" in test for test in self.selected)
-        mine = [entry for entry in self.stale if entry.startswith(f"{name}: ")]
+        selected = sum(f"{SEPARATOR}{quote(name)}{SEPARATOR}" in test for test in self.selected)
+        mine = [str(entry) for entry in self.stale if entry.backend == name]
         code = exit_code(
             counts,
             known=sum(r.known is not None for r in records),

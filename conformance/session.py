@@ -9,6 +9,12 @@ import pytest
 from conformance.opened import ROOT
 from reports.exit_codes import ExitCode
 
+PYTEST: dict[int, ExitCode] = {
+    pytest.ExitCode.OK: ExitCode.CLEAN,  # such as --collect-only
+    pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.NOT_ENOUGH_DATA,
+}
+"""What pytest's own statuses mean here; the others are harness errors."""
+
 
 class Keeper:
     """Holds on to a session's exit code: a session that never started is a harness error."""
@@ -18,9 +24,9 @@ class Keeper:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """The plugins of this project have set ``exitstatus`` to a code of theirs by now."""
-        if session.exitstatus != pytest.ExitCode.INTERRUPTED:
-            self.code = ExitCode(session.exitstatus)
+        """The plugins of this project have set ``exitstatus`` to a code of theirs by now, if any."""
+        status = session.exitstatus
+        self.code = status if isinstance(status, ExitCode) else PYTEST.get(status, self.code)
 
 
 def run_pytest(folder: Path, arguments: list[str]) -> ExitCode:

@@ -115,7 +115,7 @@ def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
             return dict(stored)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, zipfile.BadZipFile):
+    except (EOFError, OSError, ValueError, zipfile.BadZipFile):
         path.unlink(missing_ok=True)
     tensors = compute()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -146,8 +146,8 @@ def _check_input_is_finite(spec: Spec, x: Array, lengths: Array | None) -> None:
 def _check_leading_axes(
     spec: Spec, params: Params, x: Array, *, h0: Array | None, c0: Array | None
 ) -> None:
-    """Every array has the leading axes of those before it, up to broadcasting, or none."""
-    seen, largest = "x", x.shape[:-3]
+    """Every array has the leading axes of x, up to broadcasting, or none."""
+    largest = x.shape[:-3]
     arrays = {"h0": (h0, 3), "c0": (c0, 3)}
     for layer, by_direction in enumerate(params):
         for direction, weights in enumerate(by_direction):
@@ -161,10 +161,13 @@ def _check_leading_axes(
             both = np.broadcast_shapes(largest, leading)
         except ValueError:
             raise ValueError(
-                f"{where}: leading axes {leading} given, expected the {largest} of {seen}, or none"
+                f"{where}: leading axes {leading} given, expected the {largest} of x, or none"
             ) from None
         if both != largest:
-            seen, largest = where, both
+            raise ValueError(
+                f"{where}: leading axes {leading} given, but x has {largest}; x carries all leading "
+                "axes: broadcast it"
+            )
 
 
 def _is_plain_tuple(value: object) -> bool:

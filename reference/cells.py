@@ -43,13 +43,6 @@ def affine(v: Array, W: Array, b: Array | None) -> Array:
     return v @ np.swapaxes(W, -1, -2) + b[..., None, :]
 
 
-def preactivation(w: Weights, x: Array, h: Array) -> Array:
-    """W_ih x + W_hh h + (b_ih + b_hh), for all gates at once."""
-    if w.b_ih is None or w.b_hh is None:
-        return affine(x, w.W_ih, None) + affine(h, w.W_hh, None)
-    return affine(x, w.W_ih, None) + affine(h, w.W_hh, None) + (w.b_ih + w.b_hh)[..., None, :]
-
-
 def gates(a: Array, count: int) -> list[Array]:
     """The ``count`` equal blocks of the last axis."""
     size = a.shape[-1] // count
@@ -63,7 +56,7 @@ def vanilla(spec: Spec, w: Weights, x: Array, state: State) -> State:
     """
     (h,) = state
     act = ACTIVATIONS[spec.activation]
-    return (act(preactivation(w, x, h)),)
+    return (act(affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh)),)
 
 
 def gru(spec: Spec, w: Weights, x: Array, state: State) -> State:
@@ -98,7 +91,8 @@ def lstm(spec: Spec, w: Weights, x: Array, state: State) -> State:
     h' = σ(a_o) ⊙ tanh(c')
     """
     h, c = state
-    a_i, a_f, a_g, a_o = gates(preactivation(w, x, h), 4)
+    a = affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh)
+    a_i, a_f, a_g, a_o = gates(a, 4)
     if spec.forget_bias:
         a_f = a_f + spec.forget_bias
     c_next = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)

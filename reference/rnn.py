@@ -50,7 +50,8 @@ def run(
     ``x (..., B, T, I)``, or ``(..., T, B, I)`` where ``spec.batch_first`` is false;
     ``params[layer][direction]``; ``h0, c0 (..., L·D, B, H)``, zero where not given;
     ``lengths (B,)`` integers in 0 … T, all T where not given. What ``x`` holds past a row's
-    length is never read. All arguments but ``lengths`` may carry the same leading axes. Raises
+    length is never read. ``x`` may carry leading axes, and so may
+    the other arguments but ``lengths``, to the same or fewer values. Raises
     ``ValueError`` naming the argument, what was given and what was expected.
     """
     check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)

@@ -315,8 +315,8 @@ CHANGED_CALLS: list[tuple[Change, str]] = [
         for name in ("h0", "c0")
     ),
     (
-        lambda a: to_weight("b_hh", doubled)({**a, "c0": np.stack([a["c0"]] * 3)}),
-        r"^params\[1\]\[1\]\.b_hh: leading axes \(2,\) given, expected the \(3,\) of c0, or none$",
+        lambda a: {**a, "c0": np.stack([a["c0"]] * 3)},
+        r"^c0: leading axes \(3,\) given, but x has \(\); x carries all leading axes",
     ),
 ]
 """Changes to ``good()``."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import fakes
+import numpy as np
 import pytest
 
-from backends import Backend
+from backends import Backend, Inputs
 from conformance.cases import CELLS, DTYPES, by_id, default_cases
 from conformance.check import check
 from conformance.opened import Opened
@@ -206,3 +207,19 @@ def test_drift_is_seen_by_the_rms_alone() -> None:
     assert (tensor.margin or 1) < 0.5, "no element is beyond its bound"
     assert tensor.mean_error == pytest.approx(3, rel=0.01), "the signed mean shows the bias"
     assert tensor.rms_error == pytest.approx(3, rel=0.01)
+
+
+WORTHLESS = {
+    "nothing": lambda result: None,
+    "words": lambda result: result._replace(y=np.array(["a", "b"])),
+    "no dtypes": lambda result: result._replace(dtypes=None),
+}
+
+
+@pytest.mark.parametrize("what", WORTHLESS)
+def test_a_result_that_is_none_is_errored(what: str) -> None:
+    class Worthless(fakes.Right):
+        def fetch(self, inputs: Inputs, raw: Any) -> Any:
+            return WORTHLESS[what](super().fetch(inputs, raw))
+
+    assert checked(Worthless, LENGTHS + "float32").outcome == "errored"

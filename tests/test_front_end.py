@@ -163,6 +163,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
                          r"device 'cuda:7': NumPy found \['cpu'\]"),
     "a bad case": (["--backend", fake("Right"), "--case", LSTM + "x"],
                    "dtype 'float32x' given, expected"),
+    "a pattern of nothing": (["--backend", fake("Right"), "--case", "lstn/*"], "no case matches"),
     "no case left": (["--backend", fake("Right"), "--case", LSTM, "--dtype", "float16"],
                      "--dtype float16: no selected case has it"),
     "a bad dtype": (["--backend", fake("Right"), "--dtype", "float8"], "float8"),
@@ -268,6 +269,10 @@ BAD_KNOWN: dict[str, tuple[list[dict[str, str]], str]] = {
     "an empty reason": ([entry("Right", LSTM, reason=" ")], "reason is empty"),
     "no evidence": ([entry("Right", LSTM, evidence="gone.py")], "'gone.py' is neither"),
     "a field missing": ([{"backend": "pytorch"}], "cases"),
+    "a backend that is none": (
+        [entry("Right", LSTM, backend="pytroch")],
+        "'pytroch': expected one of",
+    ),
 }
 
 
@@ -280,6 +285,20 @@ def test_a_bad_known_file_is_refused(what: str, tmp_path: Path) -> None:
     assert complaint in done.printed
     assert "known.toml" in done.printed, "it says which file"
     assert not done.runs
+
+
+def test_nothing_collected_is_not_enough_data(tmp_path: Path) -> None:
+    done = conformance(tmp_path, "--backend", fake("Right"), "--collect-only", "-k", "nothing")
+    assert done.code == ExitCode.NOT_ENOUGH_DATA, done.printed
+
+
+def test_a_backend_s_path_may_hold_any_character(tmp_path: Path) -> None:
+    place = tmp_path / "josé [1]@home.py"
+    place.write_text("from fakes import Right as Mine\n", "utf-8")
+    done = conformance(tmp_path, "--backend", f"{place}:Mine", "--case", LSTM, path=(FAKES.parent,))
+    assert done.code == ExitCode.CLEAN, done.printed
+    assert done.records.keys() == {LSTM}
+    assert done.run.header.backend == f"{place}:Mine"
 
 
 # Runs.

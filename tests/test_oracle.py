@@ -395,7 +395,7 @@ def test_leading_axes(variant: str, lengths: str, leading: tuple[int, ...]) -> N
 @pytest.mark.parametrize("axes_on", ["x", "params", "states"])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_leading_axes_on_one_argument(variant: str, axes_on: str) -> None:
-    """Leading axes on one argument only: the others are shared by all slices."""
+    """Leading axes on x and one argument, or on x only: the others are shared by all slices."""
     spec = Spec(
         **VARIANTS[variant],
         input_size=4,
@@ -411,7 +411,8 @@ def test_leading_axes_on_one_argument(variant: str, axes_on: str) -> None:
             return first._replace(h0=part.h0, c0=part.c0)
         return first._replace(**{axes_on: getattr(part, axes_on)})
 
-    stacked = by_name(shared(case).run())
+    x = case.x if axes_on == "x" else np.stack([first.x, first.x])
+    stacked = by_name(shared(case)._replace(x=x).run())
     for k in range(2):
         alone = by_name(shared(case.part(k)).run())
         for name, expected in alone.items():
