@@ -69,6 +69,14 @@ def bench(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def adapters(session: nox.Session, framework: str) -> None:
+    """Show that every field of a framework's dialects has force: corrupted, a case differs."""
+    install(session, extra=framework, groups=("test",))
+    session.run("pytest", "-n", WORKERS, "tests/test_dialects.py", *session.posargs)
+
+
+@nox.session
 def report(session: nox.Session) -> None:
     """Print the matrix and write reports/site/index.html from the runs in reports/runs."""
     install(session)
