@@ -51,7 +51,7 @@ def test_forward(
     except Unsupported as why:
         record("unsupported", str(why))
         pytest.skip(str(why))
-    except Exception as error:
+    except Exception as error:  # any failure of a backend is an outcome, and is raised again
         record("errored", f"{type(error).__name__}: {error}")
         raise
     verdict = hold(result, expected, backend, arithmetic)
