@@ -179,11 +179,11 @@ def _named() -> Iterator[Case]:
         for cell, options in CELLS.items():
             # Row 000: zero padding to seq_max_len = 20 changes nothing where lengths are given,
             # and does change the states where dynamic_rnn is called without them.
-            padded = {"ends": (13, 20, 1, 7), "padding": 0.0}
             spec = Spec(**options, input_size=3, hidden_size=5)
             for name, lengths in (("with", "ragged"), ("without", "full")):
                 yield Case(id=f"tutorial/000-zero-padding-{name}-lengths/{cell}/{dtype}",
-                           spec=spec, dtype=dtype, batch=4, steps=20, lengths=lengths, **padded)  # type: ignore[arg-type]  # fmt: skip
+                           spec=spec, dtype=dtype, batch=4, steps=20, lengths=lengths,
+                           ends=(13, 20, 1, 7), padding=0.0)  # fmt: skip
             yield Case(id=f"deep-sum/{cell}/{dtype}",
                        spec=Spec(**options, input_size=1000, hidden_size=5),
                        dtype=dtype, batch=2, steps=3, one_sign=True)  # fmt: skip

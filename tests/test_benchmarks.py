@@ -87,3 +87,15 @@ def test_flops_are_counted_by_hand() -> None:
     case = Case(id="by/hand", spec=spec, dtype="float32", batch=2, steps=3)
     first, second = 3 * 7 * (5 + 7), 3 * 7 * (2 * 7 + 7)
     assert flops(case) == 2 * 2 * 3 * 2 * (first + second)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
+def test_memory_counts_child_processes() -> None:
+    child = "import time; x = b'x' * 2**28; time.sleep(2)"
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.memory", sys.executable, "-c", parent],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    gib = float(done.stdout.split()[-2])
+    assert 0.25 <= gib < 0.4, f"a child holds 0.25 GiB, seen: {done.stdout}"
