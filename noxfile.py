@@ -86,8 +86,8 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def peers(session: nox.Session) -> None:
-    """Time the reference beside ONNX's reference evaluator, in one run."""
-    install(session, groups=("peers",))
+    """Time the reference beside ONNX's reference evaluator and PyTorch, each pair in one run."""
+    install(session, extra="pytorch", groups=("peers",))
     session.run("python", "-m", "benchmarks.peers", *session.posargs)
 
 

@@ -12,24 +12,60 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from backends.adapter import Backend, DeviceNotFound, Inputs, Result, Unsupported
-from backends.dialects import JAX_SCAN, PYTORCH, TENSORFLOW_LEGACY, Dialect
+from backends.adapter import (
+    Backend,
+    DeviceNotFound,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+    Unsupported,
+)
+from backends.dialects import (
+    JAX_SCAN,
+    PYTORCH,
+    TENSORFLOW_LEGACY,
+    TENSORFLOW_UNROLLED,
+    Dialect,
+)
+from reference.trees import named
 
 
 class Entry(NamedTuple):
-    """Where an adapter lives, the extra that installs its framework, and its dialect."""
+    """Where an adapter lives, the extra that installs its framework, and its dialect.
+
+    ``left_out`` are patterns of default cases that a further way of running a framework leaves to the
+    first one; ``--full`` and ``--case`` run them.
+    """
 
     target: str
     extra: str
     dialect: Dialect
+    left_out: tuple[str, ...] = ()
 
 
-_TF = "backends.tensorflow_dynamic_rnn"
+_TF = "backends.tensorflow"
+_SIXTEEN_BIT_NETWORKS = ("tutorial/*float16",)
+_TRIPLES = ("vanilla-*", "gru-*", "lstm*")
+"""The ids of the cases that cover every triple of values start with the cell."""
 
 BACKENDS: dict[str, Entry] = {
-    "tensorflow_dynamic_rnn": Entry(f"{_TF}:Session", "tensorflow", TENSORFLOW_LEGACY),
-    "tensorflow_dynamic_rnn_function": Entry(f"{_TF}:Function", "tensorflow", TENSORFLOW_LEGACY),
-    "tensorflow_dynamic_rnn_xla": Entry(f"{_TF}:Xla", "tensorflow", TENSORFLOW_LEGACY),
+    "tensorflow_dynamic_rnn": Entry(f"{_TF}:DynamicSession", "tensorflow", TENSORFLOW_LEGACY),
+    "tensorflow_dynamic_rnn_function": Entry(
+        f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
+    ),
+    "tensorflow_dynamic_rnn_xla": Entry(
+        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
+    ),
+    "tensorflow_static_rnn": Entry(
+        f"{_TF}:StaticSession", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS + _TRIPLES
+    ),
+    "tensorflow_unrolled": Entry(
+        f"{_TF}:UnrolledSession",
+        "tensorflow",
+        TENSORFLOW_UNROLLED,
+        _SIXTEEN_BIT_NETWORKS + _TRIPLES,
+    ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
     "jax_scan": Entry("backends.jax_scan:JaxScan", "jax", JAX_SCAN),
 }
@@ -49,7 +85,7 @@ def find(name: str) -> type[Backend]:
     installs it), or a target from outside the tree that holds no ``Backend``.
     """
     if name in BACKENDS:
-        target, extra, _ = BACKENDS[name]
+        target, extra, *_ = BACKENDS[name]
         module, _, attribute = target.partition(":")
         try:
             return _backend_class(importlib.import_module(module), attribute, name)
@@ -103,7 +139,10 @@ __all__ = [
     "Dialect",
     "Entry",
     "Inputs",
+    "NetworkInputs",
     "Result",
+    "TrainingInputs",
     "Unsupported",
     "find",
+    "named",
 ]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from backends.dialects import Dialect
-from reference import Array, Params, Spec
+from reference import Array, Output, Params, Spec
+from reference.layers import Data, Network, NetworkParams
+from reference.optimisers import Clip, Optimiser
 
 
 class Unsupported(Exception):
@@ -21,10 +23,11 @@ class DeviceNotFound(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Everything that one run of a network needs, in canonical layout.
+    """Everything that one run of a recurrent network needs, in canonical layout.
 
     Arrays are float64 and hold values exact in ``dtype``; the adapter casts. Shapes are those of
-    ``reference.run``.
+    ``reference.run``. Where ``incoming`` is given, the gradients are asked for as well: those of
+    Σ incoming · output, by x, by h0 and c0 where given, and by every parameter.
     """
 
     spec: Spec
@@ -34,16 +37,48 @@ class Inputs:
     h0: Array | None = None
     c0: Array | None = None
     lengths: Array | None = None
+    incoming: Output | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInputs:
+    """One run of a whole network, forward and back; arrays as in ``Inputs``, words as integers."""
+
+    network: Network
+    dtype: str
+    params: NetworkParams
+    data: Data
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingInputs:
+    """A few steps of training: at each, the gradients of one batch change the parameters."""
+
+    network: Network
+    dtype: str
+    params: NetworkParams
+    batches: tuple[Data, ...]
+    optimiser: Optimiser
+    clip: Clip | None = None
+    fixed: tuple[str, ...] = ()
+    """Parameters that training leaves as they are: b_hh, where the framework has one bias."""
 
 
 class Result(NamedTuple):
-    """What came back: float64 arrays in the shapes of ``reference.Output``, as the dialect
-    declares them, and the dtype that the framework itself returned for each.
+    """What came back: float64 arrays as the dialect declares them, and the dtype that the framework
+    itself returned for each, by name.
+
+    ``Inputs``           y, h_n, and c_n of an LSTM; with ``incoming`` also dx, dh0, dc0 and, for
+                         every parameter, dparams[layer][direction].W_ih and so on
+    ``NetworkInputs``    y, the last layer's output; with a loss also loss (of shape ()), dx where the
+                         input is numbers, and dparams[layer].W and so on
+    ``TrainingInputs``   loss, one number a step, from before its update; and params[layer].W and so
+                         on, from after the last one
+
+    ``backends.named`` makes these names from parameters in canonical layout.
     """
 
-    y: Array
-    h_n: Array
-    c_n: Array | None
+    tensors: dict[str, Array]
     dtypes: dict[str, str]
 
 
@@ -78,9 +113,17 @@ class Backend(ABC):
         """What such a call returned, as NumPy arrays."""
 
     @abstractmethod
-    def ran(self, inputs: Inputs) -> str:
+    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
         """The framework's own call, as a reader of its documentation would name it."""
 
     def run(self, inputs: Inputs) -> Result:
         """Load, run once, fetch."""
         return self.fetch(inputs, self.load(inputs)())
+
+    def run_network(self, inputs: NetworkInputs) -> Result:
+        """Run a whole network once, forward and back."""
+        raise Unsupported("network: this adapter runs bare recurrent networks only")
+
+    def train(self, inputs: TrainingInputs) -> Result:
+        """Train for as many steps as there are batches, with the framework's own optimiser."""
+        raise Unsupported("training: this adapter runs bare recurrent networks only")

@@ -54,6 +54,10 @@ class Dialect:
     """What happens to a row of length 0; where refused, the adapter leaves those rows out."""
     arithmetic: Mapping[str, str]
     """For each dtype that runs, the arithmetic (reference/rounding.py) it is held to."""
+    adam_epsilon: Literal["outside", "inside"] = "outside"
+    """Where its Adam adds ε (reference/optimisers.py)."""
+    clip_epsilon: float = 0.0
+    """What its clipping by global norm adds to the norm."""
 
 
 _PLAIN = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
@@ -75,7 +79,27 @@ TENSORFLOW_LEGACY = Dialect(
     },
     directions=("forward", "bidirectional"),
     state="ch", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN,
+    zero_length="runs", arithmetic=_PLAIN, adam_epsilon="inside",
+)  # fmt: skip
+
+TENSORFLOW_UNROLLED = Dialect(
+    cells={
+        "vanilla": CellDialect(
+            blocks=("h",), joined=False, transposed=True, biases=1, bias_optional=True,
+            forget_bias="",
+        ),
+        "gru": CellDialect(
+            blocks=("rzn",), joined=False, transposed=True, biases=2, bias_optional=True,
+            forget_bias="", reset=("after", "before"), update="keeps",
+        ),
+        "lstm": CellDialect(
+            blocks=("ifgo",), joined=False, transposed=True, biases=1, bias_optional=True,
+            forget_bias="run time",
+        ),
+    },
+    directions=("forward", "reverse", "bidirectional"),
+    state="hc", padded_outputs="zero", reverse_outputs="input order",
+    zero_length="runs", arithmetic=_PLAIN, adam_epsilon="inside",
 )  # fmt: skip
 
 PYTORCH = Dialect(
@@ -95,7 +119,7 @@ PYTORCH = Dialect(
     },
     directions=("forward", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="refused", arithmetic=_PLAIN,
+    zero_length="refused", arithmetic=_PLAIN, clip_epsilon=1e-6,
 )  # fmt: skip
 
 JAX_SCAN = Dialect(
@@ -115,7 +139,8 @@ JAX_SCAN = Dialect(
     },
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN,
+    zero_length="runs",
+    arithmetic=_PLAIN | {"float16": "float16-summed", "bfloat16": "bfloat16-summed"},
 )  # fmt: skip
 
 

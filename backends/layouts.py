@@ -1,4 +1,5 @@
-"""Weight layouts: canonical parameters into the blocks, sides and biases of a dialect.
+"""Weight layouts: canonical parameters into the blocks, sides and biases of a dialect, and the
+gradients of those back.
 
     gate order     rows of W and b are taken block by block in the dialect's order
     transposed     Wᵀ
@@ -12,6 +13,7 @@ Sums are taken in float64; the adapter rounds them once, to the case's dtype.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -87,3 +89,44 @@ def _block(
         return Block(kernel, recurrent, rows(b_ih), rows(b_hh))
     joined = np.concatenate([kernel, recurrent], axis=0 if dialect.transposed else 1)
     return Block(joined, None, rows(b_ih), rows(b_hh))
+
+
+def gradients(
+    spec: Spec, dialect: CellDialect, weights: Weights, blocks: Sequence[Block]
+) -> Weights:
+    """The canonical gradients of ``weights``, from the gradients of the blocks it was converted to.
+
+    ``convert`` is linear but for the stored forget bias, so this is its transpose: a gradient comes
+    back by the way that its parameter went. Both parts of a folded bias get the whole of it.
+    """
+    W_ih: ByGate = {}
+    W_hh: ByGate = {}
+    b_ih: ByGate = {}
+    b_hh: ByGate = {}
+    for names, block in zip(dialect.blocks, blocks, strict=True):
+        kernel, recurrent = block.kernel, block.recurrent
+        if dialect.joined:
+            inputs = weights.W_ih.shape[-1]
+            kernel, recurrent = np.split(kernel, [inputs], axis=0 if dialect.transposed else 1)
+        assert recurrent is not None
+        if dialect.transposed:
+            kernel, recurrent = kernel.T, recurrent.T
+        second = block.bias if dialect.biases == 1 else block.recurrent_bias
+        sides = ((W_ih, kernel), (W_hh, recurrent), (b_ih, block.bias), (b_hh, second))
+        for by_gate, d in sides:
+            if d is not None:
+                by_gate |= dict(zip(names, np.split(d, len(names)), strict=True))
+    if dialect.update == "takes":
+        for part in (W_ih, W_hh, b_ih, b_hh):
+            if part:
+                part["z"] = -part["z"]
+
+    def rows(by_gate: ByGate) -> Array:
+        return np.concatenate([by_gate[gate] for gate in GATES[spec.cell]])
+
+    return Weights(
+        rows(W_ih),
+        rows(W_hh),
+        None if weights.b_ih is None else rows(b_ih),
+        None if weights.b_hh is None else rows(b_hh),
+    )

@@ -80,7 +80,7 @@ def judge(
     if why := _misfit(got, dtypes, dtype, expected):
         return Verdict("differs", why, {}, None, {})
     tensors, margins = {}, {}
-    wrong, undecided = [], []
+    wrong, doubted = [], []
     for name, e in expected.items():
         error = got[name] - e.value
         sigma = floored(e.radius.sigma, ~e.exact)
@@ -89,13 +89,24 @@ def judge(
         tensors[name] = result = _figures(error, sigma, margins[name], e)
         if why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
-        elif result.bound_to_signal > max(UNDECIDED, 32 * arithmetic.u_store):
-            undecided.append(f"{name}: the bound is {result.bound_to_signal:.1%} of the signal")
+        elif undecided(e, arithmetic):
+            doubted.append(f"{name}: the bound is {result.bound_to_signal:.1%} of the signal")
         elif why := _beyond(margins[name], result):
             wrong.append(f"{name}: {why}")
-    outcome: Outcome = "differs" if wrong else "inconclusive" if undecided else "agrees"
+    outcome: Outcome = "differs" if wrong else "inconclusive" if doubted else "agrees"
     worst = _worst(got, expected, margins, arithmetic)
-    return Verdict(outcome, "; ".join(wrong or undecided), tensors, worst, margins)
+    return Verdict(outcome, "; ".join(wrong or doubted), tensors, worst, margins)
+
+
+def undecided(e: Expected, arithmetic: Arithmetic) -> bool:
+    """Whether the bound is so large a share of the signal that it says nothing."""
+    return bound_to_signal(e) > max(UNDECIDED, 32 * arithmetic.u_store)
+
+
+def bound_to_signal(e: Expected) -> float:
+    """Z · RMS σ̂ / RMS |y|; 0 where there is no signal."""
+    signal = rms(e.value, ~e.exact)
+    return Z * rms(floored(e.radius.sigma, ~e.exact), ~e.exact) / signal if signal else 0.0
 
 
 def _worst(
@@ -142,14 +153,13 @@ def _ratio(error: Array, bound: Array) -> Array:
 def _figures(error: Array, sigma: Array, margins: Array, e: Expected) -> TensorResult:
     inexact = ~e.exact
     normal = np.copysign(_ratio(np.abs(error), sigma), error)
-    signal = rms(e.value, inexact)
     return TensorResult(
         margin=_finite(margins.max()),
         max_error=_finite(np.abs(normal[inexact]).max(initial=0.0)),
         rms_error=_finite(rms(normal, inexact)),
         rms_limit=rms_limit(e.radius.freedom),
         mean_error=_mean(normal[inexact]),
-        bound_to_signal=Z * rms(sigma, inexact) / signal if signal else 0.0,
+        bound_to_signal=bound_to_signal(e),
     )
 
 

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from backends import Inputs
 from conformance.agreement import Expected, Verdict
-from conformance.cases import Case
-from conformance.truth import Tensors, Truth, outputs
+from conformance.cases import AnyCase, Case, TrainingCase
+from conformance.evaluate import Tensors, evaluate
+from conformance.truth import Truth
 from reference import GATES, Array, Weights
 
+OUTPUTS = ("y", "h_n", "c_n")
 NUDGE = 2.0**-20
 """How far a gate's bias is moved to see what an error in that gate would look like."""
 
 
 def failure_card(
-    case: Case,
+    case: AnyCase,
     t: Truth,
     verdict: Verdict,
     got: Tensors,
     held_to: Mapping[str, Expected],
     fingerprint: str | None,
+    version: str,
     repeat: str,
 ) -> str:
     """Worst element, where the results part, how far rounding explains it, and how to repeat it."""
@@ -34,37 +38,50 @@ def failure_card(
             f"{w.got!r}, expected {w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
-            *_parting(case, held_to["y"], verdict),
-            *_likeness(t, got, held_to),
+            *_parting(case, held_to, verdict),
+            *_likeness(t, got, held_to, verdict),
         ]
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
-        f"  seed             sha256 of the case's id; arrays {t.version}",
+        f"  seed             sha256 of the case's id; arrays {version}",
         f"  repeat           {repeat}",
     ]
     return "\n".join(lines)
 
 
-def _place(case: Case, tensor: str, index: list[int]) -> str:
+def _place(case: AnyCase, tensor: str, index: list[int]) -> str:
+    """What the index of an element means."""
+    if isinstance(case, TrainingCase) and tensor == "loss":
+        return f"before update {index[0] + 1}"
+    if not isinstance(case, Case) or tensor.startswith("dparams"):
+        return f"element {index}"
     a, b, unit = index
-    if tensor != "y":
+    if tensor not in ("y", "dx"):
         layer, direction = divmod(a, case.spec.num_directions)
         return f"layer {layer}, direction {direction}, batch row {b}, unit {unit}"
     row, step = (a, b) if case.spec.batch_first else (b, a)
-    return f"batch row {row}, step {step}, unit {unit}"
+    return f"batch row {row}, step {step}, {'unit' if tensor == 'y' else 'input'} {unit}"
 
 
-def _parting(case: Case, y: Expected, verdict: Verdict) -> list[str]:
+def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -> list[str]:
     """The first step beyond the bound, and how much the radius itself grows over the steps."""
-    by_step = (0, 2) if case.spec.batch_first else (1, 2)
-    worst_of_step = verdict.margins["y"].max(axis=by_step)
+    over: tuple[int, ...]
+    if isinstance(case, Case):
+        over, tensor = (0, 2) if case.spec.batch_first else (1, 2), "y"
+    elif isinstance(case, TrainingCase):
+        over, tensor = (), "loss"
+    else:
+        return []  # its layers have steps of their own
+    worst_of_step = verdict.margins[tensor].max(axis=over)
     beyond = np.flatnonzero(worst_of_step > 1)
-    steps = ", ".join(f"{m:.2g}" for m in worst_of_step[:12]) + (" …" if case.steps > 12 else "")
+    steps = ", ".join(f"{m:.2g}" for m in worst_of_step[:12])
+    steps += " …" * (len(worst_of_step) > 12)
     lines = [f"  margin by step   {steps}"]
     if beyond.size:
-        reverse = " (a reverse direction starts from the end)" * (case.spec.direction != "forward")
+        both = isinstance(case, Case) and case.spec.direction != "forward"
+        reverse = " (a reverse direction starts from the end)" * both
         lines.append(f"  first beyond     step {beyond[0]}{reverse}")
-    sigma = np.sqrt((y.radius.sigma**2).mean(axis=by_step))
+    sigma = np.sqrt((held_to[tensor].radius.sigma ** 2).mean(axis=over))
     if sigma.min() > 0:
         lines.append(
             f"  conditioning     rounding alone spreads {sigma[-1] / sigma[0]:.2g} times as far at "
@@ -73,22 +90,30 @@ def _parting(case: Case, y: Expected, verdict: Verdict) -> list[str]:
     return lines
 
 
-def _likeness(t: Truth, got: Tensors, held_to: Mapping[str, Expected]) -> list[str]:
+def _likeness(
+    t: Truth, got: Tensors, held_to: Mapping[str, Expected], verdict: Verdict
+) -> list[str]:
     """Which gate's bias, moved a little, changes the outputs most like the error does.
 
-    Nothing where the dialect has the outputs in another order than the specification.
+    Nothing for whole networks, for outputs inside their bounds, and where the dialect has the outputs
+    in another order than the specification.
     """
-    if not np.array_equal(held_to["y"].value, t.values["y"]):
+    inputs = t.inputs
+    if all((verdict.margins[name] <= 1).all() for name in OUTPUTS if name in verdict.margins):
         return []
-    error = np.concatenate([(got[name] - value).ravel() for name, value in t.values.items()])
+    if not isinstance(inputs, Inputs) or not np.array_equal(held_to["y"].value, t.values["y"]):
+        return []
+    forward = replace(inputs, incoming=None)
+    truth = evaluate(forward, lambda a: a)
+    error = np.concatenate([(got[name] - value).ravel() for name, value in truth.items()])
     size = float(np.linalg.norm(error))
-    if not np.isfinite(size) or size == 0 or t.inputs.params[0][0].b_ih is None:
+    if not np.isfinite(size) or size == 0 or inputs.params[0][0].b_ih is None:
         return []
     found = []
-    for layer in range(t.inputs.spec.num_layers):
-        for gate, name in enumerate(GATES[t.inputs.spec.cell]):
-            moved = outputs(_nudged(t.inputs, layer, gate), lambda a: a)
-            change = np.concatenate([(moved[k] - v).ravel() for k, v in t.values.items()])
+    for layer in range(inputs.spec.num_layers):
+        for gate, name in enumerate(GATES[inputs.spec.cell]):
+            moved = evaluate(_nudged(forward, layer, gate), lambda a: a)
+            change = np.concatenate([(moved[k] - v).ravel() for k, v in truth.items()])
             length = float(np.linalg.norm(change)) or 1.0
             found.append((abs(float(change @ error)) / (size * length), layer, name))
     cosine, layer, name = max(found)
@@ -109,4 +134,4 @@ def _nudged(inputs: Inputs, layer: int, gate: int) -> Inputs:
 
     params = list(inputs.params)
     params[layer] = tuple(moved(w) for w in params[layer])
-    return Inputs(**{**inputs.__dict__, "params": tuple(params)})
+    return replace(inputs, params=tuple(params))

@@ -6,19 +6,32 @@ import shlex
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
-from backends import Backend, Inputs, Result, Unsupported
+from backends import (
+    Backend,
+    Dialect,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+    Unsupported,
+)
 from backends.dialects import as_declared
 from conformance.agreement import Expected, Verdict, judge
 from conformance.card import failure_card
-from conformance.cases import Case
+from conformance.cases import AnyCase
 from conformance.draw import digest, draw
+from conformance.evaluate import AnyInputs
 from conformance.opened import Opened
 from conformance.truth import Truth, truth
 from reference import Array
+from reference.layers import Decoder, Recurrent
+from reference.optimisers import Adam
 from reference.rounding import ARITHMETICS
+from reference.trees import named
 from reports.records import CaseRecord, Outcome
 from reports.text import clip
 
@@ -26,20 +39,21 @@ LONGEST_TEXT = 20_000
 """Characters of an error's text that a record keeps; what is left out is counted in it."""
 
 
-def check(case: Case, backend: Opened) -> CaseRecord:
+def check(case: AnyCase, backend: Opened) -> CaseRecord:
     """The record of ``case`` on ``backend``; whatever the backend does ends in one."""
     inputs = draw(case)
+    version = digest(inputs)
     started = time.perf_counter()
-    t = truth(inputs)
+    t = truth(declared(inputs, backend.adapter.dialect))
     seconds = {"reference": time.perf_counter() - started}
     started = time.perf_counter()
     try:
-        result, ran, arithmetic = answer(inputs, t.version, backend.adapter)
+        result, ran, arithmetic = answer(t.inputs, t.version, backend.adapter)
     except Unsupported as why:
-        return record(case, backend, "unsupported", str(why), t.version, seconds)
+        return record(case, backend, "unsupported", str(why), version, seconds)
     except Exception as error:  # any failure of a backend is an outcome, with its text
         seconds["first_call"] = time.perf_counter() - started
-        return record(case, backend, "errored", f"{type(error).__name__}: {error}", t.version,
+        return record(case, backend, "errored", f"{type(error).__name__}: {error}", version,
                       seconds, card="".join(traceback.format_exception(error)))  # fmt: skip
     seconds["first_call"] = time.perf_counter() - started
 
@@ -51,21 +65,54 @@ def check(case: Case, backend: Opened) -> CaseRecord:
     if verdict.outcome in ("differs", "inconclusive"):
         repeat = repeat_command(case.id, backend.name, backend.device)
         held_to = expected(t, backend, arithmetic)
-        card = failure_card(case, t, verdict, tensors(result), held_to, named, repeat)
-    return record(case, backend, verdict.outcome, verdict.reason, t.version, seconds,
+        card = failure_card(case, t, verdict, tensors(result), held_to, named, version, repeat)
+    return record(case, backend, verdict.outcome, verdict.reason, version, seconds,
                   ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
 
 
-def answer(inputs: Inputs, version: str, adapter: Backend) -> tuple[Result, str, str]:
+def answer(inputs: AnyInputs, version: str, adapter: Backend) -> tuple[Result, str, str]:
     """One run of a backend: its result, what ran, and the arithmetic that it declares.
 
     Raises whatever the backend raises; ``TypeError`` for a result that is none, and
     ``RuntimeError`` where the backend changed the arrays that it was given.
     """
-    result = adapter.run(inputs)
+    result = run(inputs, adapter)
     if digest(inputs) != version:
         raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
     return checked(result), str(adapter.ran(inputs)), adapter.dialect.arithmetic[inputs.dtype]
+
+
+def run(inputs: AnyInputs, adapter: Backend) -> Result:
+    """What the backend makes of ``inputs``, of whatever kind they are."""
+    match inputs:
+        case Inputs():
+            return adapter.run(inputs)
+        case NetworkInputs():
+            return adapter.run_network(inputs)
+        case TrainingInputs():
+            return adapter.train(inputs)
+
+
+def declared(inputs: AnyInputs, dialect: Dialect) -> AnyInputs:
+    """``inputs`` with the training that the dialect declares, to which the backend is held.
+
+    Where a framework has one bias for b_ih + b_hh, that moves once a step, and not twice: b_hh stays.
+    """
+    if not isinstance(inputs, TrainingInputs):
+        return inputs
+    optimiser, clip = inputs.optimiser, inputs.clip
+    if isinstance(optimiser, Adam):
+        optimiser = replace(optimiser, placement=dialect.adam_epsilon)
+    if clip:
+        clip = replace(clip, epsilon=dialect.clip_epsilon)
+    fixed = [
+        name
+        for k, layer in enumerate(inputs.network)
+        if isinstance(layer, Recurrent | Decoder) and dialect.cells[layer.spec.cell].biases == 1
+        for name in named(inputs.params[k], f"params[{k}]")
+        if name.endswith(".b_hh")
+    ]
+    return replace(inputs, optimiser=optimiser, clip=clip, fixed=tuple(fixed))
 
 
 def checked(result: object) -> Result:
@@ -73,13 +120,12 @@ def checked(result: object) -> Result:
     if not isinstance(result, Result):
         raise TypeError(f"fetch returned {type(result).__name__}, expected backends.Result")
     tensors(result)
-    return result._replace(dtypes=dict(result.dtypes))
+    return Result(tensors(result), dict(result.dtypes))
 
 
 def tensors(result: Result) -> dict[str, Array]:
     """The tensors that came back, by name, as float64."""
-    named = {"y": result.y, "h_n": result.h_n, "c_n": result.c_n}
-    return {name: np.asarray(a, np.float64) for name, a in named.items() if a is not None}
+    return {name: np.asarray(a, np.float64) for name, a in result.tensors.items()}
 
 
 def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
@@ -95,11 +141,13 @@ def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
 
 def expected(t: Truth, backend: Opened, arithmetic: str) -> Mapping[str, Expected]:
     """Truth and radius in ``arithmetic``, as the backend's dialect declares its raw results."""
-    spec, lengths, dialect = t.inputs.spec, t.inputs.lengths, backend.adapter.dialect
+    inputs, dialect = t.inputs, backend.adapter.dialect
     radii = t.radii(arithmetic)
 
     def move(name: str, a: Array, *, padding: bool = True) -> Array:
-        return as_declared(dialect, spec, lengths, a, padding=padding) if name == "y" else a
+        if name != "y" or not isinstance(inputs, Inputs):
+            return a
+        return as_declared(dialect, inputs.spec, inputs.lengths, a, padding=padding)
 
     return {
         name: Expected(
@@ -125,6 +173,8 @@ def fingerprint(
     for name, a in ARITHMETICS.items():
         if a.u_out < u_store:
             continue
+        if a.u_store > u_store and isinstance(t.inputs, TrainingInputs):
+            continue  # fifty steps in 16 bits say nothing, and take long
         v = verdict if name == declared else hold(result, t, backend, name)
         if v.outcome == "agrees":
             return name
@@ -132,7 +182,7 @@ def fingerprint(
 
 
 def record(
-    case: Case,
+    case: AnyCase,
     backend: Opened,
     outcome: Outcome,
     reason: str,

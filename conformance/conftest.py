@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases import DTYPES, Case, by_id, default_cases, full_cases
+from conformance.cases import DTYPES, AnyCase, by_id, default_cases, full_cases
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
 from conformance.options import add_options, only_asks, open_backends, runs_folder
@@ -15,7 +15,7 @@ from conformance.recorder import RECORDER, Recorder, id_of
 
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
-CASES: pytest.StashKey[list[Case]] = pytest.StashKey()
+CASES: pytest.StashKey[list[AnyCase]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,21 +42,23 @@ def pytest_configure(config: pytest.Config) -> None:
         cases = select(config, every)
     except (BadKnownFile, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
-    opened = open_backends(config)
+    chosen = config.getoption("--full") or config.getoption("--case")
+    opened = open_backends(config, everything=bool(chosen))
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
     if (
         getattr(config.option, "maxworkerrestart", "") is None
     ):  # a crash costs its own case, however many there are
         config.option.maxworkerrestart = str(len(opened) * len(cases))
     if not hasattr(config, "workerinput") and not config.option.collectonly:
-        recorder = Recorder(opened, known, len(every), runs_folder(config))
+        totals = {o.name: sum(o.takes(case.id) for case in every) for o in opened}
+        recorder = Recorder(opened, known, totals, runs_folder(config))
         config.pluginmanager.register(recorder, RECORDER)
 
 
-def select(config: pytest.Config, cases: list[Case]) -> list[Case]:
+def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
     """Those of ``cases`` that --case and --dtype choose; raises ``ValueError`` for none."""
     if patterns := config.getoption("--case"):
-        chosen: dict[str, Case] = {}
+        chosen: dict[str, AnyCase] = {}
         for pattern in patterns:
             found = [c for c in cases if fnmatchcase(c.id, pattern)]
             if not found and any(sign in pattern for sign in "*?["):
@@ -73,7 +75,9 @@ def select(config: pytest.Config, cases: list[Case]) -> list[Case]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
-    pairs = [(opened, case) for opened in stash[OPENED] for case in stash[CASES]]
+    pairs = [
+        (opened, case) for opened in stash[OPENED] for case in stash[CASES] if opened.takes(case.id)
+    ]
     ids = [id_of(case, opened) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 

@@ -1,7 +1,7 @@
-"""Make default_cases.txt: rows that cover every feasible triple of values on every backend.
+"""Make the covering arrays: rows with every feasible triple, or pair, of values on every backend.
 
-Greedy, and deterministic: a row starts from the first triple not yet covered and takes, axis by
-axis, the value that covers most. What counts is a triple *on a backend*: a row that one framework
+Greedy, and deterministic: a row starts from the first combination not yet covered and takes, axis by
+axis, the value that covers most. What counts is a combination *on a backend*: a row that one framework
 cannot run covers nothing there. tests/test_cases.py checks the result without this code.
 
     python -m conformance.covering
@@ -16,10 +16,13 @@ from pathlib import Path
 
 from backends import BACKENDS, Dialect
 from backends.dialects import unsupported
-from conformance.cases import AXES, CELLS, SIZES, Row, feasible
+from conformance import cases
+from conformance.cases.axes import AXES, CELLS, SIZES, Row, feasible
 from reference import Spec
 
-STRENGTH = 3
+ARRAYS = {"default_cases.txt": 3, "gradient_cases.txt": 2}
+"""The files, and how many axes' values are combined in each."""
+
 TRIES = 20
 """Orders of filling in the axes that are tried for every row."""
 
@@ -40,9 +43,9 @@ def runs_on(dialect: Dialect, row: Row) -> bool:
     return unsupported(dialect, spec, row.get("dtype", "float64"), lengths) is None
 
 
-def combinations(row: Row) -> set[Values]:
-    """Every triple of values in ``row``."""
-    return {frozenset(c) for c in itertools.combinations(row.items(), STRENGTH)}
+def combinations(row: Row, strength: int) -> set[Values]:
+    """Every pair, or triple, of values in ``row``."""
+    return {frozenset(c) for c in itertools.combinations(row.items(), strength)}
 
 
 def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]) -> Row:
@@ -61,10 +64,10 @@ def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, 
     return {}
 
 
-def feasible_triples(runs: Runs) -> set[Values]:
-    """Every triple that some whole row that ``runs`` holds."""
+def feasible_combinations(runs: Runs, strength: int) -> set[Values]:
+    """Every combination that some whole row that ``runs`` holds."""
     found = set()
-    for axes in itertools.combinations(AXES, STRENGTH):
+    for axes in itertools.combinations(AXES, strength):
         rest = [axis for axis in AXES if axis not in axes]
         for values in itertools.product(*(AXES[axis] for axis in axes)):
             row = dict(zip(axes, values, strict=True))
@@ -73,16 +76,17 @@ def feasible_triples(runs: Runs) -> set[Values]:
     return found
 
 
-def covering_array(dialects: list[Dialect]) -> list[Row]:
-    """Rows that together hold, for every dialect, every triple of a row that it runs."""
+def covering_array(dialects: list[Dialect], strength: int) -> list[Row]:
+    """Rows that together hold, for every dialect, every combination of a row that it runs."""
     rng = random.Random(0)
     every: list[Runs] = [lambda row, d=d: runs_on(d, row) for d in dialects]  # type: ignore[misc]
-    left = [feasible_triples(runs) for runs in every]
+    left = [feasible_combinations(runs, strength) for runs in every]
 
     def gain(row: Row, axis: str) -> int:
-        """How many missing triples that hold ``axis`` the row would add, over all dialects."""
+        """How many missing combinations that hold ``axis`` the row would add, over all dialects."""
         others = [item for item in row.items() if item[0] != axis]
-        new = [frozenset((*c, (axis, row[axis]))) for c in itertools.combinations(others, 2)]
+        new = [frozenset((*c, (axis, row[axis])))
+               for c in itertools.combinations(others, strength - 1)]  # fmt: skip
         return sum(c in missing for c in new
                    for missing, runs in zip(left, every, strict=True) if runs(row))  # fmt: skip
 
@@ -95,23 +99,23 @@ def covering_array(dialects: list[Dialect]) -> list[Row]:
             axes = [axis for axis in AXES if axis not in seed]
             rng.shuffle(axes)
             row = fill(seed, axes, every[fullest], gain)
-            held = combinations(row)
+            held = combinations(row, strength)
             score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
                         if runs(row))  # fmt: skip
             best = max(best, (score, row), key=lambda b: b[0])
         rows.append(best[1])
-        held = combinations(best[1])
+        held = combinations(best[1], strength)
         for missing, runs in zip(left, every, strict=True):
             if runs(best[1]):
                 missing.difference_update(held)
-        print(f"\r{len(rows)} rows, {sum(map(len, left))} triples left ", end="", flush=True)
+        print(f"\r{len(rows)} rows, {sum(map(len, left))} combinations left ", end="", flush=True)
     print()
     return rows
 
 
 if __name__ == "__main__":
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
-    lines = sorted(
-        "/".join(row[axis] for axis in AXES) for row in covering_array([*distinct.values()])
-    )
-    (Path(__file__).parent / "default_cases.txt").write_text("\n".join(lines) + "\n", "utf-8")
+    for file, strength in ARRAYS.items():
+        found = covering_array([*distinct.values()], strength)
+        lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
+        (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Opened:
     name: str
     device: str
     adapter: Backend
+    left_out: tuple[str, ...] = ()
+    """Patterns of cases that are not for it in this session (``backends.Entry``)."""
+
+    def takes(self, case_id: str) -> bool:
+        """Whether the case is for this backend in this session."""
+        return not any(fnmatchcase(case_id, pattern) for pattern in self.left_out)
 
     @property
     def version(self) -> str:
@@ -40,6 +47,7 @@ class Opened:
             suite_version=_suite_version(),
             suite_commit=suite_commit(),
             backend=self.name,
+            left_out=list(self.left_out),
             backend_version=self.version,
             device=self.device,
             command=_command(),

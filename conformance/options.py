@@ -29,8 +29,8 @@ def backend_names(given: Iterable[str], framework: str | None) -> list[str]:
     return list(dict.fromkeys([*given, *of_framework]))
 
 
-def open_backends(config: pytest.Config) -> list[Opened]:
-    """Every backend asked for, open on its device.
+def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Opened]:
+    """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
 
     Raises ``pytest.UsageError`` for none, or for any that is not there.
     """
@@ -42,7 +42,11 @@ def open_backends(config: pytest.Config) -> list[Opened]:
         )
     device = config.getoption("--device")
     try:
-        opened = [Opened(name, device, find(name)(device)) for name in names]
+        opened = [
+            Opened(name, device, find(name)(device),
+                   BACKENDS[name].left_out if name in BACKENDS and not everything else ())
+            for name in names
+        ]  # fmt: skip
         for backend in opened:
             _ = backend.version  # so that a name of no package is refused now
     except (BackendNotFound, DeviceNotFound, metadata.PackageNotFoundError) as error:

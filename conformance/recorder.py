@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from conformance.cases import Case, by_id
+from conformance.cases import AnyCase, by_id
 from conformance.check import record
 from conformance.draw import digest, draw
 from conformance.known import Known, stale
@@ -35,7 +35,7 @@ SEPARATOR = "@"
 """Between case, backend and device in a test's id; none of them has one when it is quoted."""
 
 
-def id_of(case: Case, backend: Opened) -> str:
+def id_of(case: AnyCase, backend: Opened) -> str:
     """The id of the test of ``case`` on ``backend``, in ASCII."""
     return SEPARATOR.join((case.id, quote(backend.name), backend.device))
 
@@ -43,13 +43,15 @@ def id_of(case: Case, backend: Opened) -> str:
 class Recorder:
     """Writes one run file for every backend of the session, and decides its exit code.
 
-    ``total`` is how many cases each backend has when none is left out.
+    ``totals`` is how many cases each backend has when no option leaves one out.
     """
 
-    def __init__(self, opened: list[Opened], known: list[Known], total: int, folder: Path) -> None:
+    def __init__(
+        self, opened: list[Opened], known: list[Known], totals: dict[str, int], folder: Path
+    ) -> None:
         self.opened = {o.name: o for o in opened}
         self.known = known
-        self.total = total
+        self.totals = totals
         self.folder = folder
         self.selected: set[str] = set()
         self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
@@ -101,7 +103,7 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Finish the run files; of an interrupted session they stay without a footer."""
         everything = [r for records in self.records.values() for r in records.values()]
-        narrowed = len(self.selected) < len(self.opened) * self.total
+        narrowed = len(self.selected) < sum(self.totals.values())
         self.stale = stale(self.known, everything, narrowed=narrowed)
         if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
             return
@@ -127,7 +129,7 @@ class Recorder:
                 counts=dict(counts),
                 measurements=0,
                 selected=selected,
-                deselected=max(0, self.total - selected),
+                deselected=max(0, self.totals[name] - selected),
                 stale_known=mine,
                 exit_code=code,
             )

@@ -18,26 +18,25 @@ import numpy as np
 
 import reference
 from backends import Inputs
+from conformance.agreement import Expected
 from conformance.draw import digest
-from reference import Array, Weights, run
-from reference.rounding import ARITHMETICS, Lift, Radius, radii
+from conformance.evaluate import AnyInputs, Tensors, evaluate, exact
+from reference import Array
+from reference.rounding import ARITHMETICS, Radius, radii
 
 CACHE = Path(".cache/truth")
 BYTES_AT_ONCE = 2**28
 """Samples share a broadcast call as long as their largest array stays below this."""
-
-Tensors = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class Truth:
     """What a case's outputs are, which of their elements are exact, and how far others may be off.
 
-    ``exact`` marks the elements that no arithmetic may change: outputs in the padding, and the
-    states of rows of length 0.
+    ``exact`` marks the elements that no arithmetic may change (``evaluate.py``).
     """
 
-    inputs: Inputs
+    inputs: AnyInputs
     version: str
     values: Tensors
     exact: dict[str, Array]
@@ -47,11 +46,11 @@ class Truth:
 
         def compute() -> Tensors:
             found = radii(
-                lambda lift: list(outputs(self.inputs, lift).values()),
+                lambda lift: list(evaluate(self.inputs, lift).values()),
                 list(self.values.values()),
                 ARITHMETICS[arithmetic],
                 seed=list(bytes.fromhex(self.version)),
-                at_once=_at_once(self.inputs),
+                at_once=_at_once(self.inputs, self.values),
             )
             sigmas = dict(zip(self.values, (r.sigma for r in found), strict=True))
             return {**sigmas, "freedom": np.array([r.freedom for r in found])}
@@ -60,50 +59,26 @@ class Truth:
         freedom = dict(zip(self.values, stored["freedom"], strict=True))
         return {name: Radius(stored[name], float(freedom[name])) for name in self.values}
 
+    def expected(self, arithmetic: str) -> dict[str, Expected]:
+        """Every tensor with its radius in that arithmetic and its exact elements."""
+        radii = self.radii(arithmetic)
+        return {k: Expected(v, radii[k], self.exact[k]) for k, v in self.values.items()}
 
-def truth(inputs: Inputs) -> Truth:
+
+def truth(inputs: AnyInputs) -> Truth:
     """The specification's float64 answer to ``inputs``."""
     version = digest(inputs)
-    values = _cached(version, lambda: outputs(inputs, lambda a: a))
-    return Truth(inputs, version, values, _exact(inputs, values))
+    values = _cached(version, lambda: evaluate(inputs, lambda a: a))
+    return Truth(inputs, version, values, exact(inputs, values))
 
 
-def outputs(inputs: Inputs, lift: Lift) -> Tensors:
-    """The specification's output tensors by name, run on arrays made with ``lift``."""
-
-    def lifted(a: Array | None) -> Array | None:
-        return None if a is None else lift(a)
-
-    params = tuple(
-        tuple(Weights(lift(w.W_ih), lift(w.W_hh), lifted(w.b_ih), lifted(w.b_hh)) for w in layer)
-        for layer in inputs.params
-    )
-    found = run(
-        inputs.spec,
-        params,
-        lift(inputs.x),
-        h0=lifted(inputs.h0),
-        c0=lifted(inputs.c0),
-        lengths=inputs.lengths,
-    )
-    return {name: a for name, a in found._asdict().items() if a is not None}
-
-
-def _exact(inputs: Inputs, values: Tensors) -> dict[str, Array]:
-    exact: dict[str, Array] = {name: np.zeros(a.shape, bool) for name, a in values.items()}
-    if inputs.lengths is not None:
-        y = exact["y"] if inputs.spec.batch_first else np.swapaxes(exact["y"], 0, 1)
-        y[np.arange(y.shape[1]) >= inputs.lengths[:, None]] = True
-        for name in exact.keys() - {"y"}:
-            exact[name][:, inputs.lengths == 0] = True
-    return exact
-
-
-def _at_once(inputs: Inputs) -> int:
+def _at_once(inputs: AnyInputs, values: Tensors) -> int:
     """How many samples fit into one broadcast call."""
-    spec = inputs.spec
-    width = max(spec.num_gates * spec.hidden_size, spec.input_size)
-    widest = 8 * inputs.x.size // inputs.x.shape[-1] * width
+    widest = 8 * max(a.size for a in values.values())
+    if isinstance(inputs, Inputs):
+        spec = inputs.spec
+        width = max(spec.num_gates * spec.hidden_size, spec.input_size)
+        widest = max(widest, 8 * inputs.x.size // inputs.x.shape[-1] * width)
     return int(max(1, min(64, BYTES_AT_ONCE // widest)))
 
 

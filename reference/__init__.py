@@ -1,9 +1,10 @@
 """The specification of recurrent networks, in NumPy.
 
 ``spec`` says what a network is, ``cells`` holds the equations, ``rnn`` runs them over time,
-directions and layers, ``rounding`` says how far a correct implementation may be off.
+directions and layers, ``bptt`` takes their gradients, ``rounding`` says how far a correct implementation may be off.
 """
 
+from reference.bptt import Gradients, vjp
 from reference.rnn import Output, run
 from reference.spec import GATES, STATES, Array, Params, Spec, Weights, weight_shapes
 
@@ -11,10 +12,12 @@ __all__ = [
     "GATES",
     "STATES",
     "Array",
+    "Gradients",
     "Output",
     "Params",
     "Spec",
     "Weights",
     "run",
+    "vjp",
     "weight_shapes",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from reference.spec import STATES, Array, Params, Spec, Weights, weight_shapes
@@ -18,9 +20,9 @@ def check_arguments(
 ) -> None:
     """Raise ``ValueError`` for the first argument of ``run`` that does not fit ``spec``."""
     if not isinstance(spec, Spec):
-        raise ValueError(f"spec: {_kind(spec)} given, expected a Spec")
+        raise ValueError(f"spec: {kind_of(spec)} given, expected a Spec")
     layout = "(..., B, T, I)" if spec.batch_first else "(..., T, B, I)"
-    _check_float("x", x)
+    check_float("x", x)
     if x.ndim < 3 or x.shape[-1] != spec.input_size:
         raise ValueError(
             f"x: shape {x.shape} given, expected {layout} with I = input_size = {spec.input_size}"
@@ -28,7 +30,7 @@ def check_arguments(
     batch, steps = x.shape[-3:-1] if spec.batch_first else (x.shape[-2], x.shape[-3])
     if batch < 1 or steps < 1:
         raise ValueError(f"x: shape {x.shape} given, expected {layout} with B and T at least 1")
-    _check_params(spec, params, x)
+    check_params(spec, params, x)
 
     rows = spec.num_layers * spec.num_directions
     for name, state in (("h0", h0), ("c0", c0)):
@@ -36,18 +38,39 @@ def check_arguments(
             continue
         if name[0] not in STATES[spec.cell]:
             raise ValueError(f"{name}: given, but a {spec.cell} cell has no state c; leave it out")
-        _check_array(name, state, "(..., L·D, B, H)", (rows, batch, spec.hidden_size), x)
+        check_array(name, state, "(..., L·D, B, H)", (rows, batch, spec.hidden_size), x)
 
     if lengths is not None:
-        _check_lengths(lengths, batch, steps)
-    _check_input_is_finite(spec, x, lengths)
+        check_lengths(lengths, batch, steps)
+    check_input_is_finite(x, lengths, batch_first=spec.batch_first)
     _check_leading_axes(spec, params, x, h0=h0, c0=c0)
 
 
-def _check_params(spec: Spec, params: Params, x: Array) -> None:
+def check_incoming(output: Any, incoming: Any) -> None:
+    """Raise ``ValueError`` unless ``incoming`` has a finite gradient for every part of ``output``."""
+    if type(incoming) is not type(output):
+        raise ValueError(
+            f"incoming: {kind_of(incoming)} given, expected {kind_of(output)} of gradients"
+        )
+    for name, value, d in zip(output._fields, output, incoming, strict=True):
+        where = f"incoming.{name}"
+        if (value is None) != (d is None):
+            given, expected = ("None", "one") if d is None else ("a gradient", "None")
+            raise ValueError(f"{where}: {given} given, expected {expected}, as in the output")
+        if value is None:
+            continue
+        check_array(where, d, "that of the output", value.shape[-3:], value)
+        if is_plain_array(value) and d.shape != value.shape:
+            raise ValueError(
+                f"{where}: shape {d.shape} given, expected {value.shape}, the output's"
+            )
+
+
+def check_params(spec: Spec, params: Params, x: Array) -> None:
+    """Raise ``ValueError`` unless ``params`` has one ``Weights`` for every layer and direction."""
     if not _is_plain_tuple(params):
         raise ValueError(
-            f"params: {_kind(params)} given, expected a tuple with one tuple for every layer"
+            f"params: {kind_of(params)} given, expected a tuple with one tuple for every layer"
         )
     if len(params) != spec.num_layers:
         raise ValueError(
@@ -56,7 +79,7 @@ def _check_params(spec: Spec, params: Params, x: Array) -> None:
     for layer, by_direction in enumerate(params):
         if not _is_plain_tuple(by_direction):
             raise ValueError(
-                f"params[{layer}]: {_kind(by_direction)} given, expected a tuple with one Weights "
+                f"params[{layer}]: {kind_of(by_direction)} given, expected a tuple with one Weights "
                 "for every direction"
             )
         if len(by_direction) != spec.num_directions:
@@ -67,7 +90,7 @@ def _check_params(spec: Spec, params: Params, x: Array) -> None:
         for direction, weights in enumerate(by_direction):
             if not isinstance(weights, Weights):
                 raise ValueError(
-                    f"params[{layer}][{direction}]: {_kind(weights)} given, expected Weights"
+                    f"params[{layer}][{direction}]: {kind_of(weights)} given, expected Weights"
                 )
             for name, shape in weight_shapes(spec, layer).items():
                 where = f"params[{layer}][{direction}].{name}"
@@ -82,21 +105,26 @@ def _check_weight(where: str, value: Array | None, shape: tuple[int, ...] | None
     if value is None:
         raise ValueError(f"{where}: None given, expected shape {shape}")
     meaning = "(..., G·H)" if len(shape) == 1 else "(..., G·H, I or H)"
-    _check_array(where, value, meaning, shape, x)
+    check_array(where, value, meaning, shape, x)
 
 
-def _check_array(
-    where: str, value: Array, meaning: str, shape: tuple[int, ...], like: Array
+def check_array(
+    where: str,
+    value: Array,
+    meaning: str,
+    shape: tuple[int, ...],
+    like: Array,
+    of: str = "x",
 ) -> None:
-    """Shape up to leading axes, the dtype of ``like``, and no NaN or infinity."""
-    _check_float(where, value)
+    """Shape up to leading axes, the dtype of ``like``, called ``of``, and no NaN or infinity."""
+    check_float(where, value)
     if value.shape[-len(shape) :] != shape:
         raise ValueError(
             f"{where}: shape {value.shape} given, expected {meaning} with the last axes {shape}"
         )
     if value.dtype != like.dtype:
         raise ValueError(
-            f"{where}: dtype {value.dtype} given, expected that of x, {like.dtype}; cast one of them"
+            f"{where}: dtype {value.dtype} given, expected that of {of}, {like.dtype}; cast one of them"
         )
     finite = np.isfinite(value)
     if not finite.all():
@@ -104,38 +132,39 @@ def _check_array(
         raise ValueError(f"{where}: {value[index]} at {index} given, expected finite numbers")
 
 
-def _check_float(where: str, value: Array) -> None:
+def check_float(where: str, value: Array) -> None:
     """A plain array, or a type that stands in for one (reference/rounding.py), of floats."""
     stands_in = isinstance(value, np.lib.mixins.NDArrayOperatorsMixin)
-    if not (stands_in or _is_plain_array(value)):
-        raise ValueError(f"{where}: {_kind(value)} given, expected a plain NumPy array")
+    if not (stands_in or is_plain_array(value)):
+        raise ValueError(f"{where}: {kind_of(value)} given, expected a plain NumPy array")
     if not np.issubdtype(value.dtype, np.floating):
         raise ValueError(f"{where}: dtype {value.dtype} given, expected a floating-point one")
 
 
-def _check_lengths(lengths: Array, batch: int, steps: int) -> None:
-    if not _is_plain_array(lengths):
-        raise ValueError(f"lengths: {_kind(lengths)} given, expected a plain NumPy array")
+def check_lengths(lengths: Array, batch: int, steps: int, name: str = "lengths") -> None:
+    """Raise ``ValueError`` unless ``lengths`` holds ``batch`` integers in 0 … ``steps``."""
+    if not is_plain_array(lengths):
+        raise ValueError(f"{name}: {kind_of(lengths)} given, expected a plain NumPy array")
     if lengths.dtype.kind not in "iu":
-        raise ValueError(f"lengths: dtype {lengths.dtype} given, expected integers")
+        raise ValueError(f"{name}: dtype {lengths.dtype} given, expected integers")
     if lengths.shape != (batch,):
-        raise ValueError(f"lengths: shape {lengths.shape} given, expected (B,) = ({batch},)")
+        raise ValueError(f"{name}: shape {lengths.shape} given, expected (B,) = ({batch},)")
     outside = (lengths < 0) | (lengths > steps)
     if outside.any():
         row = int(np.argmax(outside))
-        raise ValueError(f"lengths: {lengths[row]} at row {row} given, expected 0 … T = {steps}")
+        raise ValueError(f"{name}: {lengths[row]} at row {row} given, expected 0 … T = {steps}")
 
 
-def _check_input_is_finite(spec: Spec, x: Array, lengths: Array | None) -> None:
+def check_input_is_finite(x: Array, lengths: Array | None, *, batch_first: bool = True) -> None:
     """NaN is welcome in the padding, which is never read, and nowhere else."""
     finite = np.isfinite(x)
     if finite.all():
         return
     bad = ~finite
     if lengths is not None:
-        steps = x.shape[-2] if spec.batch_first else x.shape[-3]
+        steps = x.shape[-2] if batch_first else x.shape[-3]
         valid = (np.arange(steps) < lengths[:, None])[..., None]  # (B, T, 1)
-        bad &= valid if spec.batch_first else np.swapaxes(valid, 0, 1)
+        bad &= valid if batch_first else np.swapaxes(valid, 0, 1)
     if bad.any():
         index = tuple(int(i) for i in np.argwhere(bad)[0])
         raise ValueError(
@@ -163,7 +192,7 @@ def _check_leading_axes(
             raise ValueError(
                 f"{where}: leading axes {leading} given, expected the {largest} of x, or none"
             ) from None
-        if both != largest:
+        if both != largest and is_plain_array(x):  # samples of a RoundingArray align by themselves
             raise ValueError(
                 f"{where}: leading axes {leading} given, but x has {largest}; x carries all leading "
                 "axes: broadcast it"
@@ -175,10 +204,11 @@ def _is_plain_tuple(value: object) -> bool:
     return isinstance(value, tuple) and not isinstance(value, Weights)
 
 
-def _is_plain_array(value: object) -> bool:
+def is_plain_array(value: object) -> bool:
     """An array, but not a masked one, whose mask would be ignored."""
     return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """The name of its type."""
     return type(value).__name__

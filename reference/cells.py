@@ -1,15 +1,18 @@
-"""One time step of each cell: the equations.
+"""One time step of each cell: the equations, and their gradients.
 
-Every step takes the input ``x (..., B, I)`` and the state it starts from, each part
-``(..., B, H)``, and returns the new state, h first. Gate blocks stand in the order of ``GATES``;
-⊙ is the elementwise product and σ(a) = 1 / (1 + e⁻ᵃ).
+A step takes the input ``x (..., B, I)`` and the state it starts from, each part ``(..., B, H)``, and
+returns the new state, h first, and what its gradient needs. Gate blocks stand in the order of
+``GATES``; ⊙ is the elementwise product and σ(a) = 1 / (1 + e⁻ᵃ).
+
+The gradient of a step takes d_next, the loss's gradient by the new state. It returns a ``StepGradient``;
+what belongs to the input and the weights follows from that for all steps at once (``bptt.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import singledispatch
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -49,17 +52,46 @@ def gates(a: Array, count: int) -> list[Array]:
     return [a[..., k * size : (k + 1) * size] for k in range(count)]
 
 
-def vanilla(spec: Spec, w: Weights, x: Array, state: State) -> State:
+class StepGradient(NamedTuple):
+    """The loss's gradients by what one step adds up and by the state that it started from.
+
+    ``input (..., B, G·H)`` is that of W_ih x + b_ih, ``recurrent (..., B, G·H)`` that of the products
+    with W_hh, and b_hh; ``state`` is that of every part of the old state.
+    """
+
+    input: Array
+    recurrent: Array
+    state: State
+
+
+def vanilla(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
     """The simple recurrent cell (Elman, Finding structure in time, 1990).
 
     h' = act(W_ih x + b_ih + W_hh h + b_hh),   act = tanh or relu
     """
     (h,) = state
     act = ACTIVATIONS[spec.activation]
-    return (act(affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh)),)
+    h_next = act(affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh))
+    return (h_next,), (h_next,)
 
 
-def gru(spec: Spec, w: Weights, x: Array, state: State) -> State:
+def vanilla_gradient(
+    spec: Spec, w: Weights, state: State, saved: State, d_next: State
+) -> StepGradient:
+    """Of the pre-activation a, and of the old state.
+
+    da = dh' ⊙ act'(a),   tanh'(a) = 1 − h'²,   relu'(a) = 1 where h' > 0, else 0
+    dh = W_hhᵀ da
+    """
+    (h_next,), (dh_next,) = saved, d_next
+    if spec.activation == "tanh":
+        da = dh_next * (1 - h_next * h_next)
+    else:
+        da = np.where(h_next > 0, dh_next, 0)
+    return StepGradient(da, da, (da @ w.W_hh,))
+
+
+def gru(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
     """The gated recurrent unit (Cho et al., arXiv:1406.1078); blocks r, z, n.
 
     r  = σ(W_r x + b_ih,r + U_r h + b_hh,r)
@@ -71,19 +103,46 @@ def gru(spec: Spec, w: Weights, x: Array, state: State) -> State:
     (h,) = state
     x_r, x_z, x_n = gates(affine(x, w.W_ih, w.b_ih), 3)
     if spec.reset == "after":
-        h_r, h_z, h_n = gates(affine(h, w.W_hh, w.b_hh), 3)
+        h_r, h_z, v = gates(affine(h, w.W_hh, w.b_hh), 3)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-        n = np.tanh(x_n + r * h_n)
+        n = np.tanh(x_n + r * v)
     else:
         cut = 2 * spec.hidden_size
         b_rz, b_n = (None, None) if w.b_hh is None else (w.b_hh[..., :cut], w.b_hh[..., cut:])
         h_r, h_z = gates(affine(h, w.W_hh[..., :cut, :], b_rz), 2)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
-        n = np.tanh(x_n + affine(r * h, w.W_hh[..., cut:, :], b_n))
-    return ((1 - z) * n + z * h,)
+        v = r * h
+        n = np.tanh(x_n + affine(v, w.W_hh[..., cut:, :], b_n))
+    return ((1 - z) * n + z * h,), (r, z, n, v)
 
 
-def lstm(spec: Spec, w: Weights, x: Array, state: State) -> State:
+def gru_gradient(spec: Spec, w: Weights, state: State, saved: State, d_next: State) -> StepGradient:
+    """Of the three pre-activations, and of the old state; v = U_n h + b_hh,n after, r ⊙ h before.
+
+    da_n = dh' ⊙ (1 − z) ⊙ (1 − n²)
+    da_z = dh' ⊙ (h − n) ⊙ z ⊙ (1 − z)
+    da_r = dr ⊙ r ⊙ (1 − r)
+    after    dv = r ⊙ da_n,   dr = v ⊙ da_n,   dh = z ⊙ dh' + W_hhᵀ [da_r, da_z, dv]
+    before   dv = U_nᵀ da_n,  dr = h ⊙ dv,     dh = z ⊙ dh' + r ⊙ dv + W_hh,rzᵀ [da_r, da_z]
+    """
+    (h,), (r, z, n, v), (dh_next,) = state, saved, d_next
+    da_n = dh_next * (1 - z) * (1 - n * n)
+    da_z = dh_next * (h - n) * (z * (1 - z))
+    dh = dh_next * z
+    if spec.reset == "after":
+        da_r = da_n * v * (r * (1 - r))
+        recurrent = np.concatenate([da_r, da_z, da_n * r], axis=-1)
+        inputs = np.concatenate([da_r, da_z, da_n], axis=-1)
+        return StepGradient(inputs, recurrent, (dh + recurrent @ w.W_hh,))
+    cut = 2 * spec.hidden_size
+    dv = da_n @ w.W_hh[..., cut:, :]
+    da_r = dv * h * (r * (1 - r))
+    da_rz = np.concatenate([da_r, da_z], axis=-1)
+    both = np.concatenate([da_rz, da_n], axis=-1)
+    return StepGradient(both, both, (dh + dv * r + da_rz @ w.W_hh[..., :cut, :],))
+
+
+def lstm(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
     """Long short-term memory with a forget gate (Gers et al., 2000); blocks i, f, g, o.
 
     a  = W_ih x + b_ih + W_hh h + b_hh
@@ -95,12 +154,43 @@ def lstm(spec: Spec, w: Weights, x: Array, state: State) -> State:
     a_i, a_f, a_g, a_o = gates(a, 4)
     if spec.forget_bias:
         a_f = a_f + spec.forget_bias
-    c_next = sigmoid(a_f) * c + sigmoid(a_i) * np.tanh(a_g)
-    return sigmoid(a_o) * np.tanh(c_next), c_next
+    i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
+    c_next = f * c + i * g
+    m = np.tanh(c_next)
+    return (o * m, c_next), (i, f, g, o, m)
 
 
-STEP: dict[str, Callable[[Spec, Weights, Array, State], State]] = {
-    "vanilla": vanilla,
-    "gru": gru,
-    "lstm": lstm,
+def lstm_gradient(
+    spec: Spec, w: Weights, state: State, saved: State, d_next: State
+) -> StepGradient:
+    """Of the four pre-activations, and of the old state, with m = tanh(c').
+
+    dc'' = dc' + dh' ⊙ o ⊙ (1 − m²)
+    da_i = dc'' ⊙ g ⊙ i ⊙ (1 − i)      da_g = dc'' ⊙ i ⊙ (1 − g²)
+    da_f = dc'' ⊙ c ⊙ f ⊙ (1 − f)      da_o = dh' ⊙ m ⊙ o ⊙ (1 − o)
+    dc   = dc'' ⊙ f                    dh   = W_hhᵀ da
+    """
+    (_, c), (i, f, g, o, m), (dh_next, dc_next) = state, saved, d_next
+    dc_next = dc_next + dh_next * o * (1 - m * m)
+    da = np.concatenate(
+        [
+            dc_next * g * (i * (1 - i)),
+            dc_next * c * (f * (1 - f)),
+            dc_next * i * (1 - g * g),
+            dh_next * m * (o * (1 - o)),
+        ],
+        axis=-1,
+    )
+    return StepGradient(da, da, (da @ w.W_hh, dc_next * f))
+
+
+Step: TypeAlias = Callable[[Spec, Weights, Array, State], tuple[State, State]]
+Gradient: TypeAlias = Callable[[Spec, Weights, State, State, State], StepGradient]
+
+STEP: dict[str, Step] = {"vanilla": vanilla, "gru": gru, "lstm": lstm}
+GRADIENT: dict[str, Gradient] = {
+    "vanilla": vanilla_gradient,
+    "gru": gru_gradient,
+    "lstm": lstm_gradient,
 }
+"""Of ``STEP``, cell by cell."""

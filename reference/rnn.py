@@ -9,6 +9,7 @@ states    h_n[layer · D + direction], and c_n likewise
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,46 +56,88 @@ def run(
     ``ValueError`` naming the argument, what was given and what was expected.
     """
     check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
-    xs = np.swapaxes(x, -2, -3) if spec.batch_first else x  # (..., T, B, I)
-    steps, batch = xs.shape[-3:-1]
-    valid = None
-    if lengths is not None:
-        valid = (np.arange(steps)[:, None] < lengths)[..., None]  # (T, B, 1)
-        xs = np.where(valid, xs, 0)
-
-    given = {"h": h0, "c": c0}
-    zero = np.zeros((batch, spec.hidden_size), x.dtype)
+    xs, valid = time_major(spec, x, lengths)
+    starts = initial_states(spec, x, h0, c0)
     final: list[State] = []
-    for weights_by_direction in params:
+    for layer in params:
         outputs = []
-        for w, reverse in zip(weights_by_direction, REVERSED[spec.direction], strict=True):
-            row = len(final)
-            start = tuple(
-                zero if (s := given[name]) is None else s[..., row, :, :]
-                for name in STATES[spec.cell]
-            )
-            ys, state = scan(spec, w, xs, start, valid, reverse=reverse)
-            outputs.append(ys)
-            final.append(state)
-        xs = outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+        for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
+            ys: dict[int, Array] = {}
+            end = starts(len(final))
+            for step in steps(spec, w, xs, end, valid, reverse=reverse):
+                ys[step.t], end = step.y, step.end  # what only gradients need is let go
+            outputs.append(in_order(ys))
+            final.append(end)
+        xs = side_by_side(outputs)
+    return collect(spec, xs, final)
 
-    y = np.swapaxes(xs, -2, -3) if spec.batch_first else xs
+
+def time_major(spec: Spec, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
+    """``x`` as ``(..., T, B, I)`` with 0 in the padding, and where it is valid ``(T, B, 1)``."""
+    xs = np.swapaxes(x, -2, -3) if spec.batch_first else x
+    if lengths is None:
+        return xs, None
+    valid = (np.arange(xs.shape[-3])[:, None] < lengths)[..., None]
+    return np.where(valid, xs, 0), valid
+
+
+def initial_states(
+    spec: Spec, x: Array, h0: Array | None, c0: Array | None
+) -> Callable[[int], State]:
+    """The state ``(..., B, H)`` from which each row of ``h_n`` starts; 0 where none is given."""
+    given = {"h": h0, "c": c0}
+    batch = x.shape[-3 if spec.batch_first else -2]
+    zero = np.zeros_like(x, shape=(*x.shape[:-3], batch, spec.hidden_size))
+
+    def start(row: int) -> State:
+        whole = (given[name] for name in STATES[spec.cell])
+        return tuple(
+            zero if s is None else np.where(np.True_, s[..., row, :, :], zero) for s in whole
+        )  # as many leading axes as x has
+
+    return start
+
+
+def in_order(by_step: Mapping[int, Array]) -> Array:
+    """The steps' arrays ``(..., B, N)``, in whatever order they were made, as ``(..., T, B, N)``."""
+    return np.stack([by_step[t] for t in range(len(by_step))], axis=-3)
+
+
+def side_by_side(outputs: Sequence[Array]) -> Array:
+    """The outputs of all directions as those of one layer, ``(..., T, B, D·H)``."""
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
+
+
+def collect(spec: Spec, ys: Array, final: Sequence[State]) -> Output:
+    """What a network returns, from the last layer's outputs and every row's final state."""
     h_n, *rest = (np.stack(part, axis=-3) for part in zip(*final, strict=True))
+    y = np.swapaxes(ys, -2, -3) if spec.batch_first else ys
     return Output(y, h_n, rest[0] if rest else None)
 
 
-def scan(
+class Step(NamedTuple):
+    """What one time step did, in the order in which the steps ran."""
+
+    t: int
+    y: Array
+    start: State
+    """The state that it started from."""
+    saved: State
+    """What its gradient needs (``cells.py``)."""
+    end: State
+
+
+def steps(
     spec: Spec, w: Weights, xs: Array, state: State, valid: Array | None, *, reverse: bool
-) -> tuple[Array, State]:
-    """One layer in one direction over ``xs (..., T, B, I)``: its outputs and its final state."""
-    step = STEP[spec.cell]
+) -> Iterator[Step]:
+    """One layer in one direction over ``xs (..., T, B, I)``, step by step."""
     order = range(xs.shape[-3])
-    ys = {}
     for t in reversed(order) if reverse else order:
-        new = step(spec, w, xs[..., t, :, :], state)
+        new, saved = STEP[spec.cell](spec, w, xs[..., t, :, :], state)
+        y, start = new[0], state
         if valid is None:
-            ys[t], state = new[0], new
+            state = new
         else:
-            ys[t] = np.where(valid[t], new[0], 0)
+            y = np.where(valid[t], y, 0)
             state = tuple(np.where(valid[t], n, s) for n, s in zip(new, state, strict=True))
-    return np.stack([ys[t] for t in order], axis=-3), state
+        yield Step(t, y, start, saved, state)

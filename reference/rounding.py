@@ -18,14 +18,17 @@ The max(p₂, v²) is for sums of one sign, whose partial sums are as large as t
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 
 from reference.cells import sigmoid
 from reference.spec import Array
+from reference.sums import outer, scatter, total
 
 K_ACT = 3.0
 """How many u_op an elementary function may be off; docs/calibration.md has the evidence."""
@@ -48,6 +51,8 @@ class Arithmetic:
     u_store: float
     k_act: float = K_ACT
     """How many u_op an elementary function may be off."""
+    u_sum: float = 0
+    """Of the accumulation of plain sums, where it is not that of matrix products."""
 
     @property
     def u_out(self) -> float:
@@ -62,20 +67,23 @@ ARITHMETICS: dict[str, Arithmetic] = {
         Arithmetic("float32", 0, 2**-24, 2**-24, 0),
         Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
         Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11),
+        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11),
         Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11),
         Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
+        Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
         Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),
     )
 }
-"""From the tightest to the loosest. float16 and bfloat16 accumulate in float32; the kernels that
-compute in the 16-bit type throughout have arithmetics of their own."""
+"""From the tightest to the loosest. float16 and bfloat16 accumulate in float32; the kernels that add
+up plain sums in the 16-bit type, or compute in it throughout, have arithmetics of their own."""
 
 _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
-_ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide}
-_ELEMENTARY = {np.tanh, np.exp}
+_ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt}
+_ELEMENTARY = {np.tanh, np.exp, np.log}
 _QUESTION = {np.isfinite, np.isnan, np.less, np.less_equal, np.greater, np.greater_equal,
              np.equal, np.not_equal}  # fmt: skip
-_FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.sum: 1}
+_FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.sum: 1,
+              np.max: 1}  # fmt: skip
 """Functions that are known, with the number of their positional arguments."""
 
 
@@ -104,11 +112,10 @@ class Rounding:
         """v (1 + u_store ξ)."""
         return self.relative(v, self.arithmetic.u_store)
 
-    def summed(self, v: Array, p2: Array, depth: int) -> Array:
+    def summed(self, v: Array, p2: Array, depth: int, u_operand: float, u_acc: float) -> Array:
         """A sum of ``depth`` products with their squares' sum ``p2``, then storage."""
-        a = self.arithmetic
-        variance = (2 / 3) * a.u_operand**2 * p2
-        variance = variance + (a.u_acc**2 * depth / 6) * np.maximum(p2, v * v)
+        variance = (2 / 3) * u_operand**2 * p2
+        variance = variance + (u_acc**2 * depth / 6) * np.maximum(p2, v * v)
         xi = self._random.random((self.samples, *v.shape[1:]))
         xi -= 0.5  # uniform with variance 1/12
         return self.stored(v + np.sqrt(12 * variance) * xi)
@@ -143,6 +150,12 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> RoundingArray:
         return self._like(self.values[index])
 
+    def reshape(self, *shape: int) -> RoundingArray:
+        """The same values in another shape, in which the samples stay apart."""
+        if shape[0] != len(self):
+            raise _unknown(f"reshape to {shape}, which does not leave the samples apart,")
+        return self._like(self.values.reshape(*shape))
+
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise TypeError(
             "RoundingArray: asked to become a plain array, where it would stop rounding; use an "
@@ -173,23 +186,31 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
             return self.elementary(ufunc)
         if ufunc is np.matmul:
             a, b = values
-            return self._like(rounding.summed(a @ b, (a * a) @ (b * b), a.shape[-1]))
+            u = rounding.arithmetic
+            p2 = (a * a) @ (b * b)
+            return self._like(rounding.summed(a @ b, p2, a.shape[-1], u.u_operand, u.u_acc))
         raise _unknown(ufunc.__name__)
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> RoundingArray:
-        if _FUNCTIONS.get(function) != len(args) or not kwargs.keys() <= {"axis"}:
+        if function is np.zeros_like and kwargs.keys() == {"shape"}:
+            return self._like(np.zeros(kwargs["shape"]))
+        reduces = function in (np.sum, np.max)
+        known = {"axis", "keepdims"} if reduces else {"axis"}
+        if _FUNCTIONS.get(function) != len(args) or not kwargs.keys() <= known:
             raise _unknown(f"{function.__name__} with {len(args)} arguments and {sorted(kwargs)}")
-        axes = args[1:] if function is np.swapaxes else tuple(kwargs.values())
+        axes = args[1:] if function is np.swapaxes else (kwargs.get("axis"),)
         first = -self.ndim - (function is np.stack)  # the samples' axis in the result
-        if function is not np.where and not (axes and all(first < (a or 0) < 0 for a in axes)):
+        if function is not np.where and not all(first < (a or 0) < 0 for a in axes):
             raise _unknown(f"{function.__name__} along {axes}, with axes that count from the last "
                            "and leave the samples apart,")  # fmt: skip
         plain = [_values(a) for a in args]
         if function is np.sum:
             v, p2 = np.sum(plain[0], **kwargs), np.sum(plain[0] ** 2, **kwargs)
-            return self._like(self.rounding.summed(v, p2, plain[0].shape[axes[0]]))
+            u = self.rounding.arithmetic
+            depth = plain[0].shape[axes[0]]
+            return self._like(self.rounding.summed(v, p2, depth, u.u_operand, u.u_sum or u.u_acc))
         return self._like(function(*plain, **kwargs))
 
 
@@ -202,6 +223,29 @@ def _unknown(what: str) -> TypeError:
 @sigmoid.register(RoundingArray)
 def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an Array
     return a.elementary(sigmoid)
+
+
+@outer.register(RoundingArray)
+def _(d: Any, v: Any) -> Any:  # type: ignore[misc]
+    """One product a step, added up in storage, as automatic differentiation does."""
+    shares = [np.swapaxes(d[..., t, :, :], -1, -2) @ v[..., t, :, :] for t in range(d.shape[-3])]
+    return reduce(operator.add, shares)
+
+
+@total.register(RoundingArray)
+def _(d: Any) -> Any:  # type: ignore[misc]
+    return reduce(operator.add, [np.sum(d[..., t, :, :], axis=-2) for t in range(d.shape[-3])])
+
+
+@scatter.register(RoundingArray)
+def _(d: Any, words: Array, vocabulary: int) -> Any:  # type: ignore[misc]
+    """Added up place by place in storage, as a gather's gradient is."""
+    flat = d.reshape(*d.shape[:-3], -1, d.shape[-1])
+    places = [np.flatnonzero(words == word) for word in range(vocabulary)]
+    zero = np.zeros_like(d, shape=(d.shape[0], d.shape[-1]))
+    found = [reduce(operator.add, [flat[..., k, :] for k in here]) if len(here) else zero
+             for here in places]  # fmt: skip
+    return np.stack(found, axis=-2)
 
 
 def _values(a: Any) -> Any:

@@ -1,8 +1,8 @@
 """The conformance matrix: the one model that the page and the terminal draw.
 
-A column is the latest run of a backend on a device; a row is a cell of the specification in one
-dtype; where they meet is a ``Group`` of cases. Unsupported is never counted as passed, and what is
-missing is never agreement.
+A column is the latest run of a backend on a device; a row is a cell of the specification, its
+gradients, the tutorials or training, in one dtype; where they meet is a ``Group`` of cases.
+Unsupported is never counted as passed, and what is missing is never agreement.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 
 from reports.reading import BadRunFile, Run
@@ -75,6 +76,10 @@ class Column:
     def total(self) -> Group:
         """All its records."""
         return Group(self.run.cases)
+
+    def leaves(self, case: str) -> bool:
+        """Whether the run left the case to another way of running the same framework."""
+        return any(fnmatchcase(case, pattern) for pattern in self.run.header.left_out)
 
     @property
     def unreached(self) -> int:
@@ -153,12 +158,18 @@ def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:
     return tuple(run for _, run in sorted(latest.items()))
 
 
+def group(case: str) -> str:
+    """The row that a case belongs to: what its id starts with, and of gradients the cell too."""
+    first, _, rest = case.partition("/")
+    return f"{first}/{rest.partition('/')[0]}" if first == "gradients" else first
+
+
 def _rows(columns: Sequence[Column]) -> Iterable[Row]:
     tables: list[dict[tuple[str, str], dict[str, CaseRecord]]] = []
     for column in columns:
         table: dict[tuple[str, str], dict[str, CaseRecord]] = {}
         for record in column.run.cases:
-            table.setdefault((record.case.split("/")[0], record.dtype), {})[record.case] = record
+            table.setdefault((group(record.case), record.dtype), {})[record.case] = record
         tables.append(table)
     keys = {key for table in tables for key in table}
     for key in sorted(keys, key=lambda key: (key[0], dtype_order(key[1]))):
@@ -167,8 +178,8 @@ def _rows(columns: Sequence[Column]) -> Iterable[Row]:
         groups = (
             Group(
                 tuple(records[case] for case in cases if case in records),
-                tuple(case for case in cases if case not in records),
+                tuple(case for case in cases if case not in records and not column.leaves(case)),
             )
-            for records in found
+            for column, records in zip(columns, found, strict=True)
         )
         yield Row(*key, tuple(groups))

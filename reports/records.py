@@ -58,6 +58,8 @@ class Header(
     """What the adapter set, precision first of all."""
     framework_defaults: dict[str, str]
     """What the same settings are when nobody sets them."""
+    left_out: list[str] = []
+    """Patterns of cases that another way of running the same framework covers."""
 
 
 class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,9 @@
 """Backends made of the specification alone: one that is right, and many that are wrong on purpose.
 
-They need no framework. ``Right`` and whatever derives from it run ``reference.run`` in the case's
-own dtype; ``LaidOut`` stores its weights as a dialect says, and computes as another one says.
+They need no framework: ``Right`` and whatever derives from it run the reference in the case's own
+dtype. Here are those that are wrong in a recurrent network's outputs; ``wrong_gradients.py`` has
+those that are wrong in gradients, networks and training, ``laid_out.py`` those with layouts of
+their own.
 """
 
 from __future__ import annotations
@@ -14,19 +16,27 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backends import Backend, DeviceNotFound, Dialect, Inputs, Result, Unsupported
-from backends.dialects import (
-    JAX_SCAN,
-    PYTORCH,
-    TENSORFLOW_LEGACY,
-    CellDialect,
-    unsupported,
+from backends import (
+    Backend,
+    DeviceNotFound,
+    Dialect,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+    Unsupported,
 )
-from backends.layouts import Block, convert
+from backends.dialects import JAX_SCAN, unsupported
 from conformance.draw import rounded
+from conformance.evaluate import AnyInputs, evaluate
 from conformance.truth import truth
-from reference import GATES, Array, Spec, Weights, run
+from reference import Array
+from reference.layers import Data, Recurrent
+from reference.network import differentiate
+from reference.optimisers import Adam
 from reference.rounding import floored
+from reference.training import train
+from reference.trees import each, named
 
 TYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16,
          "bfloat16": np.float32}  # fmt: skip
@@ -40,6 +50,8 @@ class Right(Backend):
     """The specification itself, in the case's dtype; what is wrong is wrong by one method."""
 
     dialect = JAX_SCAN
+    native: ClassVar[Dialect] = JAX_SCAN
+    """How it works, whatever ``dialect`` says; of this class, how it trains."""
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
     kernel: ClassVar[type[Array]] = np.ndarray
     """The type of its weight matrices, which says how they multiply."""
@@ -56,44 +68,96 @@ class Right(Backend):
             raise Unsupported(why)
         return lambda: self.compute(self.seen(inputs))
 
-    def fetch(self, inputs: Inputs, raw: Any) -> Result:
+    def fetch(self, inputs: AnyInputs, raw: Any) -> Result:
         arrays = {k: rounded(a.astype(np.float64), inputs.dtype) for k, a in raw.items()}
-        dtypes = dict.fromkeys(arrays, inputs.dtype)
-        return self.spoilt(inputs, Result(arrays["y"], arrays["h_n"], arrays.get("c_n"), dtypes))
+        return self.spoilt(inputs, Result(arrays, dict.fromkeys(arrays, inputs.dtype)))
 
-    def ran(self, inputs: Inputs) -> str:
-        return "reference.run"
+    def run_network(self, inputs: NetworkInputs) -> Result:
+        return self.fetch(inputs, self.compute(self.seen(inputs)))
 
-    def seen(self, inputs: Inputs) -> Inputs:
+    def train(self, inputs: TrainingInputs) -> Result:
+        return self.fetch(inputs, self.compute(self.seen(optimised(inputs, self.native))))
+
+    def ran(self, inputs: AnyInputs) -> str:
+        return RAN[type(inputs)]
+
+    def seen(self, inputs: Any) -> Any:
         """What it makes of the inputs."""
         return inputs
 
-    def compute(self, inputs: Inputs) -> dict[str, Array]:
+    def compute(self, inputs: AnyInputs) -> dict[str, Array]:
         """The specification in the dtype of ``inputs``."""
         kind = TYPES[inputs.dtype]
+        forward = isinstance(inputs, Inputs) and inputs.incoming is None
+        if not forward and self.native.arithmetic[inputs.dtype] == "float16":
+            kind = np.float32  # plain sums, which only gradients have, NumPy adds up in float16
 
-        def cast(a: Array | None) -> Array | None:
-            return None if a is None else a.astype(kind)
+        def cast(a: Array) -> Array:
+            return a.astype(kind).view(self.kernel if a.ndim == 2 else np.ndarray)
 
-        params = tuple(
-            tuple(
-                Weights(
-                    w.W_ih.astype(kind).view(self.kernel),
-                    w.W_hh.astype(kind).view(self.kernel),
-                    cast(w.b_ih),
-                    cast(w.b_hh),
-                )
-                for w in layer
-            )
-            for layer in inputs.params
-        )
-        found = run(inputs.spec, params, inputs.x.astype(kind), h0=cast(inputs.h0),
-                    c0=cast(inputs.c0), lengths=inputs.lengths)  # fmt: skip
-        return {name: a for name, a in found._asdict().items() if a is not None}
+        match inputs:
+            case NetworkInputs():
+                return differentiated(inputs, cast)
+            case TrainingInputs():
+                return trained(inputs, cast)
+        return evaluate(inputs, cast)
 
-    def spoilt(self, inputs: Inputs, result: Result) -> Result:
+    def spoilt(self, inputs: Any, result: Result) -> Result:
         """What it makes of its results."""
         return result
+
+
+RAN: dict[type, str] = {
+    Inputs: "reference.run",
+    NetworkInputs: "reference.network.differentiate",
+    TrainingInputs: "reference.training.train",
+}
+
+
+def optimised(inputs: TrainingInputs, native: Dialect) -> TrainingInputs:
+    """``inputs`` with the optimiser, the clipping and the biases that a framework of ``native`` has."""
+    optimiser, clip = inputs.optimiser, inputs.clip
+    if isinstance(optimiser, Adam):
+        optimiser = replace(optimiser, placement=native.adam_epsilon)
+    one_bias = {k for k, layer in enumerate(inputs.network)
+                if isinstance(layer, Recurrent) and native.cells[layer.spec.cell].biases == 1}  # fmt: skip
+    fixed = tuple(name for name in named(inputs.params, "params")
+                  if name.endswith(".b_hh") and int(name[7]) in one_bias)  # fmt: skip
+    return replace(inputs, optimiser=optimiser, fixed=fixed,
+                   clip=clip and replace(clip, epsilon=native.clip_epsilon))  # fmt: skip
+
+
+Cast = Callable[[Array], Array]
+
+
+def differentiated(inputs: NetworkInputs, cast: Cast) -> dict[str, Array]:
+    """The specification of a whole network; a free-running decoder feeds its own words."""
+    params, data = each(cast, inputs.params), cast_numbers(inputs.data, cast)
+    found = differentiate(inputs.network, params, data)
+    tensors = {"y": found.y, "loss": found.loss} | ({} if found.x is None else {"dx": found.x})
+    return tensors | named(found.params, "dparams")
+
+
+def trained(inputs: TrainingInputs, cast: Cast) -> dict[str, Array]:
+    """The specification of training."""
+    params = each(cast, inputs.params)
+    batches = [cast_numbers(batch, cast) for batch in inputs.batches]
+    losses, params = train(
+        inputs.network, params, batches, inputs.optimiser, inputs.clip, inputs.fixed
+    )
+    return {"loss": losses} | named(params, "params")
+
+
+def cast_numbers(data: Data, cast: Cast) -> Data:
+    """``data`` with its numbers cast; words and classes stay."""
+    return each(lambda a: cast(a) if a.dtype.kind == "f" else a, data)
+
+
+def changed(result: Result, **tensors: Array | None) -> Result:
+    """``result`` with other tensors; without those that are None."""
+    kept = {name: a for name, a in {**result.tensors, **tensors}.items() if a is not None}
+    dtype = next(iter(result.dtypes.values()))
+    return Result(kept, {name: result.dtypes.get(name, dtype) for name in kept})
 
 
 # Wrong numbers.
@@ -103,7 +167,7 @@ class SlightlyWrong(Right):
     """Every output off by 1e-5 of itself: any tolerance in use lets it pass."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return result._replace(y=rounded(result.y * (1 + 1e-5), inputs.dtype))
+        return changed(result, y=rounded(result.tensors["y"] * (1 + 1e-5), inputs.dtype))
 
 
 class ForgetBiasIgnored(Right):
@@ -124,9 +188,9 @@ class OneElementOff(Right):
     """The middle element of the outputs is off by 1e-4, all others are right."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        y = result.y.copy()
+        y = result.tensors["y"].copy()
         y[tuple(n // 2 for n in y.shape)] += 1e-4
-        return result._replace(y=y)
+        return changed(result, y=y)
 
 
 class Drift(Right):
@@ -136,24 +200,24 @@ class Drift(Right):
         t = truth(inputs)
         inexact = ~t.exact["y"]
         sigma = floored(t.radii(inputs.dtype)["y"].sigma, inexact)
-        return result._replace(y=t.values["y"] + 3 * sigma * inexact)
+        return changed(result, y=t.values["y"] + 3 * sigma * inexact)
 
 
 class PaddingNotZero(Right):
     """It leaves next to nothing, but not 0, in the padding."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return result._replace(y=result.y + TINY * truth(inputs).exact["y"])
+        return changed(result, y=result.tensors["y"] + TINY * truth(inputs).exact["y"])
 
 
 class EmptyRowsChange(Right):
     """The states of rows of length 0 are next to the initial ones, but not those."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        h = result.h_n.copy()
+        h = result.tensors["h_n"].copy()
         empty = truth(inputs).exact["h_n"]
         h[empty] = np.nextafter(h[empty], np.inf)
-        return result._replace(h_n=h)
+        return changed(result, h_n=h)
 
 
 class ReturnsNaN(Right):
@@ -162,9 +226,9 @@ class ReturnsNaN(Right):
     value = np.nan
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        y = result.y.copy()
+        y = result.tensors["y"].copy()
         y[0, 0, 0] = self.value
-        return result._replace(y=y)
+        return changed(result, y=y)
 
 
 class ReturnsInfinity(ReturnsNaN):
@@ -180,7 +244,7 @@ class WrongShape(Right):
     """Batch and time exchanged."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return result._replace(y=np.swapaxes(result.y, 0, 1))
+        return changed(result, y=np.swapaxes(result.tensors["y"], 0, 1))
 
 
 class WrongDtype(Right):
@@ -194,14 +258,14 @@ class CellStateMissing(Right):
     """It keeps the LSTM's c to itself."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return result._replace(c_n=None)
+        return changed(result, c_n=None)
 
 
 class CellStateExtra(Right):
     """It returns a c for cells that have none."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return result._replace(c_n=result.h_n)
+        return changed(result, c_n=result.tensors["h_n"])
 
 
 class Raises(Right):
@@ -336,188 +400,3 @@ class Interrupted(Right):
             signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
             os.kill(os.getpid(), signal.SIGINT)
         return inputs
-
-
-# Its own layout.
-
-KERAS_LIKE = Dialect(
-    cells={
-        "vanilla": CellDialect(
-            blocks=("h",), joined=True, transposed=False, biases=1, bias_optional=True,
-            forget_bias="",
-        ),
-        "gru": CellDialect(
-            blocks=("n", "zr"), joined=False, transposed=True, biases=2, bias_optional=False,
-            forget_bias="", reset=("after", "before"), update="takes",
-        ),
-        "lstm": CellDialect(
-            blocks=("oi", "gf"), joined=True, transposed=False, biases=2, bias_optional=False,
-            forget_bias="run time",
-        ),
-    },
-    directions=("reverse", "bidirectional"),
-    state="ch", padded_outputs="previous", reverse_outputs="processing order",
-    zero_length="refused", arithmetic=JAX_SCAN.arithmetic,
-)  # fmt: skip
-"""The values that no framework in the list declares so far."""
-
-
-class LaidOut(Right):
-    """A framework that works as ``native`` says, with an adapter that believes ``dialect``.
-
-    The adapter undoes what ``dialect`` declares and nothing else; so where the two are not the
-    same, results are wrong or the framework refuses.
-    """
-
-    native: ClassVar[Dialect]
-
-    def load(self, inputs: Inputs) -> Callable[[], Any]:
-        lengths = None if inputs.lengths is None else tuple(int(n) for n in inputs.lengths)
-        if why := unsupported(self.dialect, inputs.spec, inputs.dtype, lengths):
-            raise Unsupported(why)
-        cell = self.dialect.cells[inputs.spec.cell]
-        stored = [[convert(inputs.spec, cell, w) for w in layer] for layer in inputs.params]
-        rows = self._rows(inputs)
-        order = self.dialect.state if inputs.spec.cell == "lstm" else "h"
-        given = {"h": inputs.h0, "c": inputs.c0}
-        states = [None if given[name] is None else given[name][:, rows] for name in order]
-        ends = None if inputs.lengths is None else inputs.lengths[rows]
-        x = inputs.x[rows] if inputs.spec.batch_first else inputs.x[:, rows]
-        return lambda: self._framework(inputs, stored, x, states, ends)
-
-    def fetch(self, inputs: Inputs, raw: Any) -> Result:
-        y, *final = raw
-        order = self.dialect.state if inputs.spec.cell == "lstm" else "h"
-        states = {f"{name}_n": state for name, state in zip(order, final, strict=True)}
-        rows = self._rows(inputs)
-        if not rows.all():
-            y = _filled(y, rows, 0 if inputs.spec.batch_first else 1, None)
-            for name, initial in (("h_n", inputs.h0), ("c_n", inputs.c0)):
-                if name in states:
-                    states[name] = _filled(states[name], rows, 1, initial)
-        return super().fetch(inputs, {"y": y, **states})
-
-    def _rows(self, inputs: Inputs) -> Array:
-        """The rows that the framework is given."""
-        batch = inputs.x.shape[0 if inputs.spec.batch_first else 1]
-        if inputs.lengths is None or self.dialect.zero_length == "runs":
-            return np.ones(batch, bool)
-        return inputs.lengths > 0
-
-    def _framework(
-        self,
-        inputs: Inputs,
-        stored: list[list[list[Block]]],
-        x: Array,
-        states: list[Array | None],
-        ends: Array | None,
-    ) -> tuple[Array, ...]:
-        """The framework behind the adapter, which knows ``native`` alone."""
-        native = self.native
-        spec = _native_spec(native, inputs.spec)
-        if ends is not None and (ends == 0).any() and native.zero_length == "refused":
-            raise ValueError("lengths must be positive")
-        params = tuple(
-            tuple(_read(native.cells[spec.cell], spec, layer, blocks) for blocks in by_direction)
-            for layer, by_direction in enumerate(stored)
-        )
-        order = native.state if spec.cell == "lstm" else "h"
-        named = dict(zip(order, states, strict=True))
-        raw = self.compute(replace(inputs, spec=replace(spec, bias=True), params=params, x=x,
-                                   h0=named["h"], c0=named.get("c"), lengths=ends))  # fmt: skip
-        y = _native_outputs(native, spec, ends, raw["y"])
-        return y, *(raw[f"{name}_n"] for name in order)
-
-
-def _native_spec(native: Dialect, spec: Spec) -> Spec:
-    """What a framework of ``native`` makes of ``spec``: it has no other directions and resets."""
-    cell = native.cells[spec.cell]
-    if spec.direction not in native.directions:
-        raise ValueError(f"no direction {spec.direction}")
-    if spec.cell == "gru" and spec.reset not in cell.reset:
-        return replace(spec, reset=cell.reset[0])
-    return replace(spec, forget_bias=spec.forget_bias if cell.forget_bias == "run time" else 0.0)
-
-
-def _read(cell: CellDialect, spec: Spec, layer: int, blocks: list[Block]) -> Weights:
-    """Stored blocks as the framework reads them, gate by gate; refuses what has another shape."""
-    size, width = spec.hidden_size, spec.layer_input_size(layer)
-    parts: dict[str, dict[str, Array]] = {name: {} for name in Weights._fields}
-    for names, block in zip(cell.blocks, blocks, strict=True):
-        rows = len(names) * size
-        kernel, recurrent = block.kernel, block.recurrent
-        if cell.joined:
-            _fits(recurrent, None)
-            _fits(kernel, (width + size, rows) if cell.transposed else (rows, width + size))
-            kernel, recurrent = np.split(kernel, [width], axis=0 if cell.transposed else 1)
-        else:
-            _fits(kernel, (width, rows) if cell.transposed else (rows, width))
-            _fits(recurrent, (size, rows) if cell.transposed else (rows, size))
-        if block.bias is not None or not cell.bias_optional:
-            _fits(block.bias, (rows,))
-            _fits(block.recurrent_bias, (rows,) if cell.biases == 2 else None)
-        none = np.zeros(rows)
-        whole = Weights(
-            kernel.T if cell.transposed else kernel,
-            recurrent.T if cell.transposed else recurrent,
-            none if block.bias is None else block.bias,
-            none if block.recurrent_bias is None else block.recurrent_bias,
-        )
-        for field, value in whole._asdict().items():
-            parts[field] |= dict(zip(names, np.split(value, len(names)), strict=True))
-    if cell.update == "takes":  # h' = z n + (1 - z) h, and 1 - σ(a) = σ(-a)
-        for by_gate in parts.values():
-            by_gate["z"] = -by_gate["z"]
-    return Weights(*(np.concatenate([p[g] for g in GATES[spec.cell]]) for p in parts.values()))
-
-
-def _fits(value: Array | None, shape: tuple[int, ...] | None) -> None:
-    found = None if value is None else value.shape
-    if found != shape:
-        raise ValueError(f"stored array: shape {found} given, expected {shape}")
-
-
-def _native_outputs(native: Dialect, spec: Spec, ends: Array | None, y: Array) -> Array:
-    """Canonical outputs as a framework of ``native`` returns them."""
-    rows = [a.copy() for a in (y if spec.batch_first else np.swapaxes(y, 0, 1))]
-    for row, end in zip(rows, [len(rows[0])] * len(rows) if ends is None else ends, strict=True):
-        back = {"forward": 0, "bidirectional": spec.hidden_size}.get(spec.direction, row.shape[1])
-        start = row.shape[1] - back
-        if native.reverse_outputs == "processing order" and spec.direction != "forward":
-            row[:end, start:] = np.flip(row[:end, start:], axis=0).copy()
-        if native.padded_outputs == "previous" and end:
-            row[end:] = row[end - 1]
-    return np.stack(rows, axis=0 if spec.batch_first else 1)
-
-
-def _filled(kept: Array, rows: Array, axis: int, initial: Array | None) -> Array:
-    """``kept`` with the rows that were left out put back: initial states, or 0."""
-    shape = [*kept.shape]
-    shape[axis] = len(rows)
-    whole = np.zeros(shape) if initial is None else initial.copy()
-    np.moveaxis(whole, axis, 0)[rows] = np.moveaxis(kept, axis, 0)
-    return whole
-
-
-class LaidOutTensorFlow(LaidOut):
-    """As TensorFlow's legacy cells are."""
-
-    native = dialect = TENSORFLOW_LEGACY
-
-
-class LaidOutPyTorch(LaidOut):
-    """As PyTorch's modules are."""
-
-    native = dialect = PYTORCH
-
-
-class LaidOutJax(LaidOut):
-    """As our JAX cells are."""
-
-    native = dialect = JAX_SCAN
-
-
-class LaidOutKeras(LaidOut):
-    """As no framework in the list is."""
-
-    native = dialect = KERAS_LIKE

@@ -2,6 +2,9 @@
 
 Nothing here is vectorised and nothing is masked: every row of the batch is run by itself, over
 just its valid steps. From ``reference`` come only the objects that the equations are applied to.
+
+Its gradients know no equation of their own: the same loops run on numbers that remember how they
+were computed (``Variable``), and the chain rule goes back over every sum, product and function.
 """
 
 from __future__ import annotations
@@ -12,14 +15,17 @@ from typing import Any, NamedTuple, TypeAlias
 import mpmath
 import numpy as np
 
-from reference import Array, Params, Spec, Weights
+from reference import Array, Gradients, Output, Params, Spec, Weights
 
 MP = mpmath.MPContext()
 """Arithmetic in 50 decimal digits, whatever the global precision of mpmath."""
 MP.dps = 50
 
-Vector: TypeAlias = list[Any]  # of mpf
+Vector: TypeAlias = list[Any]  # of mpf, or of Variable
 Matrix: TypeAlias = list[Vector]
+
+KINK = 2.0**-10
+"""Where gradients are taken, no pre-activation of a relu is as near to 0."""
 
 
 class Exact(NamedTuple):
@@ -36,7 +42,7 @@ def vanilla(spec: Spec, weights: Exact, x: Vector, h: Vector, c: Vector) -> tupl
     new_h = []
     for j in range(spec.hidden_size):
         a = from_input(weights, j, x) + from_state(weights, j, h)
-        new_h.append(MP.tanh(a) if spec.activation == "tanh" else max(MP.mpf(0), a))
+        new_h.append(tanh(a) if spec.activation == "tanh" else relu(a))
     return new_h, c
 
 
@@ -59,7 +65,7 @@ def gru(spec: Spec, weights: Exact, x: Vector, h: Vector, c: Vector) -> tuple[Ve
             recurrent = r[j] * from_state(weights, row, h)
         else:
             recurrent = from_state(weights, row, reset_h)
-        n = MP.tanh(from_input(weights, row, x) + recurrent)
+        n = tanh(from_input(weights, row, x) + recurrent)
         new_h.append((1 - z[j]) * n + z[j] * h[j])
     return new_h, c
 
@@ -74,8 +80,8 @@ def lstm(spec: Spec, weights: Exact, x: Vector, h: Vector, c: Vector) -> tuple[V
         a_g = from_input(weights, 2 * size + j, x) + from_state(weights, 2 * size + j, h)
         a_o = from_input(weights, 3 * size + j, x) + from_state(weights, 3 * size + j, h)
         f = sigmoid(a_f + MP.mpf(spec.forget_bias))
-        new_c.append(f * c[j] + sigmoid(a_i) * MP.tanh(a_g))
-        new_h.append(sigmoid(a_o) * MP.tanh(new_c[j]))
+        new_c.append(f * c[j] + sigmoid(a_i) * tanh(a_g))
+        new_h.append(sigmoid(a_o) * tanh(new_c[j]))
     return new_h, new_c
 
 
@@ -86,9 +92,33 @@ STEPS: dict[str, Callable[[Spec, Exact, Vector, Vector, Vector], tuple[Vector, V
 }
 
 
+def tanh(a: Any) -> Any:
+    """The hyperbolic tangent; its derivative is 1 - tanh²."""
+    if not isinstance(a, Variable):
+        return MP.tanh(a)
+    value = MP.tanh(a.value)
+    return a.follow(value, (a, 1 - value * value))
+
+
+def exp(a: Any) -> Any:
+    """The exponential, its own derivative."""
+    if not isinstance(a, Variable):
+        return MP.exp(a)
+    value = MP.exp(a.value)
+    return a.follow(value, (a, value))
+
+
+def relu(a: Any) -> Any:
+    """max(a, 0); a number that moves must not be where the derivative jumps."""
+    if not isinstance(a, Variable):
+        return max(MP.mpf(0), a)
+    assert abs(a.value) > KINK, f"relu of {MP.nstr(a.value, 5)}, too near 0; choose another seed"
+    return a if a.value > 0 else MP.mpf(0)
+
+
 def sigmoid(a: Any) -> Any:
     """1 / (1 + exp(-a))."""
-    return 1 / (1 + MP.exp(-a))
+    return 1 / (1 + exp(-a))
 
 
 def from_input(weights: Exact, row: int, x: Vector) -> Any:
@@ -167,5 +197,93 @@ def exact(weights: Weights) -> Exact:
 
 
 def vector(values: Array) -> Vector:
-    """Floating-point numbers as mpf, digit for digit."""
-    return [MP.mpf(float(value)) for value in values]
+    """Floating-point numbers as mpf, digit for digit; what is exact already stays as it is."""
+    return [MP.mpf(float(v)) if isinstance(v, float | np.floating) else v for v in values]
+
+
+class Variable:
+    """An mpf that remembers how it was computed: which numbers it moves with, and how fast.
+
+    Every one is on a tape, after those that it was computed from.
+    """
+
+    __slots__ = ("gradient", "sources", "tape", "value")
+
+    def __init__(self, value: Any, tape: list[Variable], sources: tuple[Any, ...] = ()) -> None:
+        self.value, self.tape, self.sources = value, tape, sources
+        self.gradient = MP.mpf(0)
+        tape.append(self)
+
+    def follow(self, value: Any, *sources: tuple[Any, Any]) -> Variable:
+        """A new number, from (number, derivative by it); plain numbers do not move."""
+        return Variable(value, self.tape, tuple(s for s in sources if isinstance(s[0], Variable)))
+
+    def __add__(self, other: Any) -> Variable:
+        return self.follow(self.value + plain(other), (self, 1), (other, 1))
+
+    def __mul__(self, other: Any) -> Variable:
+        return self.follow(self.value * plain(other), (self, plain(other)), (other, self.value))
+
+    def __neg__(self) -> Variable:
+        return self.follow(-self.value, (self, -1))
+
+    def __rsub__(self, other: Any) -> Variable:
+        return self.follow(plain(other) - self.value, (self, -1))
+
+    def __rtruediv__(self, other: Any) -> Variable:
+        value = other / self.value
+        return self.follow(value, (self, -value / self.value))
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def plain(number: Any) -> Any:
+    """The value of a number that may be a ``Variable``."""
+    return number.value if isinstance(number, Variable) else number
+
+
+def gradient_oracle(
+    spec: Spec,
+    params: Params,
+    x: Array,
+    incoming: Output,
+    h0: Array | None = None,
+    c0: Array | None = None,
+    lengths: Array | None = None,
+) -> Gradients:
+    """The gradients of Σ incoming · output by every argument of ``oracle``, of mpf."""
+    tape: list[Variable] = []
+
+    def moving(values: Array | None) -> Any:
+        return each(values, lambda v: Variable(MP.mpf(float(v)), tape))
+
+    arguments = Gradients(
+        tuple(tuple(Weights(*map(moving, w)) for w in layer) for layer in params),
+        *(moving(values) for values in (x, h0, c0)),
+    )
+    outputs = oracle(spec, *arguments, lengths=lengths)
+    for output, seeds in zip(outputs, incoming, strict=True):
+        if output is not None:
+            for number, seed in zip(output.flat, seeds.flat, strict=True):
+                if isinstance(number, Variable):
+                    number.gradient += MP.mpf(float(seed))
+    for number in reversed(tape):
+        for source, derivative in number.sources:
+            source.gradient += number.gradient * derivative
+
+    def found(values: Array | None) -> Any:
+        return each(values, lambda v: v.gradient)
+
+    return Gradients(
+        tuple(tuple(Weights(*map(found, w)) for w in layer) for layer in arguments.params),
+        *(found(values) for values in arguments[1:]),
+    )
+
+
+def each(values: Array | None, function: Callable[[Any], Any]) -> Array | None:
+    """The object array of ``function`` of every element; None stays."""
+    if values is None:
+        return None
+    made = np.empty(values.shape, object)
+    made.flat = [function(value) for value in values.flat]
+    return made

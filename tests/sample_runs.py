@@ -203,11 +203,14 @@ def _names(total: int) -> list[tuple[str, str]]:
     drawn = random.Random(7)
     options = list(product(CELLS, *AXES))
     chosen = sorted(drawn.sample(options, total // 4 - 11), key=lambda row: CELLS.index(row[0]))
-    names = ["/".join(row) for row in chosen]
+    names = [f"{'gradients/' * (n % 6 == 5)}{'/'.join(row)}" for n, row in enumerate(chosen)]
     names += [f"tutorial/{n:03}-{name}" for n, name in enumerate(
         ("one-step", "unrolled", "hand-unrolled", "many-to-one", "dynamic-lengths", "stacked",
          "bidirectional", "seq2seq", "char-lm", "time-series", "attention-free"))]  # fmt: skip
-    return [(f"{name}/{dtype}", dtype) for name in names for dtype in DTYPES]
+    found = [(f"{name}/{dtype}", dtype) for name in names for dtype in DTYPES]
+    tasks = [f"training/{task}/{name}" for task in ("characters", "forecasting")
+             for name in ("sgd", "momentum", "adam")]  # fmt: skip
+    return found + [(f"{name}/{dtype}", dtype) for name in tasks for dtype in DTYPES[:2]]
 
 
 def _result(name: str, dtype: str, backend: str, device: str) -> CaseRecord:
@@ -217,7 +220,7 @@ def _result(name: str, dtype: str, backend: str, device: str) -> CaseRecord:
     error = TensorResult(margin, margin * 8, 0.6 + margin / 4, 1.4, bias, bound)
     same = {"case": name, "dtype": dtype, "backend": backend, "device": device,
             "arithmetic": dtype, "ran": f"{backend}.LSTM"}  # fmt: skip
-    cell = name.split("/", 1)[0]
+    cell = name.removeprefix("gradients/").split("/", 1)[0]
     if cell == "gru-before" and backend == "pytorch":
         why = "reset: torch.nn.GRU applies the reset gate after the product only"
         return case(**same, outcome="unsupported", reason=why, margin=None, tensors={}, worst=None,
@@ -234,7 +237,12 @@ def _result(name: str, dtype: str, backend: str, device: str) -> CaseRecord:
                     fingerprint=None, reason=why, card=card)  # fmt: skip
     if dtype == "bfloat16" and cell == "vanilla-relu" and drawn.random() < 0.08:
         return case(**same, outcome="inconclusive", margin=margin, reason="bound/signal is 14 %")
-    return case(**same, margin=margin, fingerprint=dtype, tensors={"y": error, "h_n": error})
+    tensors = {"y": error, "h_n": error}
+    if name.startswith("gradients/"):
+        tensors |= {"dx": error, "dparams[0][0].W_ih": error, "dparams[0][0].W_hh": error}
+    elif name.startswith("training/"):
+        tensors = {"loss": error, "params[1][0][0].W_ih": error, "params[2].b": error}
+    return case(**same, margin=margin, fingerprint=dtype, tensors=tensors)
 
 
 def _timed(backend: str, device: str) -> list[Measurement]:

@@ -104,7 +104,7 @@ def test_a_result_without_figures_is_refused() -> None:
     inputs = inputs_of("plain", TINY, "float32", 0)
     answer = NUMPY["reference"](inputs)
     with pytest.raises(ValueError, match="not finite: nothing to measure"):
-        hold(answer._replace(y=answer.y * np.nan), inputs)
+        hold(answer._replace(tensors={k: a * np.nan for k, a in answer.tensors.items()}), inputs)
 
 
 @pytest.mark.usefixtures("brief")

@@ -1,7 +1,8 @@
-"""The cases: the committed list covers what it promises, and what is drawn shows mistakes.
+"""The cases: the committed lists cover what they promise, and what is drawn shows mistakes.
 
 Coverage is counted here over the whole product of the axes, as arrays of indices; it shares no
-code with ``conformance.covering``, which made the list.
+code with ``conformance.covering``, which made the lists. What is drawn for gradients, networks and
+training has tests of its own (``test_draws.py``).
 """
 
 from __future__ import annotations
@@ -17,30 +18,41 @@ from typing import Any
 import numpy as np
 import pytest
 
-import conformance
-from backends import BACKENDS, Dialect, Inputs
+from backends import BACKENDS, Dialect, Inputs, NetworkInputs, TrainingInputs
 from backends.dialects import unsupported
+from conformance import cases
 from conformance.cases import (
     AXES,
     DTYPES,
+    GRADIENTS,
     NAMED,
     SIZES,
     Case,
+    NetworkCase,
+    TrainingCase,
     by_id,
     default_cases,
     feasible,
     full_cases,
 )
-from conformance.draw import digest, draw
+from conformance.draw import AnyInputs, digest, draw
 from conformance.recorder import SEPARATOR
 from reference import GATES, Array, Weights
+from reference.optimisers import Adam, Clip
 
-LINES = (Path(conformance.__file__).parent / "default_cases.txt").read_text("utf-8").splitlines()
+FOLDER = Path(cases.__file__).parent
+LINES, GRADIENT_LINES = (
+    (FOLDER / file).read_text("utf-8").splitlines()
+    for file in ("default_cases.txt", "gradient_cases.txt")
+)
 NAMES = list(AXES)
 PRODUCT = np.array(list(itertools.product(*(range(len(values)) for values in AXES.values()))))
 """Every row of the product of the axes, as one index for every axis."""
-DIALECTS = {name: entry.dialect for name, entry in BACKENDS.items()}
+DIALECTS = {name: entry.dialect for name, entry in reversed(BACKENDS.items())}
+DISTINCT = {id(dialect): name for name, dialect in DIALECTS.items()}
+"""The first backend of every dialect."""
 DEFAULT = default_cases()
+BARE = [case for case in DEFAULT if isinstance(case, Case)]
 
 
 def column(axis: str) -> Array:
@@ -78,36 +90,49 @@ def runs(dialect: Dialect) -> Array:
     return whole
 
 
-def triples(rows: Array) -> set[tuple[tuple[int, ...], int]]:
-    """Every three axes with every combination of their values among ``rows``, as numbers."""
+Combination = tuple[tuple[int, ...], int]
+"""Some axes, and the number of one combination of their values."""
+
+
+def combinations(rows: Array, strength: int) -> set[Combination]:
+    """Every so many axes with every combination of their values among ``rows``."""
     found = set()
-    for axes in itertools.combinations(range(len(NAMES)), 3):
+    for axes in itertools.combinations(range(len(NAMES)), strength):
         shape = [len(AXES[NAMES[axis]]) for axis in axes]
         numbers = np.ravel_multi_index(tuple(rows[:, axes].T), shape)
         found |= {(axes, int(n)) for n in np.flatnonzero(np.bincount(numbers))}
     return found
 
 
-def spelt(triple: tuple[tuple[int, ...], int]) -> str:
-    axes, number = triple
+def spelt(combination: Combination) -> str:
+    axes, number = combination
     values = np.unravel_index(number, [len(AXES[NAMES[axis]]) for axis in axes])
     return ", ".join(AXES[NAMES[axis]][v] for axis, v in zip(axes, values, strict=True))
 
 
-@pytest.mark.parametrize("name", DIALECTS)
-def test_the_default_cases_cover_every_feasible_triple(name: str) -> None:
+COVERED: dict[str, tuple[list[str], int, int]] = {
+    "triples": (LINES, 3, 2000),
+    "pairs": (GRADIENT_LINES, 2, 300),
+}
+"""What each list covers: its lines, how many axes together, and how many combinations at least."""
+
+
+@pytest.mark.parametrize("what", COVERED)
+@pytest.mark.parametrize("name", DISTINCT.values())
+def test_the_default_cases_cover_every_feasible(what: str, name: str) -> None:
+    lines, strength, least = COVERED[what]
     able = runs(DIALECTS[name])
     number = {tuple(row): k for k, row in enumerate(PRODUCT.tolist())}
     listed = [
         number[tuple(AXES[a].index(v) for a, v in zip(NAMES, line.split("/"), strict=True))]
-        for line in LINES
+        for line in lines
     ]
-    wanted = triples(PRODUCT[able])
-    covered = triples(PRODUCT[[k for k in listed if able[k]]])
+    wanted = combinations(PRODUCT[able], strength)
+    covered = combinations(PRODUCT[[k for k in listed if able[k]]], strength)
     missing = wanted - covered
-    assert len(wanted) > 2000, f"{name}: only {len(wanted)} triples are feasible"
+    assert len(wanted) > least, f"{name}: only {len(wanted)} {what} are feasible"
     assert not missing, (
-        f"{name}: {len(missing)} of {len(wanted)} triples are in no default case that it runs, "
+        f"{name}: {len(missing)} of {len(wanted)} {what} are in no default case that it runs, "
         f"such as {[spelt(t) for t in sorted(missing)[:3]]}; run python -m conformance.covering"
     )
 
@@ -119,12 +144,17 @@ def test_feasible_is_what_the_words_beside_the_axes_say() -> None:
 
 
 def test_every_default_case_is_listed_once_in_order() -> None:
-    assert sorted(set(LINES)) == LINES, "default_cases.txt: sorted, each line once"
-    assert [case.id for case in DEFAULT] == [*LINES, *NAMED]
+    for lines in (LINES, GRADIENT_LINES):
+        assert sorted(set(lines)) == lines, "a covering array: sorted, each line once"
+    gradients = [GRADIENTS + line for line in GRADIENT_LINES]
+    assert [case.id for case in DEFAULT] == [*LINES, *gradients, *NAMED]
     assert len({case.id for case in DEFAULT}) == len(DEFAULT)
     assert not [case.id for case in DEFAULT if set(case.id) & set(f"{SEPARATOR}[]*?: ")], (
         "an id is a test's id and a shell pattern too"
     )
+
+
+KINDS: dict[type, type] = {Case: Inputs, NetworkCase: NetworkInputs, TrainingCase: TrainingInputs}
 
 
 @pytest.mark.parametrize("case_id", [case.id for case in DEFAULT])
@@ -132,12 +162,22 @@ def test_an_id_leads_back_to_its_case(case_id: str) -> None:
     case = by_id(case_id)
     assert case.id == case_id
     assert case in DEFAULT
-    assert draw(case).x.shape[-1] == case.spec.input_size
+    inputs = draw(case)
+    assert type(inputs) is KINDS[type(case)]
+    assert inputs.dtype == case.dtype == case_id.rpartition("/")[2]
+    if isinstance(inputs, Inputs):
+        assert isinstance(case, Case)
+        assert inputs.x.shape[-1] == case.spec.input_size
+        gradients = case_id.startswith((GRADIENTS, "tutorial/"))
+        assert case.gradients == gradients, "the id says whether gradients are compared"
+        assert (inputs.incoming is not None) == gradients
 
 
 def test_the_full_product_holds_every_feasible_row_once() -> None:
     ids = [case.id for case in full_cases()]
-    assert len(ids) == possible().sum() + len(NAMED)
+    gradients = [case_id for case_id in ids if case_id.startswith(GRADIENTS)]
+    assert set(gradients) == {GRADIENTS + line for line in (*LINES, *GRADIENT_LINES)}
+    assert len(ids) == possible().sum() + len(gradients) + len(NAMED)
     assert len(set(ids)) == len(ids)
     for case_id in random.Random(1).sample(ids, 200):
         assert by_id(case_id).id == case_id
@@ -155,8 +195,15 @@ BAD_IDS: dict[str, str] = {
     GOOD.replace("batch-major", "major"): r"layout 'major' given",
     GOOD.replace("b5-t7-i4-h4", "b5-t7"): r"size 'b5-t7' given",
     GOOD.replace("float32", "float8"): r"dtype 'float8' given, expected .*'float32'",
-    GOOD.replace("/bias", ""): r"9 parts given, expected .*10 parts: cell/layers/",
+    GOOD.replace(
+        "/bias", ""
+    ): r"9 parts given, expected .*10 parts, after gradients/ or not: cell/layers/",
     GOOD + "/": r"11 parts given",
+    GRADIENTS: r"1 parts given",
+    GRADIENTS * 2 + GOOD: r"11 parts given",
+    GRADIENTS + GOOD.replace("lstm/", "lstn/"): r"cell 'lstn' given, expected .*'lstm'",
+    GRADIENTS + GOOD.replace("pad-zero", "pad-none"): r"do not go together",
+    GRADIENTS.title() + GOOD: r"11 parts given",
     "": r"1 parts given",
     "tutorial/004/float32": r"3 parts given, expected one of the named cases",
     GOOD.replace("pad-zero", "pad-none"): r"do not go together",
@@ -168,7 +215,8 @@ BAD_IDS: dict[str, str] = {
 
 @pytest.mark.parametrize(("case_id", "complaint"), BAD_IDS.items())
 def test_a_bad_id_is_refused_by_the_axis(case_id: str, complaint: str) -> None:
-    assert by_id(GOOD).id == GOOD, "each bad id is this good one with one thing wrong"
+    for good in (GOOD, GRADIENTS + GOOD):
+        assert by_id(good).id == good, "each bad id is this good one with one thing wrong"
     with pytest.raises(ValueError, match=complaint) as caught:
         by_id(case_id)
     assert repr(case_id) in str(caught.value), "the message shows the id that was given"
@@ -192,13 +240,19 @@ def test_the_sizes_tell_dimensions_apart() -> None:
 # What is drawn.
 
 
-def arrays(inputs: Inputs) -> Iterator[tuple[str, Array]]:
-    """Every floating-point array of ``inputs``, by name."""
-    named: dict[str, Array | None] = {"x": inputs.x, "h0": inputs.h0, "c0": inputs.c0}
-    for layer, by_direction in enumerate(inputs.params):
-        for direction, weights in enumerate(by_direction):
-            named |= {f"params[{layer}][{direction}].{k}": v for k, v in weights._asdict().items()}
-    yield from ((name, a) for name, a in named.items() if a is not None)
+def leaves(value: Any, name: str) -> Iterator[tuple[str, Array]]:
+    """Every array below ``value``, by name; integers are words, classes or lengths."""
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif isinstance(value, tuple):
+        for key, part in zip(getattr(value, "_fields", range(len(value))), value, strict=True):
+            yield from leaves(part, f"{name}.{key}")
+
+
+def arrays(inputs: AnyInputs) -> Iterator[tuple[str, Array]]:
+    """Every array of ``inputs``, by name."""
+    for name, value in vars(inputs).items():
+        yield from leaves(value, name)
 
 
 def by_row(inputs: Inputs) -> Array:
@@ -238,6 +292,8 @@ def test_every_value_is_exact_in_the_dtype(dtype: str) -> None:
     inexact = {}
     for case in DEFAULT:
         for name, a in arrays(draw(case)) if case.dtype == dtype else ():
+            if a.dtype.kind == "i":
+                continue
             assert a.dtype == np.float64, f"{case.id}: {name} is {a.dtype}"
             wrong = a[~representable(a, dtype)]
             if wrong.size:
@@ -257,7 +313,7 @@ def blocks(case: Case, weights: Weights) -> Iterator[tuple[str, Array]]:
 
 
 def test_no_two_gates_and_no_two_biases_are_alike() -> None:
-    for case in DEFAULT:
+    for case in BARE:
         inputs = draw(case)
         seen: dict[bytes, str] = {}
         for layer, by_direction in enumerate(inputs.params):
@@ -276,7 +332,7 @@ def test_no_two_gates_and_no_two_biases_are_alike() -> None:
 
 def test_states_are_given_where_promised_and_not_zero() -> None:
     given = 0
-    for case in DEFAULT:
+    for case in BARE:
         inputs = draw(case)
         lstm = case.spec.cell == "lstm"
         seen = (inputs.h0 is not None, inputs.c0 is not None)
@@ -300,7 +356,7 @@ LENGTHS_ARE: dict[str, Any] = {
 
 def test_lengths_are_as_the_case_promises() -> None:
     between = 0
-    for case in DEFAULT:
+    for case in BARE:
         ends, steps = draw(case).lengths, case.steps
         if case.lengths == "full":
             assert ends is None, f"{case.id}: lengths {ends} given, expected none"
@@ -315,7 +371,7 @@ def test_lengths_are_as_the_case_promises() -> None:
 
 def test_the_padding_holds_its_value_and_nothing_else_does() -> None:
     kinds = set()
-    for case in DEFAULT:
+    for case in BARE:
         inputs = draw(case)
         x = by_row(inputs)
         assert x.shape == (case.batch, case.steps, case.spec.input_size), case.id
@@ -337,7 +393,7 @@ def test_the_padding_holds_its_value_and_nothing_else_does() -> None:
 
 
 def test_deep_sums_only_grow() -> None:
-    deep = [case for case in NAMED.values() if case.one_sign]
+    deep = [case for case in BARE if case.one_sign]
     assert {case.spec.cell for case in deep} == set(GATES)
     for case in deep:
         inputs = draw(case)
@@ -348,7 +404,9 @@ def test_deep_sums_only_grow() -> None:
 
 # What a case's version sees.
 
-CASE = by_id(GOOD.replace("float32", "float64"))
+CASE = by_id(GRADIENTS + GOOD.replace("float32", "float64"))
+NETWORK = by_id("tutorial/004-bidirectional/float64")
+TRAINING = by_id("training/forecasting/adam/float64")
 
 
 def flipped(a: Array) -> Array:
@@ -360,10 +418,15 @@ def flipped(a: Array) -> Array:
 
 def changes() -> Iterator[tuple[str, Inputs]]:
     inputs = draw(CASE)
+    assert isinstance(inputs, Inputs)
+    assert inputs.incoming is not None
     for name in ("x", "h0", "c0", "lengths"):
         yield f"one bit of {name}", replace(inputs, **{name: flipped(getattr(inputs, name))})
-    for name in ("h0", "c0", "lengths"):
+    for name in ("h0", "c0", "lengths", "incoming"):
         yield f"no {name}", replace(inputs, **{name: None})
+    for name, d in inputs.incoming._asdict().items():
+        incoming = inputs.incoming._replace(**{name: flipped(d)})
+        yield f"one bit of incoming.{name}", replace(inputs, incoming=incoming)
     for name in Weights._fields:
         w = inputs.params[0][0]
         params = ((w._replace(**{name: flipped(getattr(w, name))}),),)
@@ -375,12 +438,49 @@ def changes() -> Iterator[tuple[str, Inputs]]:
         yield f"spec.{name}", replace(inputs, spec=replace(inputs.spec, **{name: value}))
 
 
-CHANGES = dict(changes())
+def network_changes() -> Iterator[tuple[str, NetworkInputs]]:
+    inputs = draw(NETWORK)
+    assert isinstance(inputs, NetworkInputs)
+    for name, a in inputs.data._asdict().items():
+        data = inputs.data._replace(**{name: flipped(a)})
+        yield f"one bit of data.{name}", replace(inputs, data=data)
+    table, *rest = inputs.params
+    changed = type(table)(*(flipped(a) for a in table))  # type: ignore[arg-type]
+    yield "one bit of the table", replace(inputs, params=(changed, *rest))
+    *layers, loss = inputs.network
+    other = replace(loss, reduction="mean")  # type: ignore[call-arg]
+    yield "the loss", replace(inputs, network=(*layers, other))
+
+
+def training_changes() -> Iterator[tuple[str, TrainingInputs]]:
+    inputs = draw(TRAINING)
+    assert isinstance(inputs, TrainingInputs)
+    assert isinstance(inputs.optimiser, Adam)
+    assert isinstance(inputs.clip, Clip)
+    last = inputs.batches[-1]
+    batch = last._replace(targets=flipped(last.targets))  # type: ignore[arg-type]
+    yield "one bit of a batch", replace(inputs, batches=(*inputs.batches[:-1], batch))
+    yield "a batch", replace(inputs, batches=inputs.batches[:-1])
+    yield "no clip", replace(inputs, clip=None)
+    yield "clip.epsilon", replace(inputs, clip=replace(inputs.clip, epsilon=1e-6))
+    for name, value in {"placement": "inside", "rate": 1e-3, "beta2": 0.999}.items():
+        yield name, replace(inputs, optimiser=replace(inputs.optimiser, **{name: value}))
+
+
+CHANGES: dict[str, tuple[AnyInputs, AnyInputs]] = {
+    what: (draw(case), inputs)  # type: ignore[misc]
+    for case, some in (
+        (CASE, changes()),
+        (NETWORK, network_changes()),
+        (TRAINING, training_changes()),
+    )
+    for what, inputs in some
+}
 
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_the_version_changes_with(what: str) -> None:
-    before, after = digest(draw(CASE)), digest(CHANGES[what])
+    before, after = map(digest, CHANGES[what])
     assert before != after, f"{what} changed, and the version is {before} still"
     assert len(after) == 12
     assert set(after) <= set("0123456789abcdef")

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.cases import default_cases
+from reports.runs import read_folder
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MODULES = {"conformance", "benchmarks", "reports"}
@@ -65,7 +68,16 @@ def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(code, "utf-8")
     done = subprocess.run(
         [sys.executable, "-m", "conformance", "--backend", "mine.py:Mine", "--dtype", "float32",
-         "--case", "gru-*", "-q"],
+         "--dtype", "float64", "--out", "out", "-q"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"the example does not conform:\n{done.stdout}{done.stderr}"
+    (run,), bad = read_folder(tmp_path / "out" / "runs")
+    assert not bad
+    wanted = {case.id for case in default_cases() if case.dtype in ("float32", "float64")}
+    assert {record.case: record.outcome for record in run.cases} == dict.fromkeys(wanted, "agrees")
+
+
+def test_the_options_of_that_page_are_those_that_the_test_runs() -> None:
+    page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
+    assert "conformance --backend mine.py:Mine --dtype float32 --dtype float64\n" in page

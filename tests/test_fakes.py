@@ -6,20 +6,22 @@ reason and a failure card that tell its fault.
 
 from __future__ import annotations
 
-import re
 import shlex
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import fakes
+import laid_out
 import numpy as np
 import pytest
+from outcomes import Row, assert_card_tells, assert_ends, checked
 
 from backends import Backend, Inputs
-from conformance.cases import CELLS, DTYPES, by_id, default_cases
+from conformance.cases import CELLS, DTYPES, Case, by_id, default_cases
 from conformance.check import check
+from conformance.draw import draw
 from conformance.opened import Opened
-from reports.records import CaseRecord, Outcome
+from conformance.truth import truth
 
 LENGTHS = "lstm-forget/2-layer/bidirectional/zero/pad-large/state/bias/batch-major/b4-t9-i19-h17/"
 """Two layers, two directions, padding, a row of length 0, states."""
@@ -27,16 +29,6 @@ FULL = "lstm-forget/1-layer/forward/full/pad-none/state/bias/batch-major/b4-t9-i
 GRU = "gru-after/1-layer/forward/ragged/pad-zero/state/bias/time-major/b4-t9-i19-h17/"
 NOT_EXACT = r"of \d+ elements that are exact by definition"
 BEYOND = r"y: [1-9]\d* of \d+ elements are beyond the bound"
-
-
-class Row(NamedTuple):
-    """A fake on a case: the outcome, what the reason must hold, and the fingerprint."""
-
-    fake: type[Backend]
-    case: str
-    outcome: Outcome
-    reason: str
-    fingerprint: str | None
 
 
 ROWS = (
@@ -75,7 +67,8 @@ ROWS = (
     Row(fakes.Tf32Products, "deep-sum/lstm/float32", "differs", BEYOND, "tf32"),
     Row(fakes.Bfloat16Products, FULL + "float32", "differs", BEYOND, "bfloat16"),
     Row(fakes.Bfloat16Products, LENGTHS + "float32", "differs", BEYOND, "bfloat16"),
-    Row(fakes.Float16Sums, "deep-sum/gru-before/float16", "differs", BEYOND, "bfloat16"),
+    Row(fakes.Float16Sums, "deep-sum/gru-before/float16", "differs",
+        r"^y: (\d+ of \d+ elements are beyond|the RMS)", "bfloat16"),
     Row(fakes.Float16SumsDeclared, "tutorial/000-zero-padding-without-lengths/vanilla-relu/float16",
         "agrees", "^$", "float16"),
 )  # fmt: skip
@@ -92,25 +85,21 @@ def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
 
 
-def checked(fake: type[Backend], case: str) -> CaseRecord:
-    return check(by_id(case), Opened(fake.__name__, "cpu", fake("cpu")))
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.fake.__name__}-{row.case}")
+@pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_fake_ends_in_the_right_outcome(row: Row) -> None:
-    record = checked(row.fake, row.case)
-    seen = (record.outcome, record.fingerprint)
-    assert seen == (row.outcome, row.fingerprint), f"{row.fake.__doc__} {record.reason}"
-    assert re.search(row.reason, record.reason), (
-        f"reason {record.reason!r}, expected one that matches {row.reason!r}"
-    )
+    assert_ends(row)
 
 
-@pytest.mark.parametrize("fake", [fakes.Right, *fakes.LaidOut.__subclasses__()])
+@pytest.mark.parametrize("fake", [fakes.Right, *laid_out.LaidOut.__subclasses__()])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_right_backend_agrees_on_every_default_case(fake: type[Backend], dtype: str) -> None:
+    """Of those with a layout, on the cases that their layout or their optimiser has a part in."""
     opened = Opened("right", "cpu", fake("cpu"))
-    records = [check(case, opened) for case in default_cases() if case.dtype == dtype]
+    cases = [case for case in default_cases() if case.dtype == dtype]
+    if fake is not fakes.Right:
+        cases = [case for case in cases
+                 if isinstance(case, Case) or case.id.startswith("training/forecasting/")]  # fmt: skip
+    records = [check(case, opened) for case in cases]
     others = [f"{r.case}: {r.outcome}: {r.reason}" for r in records
               if r.outcome not in ("agrees", "unsupported")]  # fmt: skip
     assert not others, f"{fake.__name__} follows the specification, yet {others}"
@@ -125,7 +114,7 @@ def test_a_right_backend_is_recognised_by_its_arithmetic(dtype: str) -> None:
     assert checked(fakes.Right, LENGTHS + dtype).fingerprint == dtype
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.fake.__name__}-{row.case}")
+@pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_record_holds_what_its_outcome_needs(row: Row) -> None:
     record = checked(row.fake, row.case)
     assert record.case_version == checked(fakes.Right, row.case).case_version
@@ -137,8 +126,9 @@ def test_every_record_holds_what_its_outcome_needs(row: Row) -> None:
     assert set(record.seconds) == ({"reference", "first_call"} if record.outcome != "unsupported"
                                    else {"reference"})  # fmt: skip
     judged = ran and "returned" not in record.reason
-    assert set(record.tensors) == ({"y", "h_n", "c_n"} if judged and "lstm" in row.case
-                                   else {"y", "h_n"} if judged else set())  # fmt: skip
+    names = truth(draw(by_id(row.case))).values.keys() if judged else set()
+    assert record.tensors.keys() == names, "every tensor has figures, and nothing else has"
+    assert ("c_n" in names) == (judged and "lstm" in row.case)
 
 
 CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
@@ -172,16 +162,7 @@ CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("what", CARDS)
 def test_the_failure_card_tells(what: str) -> None:
-    fake, case, patterns = CARDS[what]
-    record = checked(fake, case)
-    for pattern in patterns:
-        assert re.search(pattern, record.card), (
-            f"the card of {fake.__name__} does not tell {pattern!r}:\n{record.card}"
-        )
-    if record.outcome == "differs":
-        assert record.card.startswith(f"differs: {case}\n  {record.reason}\n"), record.card
-        assert record.repeat in record.card, record.card
-        assert record.case_version in record.card, record.card
+    assert_card_tells(*CARDS[what])
 
 
 def test_one_element_off_leaves_all_others_within_the_bound() -> None:
@@ -211,7 +192,7 @@ def test_drift_is_seen_by_the_rms_alone() -> None:
 
 WORTHLESS = {
     "nothing": lambda result: None,
-    "words": lambda result: result._replace(y=np.array(["a", "b"])),
+    "words": lambda result: fakes.changed(result, y=np.array(["a", "b"])),
     "no dtypes": lambda result: result._replace(dtypes=None),
 }
 

@@ -85,9 +85,9 @@ def conformance(folder: Path, *arguments: str, path: tuple[Path, ...] = ()) -> D
 
 
 def test_agreement_everywhere_is_clean_and_every_case_is_in_the_run_file(tmp_path: Path) -> None:
-    pattern = "gru-after/*/forward/*"
+    pattern = "gru-after/*/bias/*"
     selected = {c.id for c in default_cases() if c.id.startswith("gru-after/")
-                and "/forward/" in c.id and c.dtype == "float64"}  # fmt: skip
+                and "/bias/" in c.id and c.dtype == "float64"}  # fmt: skip
     done = conformance(
         tmp_path, "--backend", fake("Right"), "--case", pattern, "--dtype", "float64"
     )
@@ -136,6 +136,48 @@ def test_the_exit_code_says(what: str, tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.chdir(tmp_path)  # where the truth is cached
         alone = check(by_id(case), Opened(fake(name), "cpu", getattr(fakes, name)("cpu")))
         assert timeless({case: record}) == timeless({case: alone}), "nothing is lost on the way"
+
+
+EVERY_KIND = {
+    "gradients/" + VANILLA: {"y", "h_n", "dx", "dh0", *(f"dparams[0][0].{name}" for name in
+                             ("W_ih", "W_hh", "b_ih", "b_hh"))},
+    "tutorial/004-vector-to-sequence/none-words/float32": {"y", "loss", "dx"},
+    "training/forecasting/sgd/float32": {"loss", "params[2].W", "params[2].b"},
+}  # fmt: skip
+"""A case of every kind beside outputs alone, and some tensors that are compared in it."""
+
+
+def test_gradients_networks_and_training_run_as_outputs_do(tmp_path: Path) -> None:
+    """In one session, with workers; none is left out, and each is compared in all its tensors."""
+    cases = [option for case in EVERY_KIND for option in ("--case", case)]
+    done = conformance(tmp_path, "--backend", fake("Right"), *cases, "-n", "2")
+    assert done.code == ExitCode.CLEAN, done.printed
+    assert done.records.keys() == EVERY_KIND.keys()
+    for case, tensors in EVERY_KIND.items():
+        record = done.records[case]
+        assert record.outcome == "agrees", record.reason
+        assert tensors <= record.tensors.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "reason"),
+    [
+        ("MeanForSum", "gradients/" + VANILLA, "dx: "),
+        ("TeacherOneStepOff", "tutorial/004-vector-to-sequence/teacher-words/float32", "y: "),
+        ("ClipsNothing", "training/forecasting/sgd/float32", "loss: "),
+    ],
+)
+def test_a_fault_in_any_kind_fails_and_repeats(
+    name: str, case: str, reason: str, tmp_path: Path
+) -> None:
+    fakes_of = f"{FAKES.with_name('wrong_gradients.py')}:{name}"
+    done = conformance(tmp_path, "--backend", fakes_of, "--case", case, path=(FAKES.parent,))
+    assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
+    record = done.records[case]
+    assert record.outcome == "differs"
+    assert record.reason.startswith(reason), record.reason
+    assert record.card.splitlines()[0] in done.printed, "the card is printed"
+    assert shlex.split(record.repeat)[-2:] == ["--case", case]
 
 
 def test_one_failure_among_backends_fails(tmp_path: Path) -> None:
@@ -247,6 +289,19 @@ def test_an_entry_that_nothing_matches_fails(tmp_path: Path) -> None:
     (stale,) = done.run.footer.stale_known
     assert LSTM in stale
     assert "no difference matches" in done.printed
+
+
+def test_an_entry_that_shows_in_some_places_only_is_never_stale(tmp_path: Path) -> None:
+    """And still covers what it is about."""
+    known(tmp_path, entry("ForgetBiasIgnored", "lstm*", only="machines of another kind"))
+    options = ("--backend", fake("ForgetBiasIgnored"), "--case")
+    done = conformance(tmp_path, *options, LSTM.replace("lstm-forget", "lstm"), "--case", VANILLA)
+    assert done.code == ExitCode.CLEAN, done.printed
+    assert done.run.footer is not None
+    assert done.run.footer.stale_known == []
+    done = conformance(tmp_path, *options, LSTM)
+    assert done.code == ExitCode.CLEAN, done.printed
+    assert "1 xfailed" in done.printed
 
 
 def test_an_entry_for_cases_that_were_not_selected_is_not_stale(tmp_path: Path) -> None:

@@ -36,7 +36,9 @@ ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values()) | {"flax", "jaxlib", "keras"}
 OWN: dict[str, set[str]] = {
     entry.target.partition(":")[0]: FRAMEWORKS[entry.extra] for entry in BACKENDS.values()
 }
-"""For each adapter's module, the framework that it may import."""
+"""For each adapter, a module or a package, the framework that it may import."""
+PEERS: dict[str, set[str]] = {"benchmarks.peers": {"torch"}}
+"""What is timed beside the specification itself, without an adapter."""
 
 
 def module_of(path: Path) -> str:
@@ -44,13 +46,19 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def adapter_of(dotted: str) -> str | None:
+    """The adapter that this name belongs to; None for what is no part of one."""
+    return next((own for own in OWN if dotted == own or dotted.startswith(own + ".")), None)
+
+
 def imported(source: str, package: str) -> Iterator[tuple[int, str]]:
-    """Line and dotted name of every import, wherever in the file it stands."""
+    """Line and dotted name of every import in a file of ``package``, wherever it stands."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = ".".join(filter(None, [package if node.level else "", node.module]))
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*above, *filter(None, [node.module])])
             yield node.lineno, base
             yield from ((node.lineno, f"{base}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
@@ -60,24 +68,25 @@ def imported(source: str, package: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, str(node.args[0].value)
 
 
-def forbidden(module: str, source: str) -> list[str]:
+def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str]:
     """The imports of ``module`` that the table does not allow, in words."""
-    package = module.partition(".")[0]
-    projects, libraries = MAY_IMPORT[package]
+    top_package = module.partition(".")[0]
+    projects, libraries = MAY_IMPORT[top_package]
+    mine = adapter_of(module)
     found = {}
-    for line, name in imported(source, package):
+    for line, name in imported(source, module if is_package else module.rpartition(".")[0]):
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in OWN.get(module, ()):
+        if top in sys.stdlib_module_names or top in OWN.get(mine or "", PEERS.get(module, ())):
             continue
-        if name in OWN and name != module:
-            found[line] = f"{module}, line {line}: imports the adapter {name}"
+        if adapter_of(name) not in (None, mine):
+            found[line] = f"{module}, line {line}: imports the adapter {adapter_of(name)}"
         elif top in MAY_IMPORT:
-            if top != package and top not in projects:
-                found[line] = f"{module}, line {line}: {package} may not import {top}"
+            if top != top_package and top not in projects:
+                found[line] = f"{module}, line {line}: {top_package} may not import {top}"
         elif top in ALL_FRAMEWORKS:
             found[line] = f"{module}, line {line}: imports the framework {top}"
         elif libraries is not None and top not in libraries:
-            found[line] = f"{module}, line {line}: {package} may not import {top}"
+            found[line] = f"{module}, line {line}: {top_package} may not import {top}"
     return list(found.values())
 
 
@@ -86,7 +95,8 @@ FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
-    assert not (found := forbidden(module_of(path), path.read_text("utf-8"))), "\n".join(found)
+    found = forbidden(module_of(path), path.read_text("utf-8"), is_package=path.stem == "__init__")
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +108,20 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
         ("backends.layouts", "import torch", "imports the framework torch"),
         ("backends.pytorch", "import jax.numpy as jnp", "imports the framework jax"),
         ("backends.pytorch", "from . import jax_scan", "imports the adapter backends.jax_scan"),
+        ("backends.pytorch.rnn", "import tensorflow as tf", "imports the framework tensorflow"),
+        (
+            "backends.pytorch.rnn",
+            "from backends.jax_scan.rnn import forward",
+            "imports the adapter",
+        ),
+        ("backends.pytorch.rnn", "from ..jax_scan import rnn", "the adapter backends.jax_scan"),
+        ("backends.pytorch.rnn", "import optax", "imports the framework optax"),
+        ("backends.pytorch_other", "import torch", "imports the framework torch"),
+        ("conformance.cases.case", "from ..opened import torch\nimport jax", "line 2: imports"),
+        ("conformance.cases.case", "from backends.pytorch.rnn import x", "imports the adapter"),
+        ("benchmarks.workloads", "import torch", "imports the framework torch"),
+        ("benchmarks.peers", "import torch\nimport jax", "line 2: imports the framework jax"),
+        ("benchmarks.a", "from backends import find\nfrom backends import pytorch", "line 2"),
         ("conformance.check", "from backends.pytorch import PyTorch", "imports the adapter"),
         ("conformance.check", "import importlib\nimportlib.import_module('torch')", "line 2"),
         ("benchmarks.a", "__import__('tensorflow.python')", "imports the framework tensorflow"),
@@ -114,7 +138,11 @@ def test_the_rule_sees(module: str, source: str, complaint: str) -> None:
     ("module", "source"),
     [
         ("backends.pytorch", "import torch.nn\nfrom backends.layouts import convert"),
-        ("backends.tensorflow_dynamic_rnn", "from tf_keras.src import layers"),
+        ("backends.tensorflow", "from tf_keras.src import layers"),
+        ("backends.tensorflow.deep.inside", "import tensorflow as tf\nimport tf_keras"),
+        ("backends.jax_scan.training", "import optax\nfrom . import rnn\nfrom .rnn import run"),
+        ("backends.pytorch.rnn", "from backends.pytorch import layers\nimport torch"),
+        ("conformance.check", "from backends import Backend\nfrom backends.dialects import X"),
         ("reference.rnn", "import math\nimport numpy as np\nfrom reference.spec import Spec"),
         ("conformance.check", "import rich\nimport pytest\nfrom reports.records import Outcome"),
     ],
@@ -129,7 +157,7 @@ NOT_LIBRARIES = ("__main__", "conftest", "test_")
 LIGHT = sorted(
     module_of(path)
     for path in FILES
-    if module_of(path) not in OWN
+    if not adapter_of(module_of(path))
     and path.parent.name != "benchmarks"
     and not path.stem.startswith(NOT_LIBRARIES)
 )
@@ -169,16 +197,23 @@ def test_importing_the_project_imports_no_framework() -> None:
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_an_adapter_imports_its_framework_and_no_other(name: str) -> None:
-    """Its file is there, and the class that it is said to hold stands in it."""
-    module, _, attribute = BACKENDS[name].target.partition(":")
-    path = ROOT / Path(*module.split(".")).with_suffix(".py")
-    source = path.read_text("utf-8")
-    tops = {dotted.partition(".")[0] for _, dotted in imported(source, "backends")}
+def test_an_adapter_imports_its_framework_and_holds_its_class(name: str) -> None:
+    """Its files are there, and the class that it is said to hold stands in one of them."""
+    target, _, attribute = BACKENDS[name].target.partition(":")
+    place = ROOT / Path(*target.split("."))
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    trees = {path: ast.parse(path.read_text("utf-8")) for path in paths}
+    tops = {
+        dotted.partition(".")[0]
+        for path in paths
+        for _, dotted in imported(path.read_text("utf-8"), target)
+    }
     own = FRAMEWORKS[BACKENDS[name].extra]
-    assert tops & own, f"{module} imports nothing of its extra, {sorted(own)}"
-    classes = {n.name for n in ast.parse(source).body if isinstance(n, ast.ClassDef)}
-    assert attribute in classes, f"{module} has no class {attribute}"
+    assert tops & own, f"{target} imports nothing of its extra, {sorted(own)}"
+    unused = own - tops
+    assert not unused, f"{target} imports nothing of {sorted(unused)}, which its extra installs"
+    classes = {n.name for tree in trees.values() for n in tree.body if isinstance(n, ast.ClassDef)}
+    assert attribute in classes, f"{target} has no class {attribute}"
 
 
 def test_the_extras_are_those_of_the_backends() -> None:

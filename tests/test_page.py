@@ -147,10 +147,30 @@ def test_a_column_is_the_latest_run_of_a_backend_and_device(tmp_path: Path) -> N
 
 
 def test_rows_are_cells_and_dtypes_from_wide_to_narrow(samples: Path) -> None:
+    """A cell's gradients have rows of their own, as tutorials and training have."""
     rows = [(row.cell, row.dtype) for row in model(samples).rows]
-    assert rows[:4] == [("gru-after", dtype) for dtype in sample.DTYPES]
-    assert len(rows) == 4 * (len(sample.CELLS) + 1)
-    assert ("tutorial", "bfloat16") in rows
+    cells = [*sample.CELLS, *(f"gradients/{cell}" for cell in sample.CELLS), "tutorial"]
+    wanted = {(cell, dtype) for cell in cells for dtype in sample.DTYPES}
+    wanted |= {("training", dtype) for dtype in ("float64", "float32")}
+    assert set(rows) == wanted
+    assert len(rows) == len(wanted)
+    for cell in (*cells, "training"):
+        dtypes = [dtype for name, dtype in rows if name == cell]
+        assert dtypes == [dtype for dtype in sample.DTYPES if dtype in dtypes], cell
+
+
+def test_gradients_of_a_cell_are_not_counted_with_its_outputs(tmp_path: Path) -> None:
+    name = "lstm/2-layer/forward/full/pad-none/state/bias/batch-major/b4-t8-i5-h6/float32"
+    shown = of(
+        tmp_path,
+        sample.case(case=name),
+        sample.failed(case=f"gradients/{name}"),
+        sample.failed(case="training/forecasting/sgd/float32"),
+    )
+    assert {row.cell: row.groups[0].agrees for row in shown.rows} == {
+        "lstm": 1, "gradients/lstm": 0, "training": 0,
+    }  # fmt: skip
+    assert all(row.groups[0].applicable == 1 for row in shown.rows)
 
 
 def test_the_bound_divides_the_bars() -> None:

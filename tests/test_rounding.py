@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,7 @@ from reference.rounding import (
     radii,
     rms,
 )
+from reference.sums import constant, outer, scatter, total
 
 MANY = 40_000
 """Samples: the variance of so many uniform numbers is known to 0.5 %."""
@@ -66,6 +68,8 @@ ROUNDED: dict[str, Operation] = {
     "plain array": Operation(lambda a, b: a + B, ROUND),
     "tanh": Operation(lambda a, b: np.tanh(a), K_ACT * ROUND),
     "exp": Operation(lambda a, b: np.exp(b), K_ACT * ROUND),
+    "log": Operation(lambda a, b: np.log(abs(a)), K_ACT * ROUND),
+    "sqrt": Operation(lambda a, b: np.sqrt(abs(a)), ROUND),
     "sigmoid": Operation(lambda a, b: sigmoid(a), K_ACT * ROUND),
 }
 
@@ -135,12 +139,72 @@ def test_a_product_of_matrices_spreads_as_specified(name: str, arithmetic: Arith
     held(a @ b, v, deviation_of_sum(arithmetic, v, p2, 30))
 
 
+@pytest.mark.parametrize("keepdims", [False, True])
 @pytest.mark.parametrize("name", SUMS)
-def test_a_sum_spreads_as_specified(name: str) -> None:
+def test_a_sum_spreads_as_specified(name: str, keepdims: bool) -> None:
     x, _ = SUMS[name]
     (a,) = lifted(ODD, x)
+    v, p2 = x.sum(axis=-1, keepdims=keepdims), (x**2).sum(axis=-1, keepdims=keepdims)
+    options = {"keepdims": True} if keepdims else {}
+    held(np.sum(a, axis=-1, **options), v, deviation_of_sum(ODD, v, p2, 30))
+
+
+def test_a_plain_sum_may_round_otherwise_than_a_product() -> None:
+    x, _ = SUMS["of one sign"]
+    apart = replace(ODD, u_sum=3e-3)
+    a, b = lifted(apart, x, WEIGHTS)
     v, p2 = x.sum(axis=-1), (x**2).sum(axis=-1)
-    held(np.sum(a, axis=-1), v, deviation_of_sum(ODD, v, p2, 30))
+    held(np.sum(a, axis=-1), v, deviation_of_sum(replace(ODD, u_acc=3e-3), v, p2, 30))
+    v, p2 = x @ WEIGHTS, x**2 @ WEIGHTS**2
+    held(a @ b, v, deviation_of_sum(ODD, v, p2, 30))
+
+
+# Sums over steps: one share a step, added up in storage.
+
+
+def deviation_of_shares(a: Arithmetic, shares: Array, deviations: Array) -> Array:
+    """Of ``shares`` (T, ...) that are off by ``deviations`` and added up one after the other."""
+    partial = np.add.accumulate(shares)[1:]
+    adding = (partial**2).sum(axis=0) * (a.u_op**2 + a.u_store**2) / 3
+    return np.sqrt((deviations**2).sum(axis=0) + adding)
+
+
+D, V = RNG(6).uniform(0.5, 1, (5, 4, 3)), RNG(7).uniform(-1, 1, (5, 4, 2))
+"""Gradients and values (T, B, ·)."""
+
+
+def test_the_gradient_of_shared_weights_is_added_up_step_by_step() -> None:
+    shares, squares = (np.einsum("tbm,tbn->tmn", d, v) for d, v in ((D, V), (D**2, V**2)))
+    deviations = np.array([deviation_of_sum(ODD, v, p2, 4)
+                           for v, p2 in zip(shares, squares, strict=True)])  # fmt: skip
+    d, v = lifted(ODD, D, V)
+    np.testing.assert_allclose(outer(D, V), shares.sum(axis=0), rtol=1e-14)
+    held(outer(d, v), outer(D, V), deviation_of_shares(ODD, shares, deviations))
+
+
+def test_the_gradient_of_a_shared_bias_is_added_up_step_by_step() -> None:
+    shares, squares = D.sum(axis=1), (D**2).sum(axis=1)
+    deviations = np.array([deviation_of_sum(ODD, v, p2, 4)
+                           for v, p2 in zip(shares, squares, strict=True)])  # fmt: skip
+    (d,) = lifted(ODD, D)
+    np.testing.assert_allclose(total(D), shares.sum(axis=0), rtol=1e-14)
+    held(total(d), total(D), deviation_of_shares(ODD, shares, deviations))
+
+
+def test_the_gradient_of_a_table_is_added_up_place_by_place() -> None:
+    """Word 1 stands in three places, word 0 in one, where nothing is added; word 2 in none."""
+    words = np.array([[1, 3], [1, 0], [3, 1]])
+    x = RNG(8).uniform(0.5, 1, (3, 2, 4))  # (B, T, N)
+    (d,) = lifted(ODD, x)
+    exact, noisy = scatter(x, words, 4), scatter(d, words, 4)
+    for word in range(4):
+        there = x[words == word]
+        np.testing.assert_allclose(exact[word], there.sum(axis=0) if len(there) else 0, rtol=1e-14)
+        found = noisy[..., word, :]
+        if len(there) > 1:
+            held(found, exact[word], deviation_of_shares(ODD, there, np.zeros_like(there)))
+        else:
+            assert (found.values == exact[word]).all(), f"word {word}: nothing is added up"
 
 
 def test_the_second_operation_adds_to_the_first() -> None:
@@ -172,6 +236,13 @@ EXACT: dict[str, Callable[[Any, Any], Any]] = {
     "absolute": lambda a, b: abs(a),
     "maximum": lambda a, b: np.maximum(a, 0),
     "minimum": np.minimum,
+    "the largest": lambda a, b: np.max(a, axis=-1),
+    "the largest, kept": lambda a, b: np.max(a, axis=-1, keepdims=True),
+    "rows by number": lambda a, b: a[..., np.array([1, 0, 1]), :],
+    "elements by number": lambda a, b: a[..., np.array([1, 0]), np.array([2, 0])],
+    "another shape": lambda a, b: a.reshape(*a.shape[:-2], -1),
+    "zeros": lambda a, b: np.zeros_like(a, shape=(*a.shape[:-1], 4)),
+    "a number": lambda a, b: constant(0.1, a),
 }
 
 
@@ -213,7 +284,7 @@ UNKNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
     "a function": (np.sin, "sin"),
     "a power": (lambda a: a**2, "power"),
     "a square": (np.square, "square"),
-    "a root": (np.sqrt, "sqrt"),
+    "a root": (np.cbrt, "cbrt"),
     "a logarithm": (np.log1p, "log1p"),
     "expm1": (np.expm1, "expm1"),
     "a remainder": (lambda a: a % 2, "remainder"),
@@ -229,6 +300,15 @@ UNKNOWN: dict[str, tuple[Callable[[Any], Any], str]] = {
     "clipping": (lambda a: np.clip(a, 0, 1), "clip"),
     "transposition": (np.transpose, "transpose"),
     "zeros like it": (np.zeros_like, "zeros_like"),
+    "zeros of a dtype": (
+        lambda a: np.zeros_like(a, shape=(1, 2), dtype=np.float32), "zeros_like.*dtype",
+    ),
+    "the largest of everything": (np.max, "max"),
+    "the largest of the samples": (lambda a: np.max(a, axis=0), "max"),
+    "the largest of a start": (lambda a: np.max(a, axis=-1, initial=3), "max.*initial"),
+    "a sum of a start": (lambda a: np.sum(a, axis=-1, initial=3), "sum.*initial"),
+    "a flat shape": (lambda a: (a * 1).reshape(-1), "reshape"),
+    "samples among the rows": (lambda a: (a * 1).reshape(6, 3), "reshape"),
     "asarray": (np.asarray, "become a plain array"),
     "array": (np.array, "become a plain array"),
     "array of a list": (lambda a: np.array([a, a]), "become a plain array"),
@@ -423,22 +503,31 @@ def test_unit_roundoffs_are_half_the_spacing_at_one(name: str) -> None:
     assert {ARITHMETICS[name].u_op, ARITHMETICS[name].u_store} - {0, half} <= {2.0**-24}
 
 
-TABLE: dict[str, tuple[float, float, float, float]] = {
-    "float64": (0, 2**-53, 2**-53, 0),
-    "float32": (0, 2**-24, 2**-24, 0),
-    "tf32": (2**-11, 2**-24, 2**-24, 0),
-    "float16": (0, 2**-24, 2**-24, 2**-11),
-    "float16-throughout": (0, 2**-11, 2**-11, 2**-11),
-    "bfloat16": (0, 2**-24, 2**-24, 2**-8),
-    "bfloat16-throughout": (0, 2**-8, 2**-8, 2**-8),
+TABLE: dict[str, tuple[float, float, float, float, float]] = {
+    "float64": (0, 2**-53, 2**-53, 0, 0),
+    "float32": (0, 2**-24, 2**-24, 0, 0),
+    "tf32": (2**-11, 2**-24, 2**-24, 0, 0),
+    "float16": (0, 2**-24, 2**-24, 2**-11, 0),
+    "float16-summed": (0, 2**-24, 2**-24, 2**-11, 2**-11),
+    "float16-throughout": (0, 2**-11, 2**-11, 2**-11, 0),
+    "bfloat16": (0, 2**-24, 2**-24, 2**-8, 0),
+    "bfloat16-summed": (0, 2**-24, 2**-24, 2**-8, 2**-8),
+    "bfloat16-throughout": (0, 2**-8, 2**-8, 2**-8, 0),
 }
+"""Of operands, accumulation, all else, storage, and plain sums where they are apart."""
 
 
 def test_the_arithmetics_are_those_of_the_design_from_tightest_to_loosest() -> None:
-    found = {n: (a.u_operand, a.u_acc, a.u_op, a.u_store) for n, a in ARITHMETICS.items()}
+    found = {n: (a.u_operand, a.u_acc, a.u_op, a.u_store, a.u_sum)
+             for n, a in ARITHMETICS.items()}  # fmt: skip
     assert found == TABLE
     assert list(found) == list(TABLE), "the order is that in which a fingerprint is sought"
-    sizes = [rms(radii(network, TRUTH, a, seed=[1])[0].sigma, np.ones((6, 50), bool))
+
+    def summed(lift: Lift) -> list[Array]:
+        return [np.sum(network(lift)[0], axis=-1)]
+
+    truth = summed(lambda a: a)
+    sizes = [rms(radii(summed, truth, a, seed=[1])[0].sigma, np.ones(6, bool))
              for a in ARITHMETICS.values()]  # fmt: skip
     looser = [b for a, b in itertools.pairwise(sizes) if b > a]
     assert len(looser) >= len(sizes) - 2, f"σ̂ by arithmetic: {sizes}"

@@ -12,9 +12,9 @@ from backends import Inputs
 from conformance.agreement import Z
 from conformance.calibration.families import FAMILIES, inputs_of
 from conformance.calibration.held import CONSOLE, Figures, answers, hold, radii_of
-from conformance.calibration.machines import Implementation, tensors_of
+from conformance.calibration.machines import Implementation
 from conformance.draw import rounded
-from conformance.truth import outputs
+from conformance.evaluate import evaluate
 from reference import Array, Spec, Weights
 from reference.rounding import ARITHMETICS
 
@@ -48,8 +48,8 @@ def elementary(implementation: Implementation) -> dict[str, list[float]]:
     sigma = _one_step(x, Spec(cell="lstm", input_size=1, hidden_size=1), gate=1)  # i, f, g, o
     found = {}
     for name, inputs, tensor in (("tanh", tanh, "y"), ("σ", sigma, "c_n")):
-        y = outputs(inputs, lambda a: a)[tensor]
-        error = np.abs(tensors_of(implementation(inputs))[tensor] / y - 1) * 2**24
+        y = evaluate(inputs, lambda a: a)[tensor]
+        error = np.abs(implementation(inputs).tensors[tensor] / y - 1) * 2**24
         found[name] = [float(error.max()), math.sqrt(float(np.mean(error**2)))]
     return found
 
@@ -76,7 +76,7 @@ def by_samples(seed: int) -> list[Figures]:
     """
     family = replace(FAMILIES["plain LSTM"], sizes=(2, 20, 16, 16))
     inputs = inputs_of("plain LSTM", family, "float32", seed)
-    values = outputs(inputs, lambda a: a)
+    values = evaluate(inputs, lambda a: a)
     rows = []
     for k in track(SAMPLES, "samples", console=CONSOLE):
         y = [

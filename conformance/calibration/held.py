@@ -13,8 +13,9 @@ from rich.console import Console
 from backends import Inputs, Result, Unsupported
 from conformance.agreement import Expected, judge
 from conformance.calibration.families import Family, inputs_of
-from conformance.calibration.machines import Implementation, tensors_of
-from conformance.truth import outputs, truth
+from conformance.calibration.machines import Implementation
+from conformance.evaluate import evaluate
+from conformance.truth import truth
 from reference import Array
 from reference.rounding import (
     ARITHMETICS,
@@ -57,7 +58,7 @@ def hold(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Held:
         else radii_of(inputs, t.values, arithmetic, list(bytes.fromhex(t.version)))
     )
     expected = {k: Expected(v, found[k], t.exact[k]) for k, v in t.values.items()}
-    got = tensors_of(answer)
+    got = answer.tensors
     verdict = judge(got, answer.dtypes, inputs.dtype, expected, arithmetic)
     if verdict.margin is None:
         raise ValueError(f"{inputs.spec} in {inputs.dtype}: {verdict.reason}: nothing to measure")
@@ -79,7 +80,7 @@ def radii_of(
     """The radius of every tensor, computed and not cached."""
 
     def compute(lift: Lift) -> list[Array]:
-        return list(outputs(inputs, lift).values())
+        return list(evaluate(inputs, lift).values())
 
     found = radii(compute, list(values.values()), arithmetic, seed=seed, samples=samples)
     return dict(zip(values, found, strict=True))

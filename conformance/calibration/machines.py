@@ -11,7 +11,7 @@ import numpy as np
 
 from backends import Inputs, Result, Unsupported
 from conformance.draw import rounded
-from conformance.truth import Tensors, outputs
+from conformance.evaluate import Tensors, evaluate
 from reference import Array
 from reference.cells import sigmoid
 from reference.rounding import ARITHMETICS, Rounding
@@ -41,7 +41,7 @@ class Machine:
         compute = self.compute or ("float32" if sixteen else inputs.dtype)
         stored = partial(rounded, dtype=inputs.dtype) if sixteen else np.asarray
         return result_of(
-            outputs(
+            evaluate(
                 replace(inputs, spec=spec),
                 lambda a: machine_array(np.asarray(a, compute), self.operations, stored),
             ),
@@ -87,16 +87,10 @@ def _(a: MachineArray) -> MachineArray:
 
 def result_of(tensors: Tensors, dtype: str) -> Result:
     """``tensors`` as a backend returns them, all labelled ``dtype``."""
-    y, h_n, c_n = (tensors.get(name) for name in ("y", "h_n", "c_n"))
-    assert y is not None, "every network returns y"
-    assert h_n is not None, "and h_n"
-    return Result(y, h_n, c_n, dict.fromkeys(tensors, dtype))
-
-
-def tensors_of(result: Result) -> Tensors:
-    """The tensors that there are, by name, in float64."""
-    named = {"y": result.y, "h_n": result.h_n, "c_n": result.c_n}
-    return {name: np.asarray(a, np.float64) for name, a in named.items() if a is not None}
+    return Result(
+        {name: np.asarray(a, np.float64) for name, a in tensors.items()},
+        dict.fromkeys(tensors, dtype),
+    )
 
 
 def one_by_one(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
@@ -119,7 +113,7 @@ def simulated(inputs: Inputs) -> Result:
     if inputs.dtype == "float64":
         raise Unsupported("dtype: noise of float64's size is lost in the float64 that simulates it")
     source = Rounding(ARITHMETICS[inputs.dtype], 1, [0, inputs.x.size])
-    sample = outputs(inputs, source.array)
+    sample = evaluate(inputs, source.array)
     return result_of({k: cast(Any, a).values[0] for k, a in sample.items()}, inputs.dtype)
 
 

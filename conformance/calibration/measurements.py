@@ -13,7 +13,7 @@ from conformance.agreement import Z
 from conformance.calibration.constants import K_ACTS
 from conformance.calibration.families import FAMILIES, SMALL, inputs_of
 from conformance.calibration.held import CONSOLE, Figures, answers, hold, worst
-from conformance.calibration.machines import WRONG, Implementation, Machine, tensors_of
+from conformance.calibration.machines import WRONG, Implementation, Machine
 from conformance.cases import DTYPES
 from reference import Array
 
@@ -95,8 +95,8 @@ def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
     found, by_k_act = {}, []
     for name, family in FAMILIES.items():
         inputs = inputs_of(name, family, dtype, seed)
-        answer, correct = machine(inputs), tensors_of(Machine()(inputs))
-        if all((a == correct[k]).all() for k, a in tensors_of(answer).items()):
+        answer, correct = machine(inputs), Machine()(inputs).tensors
+        if all((a == correct[k]).all() for k, a in answer.tensors.items()):
             continue
         found[name] = worst([hold(answer, inputs)])
         if dtype == "float32":

@@ -1,0 +1,116 @@
+"""JAX: networks as pure functions, run over time by ``lax.scan`` under ``jax.jit``; optax trains them.
+
+JAX has no recurrent module of its own; this is how its users write one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from backends.adapter import Backend, Inputs, NetworkInputs, Result, TrainingInputs, Unsupported
+from backends.dialects import JAX_SCAN, unsupported
+from backends.jax_scan import layers, parameters, rnn, training
+from backends.jax_scan.device import DEFAULTS, find_device, put, result, set_precision
+from reference import Array, Spec
+from reference.layers import Decoder, Recurrent
+from reference.trees import named
+
+
+class JaxScan(Backend):
+    """Each kind of inputs is one jitted function."""
+
+    dialect = JAX_SCAN
+    packages = ("jax", "jaxlib", "optax")
+
+    def __init__(self, device: str) -> None:
+        self.framework_defaults = DEFAULTS
+        self.settings = set_precision()
+        self.device = find_device(device)
+
+    def load(self, inputs: Inputs) -> Callable[[], Any]:
+        spec = inputs.spec
+        self._refuse(spec, inputs.dtype, inputs.lengths)
+        blocks = parameters.blocks(self.dialect, spec, inputs.params)
+        arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
+        held = put(self.device, inputs.dtype, arrays)
+        if inputs.incoming is None:
+            return lambda: jax.block_until_ready(rnn.forward(spec, *held))
+        by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}
+        incoming = (inputs.incoming.y, tuple(by_state[name] for name in self._states(spec)))
+        d = put(self.device, inputs.dtype, incoming)
+        return lambda: jax.block_until_ready(rnn.differentiate(spec, *held, d))
+
+    def fetch(self, inputs: Inputs, raw: Any) -> Result:
+        spec = inputs.spec
+        (y, states), d = raw if inputs.incoming else (raw, None)
+        final = zip(self._states(spec), states, strict=True)
+        arrays = {"y": y} | {f"{name}_n": state for name, state in final}
+        if d:
+            d_blocks, *d_arrays = d
+            d_named = zip(("dx", "dh0", "dc0"), d_arrays, strict=True)
+            arrays |= {name: a for name, a in d_named if a is not None}
+            d_params = parameters.gradients(self.dialect, spec, inputs.params, d_blocks)
+            arrays |= named(d_params, "dparams")
+        return result(arrays)
+
+    def run_network(self, inputs: NetworkInputs) -> Result:
+        held = self._held(inputs)
+        data = put(self.device, inputs.dtype, inputs.data)
+        if not layers.has_loss(inputs.network):
+            return result({"y": layers.run(inputs.network, held, data)})
+        y, loss, (d_held, *dx) = layers.differentiate(inputs.network, held, data)
+        found = parameters.network_gradients(self.dialect, inputs.network, inputs.params, d_held)
+        arrays = {"y": y, "loss": loss} | ({"dx": dx[0]} if dx else {})
+        return result(arrays | named(found, "dparams"))
+
+    def train(self, inputs: TrainingInputs) -> Result:
+        training.refuse(inputs.optimiser, inputs.clip)
+        held = self._held(inputs)
+        batches = put(self.device, inputs.dtype, inputs.batches)
+        losses, found = training.train(
+            inputs.network,
+            inputs.optimiser,
+            inputs.clip,
+            parameters.trained(inputs.network, held),
+            held,
+            batches,
+            self.device,
+        )
+        arrays = {"loss": np.stack(losses)}
+        its = (self.dialect, inputs.network, inputs.params, found)
+        typed = result(arrays | named(parameters.network_gradients(*its), "params"))
+        exact = result(arrays | named(parameters.network_values(*its), "params"))
+        return Result(exact.tensors, typed.dtypes)
+
+    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+        if isinstance(inputs, Inputs):
+            scan = "jax.lax.scan"
+            return f"jax.jit of {f'jax.vjp of {scan}' if inputs.incoming else scan}"
+        called = layers.called(inputs.network)
+        if isinstance(inputs, TrainingInputs):
+            return f"jax.jit of {called}; {training.called(inputs.optimiser, inputs.clip)}"
+        return f"jax.jit of {called}"
+
+    def _held(self, inputs: NetworkInputs | TrainingInputs) -> Any:
+        """The network's parameters on the device."""
+        data = inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
+        for layer in inputs.network:
+            if isinstance(layer, Recurrent | Decoder):
+                for batch in data:
+                    self._refuse(layer.spec, inputs.dtype, batch.lengths)
+        blocks = parameters.stored(self.dialect, inputs.network, inputs.params)
+        return put(self.device, inputs.dtype, blocks)
+
+    def _refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
+        """Raise ``Unsupported`` for what the dialect does not run."""
+        ends = None if lengths is None else tuple(int(n) for n in lengths)
+        if why := unsupported(self.dialect, spec, dtype, ends):
+            raise Unsupported(why)
+
+    def _states(self, spec: Spec) -> str:
+        """The states that a cell returns, by letter, in order."""
+        return self.dialect.state if spec.cell == "lstm" else "h"

@@ -1,0 +1,83 @@
+"""The decoder: from a context vector to a sequence of pre-activations.
+
+Its parameters are a ``DecoderParams`` whose ``rnn`` are blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from backends.jax_scan.cells import CELLS
+from backends.jax_scan.rnn import network
+from reference import STATES
+from reference.layers import Affine, Decoder
+
+BRIDGES = {"identity": lambda a: a, "tanh": jnp.tanh}
+
+
+def affine(params: Affine, v: jax.Array) -> jax.Array:
+    """W v + b."""
+    a = v @ params.W.T
+    return a if params.b is None else a + params.b
+
+
+def decode(layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None) -> jax.Array:
+    """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are the words of a teacher."""
+    h0, c0 = initial_state(layer, params, context)
+    if layer.words == "free":
+        return run_free(layer, params, context, h0, c0)
+    parts = []
+    if layer.words == "teacher":
+        assert targets is not None
+        fed = jnp.pad(targets[:, :-1], ((0, 0), (1, 0)))  # word 0 first
+        parts.append(jnp.take(params.table, fed, axis=0))
+    if layer.context != "state":
+        parts.append(jnp.repeat(context[:, None], layer.steps, axis=1))
+    read = jnp.concatenate(parts, axis=-1)
+    y, _ = network(layer.spec, params.rnn, read, h0, c0, None)
+    return affine(params.output, y)
+
+
+def initial_state(
+    layer: Decoder, params: Any, context: jax.Array
+) -> tuple[jax.Array | None, jax.Array | None]:
+    """h0 and c0 ``(L, B, H)``, None where they are zero."""
+    if layer.context == "input":
+        return None, None
+    if layer.bridge == "none":
+        return jnp.stack([context] * layer.spec.num_layers), None
+    act = BRIDGES[layer.bridge]
+    made = [[act(affine(part, context)) for part in row] for row in params.bridge]
+    h0, *c0 = (jnp.stack(part) for part in zip(*made, strict=True))
+    return h0, c0[0] if c0 else None
+
+
+def run_free(layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any) -> jax.Array:
+    """One ``lax.scan`` whose step feeds back the word that it finds most likely."""
+    spec, batch = layer.spec, len(context)
+    zero = jnp.zeros((batch, spec.hidden_size), context.dtype)
+    given = {"h": h0, "c": c0}
+    starts = [given[name] for name in STATES[spec.cell]]
+    states = tuple(
+        tuple(zero if s is None else s[k] for s in starts) for k in range(spec.num_layers)
+    )
+
+    def step(carry: Any, _: None) -> Any:
+        states, word = carry
+        v = jnp.take(params.table, word, axis=0)
+        if layer.context != "state":
+            v = jnp.concatenate([v, context], axis=-1)
+        new = []
+        for (w,), state in zip(params.rnn, states, strict=True):
+            new.append(CELLS[spec.cell](spec, w, v, state))
+            v = new[-1][0]
+        a = affine(params.output, v)
+        return (tuple(new), jnp.argmax(a, axis=-1)), a
+
+    first = jnp.zeros(batch, jnp.argmax(zero, axis=-1).dtype)
+    _, a = lax.scan(step, (states, first), length=layer.steps)
+    return jnp.swapaxes(a, 0, 1)

@@ -1,0 +1,100 @@
+"""Parameters in canonical layout, into the blocks that the dialect declares, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from backends.dialects import CellDialect, Dialect
+from backends.jax_scan.rnn import Blocks
+from backends.layouts import Block, convert
+from backends.layouts import gradients as of_weights
+from reference import Params, Spec, Weights
+from reference.layers import Decoder, Network, NetworkParams, Recurrent
+
+
+def blocks(dialect: Dialect, spec: Spec, params: Params) -> Blocks:
+    """A recurrent network's parameters as blocks, still in float64."""
+    cell = dialect.cells[spec.cell]
+    return tuple(tuple(convert(spec, cell, w)[0] for w in layer) for layer in params)
+
+
+def gradients(dialect: Dialect, spec: Spec, params: Params, found: Blocks) -> Params:
+    """The gradients of ``params`` from those of its blocks, in the type that JAX returned."""
+    return _each_direction(of_weights, dialect, spec, params, found)
+
+
+def stored(dialect: Dialect, network: Network, params: NetworkParams) -> Any:
+    """A whole network's parameters, the recurrent ones as blocks."""
+    return _each_recurrent(partial(blocks, dialect), network, params)
+
+
+def trained(network: Network, held: Any) -> Any:
+    """Of what ``stored`` made, all but biases that the spec does not have: those are constants."""
+
+    def without(spec: Spec, found: Blocks) -> Blocks:
+        if spec.bias:
+            return found
+        return tuple(
+            tuple(block._replace(bias=None, recurrent_bias=None) for block in layer)
+            for layer in found
+        )
+
+    return _each_recurrent(without, network, held)
+
+
+def network_gradients(
+    dialect: Dialect, network: Network, params: NetworkParams, found: Any
+) -> NetworkParams:
+    """The gradients of ``params`` from those of what ``stored`` made of it."""
+    return _each_recurrent(partial(gradients, dialect), network, params, found)
+
+
+def network_values(
+    dialect: Dialect, network: Network, params: NetworkParams, found: Any
+) -> NetworkParams:
+    """What training made of ``params``, from what it made of ``stored``'s."""
+    one = partial(_each_direction, _weights, dialect)
+    return _each_recurrent(one, network, params, found)
+
+
+def _weights(spec: Spec, cell: CellDialect, began: Weights, found: list[Block]) -> Weights:
+    """Values come back as gradients do, but that a bias may hold more than b_ih; in float64.
+
+    Where it holds b_ih + b_hh, it is trained as one: b_hh stays as it was, and b_ih is the rest.
+    """
+    now = of_weights(spec, cell, began, jax.tree.map(lambda a: a.astype(np.float64), found))
+    if began.b_ih is None or now.b_ih is None:
+        return now
+    held = of_weights(spec, cell, began, convert(spec, cell, began)).b_ih
+    b_hh = began.b_hh if cell.biases == 1 else now.b_hh
+    return now._replace(b_ih=now.b_ih - (held - began.b_ih), b_hh=b_hh)
+
+
+def _each_direction(
+    back: Callable[..., Weights], dialect: Dialect, spec: Spec, params: Params, found: Blocks
+) -> Params:
+    """``back(spec, cell, weights, blocks)`` of every layer and direction."""
+    cell = dialect.cells[spec.cell]
+    found = jax.tree.map(np.asarray, found)
+    return tuple(
+        tuple(back(spec, cell, w, [block]) for w, block in zip(*layer, strict=True))
+        for layer in zip(params, found, strict=True)
+    )
+
+
+def _each_recurrent(of: Callable[..., Any], network: Network, *trees: Any) -> Any:
+    """The last of ``trees``, with ``of(spec, ...)`` where its parameters are recurrent."""
+
+    def one(layer: Any, *parts: Any) -> Any:
+        if isinstance(layer, Recurrent):
+            return of(layer.spec, *parts)
+        if isinstance(layer, Decoder):
+            return parts[-1]._replace(rnn=of(layer.spec, *(part.rnn for part in parts)))
+        return parts[-1]
+
+    return tuple(one(*row) for row in zip(network, *trees, strict=True))

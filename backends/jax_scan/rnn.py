@@ -1,0 +1,94 @@
+"""Cells run over time by ``lax.scan``, and their gradients by ``jax.vjp``, each under one ``jax.jit``.
+
+The spec is static; the weights, states and lengths are arguments, so that cases of one shape share
+one compilation.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from backends.jax_scan.cells import CELLS
+from backends.layouts import Block
+from reference import STATES, Spec
+
+Blocks = tuple[tuple[Block, ...], ...]
+"""``blocks[layer][direction]``."""
+
+REVERSED = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
+
+
+def network(
+    spec: Spec,
+    params: Blocks,
+    x: jax.Array,
+    h0: jax.Array | None,
+    c0: jax.Array | None,
+    lengths: jax.Array | None,
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """The outputs and the final states, h first, in the layout and shapes of ``reference.run``."""
+    xs = jnp.swapaxes(x, 0, 1) if spec.batch_first else x
+    steps, batch, _ = xs.shape
+    valid = None
+    if lengths is not None:
+        valid = (jnp.arange(steps)[:, None] < lengths)[..., None]
+        # Not only in the outputs: the gradient of a jnp.where is 0 · NaN on the side not taken.
+        xs = jnp.where(valid, xs, 0)
+    zero = jnp.zeros((batch, spec.hidden_size), xs.dtype)
+    given = {"h": h0, "c": c0}
+    starts = [given[name] for name in STATES[spec.cell]]
+    finals: list[Any] = []
+    for layer in params:
+        outputs = []
+        for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
+            state = tuple(zero if s is None else s[len(finals)] for s in starts)
+            final, ys = scan(spec, w, xs, state, valid, reverse)
+            outputs.append(ys)
+            finals.append(final)
+        xs = jnp.concatenate(outputs, axis=-1)
+    states = tuple(jnp.stack(part) for part in zip(*finals, strict=True))
+    y = jnp.swapaxes(xs, 0, 1) if spec.batch_first else xs
+    return y, states
+
+
+def scan(
+    spec: Spec, w: Block, xs: jax.Array, state: Any, valid: jax.Array | None, reverse: bool
+) -> Any:
+    """One layer in one direction: final state and outputs."""
+
+    def step(state: Any, at: Any) -> Any:
+        x, ok = at
+        new = CELLS[spec.cell](spec, w, x, state)
+        if ok is None:
+            return new, new[0]
+        kept = tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))
+        return kept, jnp.where(ok, new[0], 0)
+
+    return lax.scan(step, state, (xs, valid), reverse=reverse)
+
+
+forward = partial(jax.jit, static_argnums=0)(network)
+
+
+@partial(jax.jit, static_argnums=0)
+def differentiate(
+    spec: Spec,
+    params: Blocks,
+    x: jax.Array,
+    h0: jax.Array | None,
+    c0: jax.Array | None,
+    lengths: jax.Array | None,
+    incoming: Any,
+) -> tuple[Any, Any]:
+    """What ``network`` returns; and, of Σ incoming · that, the gradients by params, x, h0 and c0."""
+
+    def run(params: Blocks, x: jax.Array, h0: Any, c0: Any) -> Any:
+        return network(spec, params, x, h0, c0, lengths)
+
+    outputs, pullback = jax.vjp(run, params, x, h0, c0)
+    return outputs, pullback(incoming)

@@ -1,0 +1,87 @@
+"""Training with optax: one jitted step of loss, gradients and update, batch after batch."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import jax
+import optax
+
+from backends.adapter import Unsupported
+from backends.jax_scan.layers import forward
+from reference.layers import Data, Network
+from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+
+
+def called(optimiser: Optimiser, clip: Clip | None) -> str:
+    """The calls that make an update of gradients, in words."""
+    update = "optax.adam" if isinstance(optimiser, Adam) else "optax.sgd"
+    return f"optax.clip_by_global_norm, {update}" if clip else update
+
+
+def refuse(optimiser: Optimiser, clip: Clip | None) -> None:
+    """Raise ``Unsupported`` for what optax has no parameter for."""
+    if isinstance(optimiser, Adam) and optimiser.placement != "outside":
+        raise Unsupported(f"placement: optax.adam adds ε outside, not {optimiser.placement}")
+    if clip and clip.epsilon:
+        raise Unsupported(
+            f"clip.epsilon: optax.clip_by_global_norm adds nothing to the norm, not {clip.epsilon}"
+        )
+
+
+def rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformation:
+    """The gradients' way to an update."""
+    match optimiser:
+        case GradientDescent():
+            update = optax.sgd(optimiser.rate)
+        case Momentum():
+            update = optax.sgd(optimiser.rate, momentum=optimiser.momentum)
+        case Adam():
+            update = optax.adam(optimiser.rate, optimiser.beta1, optimiser.beta2, optimiser.epsilon)
+    return optax.chain(optax.clip_by_global_norm(clip.most), update) if clip else update
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def step(
+    network: Network,
+    optimiser: Optimiser,
+    clip: Clip | None,
+    params: Any,
+    constants: Any,
+    memory: Any,
+    batch: Data,
+) -> tuple[Any, Any, Any]:
+    """The batch's loss, the new parameters, and what the optimiser remembers."""
+
+    def objective(params: Any) -> Any:
+        return forward(network, merged(params, constants), batch)[1]
+
+    loss, gradients = jax.value_and_grad(objective)(params)
+    updates, memory = rule(optimiser, clip).update(gradients, memory, params)
+    return loss, optax.apply_updates(params, updates), memory
+
+
+def merged(params: Any, constants: Any) -> Any:
+    """``params``, and where it has None, what ``constants`` has there."""
+    return jax.tree.map(
+        lambda p, c: c if p is None else p, params, constants, is_leaf=lambda p: p is None
+    )
+
+
+def train(
+    network: Network,
+    optimiser: Optimiser,
+    clip: Clip | None,
+    params: Any,
+    constants: Any,
+    batches: tuple[Data, ...],
+    device: Any,
+) -> tuple[list[Any], Any]:
+    """The loss of every batch before its update, and the parameters after the last one."""
+    memory = jax.device_put(rule(optimiser, clip).init(params), device)  # or it compiles twice
+    losses = []
+    for batch in batches:
+        loss, params, memory = step(network, optimiser, clip, params, constants, memory, batch)
+        losses.append(loss)
+    return losses, params

@@ -1,0 +1,163 @@
+"""A bare recurrent network: one call of the fused module, and its gradients where asked for.
+
+``pack_padded_sequence`` refuses rows of length 0. Such rows are left out of the batch and given
+back as the specification has them: outputs 0, final state = initial state; so the gradient by x is
+0 there, and that by the initial state is the incoming one of the final state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from backends.adapter import Inputs, Result
+from backends.dialects import Dialect
+from backends.pytorch.device import Place, dtypes_of, to_numpy
+from backends.pytorch.rnn import (
+    arranged,
+    as_state,
+    build,
+    canonical_gradients,
+    parts_of,
+    trained,
+    unroll,
+)
+from reference import STATES, Array
+from reference.trees import each, named
+
+
+class Raw(NamedTuple):
+    """What PyTorch returned: outputs, final state, and gradients, parameters by PyTorch's names."""
+
+    y: torch.Tensor
+    final: Any
+    gradients: dict[str, torch.Tensor]
+
+
+def load(inputs: Inputs, place: Place) -> Callable[[], Raw]:
+    """Build the module and move the arrays; the call returned runs it once."""
+    rows = kept_rows(inputs)
+    module = build(inputs.spec, inputs.params, place)
+    x = place.numbers(_cut(inputs, inputs.x))
+    given = {"h": inputs.h0, "c": inputs.c0}
+    starts = {name: place.numbers(s[:, rows]) for name, s in given.items() if s is not None}
+    state = _initial_state(inputs, place, starts)
+    lengths = None if inputs.lengths is None else torch.tensor(inputs.lengths[rows])
+
+    def forward() -> Any:
+        return unroll(module, x, state, lengths)
+
+    if inputs.incoming is None:
+        return _inferring(module, forward)
+    leaves = {"x": x} | {f"{name}0": s for name, s in starts.items()} | trained(module)
+    return _differentiating(inputs, place, module, forward, leaves)
+
+
+def _inferring(module: nn.Module, forward: Callable[[], Any]) -> Callable[[], Raw]:
+    module.eval()
+
+    def call() -> Raw:
+        with torch.inference_mode():
+            y, final = forward()
+        return Raw(y, final, {})
+
+    return call
+
+
+def _differentiating(
+    inputs: Inputs,
+    place: Place,
+    module: nn.Module,
+    forward: Callable[[], Any],
+    leaves: dict[str, torch.Tensor],
+) -> Callable[[], Raw]:
+    module.train()  # cuDNN differentiates in this mode only; there is no dropout to be turned on
+    incoming = _incoming(inputs, place)
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+
+    def call() -> Raw:
+        y, final = forward()
+        outputs = [y, *parts_of(inputs.spec, place.dialect, final).values()]
+        found = torch.autograd.grad(outputs, list(leaves.values()), incoming)
+        return Raw(y, final, dict(zip(leaves, found, strict=True)))
+
+    return call
+
+
+def fetch(inputs: Inputs, raw: Raw, dialect: Dialect) -> Result:
+    """What such a call returned, with the rows that were left out."""
+    spec = inputs.spec
+    tensors = {"y": raw.y}
+    for name, part in parts_of(spec, dialect, raw.final).items():
+        tensors[f"{name}_n"] = part
+    tensors |= {
+        f"d{name}": raw.gradients[name] for name in ("x", "h0", "c0") if name in raw.gradients
+    }
+    arrays = {name: _whole(inputs, name, to_numpy(t)) for name, t in tensors.items()}
+    dtypes = dtypes_of(tensors)
+    if inputs.incoming is not None:
+        found = arranged(spec, raw.gradients)
+        values = each(to_numpy, found)
+        arrays |= named(canonical_gradients(spec, dialect, inputs.params, values), "dparams")
+        dtypes |= dtypes_of(named(found, "dparams"))
+    return Result(arrays, dtypes)
+
+
+def kept_rows(inputs: Inputs) -> Array:
+    """The batch rows that PyTorch is given: all but those of length 0."""
+    batch = inputs.x.shape[_batch_axis(inputs)]
+    return np.ones(batch, bool) if inputs.lengths is None else inputs.lengths > 0
+
+
+def _batch_axis(inputs: Inputs) -> int:
+    return 0 if inputs.spec.batch_first else 1
+
+
+def _cut(inputs: Inputs, values: Array) -> Array:
+    """The rows of x, or of what is shaped like it, that PyTorch is given."""
+    return np.compress(kept_rows(inputs), values, _batch_axis(inputs))
+
+
+def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]) -> Any:
+    """The state as the module takes it: 0 for the part that is not given, None where none is."""
+    if not starts:
+        return None
+    like = next(iter(starts.values()))
+    parts = {name: starts.get(name, torch.zeros_like(like)) for name in STATES[inputs.spec.cell]}
+    return as_state(inputs.spec, place.dialect, parts)
+
+
+def _incoming(inputs: Inputs, place: Place) -> list[torch.Tensor]:
+    """The gradients by y and by the parts of the final state, of the rows that PyTorch is given."""
+    assert inputs.incoming is not None
+    dy, *states = inputs.incoming
+    rows = kept_rows(inputs)
+    return [
+        place.numbers(_cut(inputs, dy)),
+        *(place.numbers(d[:, rows]) for d in states if d is not None),
+    ]
+
+
+def _whole(inputs: Inputs, name: str, kept: Array) -> Array:
+    """``kept`` with the rows that were left out put back."""
+    rows = kept_rows(inputs)
+    if rows.all():
+        return kept
+    axis = _batch_axis(inputs) if name in ("y", "dx") else 1
+    incoming = inputs.incoming
+    left_out = {
+        "h_n": inputs.h0,
+        "c_n": inputs.c0,
+        "dh0": incoming and incoming.h_n,
+        "dc0": incoming and incoming.c_n,
+    }.get(name)
+    shape = list(kept.shape)
+    shape[axis] = len(rows)
+    whole = np.zeros(shape) if left_out is None else left_out.copy()
+    whole[(slice(None),) * axis + (rows,)] = kept
+    return whole

@@ -1,0 +1,86 @@
+"""PyTorch's own calls, by the names under which its documentation has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backends.adapter import Inputs, NetworkInputs, TrainingInputs
+from backends.pytorch.rnn import MODULES
+from reference import Array, Spec
+from reference.layers import (
+    Data,
+    Decoder,
+    Dense,
+    Embedding,
+    Layer,
+    MeanSquaredError,
+    NegativeLogLikelihood,
+    Network,
+    OneHot,
+    Readout,
+    Recurrent,
+)
+from reference.optimisers import Adam, GradientDescent, Momentum
+
+OPTIMISERS = {GradientDescent: "SGD", Momentum: "SGD with momentum", Adam: "Adam"}
+LOSSES = {NegativeLogLikelihood: "cross_entropy", MeanSquaredError: "mse_loss"}
+
+
+def called(inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+    """What was run, in the order in which it ran."""
+    if isinstance(inputs, Inputs):
+        gradients = "" if inputs.incoming is None else "; torch.autograd.grad"
+        return f"{_fused(inputs.spec)}, {_input([inputs.lengths])}{gradients}"
+    if isinstance(inputs, NetworkInputs):
+        back = "; backward()" if isinstance(inputs.network[-1], tuple(LOSSES)) else ""
+        return _network(inputs.network, [inputs.data]) + back
+    clip = "" if inputs.clip is None else ", torch.nn.utils.clip_grad_norm_"
+    optimiser = f"torch.optim.{OPTIMISERS[type(inputs.optimiser)]}"
+    return f"{_network(inputs.network, inputs.batches)}; backward(){clip}, {optimiser}"
+
+
+def _fused(spec: Spec) -> str:
+    return f"torch.nn.{MODULES[spec.cell].__name__}"
+
+
+def _input(lengths: Sequence[Array | None]) -> str:
+    given = [ends for ends in lengths if ends is not None]
+    if not given:
+        return "padded input"
+    empty = any((ends == 0).any() for ends in given)
+    return "packed input" + (", rows of length 0 left out by the adapter" if empty else "")
+
+
+def _network(network: Network, batches: Sequence[Data]) -> str:
+    return " → ".join(filter(None, (_layer(layer, batches) for layer in network)))
+
+
+def _layer(layer: Layer, batches: Sequence[Data]) -> str:
+    """The layer's calls; empty where PyTorch has nothing to do."""
+    match layer:
+        case OneHot():
+            return "torch.nn.functional.one_hot"
+        case Embedding():
+            return "torch.nn.Embedding"
+        case Recurrent(spec=spec):
+            return f"{_fused(spec)} ({_input([data.lengths for data in batches])})"
+        case Readout() | Dense():
+            return "torch.nn.Linear" + _activation(layer.activation)
+        case Decoder():
+            return _decoder(layer)
+        case NegativeLogLikelihood() | MeanSquaredError():
+            return f"torch.nn.functional.{LOSSES[type(layer)]}"
+    return ""
+
+
+def _decoder(layer: Decoder) -> str:
+    """The fused module once over all steps, or once a step where it feeds itself its own words."""
+    over = "one step a call" if layer.words == "free" else "all steps in one call"
+    bridge = "" if layer.bridge == "none" else "torch.nn.Linear" + _activation(layer.bridge) + " → "
+    words = "" if layer.words == "none" else "torch.nn.Embedding → "
+    output = "torch.nn.Linear" + _activation(layer.activation)
+    return f"{bridge}{words}{_fused(layer.spec)} ({over}) → {output}"
+
+
+def _activation(name: str) -> str:
+    return "" if name == "identity" else f" → torch.{name}"

@@ -1,0 +1,78 @@
+"""Where PyTorch computes, and in which precision."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+from backends.adapter import DeviceNotFound
+from backends.dialects import Dialect
+from reference import Array
+
+PRECISION: dict[str, Any] = {
+    "torch.backends.cuda.matmul": torch.backends.cuda.matmul,
+    "torch.backends.cudnn.rnn": torch.backends.cudnn.rnn,
+    "torch.backends.mkldnn.matmul": torch.backends.mkldnn.matmul,
+    "torch.backends.mkldnn.rnn": torch.backends.mkldnn.rnn,
+}
+"""Every switch that lets float32 be computed in fewer bits; all are set to IEEE float32."""
+
+REDUCTIONS = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
+"""Switches that let CUDA add up 16-bit products in 16 bits; both are turned off."""
+
+
+def precision() -> dict[str, str]:
+    """Every switch by its name, as it is now."""
+    matmul = torch.backends.cuda.matmul
+    return {f"{name}.fp32_precision": str(s.fp32_precision) for name, s in PRECISION.items()} | {
+        f"torch.backends.cuda.matmul.{name}": str(getattr(matmul, name)) for name in REDUCTIONS
+    }
+
+
+DEFAULTS = precision()
+"""Read at import, before any backend sets them."""
+
+
+def set_precision() -> dict[str, str]:
+    """Set every switch, and return the settings by name."""
+    for switch in PRECISION.values():
+        switch.fp32_precision = "ieee"
+    for name in REDUCTIONS:
+        setattr(torch.backends.cuda.matmul, name, False)
+    return precision()
+
+
+def find_device(name: str) -> torch.device:
+    """The device called ``name``; raises ``DeviceNotFound`` with what there is."""
+    found = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in found:
+        raise DeviceNotFound(f"device {name!r}: PyTorch {torch.__version__} found {found}")
+    return torch.device(wanted)
+
+
+class Place(NamedTuple):
+    """Where parameters and data are put, in which type, and in which dialect's layout."""
+
+    device: torch.device
+    dtype: torch.dtype
+    dialect: Dialect
+
+    def numbers(self, values: Array) -> torch.Tensor:
+        """Floating-point values, rounded to the type of this place."""
+        return torch.tensor(values, dtype=self.dtype, device=self.device)
+
+    def words(self, values: Array) -> torch.Tensor:
+        """Words, or the classes that are to be found."""
+        return torch.tensor(values, dtype=torch.int64, device=self.device)
+
+
+def dtypes_of(tensors: dict[str, Any]) -> dict[str, str]:
+    """The type of every tensor, as ``Inputs.dtype`` calls it."""
+    return {name: str(t.dtype).removeprefix("torch.") for name, t in tensors.items()}
+
+
+def to_numpy(tensor: torch.Tensor) -> Array:
+    """The values of ``tensor``, in float64."""
+    return tensor.detach().to("cpu", torch.float64).numpy()

@@ -1,0 +1,128 @@
+"""The fused modules ``nn.RNN``, ``nn.GRU`` and ``nn.LSTM``, with packed sequences for lengths.
+
+A cell with a stored forget bias has biases even where the specification has none; those are
+constants, with no gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from backends.dialects import Dialect
+from backends.layouts import Block, convert, gradients
+from backends.pytorch.device import Place
+from reference import STATES, Params, Spec, Weights
+
+MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+def names(layer: int, direction: int) -> tuple[str, ...]:
+    """What a module calls the parameters of one layer and direction, in the order of ``Weights``."""
+    suffix = f"l{layer}" + ("", "_reverse")[direction]
+    return tuple(f"{part}_{suffix}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+
+
+def build(spec: Spec, params: Params, place: Place) -> nn.Module:
+    """The module of ``spec``, with the parameters given."""
+    cell = place.dialect.cells[spec.cell]
+    values = {
+        name: place.numbers(value)
+        for number, layer in enumerate(params)
+        for direction, weights in enumerate(layer)
+        for name, value in zip(
+            names(number, direction), convert(spec, cell, weights)[0], strict=True
+        )
+        if value is not None
+    }
+    options = {"nonlinearity": spec.activation} if spec.cell == "vanilla" else {}
+    module = MODULES[spec.cell](
+        spec.input_size,
+        spec.hidden_size,
+        spec.num_layers,
+        bias="bias_ih_l0" in values,
+        batch_first=spec.batch_first,
+        bidirectional=spec.direction == "bidirectional",
+        device=place.device,
+        dtype=place.dtype,
+        **options,
+    )
+    module.load_state_dict(values)
+    if not spec.bias:
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(not name.startswith("bias"))
+    return module
+
+
+def unroll(module: nn.Module, x: torch.Tensor, state: Any, lengths: torch.Tensor | None) -> Any:
+    """Outputs, 0 past the lengths, and the final state; ``lengths`` on the CPU, all at least 1."""
+    if lengths is None:
+        return module(x, state)
+    packed = pack_padded_sequence(x, lengths, module.batch_first, enforce_sorted=False)
+    output, final = module(packed, state)
+    total = x.shape[1 if module.batch_first else 0]
+    y, _ = pad_packed_sequence(output, module.batch_first, total_length=total)
+    return y, final
+
+
+def as_state(spec: Spec, dialect: Dialect, parts: dict[str, torch.Tensor]) -> Any:
+    """What a module takes as its initial state, from h and, for an LSTM, c."""
+    return tuple(parts[name] for name in dialect.state) if spec.cell == "lstm" else parts["h"]
+
+
+def parts_of(spec: Spec, dialect: Dialect, state: Any) -> dict[str, torch.Tensor]:
+    """h and, for an LSTM, c, in the order of the specification, from a module's state."""
+    if spec.cell != "lstm":
+        return {"h": state}
+    found = dict(zip(dialect.state, state, strict=True))
+    return {name: found[name] for name in STATES["lstm"]}
+
+
+def arranged(spec: Spec, by_name: Mapping[str, Any]) -> Params:
+    """A module's tensors as ``params[layer][direction]``, still in PyTorch's layout; None for none."""
+    return tuple(
+        tuple(
+            Weights(*map(by_name.get, names(layer, direction)))  # type: ignore[arg-type]  # a weight is there
+            for direction in range(spec.num_directions)
+        )
+        for layer in range(spec.num_layers)
+    )
+
+
+def trained(module: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that have gradients, by name."""
+    return {name: p for name, p in module.named_parameters() if p.requires_grad}
+
+
+def canonical_gradients(spec: Spec, dialect: Dialect, params: Params, found: Params) -> Params:
+    """The gradients of ``params``, from those that ``arranged`` returned."""
+    cell = dialect.cells[spec.cell]
+    return tuple(
+        tuple(
+            gradients(spec, cell, weights, [Block(*d)])
+            for weights, d in zip(layer, ds, strict=True)
+        )
+        for layer, ds in zip(params, found, strict=True)
+    )
+
+
+def canonical_values(spec: Spec, dialect: Dialect, params: Params, found: Params) -> Params:
+    """Parameters that began as ``params``, from their values as ``arranged`` returned them.
+
+    No two biases are folded into one, so a value comes back by the way of its gradient; only a
+    stored forget bias has to be taken out again.
+    """
+    back = canonical_gradients(spec, dialect, params, found)
+    stored = dialect.cells[spec.cell].forget_bias == "stored"
+    if not (spec.forget_bias and spec.bias and stored):
+        return back
+    forget = slice(spec.hidden_size, 2 * spec.hidden_size)
+    for layer in back:
+        for weights in layer:
+            assert weights.b_ih is not None
+            weights.b_ih[forget] -= spec.forget_bias
+    return back

@@ -1,0 +1,57 @@
+"""Training with ``torch.optim``, gradients clipped by ``torch.nn.utils.clip_grad_norm_``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn, optim
+
+from backends.adapter import Result, TrainingInputs, Unsupported
+from backends.dialects import Dialect
+from backends.pytorch.device import Place
+from backends.pytorch.network import Network, as_result, to_batch
+from backends.pytorch.rnn import canonical_values
+from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+
+
+def refuse(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> None:
+    """Raise ``Unsupported`` where ε stands elsewhere, or is another, than in this dialect."""
+    if isinstance(optimiser, Adam) and optimiser.placement != dialect.adam_epsilon:
+        raise Unsupported(
+            f"placement: its Adam adds ε {dialect.adam_epsilon}, not {optimiser.placement}"
+        )
+    if clip is not None and clip.epsilon != dialect.clip_epsilon:
+        raise Unsupported(
+            f"epsilon: its clipping adds {dialect.clip_epsilon} to the norm, not {clip.epsilon}"
+        )
+
+
+def make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """The optimiser of ``torch.optim``."""
+    match described:
+        case GradientDescent(rate=rate):
+            return optim.SGD(parameters, lr=rate)
+        case Momentum(rate=rate, momentum=momentum):
+            return optim.SGD(parameters, lr=rate, momentum=momentum)
+        case Adam(rate=rate, beta1=beta1, beta2=beta2, epsilon=epsilon):
+            return optim.Adam(parameters, lr=rate, betas=(beta1, beta2), eps=epsilon)
+
+
+def train(inputs: TrainingInputs, place: Place) -> Result:
+    """The loss of every batch from before its update, and the parameters after the last one."""
+    refuse(place.dialect, inputs.optimiser, inputs.clip)
+    model = Network(inputs.network, inputs.params, place).train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimiser = make(inputs.optimiser, parameters)
+    found = []
+    for data in inputs.batches:
+        optimiser.zero_grad()
+        _, loss = model(to_batch(data, place))
+        loss.backward()
+        if inputs.clip is not None:
+            nn.utils.clip_grad_norm_(parameters, inputs.clip.most)
+        optimiser.step()
+        found.append(loss.detach())
+    losses = {"loss": torch.stack(found)}
+    return as_result(losses, *model.fetched("params", lambda p: p, canonical_values))

@@ -1,0 +1,68 @@
+"""TensorFlow: how a recurrent network is unrolled over time, and how the graph is executed.
+
+                                 Session           tf.function       with XLA
+    dynamic_rnn                  DynamicSession    DynamicFunction   DynamicXla
+    static_rnn                   StaticSession
+    tensor maths, step by step   UnrolledSession
+
+The two choices know nothing of each other: ``unrolling.py`` and ``unrolled.py`` are the one,
+``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take both.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault(
+    "TF_CPP_MIN_LOG_LEVEL", "3"
+)  # its start-up notices tell of GPUs that nobody asked for
+
+import tensorflow as tf
+
+from backends.dialects import TENSORFLOW_LEGACY, TENSORFLOW_UNROLLED
+from backends.tensorflow.backend import TensorFlow
+from backends.tensorflow.execution import Function, Session
+from backends.tensorflow.unrolled import Unrolled
+from backends.tensorflow.unrolling import Dynamic, Static
+
+tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell
+
+
+class DynamicSession(TensorFlow):
+    """``dynamic_rnn`` as TensorFlow 1 ran it."""
+
+    dialect = TENSORFLOW_LEGACY
+    unrolling = Dynamic()
+    execution = Session()
+
+
+class DynamicFunction(TensorFlow):
+    """The same calls inside a ``tf.function``."""
+
+    dialect = TENSORFLOW_LEGACY
+    unrolling = Dynamic()
+    execution = Function(jit_compile=False)
+
+
+class DynamicXla(TensorFlow):
+    """The same ``tf.function``, compiled by XLA."""
+
+    dialect = TENSORFLOW_LEGACY
+    unrolling = Dynamic()
+    execution = Function(jit_compile=True)
+
+
+class StaticSession(TensorFlow):
+    """``static_rnn``: one copy of the cell for every step."""
+
+    dialect = TENSORFLOW_LEGACY
+    unrolling = Static()
+    execution = Session()
+
+
+class UnrolledSession(TensorFlow):
+    """Cells written in tensor maths, step by step."""
+
+    dialect = TENSORFLOW_UNROLLED
+    unrolling = Unrolled()
+    execution = Session()

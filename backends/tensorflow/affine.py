@@ -1,0 +1,22 @@
+"""W v + b, and what follows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from reference.layers import Affine
+
+ACTIVATIONS = {
+    "identity": tf.identity,
+    "tanh": tf.tanh,
+    "relu": tf.nn.relu,
+    "softmax": tf.nn.softmax,
+}
+
+
+def affine(made: Affine, v: Any) -> Any:
+    """v W + b, with W ``(in, out)``; all steps of a sequence are the rows of one product."""
+    a = tf.matmul(v, made.W) if v.shape.rank == 2 else tf.tensordot(v, made.W, 1)
+    return a if made.b is None else tf.nn.bias_add(a, made.b)

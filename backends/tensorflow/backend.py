@@ -1,0 +1,176 @@
+"""The adapter: inputs to feeds, programs compiled once for many, results by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from backends.adapter import (
+    Backend,
+    DeviceNotFound,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+    Unsupported,
+)
+from backends.dialects import unsupported
+from backends.tensorflow.calls import calls
+from backends.tensorflow.execution import Compiled, Execution, Feeds, Program
+from backends.tensorflow.layers import spec_of, whole
+from backends.tensorflow.parameters import Parts, canonical, settled, values
+from backends.tensorflow.rnn import Recurrence, bare
+from backends.tensorflow.training import refuse, training
+from backends.tensorflow.unrolling import Unrolling
+from reference import Array, Spec
+from reference.trees import named
+
+DEFAULTS = {
+    "tensor_float_32_execution": str(tf.config.experimental.tensor_float_32_execution_enabled())
+}
+"""Read at import, before any backend sets it."""
+
+KEPT = 16
+"""Programs that stay compiled: a few hundred would take gigabytes."""
+
+
+class TensorFlow(Backend):
+    """A way to unroll and a way to execute, together."""
+
+    packages = ("tensorflow", "tf-keras")
+    unrolling: ClassVar[Unrolling]
+    execution: ClassVar[Execution]
+
+    def __init__(self, device: str) -> None:
+        self.device = _device(device)
+        self.framework_defaults = DEFAULTS
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        self.settings = {"tensor_float_32_execution": "False"}
+        self._compiled: dict[Hashable, Compiled] = {}
+
+    @property
+    def recurrence(self) -> Recurrence:
+        """How recurrent networks are run."""
+        return Recurrence(self.unrolling, self.dialect)
+
+    def load(self, inputs: Inputs) -> Callable[[], Any]:
+        spec, dtype = inputs.spec, inputs.dtype
+        self._refuse(spec, dtype, inputs.lengths)
+        feeds = _bare_feeds(inputs)
+        build = partial(bare, self.recurrence, spec, inputs.params, dtype)
+        compiled = self._compile((spec, dtype), build, feeds)
+        weights = values(self.dialect, [(spec, inputs.params)], dtype)
+        me, placed = object(), self.execution.place(feeds, self.device)
+
+        def call() -> Any:
+            if compiled.owner != [me]:  # another load of this program may have come between
+                compiled.assign(weights)
+                compiled.owner[:] = [me]
+            return compiled.run(placed)
+
+        return call
+
+    def fetch(self, inputs: Inputs, raw: Any) -> Result:
+        tensors = dict(raw)
+        if inputs.incoming is not None:
+            parts = [(inputs.spec, inputs.params)]
+            (found,) = canonical(self.dialect, parts, tensors.pop("dparams"))
+            tensors |= named(found, "dparams")
+        return _result(tensors)
+
+    def run_network(self, inputs: NetworkInputs) -> Result:
+        network, dtype, parts = inputs.network, inputs.dtype, self._parts(inputs)
+        feeds = _feeds(dtype, inputs.data._asdict())
+        build = partial(whole, self.recurrence, network, inputs.params, dtype)
+        compiled = self._compile((network, dtype), build, feeds)
+        compiled.assign(values(self.dialect, parts, dtype))
+        tensors = dict(compiled.run(self.execution.place(feeds, self.device)))
+        if "dparams" in tensors:
+            found = canonical(self.dialect, parts, tensors.pop("dparams"))
+            tensors |= named(found, "dparams")
+        return _result(tensors)
+
+    def train(self, inputs: TrainingInputs) -> Result:
+        refuse(inputs, self.dialect)
+        dtype, parts = inputs.dtype, self._parts(inputs)
+        batches = [_feeds(dtype, batch._asdict()) for batch in inputs.batches]
+        if len({self._structure(feeds) for feeds in batches}) > 1:
+            raise Unsupported("batches: one graph takes all of them, and theirs would not be one")
+        build = partial(training, self.recurrence, inputs, self.execution.optimiser)
+        key = (inputs.network, dtype, inputs.optimiser, inputs.clip)
+        compiled = self._compile(key, build, batches[0])
+        compiled.assign(values(self.dialect, parts, dtype))
+        ran = [compiled.run(self.execution.place(feeds, self.device)) for feeds in batches]
+        left = compiled.read()
+        exact = canonical(self.dialect, parts, [a.astype(np.float64) for a in left], settled)
+        kinds = canonical(self.dialect, parts, left)  # as they were, for their types alone
+        losses = {"loss": np.stack([each["loss"] for each in ran])}
+        result = _result(losses | named(kinds, "params"))
+        return result._replace(tensors=result.tensors | named(exact, "params"))
+
+    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+        return ", ".join(calls(inputs, self.unrolling, self.execution))
+
+    def _compile(self, what: Hashable, build: Callable[[], Program], feeds: Feeds) -> Compiled:
+        key = (what, self._structure(feeds), self.dialect.state)
+        if key not in self._compiled:
+            if len(self._compiled) == KEPT:
+                self._compiled.pop(next(iter(self._compiled)))  # the oldest
+            fixed = self.unrolling.fixed_steps
+            self._compiled[key] = self.execution.compile(build, feeds, self.device, fixed=fixed)
+        return self._compiled[key]
+
+    def _structure(self, feeds: Feeds) -> Hashable:
+        """What a graph is made for: what is fed and, where steps are fixed, in which sizes."""
+        fixed = self.unrolling.fixed_steps
+        return tuple((name, a.shape if fixed else ()) for name, a in feeds.items())
+
+    def _parts(self, inputs: NetworkInputs | TrainingInputs) -> Parts:
+        """The parameters of every layer; raises ``Unsupported`` for what cannot be run."""
+        trees = zip(inputs.network, inputs.params, strict=True)
+        parts = [(spec_of(layer), tree) for layer, tree in trees]
+        for spec, _ in parts:
+            if spec is not None:
+                self._refuse(spec, inputs.dtype, None)
+        return parts
+
+    def _refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
+        ends = None if lengths is None else tuple(int(n) for n in lengths)
+        if why := unsupported(self.dialect, spec, dtype, ends):
+            raise Unsupported(why)
+
+
+def _bare_feeds(inputs: Inputs) -> Feeds:
+    given = {"x": inputs.x, "lengths": inputs.lengths, "h0": inputs.h0, "c0": inputs.c0}
+    incoming = inputs.incoming._asdict() if inputs.incoming else {}
+    return _feeds(inputs.dtype, given | {f"d{name}": d for name, d in incoming.items()})
+
+
+def _feeds(dtype: str, arrays: Mapping[str, Array | None]) -> Feeds:
+    """What is given: numbers in ``dtype``, words and lengths as 32-bit integers."""
+    given = {name: a for name, a in arrays.items() if a is not None}
+    numbers = tf.as_dtype(dtype).as_numpy_dtype
+    return {
+        name: a.astype(np.int32 if a.dtype.kind in "iu" else numbers) for name, a in given.items()
+    }
+
+
+def _result(tensors: Mapping[str, Array]) -> Result:
+    return Result(
+        {name: np.asarray(a).astype(np.float64) for name, a in tensors.items()},
+        {name: str(a.dtype) for name, a in tensors.items()},
+    )
+
+
+def _device(name: str) -> str:
+    found = [f"{d.device_type}:{i}".lower().replace("gpu", "cuda")
+             for kind in ("CPU", "GPU")
+             for i, d in enumerate(tf.config.list_logical_devices(kind))]  # fmt: skip
+    wanted = name if ":" in name else f"{name}:0"
+    if wanted not in found:
+        raise DeviceNotFound(f"device {name!r}: TensorFlow {tf.__version__} found {found}")
+    return wanted.replace("cuda", "gpu")

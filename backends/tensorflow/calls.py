@@ -1,0 +1,57 @@
+"""What was run, as a reader of TensorFlow's documentation would name it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.adapter import Inputs, NetworkInputs, TrainingInputs
+from backends.tensorflow.execution import Execution
+from backends.tensorflow.unrolling import Unrolling
+from reference.layers import (
+    Decoder,
+    Dense,
+    Embedding,
+    MeanSquaredError,
+    NegativeLogLikelihood,
+    OneHot,
+    Readout,
+    Recurrent,
+)
+
+OPERATIONS: dict[type, str] = {
+    OneHot: "tf.one_hot",
+    Embedding: "tf.nn.embedding_lookup",
+    Readout: "tf.matmul",
+    Dense: "tf.matmul",
+    NegativeLogLikelihood: "tf.nn.sparse_softmax_cross_entropy_with_logits",
+    MeanSquaredError: "tf.math.squared_difference",
+}
+
+
+def calls(
+    inputs: Inputs | NetworkInputs | TrainingInputs, unrolling: Unrolling, execution: Execution
+) -> list[str]:
+    """The operations in order, each once, and how they were executed."""
+    if isinstance(inputs, Inputs):
+        asked = inputs.incoming is not None
+        found = [unrolling.called(inputs.spec)]
+    else:
+        asked = isinstance(inputs.network[-1], NegativeLogLikelihood | MeanSquaredError)
+        found = [call for layer in inputs.network for call in _of(layer, unrolling)]
+    found += ["tf.gradients"] if asked else []
+    if isinstance(inputs, TrainingInputs):
+        kind = execution.optimiser
+        found += ["tf.clip_by_global_norm"] if inputs.clip else []
+        found += [f"{kind.module}.{kind.classes[type(inputs.optimiser)].__name__}"]
+    return [*dict.fromkeys(found), execution.how]
+
+
+def _of(layer: Any, unrolling: Unrolling) -> list[str]:
+    if isinstance(layer, Recurrent):
+        return [unrolling.called(layer.spec)]
+    if isinstance(layer, Decoder):
+        lookup = [] if layer.words == "none" else ["tf.nn.embedding_lookup"]
+        free = layer.words == "free"
+        run = "its cells step by step" if free else unrolling.called(layer.spec)
+        return [*lookup, run, "tf.matmul"]
+    return [OPERATIONS[type(layer)]] if type(layer) in OPERATIONS else []

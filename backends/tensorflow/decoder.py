@@ -1,0 +1,65 @@
+"""The decoder: from a context vector to a sequence of pre-activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from backends.tensorflow.affine import ACTIVATIONS, affine
+from backends.tensorflow.rnn import Recurrence, States
+from reference import STATES
+from reference.layers import Decoder, DecoderParams
+
+
+def decode(
+    layer: Decoder, made: DecoderParams, context: Any, targets: Any, recurrence: Recurrence
+) -> Any:
+    """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are a teacher's words."""
+    states = initial_states(layer, made, context)
+    if layer.words == "free":
+        return run_free(layer, made, context, states, recurrence)
+    read = []
+    if layer.words == "teacher":
+        fed = tf.pad(targets[:, :-1], ((0, 0), (1, 0)))  # word 0 first
+        read.append(tf.nn.embedding_lookup(made.table, fed))
+    if layer.context != "state":
+        read.append(tf.tile(context[:, None], (1, layer.steps, 1)))
+    y, _ = recurrence.run(layer.spec, made.rnn, tf.concat(read, axis=-1), states=states)
+    return affine(made.output, y)
+
+
+def initial_states(layer: Decoder, made: DecoderParams, context: Any) -> States | None:
+    """The context itself or through the bridge; None where it makes no state."""
+    if layer.context == "input":
+        return None
+    if layer.bridge == "none":
+        states = zeros(layer, context)
+        return states | {"h": [context] * layer.spec.num_layers}
+    act = ACTIVATIONS[layer.bridge]
+    rows = [[act(affine(part, context)) for part in row] for row in made.bridge]
+    return dict(zip(STATES[layer.spec.cell], zip(*rows, strict=True), strict=True))
+
+
+def zeros(layer: Decoder, context: Any) -> States:
+    """States of zeros for as many rows as the context has."""
+    zero = tf.zeros((tf.shape(context)[0], layer.spec.hidden_size), context.dtype)
+    return {part: [zero] * layer.spec.num_layers for part in STATES[layer.spec.cell]}
+
+
+def run_free(
+    layer: Decoder, made: DecoderParams, context: Any, states: States | None, recurrence: Recurrence
+) -> Any:
+    """Step by step, each on the word that the step before found likeliest, as a ``loop_function``
+    of TensorFlow 1's ``rnn_decoder`` did.
+    """
+    states = zeros(layer, context) if states is None else states
+    words, outputs = tf.zeros_like(context[:, 0], tf.int32), []
+    for _ in range(layer.steps):
+        read = tf.nn.embedding_lookup(made.table, words)
+        if layer.context != "state":
+            read = tf.concat([read, context], axis=-1)
+        y, states = recurrence.step(layer.spec, made.rnn, read, states)
+        outputs.append(affine(made.output, y))
+        words = tf.argmax(outputs[-1], axis=-1, output_type=tf.int32)
+    return tf.stack(outputs, axis=1)

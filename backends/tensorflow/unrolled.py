@@ -1,0 +1,77 @@
+"""Step by step in Python, without any operation for recurrent networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from backends.tensorflow.cells import Written
+from backends.tensorflow.unrolling import Cells, Rows, Unrolling, sequence_of, steps_of
+from reference import STATES, Spec
+from reference.rnn import REVERSED
+
+
+class Unrolled(Unrolling):
+    """Cells in tensor maths, called step by step.
+
+    x is 0 in the padding from the start: what is not chosen by ``tf.where`` still has a gradient,
+    and 0 · NaN is NaN.
+    """
+
+    fixed_steps = True
+
+    def cell(self, spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
+        return Written(spec, dtype, input_size)
+
+    def run(
+        self, spec: Spec, cells: Cells, x: Any, lengths: Any, start: Rows | None
+    ) -> tuple[Any, Rows]:
+        xs = steps_of(spec, x)
+        valid = None
+        if lengths is not None:
+            valid = [(t < lengths)[:, None] for t in range(len(xs))]
+            xs = [tf.where(ok, x_t, tf.zeros_like(x_t)) for ok, x_t in zip(valid, xs, strict=True)]
+        if start is None:
+            start = zeros(spec, tf.shape(xs[0])[0], x.dtype)
+        finals: list[Any] = []
+        for layer in cells:
+            outputs = []
+            for cell, reverse in zip(layer, REVERSED[spec.direction], strict=True):
+                ys, final = _over_time(cell, xs, valid, start[len(finals)], reverse=reverse)
+                outputs.append(ys)
+                finals.append(final)
+            xs = [tf.concat(y_t, axis=-1) for y_t in zip(*outputs, strict=True)]
+        return sequence_of(spec, xs), finals
+
+    def step(self, spec: Spec, cells: Cells, x: Any, rows: Rows) -> tuple[Any, Rows]:
+        finals = []
+        for (cell,), row in zip(cells, rows, strict=True):
+            x, state = cell(x, row)
+            finals.append(state)
+        return x, finals
+
+    def called(self, spec: Spec) -> str:
+        return f"{spec.cell} cell of tf.matmul, step by step"
+
+
+def zeros(spec: Spec, batch: Any, dtype: Any) -> Rows:
+    """Initial states of zeros."""
+    zero = tf.zeros((batch, spec.hidden_size), dtype)
+    return [(zero,) * len(STATES[spec.cell])] * (spec.num_layers * spec.num_directions)
+
+
+def _over_time(
+    cell: Any, xs: Sequence[Any], valid: Sequence[Any] | None, state: Any, *, reverse: bool
+) -> tuple[list[Any], Any]:
+    """One layer in one direction: outputs that are 0 past a row's length, and the final state."""
+    ys: dict[int, Any] = {}
+    order = range(len(xs))
+    for t in reversed(order) if reverse else order:
+        y, new = cell(xs[t], state)
+        if valid is not None:
+            y = tf.where(valid[t], y, tf.zeros_like(y))
+            new = tuple(tf.where(valid[t], n, s) for n, s in zip(new, state, strict=True))
+        ys[t], state = y, new
+    return [ys[t] for t in order], state

@@ -1,0 +1,94 @@
+"""The cases, as data: what is run, on which shapes, with which lengths and which padding.
+
+The default cases are two covering arrays of the axes, one for outputs (default_cases.txt, every
+feasible triple of values on every backend) and one for gradients as well (gradient_cases.txt, every
+pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, and training.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, drawn, feasible
+from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase
+from conformance.cases.tasks import training_cases
+from conformance.cases.tutorials import deep_sums, tutorial_cases
+
+NAMED: dict[str, AnyCase] = {
+    case.id: case for case in (*tutorial_cases(), *deep_sums(), *training_cases())
+}
+
+
+def by_id(case_id: str) -> AnyCase:
+    """The case of this id, from the named ones or from the product of the axes.
+
+    Raises ``ValueError`` naming the part that is no value of its axis.
+    """
+    if case_id in NAMED:
+        return NAMED[case_id]
+    parts = case_id.removeprefix(GRADIENTS).split("/")
+    if len(parts) != len(AXES):
+        raise ValueError(
+            f"case {case_id!r}: {len(parts)} parts given, expected one of the named cases or "
+            f"{len(AXES)} parts, after {GRADIENTS} or not: {'/'.join(AXES)}"
+        )
+    row = dict(zip(AXES, parts, strict=True))
+    for axis, value in row.items():
+        if value not in AXES[axis]:
+            raise ValueError(f"case {case_id!r}: {axis} {value!r} given, expected {AXES[axis]}")
+    if not feasible(row):
+        raise ValueError(
+            f"case {case_id!r}: these lengths, padding and size do not go together "
+            "(see feasible() in conformance/cases/axes.py)"
+        )
+    return drawn(row, gradients=case_id.startswith(GRADIENTS))
+
+
+def rows(file: str) -> list[dict[str, str]]:
+    """A covering array beside this file, made by ``python -m conformance.covering``."""
+    text = (Path(__file__).parent / file).read_text("utf-8")
+    return [dict(zip(AXES, line.split("/"), strict=True)) for line in text.split()]
+
+
+def default_cases() -> list[AnyCase]:
+    """The cases of every run: the covering arrays and the named cases."""
+    return [
+        *(drawn(row) for row in rows("default_cases.txt")),
+        *(drawn(row, gradients=True) for row in rows("gradient_cases.txt")),
+        *NAMED.values(),
+    ]
+
+
+def full_cases() -> Iterator[AnyCase]:
+    """The whole product of the axes, gradients of every triple, and the named cases."""
+    for values in itertools.product(*AXES.values()):
+        row = dict(zip(AXES, values, strict=True))
+        if feasible(row):
+            yield drawn(row)
+    covering = {case.id: case for file in ("default_cases.txt", "gradient_cases.txt")
+                for case in (drawn(row, gradients=True) for row in rows(file))}  # fmt: skip
+    yield from covering.values()
+    yield from NAMED.values()
+
+
+__all__ = [
+    "AXES",
+    "CELLS",
+    "DTYPES",
+    "GRADIENTS",
+    "NAMED",
+    "SIZES",
+    "AnyCase",
+    "Case",
+    "NetworkCase",
+    "Row",
+    "TrainingCase",
+    "by_id",
+    "default_cases",
+    "drawn",
+    "feasible",
+    "full_cases",
+    "rows",
+]

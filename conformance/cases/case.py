@@ -1,0 +1,69 @@
+"""What a case is: a recurrent network, a whole network, or a few steps of training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from reference import Spec
+from reference.layers import Network
+from reference.optimisers import Clip, Optimiser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A network, its sizes, and what its arrays are to look like; seeded by its own id."""
+
+    id: str
+    spec: Spec
+    dtype: str
+    batch: int
+    steps: int
+    lengths: str = "full"
+    padding: float | None = None
+    state: bool = False
+    x: tuple[Any, ...] | None = None
+    """The input itself, as nested tuples ``(B, T, I)``, where it is given and not drawn."""
+    ends: tuple[int, ...] | None = None
+    """The lengths themselves, where they are given and not drawn."""
+    scale: float = 1.0
+    """Of the input weights, against the usual 1/√I."""
+    one_sign: bool = False
+    """Inputs and input weights are all positive, so that partial sums only grow."""
+    gradients: bool = False
+    """Gradients are compared as well as outputs and states."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkCase:
+    """A whole network with its loss: outputs, loss and gradients are compared; seeded by its id."""
+
+    id: str
+    network: Network
+    dtype: str
+    batch: int
+    steps: int = 1
+    """Of the input; 1 of a vector."""
+    ends: tuple[int, ...] | None = None
+    """The input's lengths."""
+    target_ends: tuple[int, ...] | None = None
+    """The targets' lengths."""
+    x: tuple[Any, ...] | None = None
+    """The input itself, where it is given and not drawn."""
+    scale: float = 1.0
+    """Of the first recurrent layer's input weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCase:
+    """Fifty steps of training on a task; the losses and the parameters at the end are compared."""
+
+    id: str
+    task: str
+    """Whose network and batches ``tasks.py`` has."""
+    dtype: str
+    optimiser: Optimiser
+    clip: Clip | None = None
+
+
+AnyCase: TypeAlias = Case | NetworkCase | TrainingCase

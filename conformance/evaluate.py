@@ -1,0 +1,86 @@
+"""What the specification says of a case's inputs: every tensor by name, on any kind of array."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backends import Inputs, NetworkInputs, TrainingInputs
+from reference import Array, run, vjp
+from reference.layers import Data
+from reference.network import differentiate, free_words
+from reference.rounding import Lift
+from reference.training import train
+from reference.trees import each, named
+
+AnyInputs = Inputs | NetworkInputs | TrainingInputs
+Tensors = dict[str, Array]
+
+
+def evaluate(inputs: AnyInputs, lift: Lift) -> Tensors:
+    """The specification's tensors, named as in ``backends.Result``, run on arrays made with ``lift``."""
+    match inputs:
+        case Inputs():
+            return recurrent(inputs, lift)
+        case NetworkInputs():
+            return network(inputs, lift)
+        case TrainingInputs():
+            return training(inputs, lift)
+
+
+def recurrent(inputs: Inputs, lift: Lift) -> Tensors:
+    """y, h_n, c_n, and the gradients where they are asked for."""
+    params, x, h0, c0 = each(lift, (inputs.params, inputs.x, inputs.h0, inputs.c0))
+    options = {"h0": h0, "c0": c0, "lengths": inputs.lengths}
+    if inputs.incoming is None:
+        return _present(run(inputs.spec, params, x, **options)._asdict())
+    output, pullback = vjp(inputs.spec, params, x, **options)
+    found = pullback(each(lift, inputs.incoming))
+    gradients = {"dx": found.x, "dh0": found.h0, "dc0": found.c0}
+    return _present({**output._asdict(), **gradients}) | named(found.params, "dparams")
+
+
+def network(inputs: NetworkInputs, lift: Lift) -> Tensors:
+    """y, the loss and the gradients; the words that are fed back are those of the truth."""
+    words = free_words(inputs.network, inputs.params, inputs.data)
+    params, data = each(lift, inputs.params), lifted(inputs.data, lift)
+    found = differentiate(inputs.network, params, data, words)
+    tensors = {"y": found.y, "loss": found.loss, "dx": found.x}
+    return _present(tensors) | named(found.params, "dparams")
+
+
+def training(inputs: TrainingInputs, lift: Lift) -> Tensors:
+    """The loss of every step, and the parameters at the end."""
+    batches = [lifted(batch, lift) for batch in inputs.batches]
+    params = each(lift, inputs.params)
+    losses, params = train(
+        inputs.network, params, batches, inputs.optimiser, inputs.clip, inputs.fixed
+    )
+    return {"loss": losses, **named(params, "params")}
+
+
+def lifted(data: Data, lift: Lift) -> Data:
+    """``data`` with its input, where it is numbers, made with ``lift``."""
+    return data._replace(x=lift(data.x)) if data.x.dtype.kind == "f" else data
+
+
+def exact(inputs: AnyInputs, values: Tensors) -> Tensors:
+    """Which elements no arithmetic may change.
+
+    Outputs and the input's gradients in the padding; of rows of length 0, the states and the gradients
+    by the initial states, which are those by the final states; parameters that training leaves alone.
+    """
+    marks: Tensors = {name: np.zeros(a.shape, bool) for name, a in values.items()}
+    if isinstance(inputs, Inputs) and inputs.lengths is not None:
+        for name in marks.keys() & {"y", "dx"}:
+            by_row = marks[name] if inputs.spec.batch_first else np.swapaxes(marks[name], 0, 1)
+            by_row[np.arange(by_row.shape[1]) >= inputs.lengths[:, None]] = True
+        for name in marks.keys() & {"h_n", "c_n", "dh0", "dc0"}:
+            marks[name][:, inputs.lengths == 0] = True
+    if isinstance(inputs, TrainingInputs):
+        for name in inputs.fixed:
+            marks[name][...] = True
+    return marks
+
+
+def _present(tensors: dict[str, Array | None]) -> Tensors:
+    return {name: a for name, a in tensors.items() if a is not None}

@@ -1,0 +1,64 @@
+"""Make attempts.txt: for every default case whose first draw says too little, one that says enough.
+
+A draw says enough when the bound of no tensor is too wide a share of it (``agreement.py``), and when a
+free-running decoder is of one mind: an argmax between two likely words is decided by rounding.
+
+    python -m conformance.redraw
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from backends import BACKENDS, NetworkInputs
+from conformance import cases
+from conformance.agreement import undecided
+from conformance.cases import AnyCase, default_cases
+from conformance.draw import AnyInputs, draw_attempt
+from conformance.truth import truth
+from reference.layers import Decoder
+from reference.network import run
+from reference.rounding import ARITHMETICS
+
+MOST = 5000
+CERTAIN = 0.5
+"""How much likelier, as a difference of logarithms, a word must be than any other to be fed back."""
+
+
+def says_enough(inputs: AnyInputs) -> bool:
+    """Whether agreement with these inputs means agreement."""
+    if isinstance(inputs, NetworkInputs) and not feeds_back(inputs):
+        return False
+    t = truth(inputs)
+    return not any(
+        undecided(e, ARITHMETICS[name])
+        for name in sorted({entry.dialect.arithmetic[inputs.dtype] for entry in BACKENDS.values()})
+        for e in t.expected(name).values()
+    )
+
+
+def feeds_back(inputs: NetworkInputs) -> bool:
+    """Whether a free-running decoder, if there is one, feeds back different words, and is certain."""
+    if not any(isinstance(layer, Decoder) and layer.words == "free" for layer in inputs.network):
+        return True
+    likelihoods = run(inputs.network, inputs.params, inputs.data)
+    fed = np.argmax(likelihoods, axis=-1)[:, :-1]
+    second, first = np.moveaxis(np.sort(likelihoods, axis=-1)[..., -2:], -1, 0)
+    return bool(np.log(first / second).min() > CERTAIN) and len(np.unique(fed)) > 1
+
+
+def attempt(case: AnyCase) -> int:
+    """The number of the first draw that says enough; raises ``RuntimeError`` for none in ``MOST``."""
+    for number in range(MOST):
+        if says_enough(draw_attempt(case, number)):
+            return number
+    raise RuntimeError(f"{case.id}: none of {MOST} draws says enough; change the case")
+
+
+if __name__ == "__main__":
+    found = {case.id: attempt(case) for case in track(default_cases(), "drawing")}
+    lines = [f"{case_id} {number}\n" for case_id, number in found.items() if number]
+    (Path(cases.__file__).parent / "attempts.txt").write_text("".join(lines), "utf-8")

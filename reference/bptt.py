@@ -1,0 +1,175 @@
+"""Back-propagation through time (Werbos, 1990; Rumelhart, Hinton and Williams, 1986), by hand.
+
+The forward pass keeps what every step saved; the backward pass walks the steps the other way. With
+da_t the gradient by what step t adds up (``cells.py``), the shared parameters follow at the end, from
+all steps at once:
+
+    dW_ih = Σ_t da_t x_tᵀ       db_ih = Σ_t da_t        dx_t = W_ihᵀ da_t
+    dW_hh = Σ_t da_t h_{t−1}ᵀ   db_hh = Σ_t da_t        (their recurrent side; for the candidate of a
+                                                         reset-before GRU, r_t ⊙ h_{t−1} for h_{t−1})
+
+A step past a row's length hands the state's gradient on as it is, and adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reference.arguments import check_arguments, check_incoming
+from reference.cells import GRADIENT, State
+from reference.rnn import (
+    REVERSED,
+    Output,
+    Step,
+    collect,
+    in_order,
+    initial_states,
+    side_by_side,
+    steps,
+    time_major,
+)
+from reference.spec import STATES, Array, Params, Spec, Weights
+from reference.sums import outer, rows, total
+
+
+class Gradients(NamedTuple):
+    """The loss's gradient by every argument of ``run``, in its shape, with the leading axes of x.
+
+    So weights shared by several ``x`` get a gradient for each. ``h0`` and ``c0`` are None where the
+    argument was not given.
+    """
+
+    params: Params
+    x: Array
+    h0: Array | None
+    c0: Array | None
+
+
+Pullback = Callable[[Output], Gradients]
+"""From the loss's gradient by every output to its gradient by every argument."""
+
+
+def vjp(
+    spec: Spec,
+    params: Params,
+    x: Array,
+    *,
+    h0: Array | None = None,
+    c0: Array | None = None,
+    lengths: Array | None = None,
+) -> tuple[Output, Pullback]:
+    """What ``run`` returns, and the vector–Jacobian product at these arguments.
+
+    The arguments are those of ``run``. The second result takes an ``Output`` of incoming gradients
+    dy, dh_n and dc_n, each in the shape of what it belongs to, and raises ``ValueError`` for any that
+    is not. Gradients by dy past a row's length do not count, since y is 0 there whatever x is.
+    """
+    check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
+    xs, valid = time_major(spec, x, lengths)
+    starts = initial_states(spec, x, h0, c0)
+    final: list[State] = []
+    inputs, kept = [], []
+    for layer in params:
+        inputs.append(xs)
+        outputs = []
+        for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
+            ran = list(steps(spec, w, xs, starts(len(final)), valid, reverse=reverse))
+            outputs.append(in_order({step.t: step.y for step in ran}))
+            final.append(ran[-1].end)
+            kept.append(ran)
+        xs = side_by_side(outputs)
+    output = collect(spec, xs, final)
+
+    def pullback(d: Output) -> Gradients:
+        check_incoming(output, d)
+        dy, dh_n, dc_n = d
+        dys = np.swapaxes(dy, -2, -3) if spec.batch_first else dy
+        by_state = {"h": dh_n, "c": dc_n}
+        d_start: dict[int, State] = {}
+        d_params = []
+        for number in reversed(range(spec.num_layers)):
+            directions, dxs = [], []
+            for direction, w in enumerate(params[number]):
+                row = number * spec.num_directions + direction
+                d_end = tuple(by_state[name][..., row, :, :] for name in STATES[spec.cell])  # type: ignore[index]  # c_n is there where the cell has c
+                mine = slice(direction * spec.hidden_size, (direction + 1) * spec.hidden_size)
+                d_in, d_rec, d_start[row] = backwards(
+                    spec, w, kept[row], dys[..., mine], d_end, valid
+                )
+                directions.append(weight_gradients(spec, w, kept[row], inputs[number], d_in, d_rec))
+                dxs.append(times(d_in, w.W_ih))
+            d_params.append(tuple(directions))
+            dys = dxs[0] if len(dxs) == 1 else dxs[0] + dxs[1]
+        dh0, *rest = (
+            np.stack(part, axis=-3)
+            for part in zip(*(d_start[r] for r in sorted(d_start)), strict=True)
+        )
+        dc0 = rest[0] if rest else None
+        return Gradients(
+            tuple(reversed(d_params)),
+            np.swapaxes(dys, -2, -3) if spec.batch_first else dys,
+            None if h0 is None else dh0,
+            None if c0 is None else dc0,
+        )
+
+    return output, pullback
+
+
+def incoming(
+    output: Output, y: Array | None = None, h_n: Array | None = None, c_n: Array | None = None
+) -> Output:
+    """Incoming gradients of ``output``: those given, and 0 elsewhere."""
+
+    def given(d: Array | None, part: Array) -> Array:
+        return np.zeros_like(part, shape=part.shape) if d is None else d
+
+    return Output(
+        given(y, output.y),
+        given(h_n, output.h_n),
+        None if output.c_n is None else given(c_n, output.c_n),
+    )
+
+
+def backwards(
+    spec: Spec, w: Weights, ran: Sequence[Step], dys: Array, d_state: State, valid: Array | None
+) -> tuple[Array, Array, State]:
+    """From the last step that ran to the first: da on both sides of all steps, and of the start."""
+    gradient = GRADIENT[spec.cell]
+    d_in, d_rec = {}, {}
+    for t, _, start, saved, _ in reversed(ran):
+        dh, *dc = d_state
+        d_end = (dh + dys[..., t, :, :], *dc)
+        if valid is not None:
+            d_end = tuple(np.where(valid[t], d, 0) for d in d_end)
+        d_in[t], d_rec[t], d_old = gradient(spec, w, start, saved, d_end)
+        if valid is not None:
+            d_old = tuple(np.where(valid[t], d, s) for d, s in zip(d_old, d_state, strict=True))
+        d_state = d_old
+    return in_order(d_in), in_order(d_rec), d_state
+
+
+def weight_gradients(
+    spec: Spec, w: Weights, ran: Sequence[Step], xs: Array, d_in: Array, d_rec: Array
+) -> Weights:
+    """The gradients of one layer's weights in one direction."""
+    hs = in_order({step.t: step.start[0] for step in ran})
+    if spec.cell == "gru" and spec.reset == "before":
+        cut = 2 * spec.hidden_size
+        vs = in_order({step.t: step.saved[3] for step in ran})
+        dW_hh = np.concatenate([outer(d_rec[..., :cut], hs), outer(d_rec[..., cut:], vs)], axis=-2)
+    else:
+        dW_hh = outer(d_rec, hs)
+    return Weights(
+        outer(d_in, xs),
+        dW_hh,
+        None if w.b_ih is None else total(d_in),
+        None if w.b_hh is None else total(d_rec),
+    )
+
+
+def times(d: Array, W: Array) -> Array:
+    """Wᵀ d for every step and row: ``d (..., T, B, M)``, ``W (..., M, N)``, in one product."""
+    return (rows(d) @ W).reshape(*d.shape[:-1], W.shape[-1])

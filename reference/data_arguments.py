@@ -1,0 +1,155 @@
+"""The boundary of a network's data: what does not fit is refused before any work starts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reference.arguments import (
+    check_array,
+    check_float,
+    check_input_is_finite,
+    check_lengths,
+    is_plain_array,
+    kind_of,
+)
+from reference.layers import (
+    Data,
+    Decoder,
+    Embedding,
+    Layer,
+    MeanSquaredError,
+    NegativeLogLikelihood,
+    Network,
+    NetworkParams,
+    OneHot,
+    Readout,
+    Vector,
+    Vectors,
+)
+from reference.network_shapes import target_shape
+from reference.spec import Array
+from reference.trees import named
+
+
+def check_data(network: Network, params: NetworkParams, data: Data) -> int:
+    """B; raises ``ValueError`` unless ``data`` is what the network reads and its loss compares with."""
+    if not isinstance(data, Data):
+        raise ValueError(f"data: {kind_of(data)} given, expected Data")
+    batch, steps = _check_input(network[0], params, data)
+    for k, layer in enumerate(network):
+        if isinstance(layer, Readout):
+            _check_readout(f"network[{k}].at", layer, data.lengths, steps)
+    *shape, width = target_shape(network, batch, steps)
+    for layer in network:
+        if isinstance(layer, Decoder) and layer.words == "teacher":
+            _check_classes(data.targets, (batch, layer.steps), layer.units, None)
+    match network[-1]:
+        case NegativeLogLikelihood():
+            valid = _valid_targets(data, shape)
+            _check_classes(data.targets, tuple(shape), width, valid)
+        case MeanSquaredError():
+            valid = _valid_targets(data, shape)
+            dtype = next(iter(named(params, "").values()), data.x).dtype
+            _check_numbers(data.targets, (*shape, width), valid, dtype)
+    return batch
+
+
+def check_words_fed(network: Network, batch: int, words: Array | None) -> None:
+    """Raise ``ValueError`` unless ``words`` are what the network's free-running decoder may be fed."""
+    free = [layer for layer in network if isinstance(layer, Decoder) and layer.words == "free"]
+    if words is None:
+        return
+    if not free:
+        raise ValueError("words: given, but no decoder runs freely; leave them out")
+    _check_classes(words, (batch, free[0].steps), free[0].units, None, "words")
+
+
+def _check_input(layer: Layer, params: NetworkParams, data: Data) -> tuple[int, int]:
+    """B and T (1 of a vector)."""
+    x = data.x
+    if isinstance(layer, OneHot | Embedding):
+        _check_words("x", x, layer.vocabulary)
+        if x.ndim != 2 or 0 in x.shape:
+            raise ValueError(f"x: shape {x.shape} given, expected words (B, T), both at least 1")
+        batch, steps = x.shape
+    else:
+        assert isinstance(layer, Vectors | Vector)
+        sequence = isinstance(layer, Vectors)
+        check_float("x", x)
+        axes, meaning = (3, "(..., B, T, N)") if sequence else (2, "(..., B, N)")
+        if x.ndim < axes or x.shape[-1] != layer.size or 0 in x.shape:
+            raise ValueError(f"x: shape {x.shape} given, expected {meaning} with N = {layer.size}")
+        if not sequence:
+            check_array("x", x, meaning, x.shape[-2:], x)
+        batch, steps = x.shape[-3:-1] if sequence else (x.shape[-2], 1)
+        first = next(iter(named(params, "").values()), x)
+        if first.dtype != x.dtype:
+            raise ValueError(f"x: dtype {x.dtype} given, expected that of params, {first.dtype}")
+    if data.lengths is not None:
+        if isinstance(layer, Vector):
+            raise ValueError("lengths: given, but the input is one vector; leave them out")
+        check_lengths(data.lengths, batch, steps)
+    if isinstance(layer, Vectors):
+        check_input_is_finite(x, data.lengths)
+    return batch, steps
+
+
+def _check_readout(where: str, layer: Readout, lengths: Array | None, steps: int) -> None:
+    if isinstance(layer.at, tuple) and max(layer.at) >= steps:
+        raise ValueError(f"{where}: {layer.at} given, expected steps below T = {steps}")
+    if layer.at == "last" and lengths is not None and (lengths == 0).any():
+        row = int(np.argmin(lengths))
+        raise ValueError(f"lengths: 0 at row {row} given, but the readout needs a last valid step")
+
+
+def _valid_targets(data: Data, shape: list[int]) -> Array:
+    """Which targets count, in their shape."""
+    ends = data.target_lengths
+    if ends is None:
+        return np.ones(shape, bool)
+    if len(shape) == 1:
+        raise ValueError("target_lengths: given, but the output is one vector; leave them out")
+    check_lengths(ends, shape[0], shape[1], "target_lengths")
+    if not ends.any():
+        raise ValueError("target_lengths: all 0 given, expected at least one valid target")
+    return np.asarray(np.arange(shape[1]) < ends[:, None])
+
+
+def _check_classes(
+    targets: Any, shape: tuple[int, ...], classes: int, valid: Array | None, name: str = "targets"
+) -> None:
+    if targets is None:
+        raise ValueError(f"{name}: None given, expected classes of shape {shape}")
+    if is_plain_array(targets) and targets.shape != shape:
+        raise ValueError(f"{name}: shape {targets.shape} given, expected {shape}")
+    _check_words(
+        name, targets if valid is None or not is_plain_array(targets) else targets[valid], classes
+    )
+
+
+def _check_words(name: str, words: Any, vocabulary: int) -> None:
+    if not is_plain_array(words) or words.dtype.kind not in "iu":
+        what = f"dtype {words.dtype}" if is_plain_array(words) else kind_of(words)
+        raise ValueError(f"{name}: {what} given, expected an array of integers")
+    outside = (words < 0) | (words >= vocabulary)
+    if outside.any():
+        raise ValueError(
+            f"{name}: {words[outside][0]} given, expected 0 … {vocabulary - 1} (a vocabulary of "
+            f"{vocabulary})"
+        )
+
+
+def _check_numbers(
+    targets: Any, shape: tuple[int, ...], valid: Array, dtype: np.dtype[Any]
+) -> None:
+    if targets is None:
+        raise ValueError(f"targets: None given, expected numbers of shape {shape}")
+    check_float("targets", targets)
+    if targets.shape != shape:
+        raise ValueError(f"targets: shape {targets.shape} given, expected {shape}")
+    if targets.dtype != dtype:
+        raise ValueError(f"targets: dtype {targets.dtype} given, expected that of params, {dtype}")
+    if not np.isfinite(targets[valid]).all():
+        raise ValueError("targets: NaN or infinity given, expected finite numbers where they count")

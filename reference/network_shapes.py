@@ -1,0 +1,139 @@
+"""What every layer of a network passes on, and the shapes of its parameters."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from reference.layers import (
+    Affine,
+    Decoder,
+    DecoderParams,
+    Dense,
+    Embedding,
+    FinalState,
+    Layer,
+    LayerParams,
+    Network,
+    NetworkParams,
+    OneHot,
+    Readout,
+    Recurrent,
+    Table,
+    Vector,
+    Vectors,
+)
+from reference.spec import STATES, Params, Spec, Weights, weight_shapes
+
+
+class Passing(NamedTuple):
+    """What a layer passes on: a sequence or a vector, of ``width`` numbers a step."""
+
+    sequence: bool
+    width: int
+
+
+NOTHING = Passing(False, 0)
+"""What an input layer reads."""
+
+
+def passes(layer: Layer, before: Passing) -> Passing:
+    """What ``layer`` passes on when it reads ``before``."""
+    match layer:
+        case Vectors(size=size) | Embedding(size=size):
+            return Passing(True, size)
+        case OneHot(vocabulary=size):
+            return Passing(True, size)
+        case Vector(size=size):
+            return Passing(False, size)
+        case Recurrent(spec=spec):
+            return Passing(True, spec.num_directions * spec.hidden_size)
+        case FinalState():
+            return Passing(False, before.width)
+        case Readout(units=units, at=at):
+            return Passing(at != "last", units)
+        case Dense(units=units):
+            return Passing(before.sequence, units)
+        case Decoder(units=units):
+            return Passing(True, units)
+    return before  # a loss looks at what is there
+
+
+def passings(network: Network) -> list[Passing]:
+    """What every layer passes on, in order."""
+    found: list[Passing] = []
+    for layer in network:
+        found.append(passes(layer, found[-1] if found else NOTHING))
+    return found
+
+
+def is_sequence(network: Network) -> bool:
+    """Whether the network's output has an axis of steps."""
+    return passings(network)[-1].sequence
+
+
+def target_shape(network: Network, batch: int, steps: int) -> tuple[int, ...]:
+    """``(B, S, N)`` of the output that a loss looks at, or ``(B, N)`` of a vector.
+
+    S is how many steps a decoder makes, a readout reads, or the input has (``steps``).
+    """
+    for layer in network:
+        if isinstance(layer, Decoder):
+            steps = layer.steps
+        elif isinstance(layer, Readout) and isinstance(layer.at, tuple):
+            steps = len(layer.at)
+    *_, end = passings(network)
+    return (batch, steps, end.width) if end.sequence else (batch, end.width)
+
+
+def zeros(network: Network) -> NetworkParams:
+    """Parameters of the shapes that the network has, all 0."""
+    read = [NOTHING, *passings(network)]
+    return tuple(
+        _layer_zeros(layer, before.width) for layer, before in zip(network, read, strict=False)
+    )
+
+
+def _layer_zeros(layer: Layer, width: int) -> LayerParams:
+    match layer:
+        case Embedding(vocabulary=vocabulary, size=size):
+            return Table(np.zeros((vocabulary, size)))
+        case Recurrent(spec=spec):
+            return recurrent_zeros(spec)
+        case Readout(units=units):
+            return _affine(units, width)
+        case Dense(units=units, bias=bias):
+            return _affine(units, width, bias=bias)
+        case Decoder():
+            return _decoder_zeros(layer, width)
+    return ()
+
+
+def recurrent_zeros(spec: Spec) -> Params:
+    """Weights of the shapes that ``spec`` has, all 0."""
+
+    def weights(layer: int) -> Weights:
+        shapes = weight_shapes(spec, layer).values()
+        return Weights(*(None if s is None else np.zeros(s) for s in shapes))  # type: ignore[arg-type]
+
+    return tuple(
+        tuple(weights(layer) for _ in range(spec.num_directions))
+        for layer in range(spec.num_layers)
+    )
+
+
+def _affine(units: int, width: int, *, bias: bool = True) -> Affine:
+    return Affine(np.zeros((units, width)), np.zeros(units) if bias else None)
+
+
+def _decoder_zeros(layer: Decoder, width: int) -> DecoderParams:
+    spec = layer.spec
+    parts = len(STATES[spec.cell])
+    one = tuple(_affine(spec.hidden_size, width) for _ in range(parts))
+    return DecoderParams(
+        None if layer.words == "none" else np.zeros((layer.units, layer.word_size)),
+        recurrent_zeros(spec),
+        _affine(layer.units, spec.hidden_size),
+        () if layer.bridge == "none" else (one,) * spec.num_layers,
+    )

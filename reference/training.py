@@ -1,0 +1,78 @@
+"""Training: at every step, the gradients of one batch change the parameters."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reference.layers import Network, NetworkParams
+from reference.network import differentiate
+from reference.network_arguments import check_network, check_parameters
+from reference.network_shapes import zeros
+from reference.optimisers import Clip, Optimiser, check_optimiser
+from reference.spec import Array
+from reference.trees import each, named
+
+Tree = TypeVar("Tree")
+
+
+def train(
+    network: Network,
+    params: NetworkParams,
+    batches: Any,
+    optimiser: Optimiser,
+    clip: Clip | None = None,
+    fixed: Any = (),
+) -> tuple[Array, NetworkParams]:
+    """The loss of every batch before its update ``(steps,)``, and the parameters after the last one.
+
+    The ``fixed`` parameters, named as in ``trees.named(params, "params")``, stay as they are, and no
+    norm counts their gradients. Raises ``ValueError`` for no batches, for a bad hyperparameter, for an
+    unknown name, and as ``differentiate`` does.
+    """
+    check_optimiser(optimiser, clip)
+    check_network(network)
+    if not isinstance(batches, tuple | list) or len(batches) == 0:
+        raise ValueError(f"batches: {batches!r:.80} given, expected a tuple of at least one Data")
+    shapes = zeros(network)
+    names = named(shapes, "params")
+    if not isinstance(fixed, tuple | list | set | frozenset) or not all(
+        isinstance(name, str) for name in fixed
+    ):
+        raise ValueError(f"fixed: {fixed!r:.80} given, expected names of parameters")
+    if unknown := sorted(set(fixed) - names.keys()):
+        raise ValueError(f"fixed: {unknown[0]} given, expected names among {', '.join(names)}")
+    if not names:
+        raise ValueError(f"network: {network} given, expected a layer with parameters to train")
+    check_parameters(network, params)
+    moves = np.concatenate([np.full(a.size, name not in fixed) for name, a in names.items()])
+    losses, memory = [], None
+    for batch in batches:
+        found = differentiate(network, params, batch)
+        losses.append(found.loss)
+        g = np.where(moves, as_vector(found.params, shapes), 0)
+        if clip:
+            g = clip(g)
+        step, memory = optimiser.update(g, optimiser.remember(g) if memory is None else memory)
+        params = as_params(as_vector(params, shapes) - step, shapes)
+    return np.stack(losses, axis=-1), params
+
+
+def as_vector(params: Tree, shapes: Tree) -> Array:
+    """All parameters, one after the other: ``(..., P)``."""
+    pairs = zip(named(params, "").values(), named(shapes, "").values(), strict=True)
+    return np.concatenate([a.reshape(*a.shape[: a.ndim - s.ndim], -1) for a, s in pairs], axis=-1)
+
+
+def as_params(vector: Array, shapes: Tree) -> Tree:
+    """The parameters whose vector this is."""
+    start = 0
+
+    def take(s: Array) -> Array:
+        nonlocal start
+        part = vector[..., start : start + s.size]
+        start += s.size
+        return part.reshape(*vector.shape[:-1], *s.shape)
+
+    return each(take, shapes)

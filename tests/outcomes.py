@@ -1,0 +1,52 @@
+"""What a fake on a case must end in, and how it is checked: as any backend is."""
+
+from __future__ import annotations
+
+import re
+from types import EllipsisType
+from typing import NamedTuple
+
+from backends import Backend
+from conformance.cases import by_id
+from conformance.check import check
+from conformance.opened import Opened
+from reports.records import CaseRecord, Outcome
+
+
+class Row(NamedTuple):
+    """A fake on a case: the outcome, what the reason must hold, and the fingerprint, if any one."""
+
+    fake: type[Backend]
+    case: str
+    outcome: Outcome
+    reason: str
+    fingerprint: str | EllipsisType | None = ...
+
+    def __str__(self) -> str:
+        return f"{self.fake.__name__}-{self.case}"
+
+
+def checked(fake: type[Backend], case: str) -> CaseRecord:
+    return check(by_id(case), Opened(fake.__name__, "cpu", fake("cpu")))
+
+
+def assert_ends(row: Row) -> None:
+    record = checked(row.fake, row.case)
+    assert record.outcome == row.outcome, f"{row.fake.__doc__} {record.reason}"
+    if row.fingerprint is not ...:
+        assert record.fingerprint == row.fingerprint, record.reason
+    assert re.search(row.reason, record.reason), (
+        f"reason {record.reason!r}, expected one that matches {row.reason!r}"
+    )
+
+
+def assert_card_tells(fake: type[Backend], case: str, patterns: tuple[str, ...]) -> None:
+    record = checked(fake, case)
+    for pattern in patterns:
+        assert re.search(pattern, record.card), (
+            f"the card of {fake.__name__} does not tell {pattern!r}:\n{record.card}"
+        )
+    if record.outcome == "differs":
+        assert record.card.startswith(f"differs: {case}\n  {record.reason}\n"), record.card
+        assert record.repeat in record.card, record.card
+        assert record.case_version in record.card, record.card
