@@ -36,6 +36,7 @@ from reference.layers import (
     Embedding,
 )
 from reference.network import differentiate
+from reference.network import run as run_network
 from reference.rnn import REVERSED
 from reference.rounding import ARITHMETICS, Rounding
 from reference.trees import named
@@ -183,6 +184,20 @@ def test_a_free_running_decoder_is_of_one_mind(case: NetworkCase) -> None:
     assert (truth > Z * spread).all(), "rounding may change which word is fed back"
     fed = words[:, :-1, -1]  # the last one is fed to nobody
     assert len(np.unique(fed)) > 1, f"the same word everywhere: {fed.tolist()}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_words_that_are_fed_back_differ_between_steps_and_between_rows(dtype: str) -> None:
+    """Somewhere: or the words of another step, or of another row, would do as well."""
+    fed = []
+    for case in FREE:
+        if case.dtype == dtype:
+            inputs = draw(case)
+            assert isinstance(inputs, NetworkInputs)
+            y = run_network(inputs.network, inputs.params, inputs.data)
+            fed.append(np.argmax(y, axis=-1)[:, :-1])
+    assert any((words[:, 1:] != words[:, :-1]).any() for words in fed), "alike at every step"
+    assert any((words[1:] != words[:-1]).any() for words in fed), "alike in every row"
 
 
 # Draws that say enough.
