@@ -26,6 +26,7 @@ from backends.dialects import (
     PYTORCH,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
+    TENSORFLOW_XLA,
     Dialect,
 )
 from reference.trees import named
@@ -55,7 +56,7 @@ BACKENDS: dict[str, Entry] = {
         f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
     ),
     "tensorflow_dynamic_rnn_xla": Entry(
-        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
+        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _SIXTEEN_BIT_NETWORKS
     ),
     "tensorflow_static_rnn": Entry(
         f"{_TF}:StaticSession", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS + _TRIPLES

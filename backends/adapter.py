@@ -9,8 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from backends.dialects import Dialect
 from reference import Array, Output, Params, Spec
-from reference.layers import Data, Network, NetworkParams
-from reference.optimisers import Clip, Optimiser
+from reference.networks.layers import Data, Network, NetworkParams
+from reference.networks.optimisers import Clip, Optimiser
 
 
 class Unsupported(Exception):

@@ -7,7 +7,7 @@ the dialect declares; so a wrong declaration makes a case differ.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -53,9 +53,9 @@ class Dialect:
     zero_length: Literal["runs", "refused"]
     """What happens to a row of length 0; where refused, the adapter leaves those rows out."""
     arithmetic: Mapping[str, str]
-    """For each dtype that runs, the arithmetic (reference/rounding.py) it is held to."""
+    """For each dtype that runs, the arithmetic (reference/rounding/) it is held to."""
     adam_epsilon: Literal["outside", "inside"] = "outside"
-    """Where its Adam adds ε (reference/optimisers.py)."""
+    """Where its Adam adds ε (reference/networks/optimisers.py)."""
     clip_epsilon: float = 0.0
     """What its clipping by global norm adds to the norm."""
 
@@ -79,8 +79,11 @@ TENSORFLOW_LEGACY = Dialect(
     },
     directions=("forward", "bidirectional"),
     state="ch", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN, adam_epsilon="inside",
+    zero_length="runs", adam_epsilon="inside",
+    arithmetic=_PLAIN | {"bfloat16": "bfloat16-summed"},  # BiasAddGrad on a CPU
 )  # fmt: skip
+
+TENSORFLOW_XLA = replace(TENSORFLOW_LEGACY, arithmetic=_PLAIN)
 
 TENSORFLOW_UNROLLED = Dialect(
     cells={
@@ -99,7 +102,8 @@ TENSORFLOW_UNROLLED = Dialect(
     },
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN, adam_epsilon="inside",
+    zero_length="runs", adam_epsilon="inside",
+    arithmetic=_PLAIN | {"float16": "float16-summed"},  # the gradient of a broadcast sum on a CPU
 )  # fmt: skip
 
 PYTORCH = Dialect(
@@ -139,8 +143,7 @@ JAX_SCAN = Dialect(
     },
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs",
-    arithmetic=_PLAIN | {"float16": "float16-summed", "bfloat16": "bfloat16-summed"},
+    zero_length="runs", arithmetic=_PLAIN,
 )  # fmt: skip
 
 

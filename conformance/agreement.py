@@ -98,9 +98,9 @@ def judge(
     return Verdict(outcome, "; ".join(wrong or doubted), tensors, worst, margins)
 
 
-def undecided(e: Expected, arithmetic: Arithmetic) -> bool:
-    """Whether the bound is so large a share of the signal that it says nothing."""
-    return bound_to_signal(e) > max(UNDECIDED, 32 * arithmetic.u_store)
+def undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
+    """Whether the bound is so large a share of the signal that it says nothing, or ``share`` of that."""
+    return bound_to_signal(e) > share * max(UNDECIDED, 32 * arithmetic.u_store)
 
 
 def bound_to_signal(e: Expected) -> float:
@@ -170,7 +170,7 @@ def _broken(got: Array, margins: Array, e: Expected) -> str:
     if (margins[e.exact] > 0).any():
         return (
             f"{int((margins[e.exact] > 0).sum())} of {int(e.exact.sum())} elements that are exact "
-            "by definition (padded outputs, states of rows of length 0) are not"
+            "by definition (in the padding, or of rows of length 0) are not"
         )
     return ""
 

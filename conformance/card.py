@@ -15,6 +15,8 @@ from conformance.truth import Truth
 from reference import GATES, Array, Weights
 
 OUTPUTS = ("y", "h_n", "c_n")
+BY_STEP = {"y", "dx"}
+"""The tensors of a recurrent network that have an axis of steps."""
 NUDGE = 2.0**-20
 """How far a gate's bias is moved to see what an error in that gate would look like."""
 
@@ -34,8 +36,8 @@ def failure_card(
     if verdict.worst and verdict.margins:
         w = verdict.worst
         lines += [
-            f"  worst element    {w.tensor}{w.index} ({_place(case, w.tensor, w.index)}): got "
-            f"{w.got!r}, expected {w.expected!r}",
+            f"  worst element    {_place(case, w.tensor, w.index)}: got {w.got!r}, expected "
+            f"{w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
             *_parting(case, held_to, verdict),
@@ -50,24 +52,29 @@ def failure_card(
 
 
 def _place(case: AnyCase, tensor: str, index: list[int]) -> str:
-    """What the index of an element means."""
+    """The element, and what its index means."""
+    if not index:
+        return tensor
+    element = f"{tensor}{index}"
     if isinstance(case, TrainingCase) and tensor == "loss":
-        return f"before update {index[0] + 1}"
+        return f"{element} (before update {index[0] + 1})"
     if not isinstance(case, Case) or tensor.startswith("dparams"):
-        return f"element {index}"
+        return element
     a, b, unit = index
-    if tensor not in ("y", "dx"):
+    if tensor not in BY_STEP:
         layer, direction = divmod(a, case.spec.num_directions)
-        return f"layer {layer}, direction {direction}, batch row {b}, unit {unit}"
+        return f"{element} (layer {layer}, direction {direction}, batch row {b}, unit {unit})"
     row, step = (a, b) if case.spec.batch_first else (b, a)
-    return f"batch row {row}, step {step}, {'unit' if tensor == 'y' else 'input'} {unit}"
+    of = "unit" if tensor == "y" else "input"
+    return f"{element} (batch row {row}, step {step}, {of} {unit})"
 
 
 def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -> list[str]:
     """The first step beyond the bound, and how much the radius itself grows over the steps."""
     over: tuple[int, ...]
     if isinstance(case, Case):
-        over, tensor = (0, 2) if case.spec.batch_first else (1, 2), "y"
+        over = (0, 2) if case.spec.batch_first else (1, 2)
+        tensor = max(BY_STEP & verdict.margins.keys(), key=lambda name: verdict.margins[name].max())
     elif isinstance(case, TrainingCase):
         over, tensor = (), "loss"
     else:
@@ -76,7 +83,7 @@ def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -
     beyond = np.flatnonzero(worst_of_step > 1)
     steps = ", ".join(f"{m:.2g}" for m in worst_of_step[:12])
     steps += " …" * (len(worst_of_step) > 12)
-    lines = [f"  margin by step   {steps}"]
+    lines = [f"  margin by step   {steps} ({tensor})"]
     if beyond.size:
         both = isinstance(case, Case) and case.spec.direction != "forward"
         reverse = " (a reverse direction starts from the end)" * both

@@ -28,8 +28,8 @@ from conformance.evaluate import AnyInputs
 from conformance.opened import Opened
 from conformance.truth import Truth, truth
 from reference import Array
-from reference.layers import Decoder, Recurrent
-from reference.optimisers import Adam
+from reference.networks.layers import Decoder, Recurrent
+from reference.networks.optimisers import Adam
 from reference.rounding import ARITHMETICS
 from reference.trees import named
 from reports.records import CaseRecord, Outcome

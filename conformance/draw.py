@@ -19,7 +19,7 @@ from conformance import cases
 from conformance.cases import AnyCase, Case, NetworkCase, TrainingCase
 from conformance.cases.tasks import TASKS
 from reference import Array, Output, Params, Weights, weight_shapes
-from reference.layers import (
+from reference.networks.layers import (
     Data,
     Decoder,
     Embedding,
@@ -30,7 +30,7 @@ from reference.layers import (
     Recurrent,
     Vectors,
 )
-from reference.network_shapes import target_shape, zeros
+from reference.networks.shapes import target_shape, zeros
 from reference.trees import each, named
 
 AnyInputs = Inputs | NetworkInputs | TrainingInputs
@@ -210,7 +210,7 @@ def draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
 def network_params(network: Network, draws: Draws, scale: float = 1.0) -> NetworkParams:
     """Weights of variance 1/N and biases of ½; tables of variance 1.
 
-    A free-running decoder's output layer gets weights three times as large, so that it is of one mind.
+    A free-running decoder's output layer gets weights twelve times as large, so that it is of one mind.
     """
     found: list[Any] = []
     for layer, shapes in zip(network, zeros(network), strict=True):
@@ -221,7 +221,7 @@ def network_params(network: Network, draws: Draws, scale: float = 1.0) -> Networ
             if name.endswith("table"):
                 size = np.sqrt(3)
             elif sure and name == ".output.W":
-                size *= 3
+                size *= 12
             elif isinstance(layer, Recurrent) and name == "[0][0].W_ih":
                 size *= scale
             return draws.uniform(zero.shape, size)

@@ -6,10 +6,10 @@ import numpy as np
 
 from backends import Inputs, NetworkInputs, TrainingInputs
 from reference import Array, run, vjp
-from reference.layers import Data
-from reference.network import differentiate, free_words
+from reference.networks.layers import Data
+from reference.networks.network import differentiate, free_words
+from reference.networks.training import train
 from reference.rounding import Lift
-from reference.training import train
 from reference.trees import each, named
 
 AnyInputs = Inputs | NetworkInputs | TrainingInputs

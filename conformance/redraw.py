@@ -1,7 +1,8 @@
 """Make attempts.txt: for every default case whose first draw says too little, one that says enough.
 
-A draw says enough when the bound of no tensor is too wide a share of it (``agreement.py``), and when a
-free-running decoder is of one mind: an argmax between two likely words is decided by rounding.
+A draw says enough when the bound of no tensor is nearly too wide a share of it (``agreement.py``), and
+when a free-running decoder is of one mind, since an argmax between two likely words is decided by
+rounding, and feeds different words back.
 
     python -m conformance.redraw
 """
@@ -19,12 +20,14 @@ from conformance.agreement import undecided
 from conformance.cases import AnyCase, default_cases
 from conformance.draw import AnyInputs, draw_attempt
 from conformance.truth import truth
-from reference.layers import Decoder
-from reference.network import run
+from reference.networks.layers import Decoder
+from reference.networks.network import run
 from reference.rounding import ARITHMETICS
 
 MOST = 5000
-CERTAIN = 0.5
+NEARLY = 0.95
+"""The share of the widest bound that still says something which a draw may take."""
+CERTAIN = {"float64": 0.1, "float32": 0.1, "float16": 0.1, "bfloat16": 0.5}
 """How much likelier, as a difference of logarithms, a word must be than any other to be fed back."""
 
 
@@ -34,20 +37,24 @@ def says_enough(inputs: AnyInputs) -> bool:
         return False
     t = truth(inputs)
     return not any(
-        undecided(e, ARITHMETICS[name])
+        undecided(e, ARITHMETICS[name], NEARLY)
         for name in sorted({entry.dialect.arithmetic[inputs.dtype] for entry in BACKENDS.values()})
         for e in t.expected(name).values()
     )
 
 
 def feeds_back(inputs: NetworkInputs) -> bool:
-    """Whether a free-running decoder, if there is one, feeds back different words, and is certain."""
+    """Whether a free-running decoder, if there is one, is certain of the words that it feeds back.
+
+    And whether those differ between the steps of every row, and between rows.
+    """
     if not any(isinstance(layer, Decoder) and layer.words == "free" for layer in inputs.network):
         return True
     likelihoods = run(inputs.network, inputs.params, inputs.data)
     fed = np.argmax(likelihoods, axis=-1)[:, :-1]
     second, first = np.moveaxis(np.sort(likelihoods, axis=-1)[..., -2:], -1, 0)
-    return bool(np.log(first / second).min() > CERTAIN) and len(np.unique(fed)) > 1
+    certain = np.log(first / second).min() > CERTAIN[inputs.dtype]
+    return bool(certain and (fed[:, 1:] != fed[:, :-1]).any(axis=1).all() and (fed != fed[0]).any())
 
 
 def attempt(case: AnyCase) -> int:

@@ -104,6 +104,6 @@ def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
 def source_version() -> str:
     """Twelve hexadecimal digits that change with any line of the reference, or NumPy's version."""
     h = hashlib.sha256(np.__version__.encode())
-    for path in sorted(Path(reference.__file__).parent.glob("*.py")):
+    for path in sorted(Path(reference.__file__).parent.rglob("*.py")):
         h.update(path.read_bytes())
     return h.hexdigest()[:12]

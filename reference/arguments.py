@@ -133,7 +133,7 @@ def check_array(
 
 
 def check_float(where: str, value: Array) -> None:
-    """A plain array, or a type that stands in for one (reference/rounding.py), of floats."""
+    """A plain array, or a type that stands in for one (reference/rounding/), of floats."""
     stands_in = isinstance(value, np.lib.mixins.NDArrayOperatorsMixin)
     if not (stands_in or is_plain_array(value)):
         raise ValueError(f"{where}: {kind_of(value)} given, expected a plain NumPy array")

@@ -1,7 +1,8 @@
 """One time step of each cell: the equations, and their gradients.
 
-A step takes the input ``x (..., B, I)`` and the state it starts from, each part ``(..., B, H)``, and
-returns the new state, h first, and what its gradient needs. Gate blocks stand in the order of
+A step takes ``from_x (..., B, G·H)``, which is W_ih x + b_ih, and the state it starts from, each part
+``(..., B, H)``; no state changes what comes from x, so that ``rnn.py`` computes it for many steps at
+once. It returns the new state, h first, and what its gradient needs. Gate blocks stand in the order of
 ``GATES``; ⊙ is the elementwise product and σ(a) = 1 / (1 + e⁻ᵃ).
 
 The gradient of a step takes d_next, the loss's gradient by the new state. It returns a ``StepGradient``;
@@ -64,14 +65,14 @@ class StepGradient(NamedTuple):
     state: State
 
 
-def vanilla(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
+def vanilla(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
     """The simple recurrent cell (Elman, Finding structure in time, 1990).
 
     h' = act(W_ih x + b_ih + W_hh h + b_hh),   act = tanh or relu
     """
     (h,) = state
     act = ACTIVATIONS[spec.activation]
-    h_next = act(affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh))
+    h_next = act(from_x + affine(h, w.W_hh, w.b_hh))
     return (h_next,), (h_next,)
 
 
@@ -91,7 +92,7 @@ def vanilla_gradient(
     return StepGradient(da, da, (da @ w.W_hh,))
 
 
-def gru(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
+def gru(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
     """The gated recurrent unit (Cho et al., arXiv:1406.1078); blocks r, z, n.
 
     r  = σ(W_r x + b_ih,r + U_r h + b_hh,r)
@@ -101,7 +102,7 @@ def gru(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
     h' = (1 − z) ⊙ n + z ⊙ h
     """
     (h,) = state
-    x_r, x_z, x_n = gates(affine(x, w.W_ih, w.b_ih), 3)
+    x_r, x_z, x_n = gates(from_x, 3)
     if spec.reset == "after":
         h_r, h_z, v = gates(affine(h, w.W_hh, w.b_hh), 3)
         r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
@@ -142,7 +143,7 @@ def gru_gradient(spec: Spec, w: Weights, state: State, saved: State, d_next: Sta
     return StepGradient(both, both, (dh + dv * r + da_rz @ w.W_hh[..., :cut, :],))
 
 
-def lstm(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
+def lstm(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
     """Long short-term memory with a forget gate (Gers et al., 2000); blocks i, f, g, o.
 
     a  = W_ih x + b_ih + W_hh h + b_hh
@@ -150,7 +151,7 @@ def lstm(spec: Spec, w: Weights, x: Array, state: State) -> tuple[State, State]:
     h' = σ(a_o) ⊙ tanh(c')
     """
     h, c = state
-    a = affine(x, w.W_ih, w.b_ih) + affine(h, w.W_hh, w.b_hh)
+    a = from_x + affine(h, w.W_hh, w.b_hh)
     a_i, a_f, a_g, a_o = gates(a, 4)
     if spec.forget_bias:
         a_f = a_f + spec.forget_bias

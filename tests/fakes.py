@@ -31,11 +31,11 @@ from conformance.draw import rounded
 from conformance.evaluate import AnyInputs, evaluate
 from conformance.truth import truth
 from reference import Array
-from reference.layers import Data, Recurrent
-from reference.network import differentiate
-from reference.optimisers import Adam
+from reference.networks.layers import Data, Recurrent
+from reference.networks.network import differentiate
+from reference.networks.optimisers import Adam
+from reference.networks.training import train
 from reference.rounding import floored
-from reference.training import train
 from reference.trees import each, named
 
 TYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16,
@@ -89,8 +89,8 @@ class Right(Backend):
         """The specification in the dtype of ``inputs``."""
         kind = TYPES[inputs.dtype]
         forward = isinstance(inputs, Inputs) and inputs.incoming is None
-        if not forward and self.native.arithmetic[inputs.dtype] == "float16":
-            kind = np.float32  # plain sums, which only gradients have, NumPy adds up in float16
+        if not forward and inputs.dtype == "float16":
+            kind = np.float32  # plain sums, over batch and time, NumPy adds up in float16
 
         def cast(a: Array) -> Array:
             return a.astype(kind).view(self.kernel if a.ndim == 2 else np.ndarray)
@@ -109,8 +109,8 @@ class Right(Backend):
 
 RAN: dict[type, str] = {
     Inputs: "reference.run",
-    NetworkInputs: "reference.network.differentiate",
-    TrainingInputs: "reference.training.train",
+    NetworkInputs: "reference.networks.network.differentiate",
+    TrainingInputs: "reference.networks.training.train",
 }
 
 

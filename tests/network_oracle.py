@@ -13,7 +13,7 @@ import numpy as np
 from oracle import MP, Vector, exp, oracle, relu, tanh, vector
 
 from reference import Array
-from reference.layers import (
+from reference.networks.layers import (
     Affine,
     Data,
     Decoder,
@@ -29,7 +29,7 @@ from reference.layers import (
     Readout,
     Recurrent,
 )
-from reference.layers import Vector as VectorInput
+from reference.networks.layers import Vector as VectorInput
 
 Rows: TypeAlias = list[list[Vector]]
 Words: TypeAlias = list[list[int]]

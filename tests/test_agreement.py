@@ -100,11 +100,11 @@ ROWS: dict[str, Row] = {
                                  HALF_EXACT),
     "exact and right": Row([1, 0], "agrees", expected=ALL_EXACT),
     "exact and wrong": Row([1, 1e-300], "differs", "y: 1 of 2 elements that are exact by "
-                           "definition (padded outputs, states of rows of length 0) are not",
+                           "definition (in the padding, or of rows of length 0) are not",
                            ALL_EXACT),
     "exact and right, others not": Row([1 + S, 0], "agrees", expected=HALF_EXACT),
     "exact and wrong, others right": Row([1, 1e-300], "differs", "y: 1 of 1 elements that are "
-                                         "exact by definition (padded outputs, states of rows of "
+                                         "exact by definition (in the padding, or of rows of "
                                          "length 0) are not", HALF_EXACT),
     "minus zero": Row([1, -0.0], "agrees", expected=HALF_EXACT),
     "inconclusive": Row([1, 1], "inconclusive", "y: the bound is 1.6% of the signal",

@@ -34,8 +34,8 @@ from reports.records import Outcome
 CASES = [case for case in default_cases() if case.id not in NAMED]
 """The drawn ones: outputs alone, then gradients."""
 TRAINING = [by_id(f"training/forecasting/{name}/float64") for name in ("adam", "sgd")]
-DISTINCT = {id(entry.dialect): name for name, entry in reversed(BACKENDS.items())}
-"""The first backend of every dialect: the others share it, and its code."""
+DISTINCT = {id(entry.dialect.cells): name for name, entry in reversed(BACKENDS.items())}
+"""The first backend of every layout: the others share it, and its code."""
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +149,15 @@ def corrupted_dialects(dialect: Dialect) -> Iterator[Corruption]:
             tighter = {**rest, dtype: TIGHTER[dtype]}
             what = f"arithmetic of {dtype} {name!r} → {TIGHTER[dtype]!r}"
             yield Corruption(what, replace(dialect, arithmetic=tighter), "")
+
+
+def plain_sums(dialect: Dialect) -> Iterator[Corruption]:
+    """Where plain sums are declared to be coarser: that they are not."""
+    for dtype, name in dialect.arithmetic.items():
+        if name == f"{dtype}-summed":
+            plain = {**dialect.arithmetic, dtype: dtype}
+            what = f"arithmetic of {dtype} {name!r} → {dtype!r}"
+            yield Corruption(what, replace(dialect, arithmetic=plain), "")
 
 
 def corruptions(dialect: Dialect) -> list[Corruption]:
@@ -288,6 +297,8 @@ FEW = (
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/float32",
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/float16",
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/bfloat16",
+    "gradients/deep-sum/vanilla-tanh/float16",
+    "gradients/deep-sum/vanilla-tanh/bfloat16",
     *(case.id for case in TRAINING),
 )
 """Enough to show every corruption, and not more, since frameworks compile each."""
@@ -306,7 +317,8 @@ def test_a_corrupted_declaration_shows_on_an_adapter(name: str) -> None:
     adapter = find(name)
     honest: dict[str, Outcome] = {}
     first_change = shows(adapter, [by_id(case) for case in FEW], honest)
-    found = {row.what: first_change(row) for row in corruptions(adapter.dialect)}
+    wrong = [*corruptions(adapter.dialect), *plain_sums(adapter.dialect)]
+    found = {row.what: first_change(row) for row in wrong}
     silent = {what for what, change in found.items() if not change}
     assert silent == SILENT.get(name, {}).keys(), f"{name}: no case shows that these are wrong"
     assert set(honest.values()) <= {"agrees", "unsupported"}, f"as declared: {honest}"

@@ -26,7 +26,7 @@ from test_arguments import (
 from test_networks import EXAMPLES, LAST, MSE, NLL, NUMBERS, SOFTMAX, WORDS, Problem, problem, rnn
 
 from reference import Spec
-from reference.layers import (
+from reference.networks.layers import (
     Affine,
     Data,
     Decoder,
@@ -41,8 +41,8 @@ from reference.layers import (
     Vector,
     Vectors,
 )
-from reference.network import differentiate, free_words, run
-from reference.network_shapes import zeros
+from reference.networks.network import differentiate, free_words, run
+from reference.networks.shapes import zeros
 
 SIZES: list[Any] = [0, -1, True, np.True_, 3.0, "3", None, (3,), [3], np.int64(3), np.array(3)]
 SIZES += [np.array([3, 4]), float("nan")]
@@ -514,10 +514,10 @@ BAD_DATA: list[Row] = [
         for at in ((5,), (0, 7), (4, 5))
     ),
     # targets
-    *(Row("sequence", to_data("targets", as_type(dtype)), rf"^targets: dtype {dtype} given, expected that of params, float64$")
+    *(Row("sequence", to_data("targets", as_type(dtype)), rf"^targets: dtype {dtype} given, expected that of all other numbers, float64$")
       for dtype in ("float16", "float32")),
     Row("sequence", lambda p: to_data("targets", as_type(np.float64))(p.map(as_type(np.float32))),
-        r"^targets: dtype float64 given, expected that of params, float32$"),
+        r"^targets: dtype float64 given, expected that of all other numbers, float32$"),
     *(Row("sequence", to_data("targets", holding(value, 2, 2, 3)), r"^targets: NaN or infinity given, expected finite numbers where")
       for value in (np.nan, np.inf, -np.inf)),
     Row("sequence", to_data("targets", of(None)), r"^targets: None given, expected numbers of shape \(3, 5, 4\)$"),

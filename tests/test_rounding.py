@@ -1,7 +1,7 @@
 """The rounding radius: every operation rounds as specified, no other exists, and spreads add up.
 
 The mean and variance of each operation are measured over many samples of a fixed seed, and held
-to the table at the head of ``reference/rounding.py``.
+to the table at the head of ``reference/rounding/``.
 """
 
 from __future__ import annotations
@@ -344,7 +344,7 @@ def test_an_unknown_operation_is_refused_by_name(name: str) -> None:
     with pytest.raises(TypeError, match=complaint) as caught:
         compute(a)
     assert "RoundingArray" in str(caught.value), caught.value
-    assert "reference/rounding.py" in str(caught.value), "the message says where to add it"
+    assert "reference/rounding/" in str(caught.value), "the message says where to add it"
 
 
 # Radii.

@@ -12,8 +12,8 @@ from conformance.cases.tasks import STEPS
 from conformance.draw import draw
 from conformance.evaluate import evaluate
 from reference import Array
-from reference.layers import MeanSquaredError, NegativeLogLikelihood
-from reference.optimisers import Adam, Clip
+from reference.networks.layers import MeanSquaredError, NegativeLogLikelihood
+from reference.networks.optimisers import Adam, Clip
 
 TRAINING = [case for case in default_cases() if isinstance(case, TrainingCase)]
 

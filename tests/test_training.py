@@ -17,7 +17,7 @@ from conformance.cases import TrainingCase
 from conformance.cases.tasks import CLIPS, OPTIMISERS, TASKS
 from conformance.draw import draw
 from reference import Array
-from reference.layers import (
+from reference.networks.layers import (
     Affine,
     Data,
     Dense,
@@ -28,9 +28,9 @@ from reference.layers import (
     Table,
     Vectors,
 )
-from reference.network import differentiate
-from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
-from reference.training import train
+from reference.networks.network import differentiate
+from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+from reference.networks.training import train
 from reference.trees import each, named
 
 CLOSE = 2**-48

@@ -21,7 +21,7 @@ from conformance.cases import (
 )
 from conformance.draw import draw
 from reference import Spec
-from reference.layers import (
+from reference.networks.layers import (
     Decoder,
     Dense,
     Embedding,

@@ -18,12 +18,12 @@ from backends import Backend, Inputs, NetworkInputs, Result, TrainingInputs
 from conformance.truth import truth
 from reference import Array, Output, Spec, Weights
 from reference.bptt import weight_gradients
-from reference.feedforward import select
-from reference.layers import Data
-from reference.losses import weights
-from reference.network import fed_words
-from reference.network_shapes import zeros
-from reference.optimisers import Adam, Clip, GradientDescent, Momentum
+from reference.networks.feedforward import select
+from reference.networks.layers import Data
+from reference.networks.losses import weights
+from reference.networks.network import fed_words
+from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum
+from reference.networks.shapes import zeros
 from reference.sums import rows
 from reference.trees import each, named
 
@@ -130,7 +130,7 @@ class NoGradients(Right):
 class LossOverAllTargets(Patched):
     """The mean divides by all targets, valid or not."""
 
-    place = "reference.losses.weights"
+    place = "reference.networks.losses.weights"
 
     @staticmethod
     def wrong(data: Data, o: Array, reduction: str) -> tuple[Array, float, Array]:
@@ -142,7 +142,7 @@ class LossOverAllTargets(Patched):
 class LastOccurrenceOnly(Patched):
     """A word's gradient is that of the last place where it stands, not the sum over all."""
 
-    place = "reference.feedforward.scatter"
+    place = "reference.networks.feedforward.scatter"
 
     @staticmethod
     def wrong(d: Array, words: Array, vocabulary: int) -> Array:
@@ -154,7 +154,7 @@ class LastOccurrenceOnly(Patched):
 class TeacherOneStepOff(Patched):
     """The decoder reads the target of the step itself, not of the one before."""
 
-    place = "reference.network.fed_words"
+    place = "reference.networks.network.fed_words"
 
     @staticmethod
     def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
@@ -166,7 +166,7 @@ class TeacherOneStepOff(Patched):
 class FedByAnotherRow(Patched):
     """The decoder feeds the words that row 0 found likely to every row."""
 
-    place = "reference.network.fed_words"
+    place = "reference.networks.network.fed_words"
 
     @staticmethod
     def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
@@ -177,7 +177,7 @@ class FedByAnotherRow(Patched):
 class FedOneStepLate(Patched):
     """The decoder feeds the word of the step before the last, as a wrong slice does."""
 
-    place = "reference.network.fed_words"
+    place = "reference.networks.network.fed_words"
 
     @staticmethod
     def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
@@ -198,7 +198,7 @@ class BiasGradientDropped(Right):
 class ReadsThePadding(Patched):
     """The last step that it reads is T − 1 of every row."""
 
-    place = "reference.network.select"
+    place = "reference.networks.network.select"
 
     @staticmethod
     def wrong(at: Any, v: Array, lengths: Array | None) -> Any:

@@ -16,7 +16,7 @@ from backends.dialects import JAX_SCAN, unsupported
 from backends.jax_scan import layers, parameters, rnn, training
 from backends.jax_scan.device import DEFAULTS, find_device, put, result, set_precision
 from reference import Array, Spec
-from reference.layers import Decoder, Recurrent
+from reference.networks.layers import Decoder, Recurrent
 from reference.trees import named
 
 

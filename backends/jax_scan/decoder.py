@@ -14,7 +14,7 @@ from jax import lax
 from backends.jax_scan.cells import CELLS
 from backends.jax_scan.rnn import network
 from reference import STATES
-from reference.layers import Affine, Decoder
+from reference.networks.layers import Affine, Decoder
 
 BRIDGES = {"identity": lambda a: a, "tanh": jnp.tanh}
 

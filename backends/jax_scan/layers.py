@@ -15,7 +15,7 @@ import optax
 
 from backends.jax_scan.decoder import affine, decode
 from backends.jax_scan.rnn import network as recurrent
-from reference.layers import (
+from reference.networks.layers import (
     Data,
     Decoder,
     Dense,
@@ -108,7 +108,7 @@ def pass_on(layer: Layer, params: Any, before: Passed, data: Data, dtype: Any) -
         case Decoder():
             a = decode(layer, params, before.v, data.targets)
         case _:
-            raise TypeError(f"{layer} given, expected a layer of reference/layers.py")
+            raise TypeError(f"{layer} given, expected a layer of reference/networks/layers.py")
     return Passed(ACTIVATIONS[layer.activation](a), a)
 
 

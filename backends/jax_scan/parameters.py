@@ -14,7 +14,7 @@ from backends.jax_scan.rnn import Blocks
 from backends.layouts import Block, convert
 from backends.layouts import gradients as of_weights
 from reference import Params, Spec, Weights
-from reference.layers import Decoder, Network, NetworkParams, Recurrent
+from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
 
 
 def blocks(dialect: Dialect, spec: Spec, params: Params) -> Blocks:

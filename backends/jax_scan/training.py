@@ -10,8 +10,8 @@ import optax
 
 from backends.adapter import Unsupported
 from backends.jax_scan.layers import forward
-from reference.layers import Data, Network
-from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+from reference.networks.layers import Data, Network
+from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 
 
 def called(optimiser: Optimiser, clip: Clip | None) -> str:

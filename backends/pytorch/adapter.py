@@ -12,7 +12,7 @@ from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
 from backends.pytorch.device import DEFAULTS, Place, find_device, set_precision
 from reference import Array, Spec
-from reference.layers import Data, Decoder, Network, Recurrent
+from reference.networks.layers import Data, Decoder, Network, Recurrent
 
 
 class PyTorch(Backend):

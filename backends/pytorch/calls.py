@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backends.adapter import Inputs, NetworkInputs, TrainingInputs
 from backends.pytorch.rnn import MODULES
 from reference import Array, Spec
-from reference.layers import (
+from reference.networks.layers import (
     Data,
     Decoder,
     Dense,
@@ -20,7 +20,7 @@ from reference.layers import (
     Readout,
     Recurrent,
 )
-from reference.optimisers import Adam, GradientDescent, Momentum
+from reference.networks.optimisers import Adam, GradientDescent, Momentum
 
 OPTIMISERS = {GradientDescent: "SGD", Momentum: "SGD with momentum", Adam: "Adam"}
 LOSSES = {NegativeLogLikelihood: "cross_entropy", MeanSquaredError: "mse_loss"}

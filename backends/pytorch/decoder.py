@@ -21,8 +21,9 @@ from backends.pytorch.layers import (
     linear,
 )
 from backends.pytorch.rnn import arranged, as_state, build, trained
-from reference import STATES, layers
-from reference.layers import DecoderParams
+from reference import STATES
+from reference.networks import layers
+from reference.networks.layers import DecoderParams
 
 
 class Decoder(Layer):

@@ -12,8 +12,8 @@ from torch.nn.functional import one_hot
 
 from backends.pytorch.device import Place
 from backends.pytorch.rnn import arranged, build, parts_of, trained, unroll
-from reference import layers
-from reference.layers import Affine, Table
+from reference.networks import layers
+from reference.networks.layers import Affine, Table
 from reference.spec import Array, Params
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -29,7 +29,7 @@ RecurrentBack = Callable[[Any, Any, Params, Params], Params]
 
 
 class Batch(NamedTuple):
-    """The tensors of a ``reference.layers.Data``; ``lengths`` on the CPU, where packing wants them."""
+    """The tensors of a ``reference.networks.layers.Data``; ``lengths`` on the CPU, where packing wants them."""
 
     x: torch.Tensor
     lengths: torch.Tensor | None

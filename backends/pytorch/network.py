@@ -23,8 +23,8 @@ from backends.pytorch.layers import (
     RecurrentBack,
 )
 from backends.pytorch.rnn import canonical_gradients
-from reference import layers
-from reference.layers import Data, NetworkParams
+from reference.networks import layers
+from reference.networks.layers import Data, NetworkParams
 from reference.spec import Array
 from reference.trees import each, named
 

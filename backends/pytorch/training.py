@@ -12,7 +12,7 @@ from backends.dialects import Dialect
 from backends.pytorch.device import Place
 from backends.pytorch.network import Network, as_result, to_batch
 from backends.pytorch.rnn import canonical_values
-from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 
 
 def refuse(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> None:

@@ -19,7 +19,7 @@ os.environ.setdefault(
 
 import tensorflow as tf
 
-from backends.dialects import TENSORFLOW_LEGACY, TENSORFLOW_UNROLLED
+from backends.dialects import TENSORFLOW_LEGACY, TENSORFLOW_UNROLLED, TENSORFLOW_XLA
 from backends.tensorflow.backend import TensorFlow
 from backends.tensorflow.execution import Function, Session
 from backends.tensorflow.unrolled import Unrolled
@@ -47,7 +47,7 @@ class DynamicFunction(TensorFlow):
 class DynamicXla(TensorFlow):
     """The same ``tf.function``, compiled by XLA."""
 
-    dialect = TENSORFLOW_LEGACY
+    dialect = TENSORFLOW_XLA
     unrolling = Dynamic()
     execution = Function(jit_compile=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from reference.layers import Affine
+from reference.networks.layers import Affine
 
 ACTIVATIONS = {
     "identity": tf.identity,

@@ -7,7 +7,7 @@ from typing import Any
 from backends.adapter import Inputs, NetworkInputs, TrainingInputs
 from backends.tensorflow.execution import Execution
 from backends.tensorflow.unrolling import Unrolling
-from reference.layers import (
+from reference.networks.layers import (
     Decoder,
     Dense,
     Embedding,

@@ -9,7 +9,7 @@ import tensorflow as tf
 from backends.tensorflow.affine import ACTIVATIONS, affine
 from backends.tensorflow.rnn import Recurrence, States
 from reference import STATES
-from reference.layers import Decoder, DecoderParams
+from reference.networks.layers import Decoder, DecoderParams
 
 
 def decode(

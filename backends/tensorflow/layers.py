@@ -1,4 +1,4 @@
-"""Whole networks: every layer of ``reference/layers.py`` in TensorFlow's own operations."""
+"""Whole networks: every layer of ``reference/networks/layers.py`` in TensorFlow's own operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backends.tensorflow.losses import loss_of
 from backends.tensorflow.parameters import trained, variables
 from backends.tensorflow.rnn import Recurrence, differentiate
 from reference import Spec
-from reference.layers import (
+from reference.networks.layers import (
     Decoder,
     Dense,
     Embedding,
@@ -89,7 +89,7 @@ class Built:
             case Decoder():
                 a = decode(layer, made, v, feeds.get("targets"), self._recurrence)
             case _:
-                raise TypeError(f"{layer} given, expected a layer of reference/layers.py")
+                raise TypeError(f"{layer} given, expected a layer of reference/networks/layers.py")
         return Passed(ACTIVATIONS[layer.activation](a), a)
 
 

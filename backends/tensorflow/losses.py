@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from reference.layers import MeanSquaredError, NegativeLogLikelihood
+from reference.networks.layers import MeanSquaredError, NegativeLogLikelihood
 
 
 def loss_of(

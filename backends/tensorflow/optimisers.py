@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import tensorflow as tf
 import tf_keras
 
-from reference.optimisers import Adam, GradientDescent, Momentum, Optimiser
+from reference.networks.optimisers import Adam, GradientDescent, Momentum, Optimiser
 
 NUMBERS: dict[type, Callable[[Any], tuple[float, ...]]] = {
     GradientDescent: lambda o: (o.rate,),

@@ -14,7 +14,7 @@ import tensorflow as tf
 from backends.dialects import CellDialect, Dialect
 from backends.layouts import Block, convert, gradients
 from reference import Array, Spec, Weights
-from reference.layers import Affine
+from reference.networks.layers import Affine
 
 Parts = Sequence[tuple[Spec | None, Any]]
 """Trees of canonical parameters, each with the spec of the cells in it."""

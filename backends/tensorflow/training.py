@@ -12,7 +12,7 @@ from backends.tensorflow.execution import Feeds, Program
 from backends.tensorflow.layers import Built
 from backends.tensorflow.optimisers import Keras, TensorFlow1
 from backends.tensorflow.rnn import Recurrence
-from reference.optimisers import Adam
+from reference.networks.optimisers import Adam
 
 
 def refuse(inputs: TrainingInputs, dialect: Dialect) -> None:

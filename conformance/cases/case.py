@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from reference import Spec
-from reference.layers import Network
-from reference.optimisers import Clip, Optimiser
+from reference.networks.layers import Network
+from reference.networks.optimisers import Clip, Optimiser
 
 
 @dataclass(frozen=True, kw_only=True)

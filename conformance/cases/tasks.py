@@ -20,7 +20,7 @@ import numpy as np
 
 from conformance.cases.case import TrainingCase
 from conformance.cases.tutorials import recurrent
-from reference.layers import (
+from reference.networks.layers import (
     Data,
     Embedding,
     MeanSquaredError,
@@ -29,7 +29,7 @@ from reference.layers import (
     Readout,
     Vectors,
 )
-from reference.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 
 STEPS = 50
 DTYPES = ("float64", "float32")

@@ -15,7 +15,7 @@ from typing import Any
 from conformance.cases.axes import CELLS, DTYPES
 from conformance.cases.case import Case, NetworkCase
 from reference import Spec
-from reference.layers import (
+from reference.networks.layers import (
     Decoder,
     Dense,
     Embedding,
@@ -73,12 +73,18 @@ def recurrent_cases(dtype: str) -> Iterator[Case]:
 
 
 def deep_sums() -> Iterator[Case]:
-    """A thousand positive inputs: sums deep enough to show how a kernel accumulates."""
+    """Sums deep enough to show how a kernel accumulates.
+
+    Products of a thousand positive inputs; and, in the gradients of weights and biases, 150 rows.
+    """
     for dtype in DTYPES:
         for cell, options in CELLS.items():
             yield Case(id=f"deep-sum/{cell}/{dtype}",
                        spec=Spec(**options, input_size=1000, hidden_size=5),
                        dtype=dtype, batch=2, steps=3, one_sign=True)  # fmt: skip
+        for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm"):
+            yield Case(id=f"gradients/deep-sum/{cell}/{dtype}", spec=spec(cell, 4, 5),
+                       dtype=dtype, batch=150, steps=3, gradients=True)  # fmt: skip
 
 
 def spec(cell: str, input_size: int, hidden_size: int, **options: object) -> Spec:

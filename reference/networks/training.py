@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from reference.layers import Network, NetworkParams
-from reference.network import differentiate
-from reference.network_arguments import check_network, check_parameters
-from reference.network_shapes import zeros
-from reference.optimisers import Clip, Optimiser, check_optimiser
+from reference.networks.arguments import check_network, check_parameters
+from reference.networks.layers import Network, NetworkParams
+from reference.networks.network import differentiate
+from reference.networks.optimisers import Clip, Optimiser, check_optimiser
+from reference.networks.shapes import zeros
 from reference.spec import Array
 from reference.trees import each, named
 

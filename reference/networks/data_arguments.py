@@ -14,7 +14,7 @@ from reference.arguments import (
     is_plain_array,
     kind_of,
 )
-from reference.layers import (
+from reference.networks.layers import (
     Data,
     Decoder,
     Embedding,
@@ -28,7 +28,7 @@ from reference.layers import (
     Vector,
     Vectors,
 )
-from reference.network_shapes import target_shape
+from reference.networks.shapes import target_shape
 from reference.spec import Array
 from reference.trees import named
 
@@ -150,6 +150,8 @@ def _check_numbers(
     if targets.shape != shape:
         raise ValueError(f"targets: shape {targets.shape} given, expected {shape}")
     if targets.dtype != dtype:
-        raise ValueError(f"targets: dtype {targets.dtype} given, expected that of params, {dtype}")
+        raise ValueError(
+            f"targets: dtype {targets.dtype} given, expected that of all other numbers, {dtype}"
+        )
     if not np.isfinite(targets[valid]).all():
         raise ValueError("targets: NaN or infinity given, expected finite numbers where they count")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reference.activations import softmax
-from reference.layers import Data, MeanSquaredError, NegativeLogLikelihood
+from reference.networks.activations import softmax
+from reference.networks.layers import Data, MeanSquaredError, NegativeLogLikelihood
 from reference.spec import Array
 from reference.sums import constant
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from reference.activations import activate
 from reference.bptt import incoming, vjp
-from reference.feedforward import LayerBack, affine_layer, embed
-from reference.layers import Affine, Decoder, DecoderParams
+from reference.networks.activations import activate
+from reference.networks.feedforward import LayerBack, affine_layer, embed
+from reference.networks.layers import Affine, Decoder, DecoderParams
 from reference.rnn import run
 from reference.spec import STATES, Array
 

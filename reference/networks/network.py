@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference.activations import Back, activate
 from reference.bptt import incoming, vjp
 from reference.cells import gates
-from reference.decoder import decode, own_words
-from reference.feedforward import affine_layer, embed, one_hot, select
-from reference.layers import (
+from reference.networks.activations import Back, activate
+from reference.networks.arguments import check_arguments
+from reference.networks.decoder import decode, own_words
+from reference.networks.feedforward import affine_layer, embed, one_hot, select
+from reference.networks.layers import (
     Data,
     Decoder,
     Dense,
@@ -29,9 +30,8 @@ from reference.layers import (
     Recurrent,
     Table,
 )
-from reference.losses import mean_squared_error, negative_log_likelihood
-from reference.network_arguments import check_arguments
-from reference.network_shapes import is_sequence
+from reference.networks.losses import mean_squared_error, negative_log_likelihood
+from reference.networks.shapes import is_sequence
 from reference.rnn import Output
 from reference.spec import Array
 from reference.trees import named

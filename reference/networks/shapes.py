@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.layers import (
+from reference.networks.layers import (
     Affine,
     Decoder,
     DecoderParams,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from reference.arguments import check_array, kind_of
-from reference.data_arguments import check_data, check_words_fed
-from reference.layers import (
+from reference.networks.data_arguments import check_data, check_words_fed
+from reference.networks.layers import (
     Data,
     Decoder,
     Embedding,
@@ -22,7 +22,7 @@ from reference.layers import (
     Vector,
     Vectors,
 )
-from reference.network_shapes import NOTHING, Passing, passes, passings, zeros
+from reference.networks.shapes import NOTHING, Passing, passes, passings, zeros
 from reference.spec import Array, Spec
 from reference.trees import named
 
@@ -57,7 +57,7 @@ def check_network(network: Any) -> None:
         where = f"network[{k}]"
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"{where}: {kind_of(layer)} given, expected a layer (reference/layers.py)"
+                f"{where}: {kind_of(layer)} given, expected a layer (reference/networks/layers.py)"
             )
         _check_choices(where, layer)
         if (k == 0) != isinstance(layer, INPUTS):
@@ -71,11 +71,11 @@ def check_network(network: Any) -> None:
 
 
 def _check_steps(network: Network) -> None:
-    """Once the steps are no longer the input's, no layer may count by them; one decoder at most."""
+    """Once the steps are no longer the input's, no layer may count by them."""
     changed: Layer | None = None
     for k, layer in enumerate(network):
         chooses = isinstance(layer, Readout) and layer.at != "every"
-        if changed and (chooses or isinstance(layer, Recurrent | Decoder)):
+        if changed and (chooses or isinstance(layer, Recurrent)):
             raise ValueError(
                 f"network[{k}]: {kind_of(layer)} given after {changed}, whose steps are not those of "
                 "the input; expected layers that read every step"

@@ -1,81 +1,18 @@
-"""The rounding radius: how far a correct implementation may stray from the truth.
-
-The specification is run K times on an array type that rounds at random like the arithmetic
-under test (Monte Carlo arithmetic; Parker, 1997; Verificarlo), and the spread is measured. The
-equations know nothing of it: they are the same code.
-
-An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
-
-    +, −, ×, ÷        v (1 + u_op ξ), then storage
-    tanh, exp, σ      v (1 + k_act u_op ξ), then storage
-    sums and matmul   v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
-                      variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²)
-    storage           v (1 + u_store ξ)
-
-The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
-"""
+"""An array that rounds at random at every operation, as an arithmetic says."""
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, NamedTuple, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 
 from reference.cells import sigmoid
+from reference.rounding.arithmetic import Arithmetic
 from reference.spec import Array
 from reference.sums import outer, scatter, total
-
-K_ACT = 3.0
-"""How many u_op an elementary function may be off; docs/calibration.md has the evidence."""
-
-SAMPLES = 64
-"""K. The estimate of a standard deviation from 64 samples is off by 9 %, from 16 by 18 %."""
-
-FLOOR = 0.1
-"""The least σ̂ of an element, as a share of its tensor's RMS σ̂."""
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """Unit roundoffs of a matmul's operands, its accumulation, all else, and storage; 0 = exact."""
-
-    name: str
-    u_operand: float
-    u_acc: float
-    u_op: float
-    u_store: float
-    k_act: float = K_ACT
-    """How many u_op an elementary function may be off."""
-    u_sum: float = 0
-    """Of the accumulation of plain sums, where it is not that of matrix products."""
-
-    @property
-    def u_out(self) -> float:
-        """The unit roundoff of the type that results are returned in."""
-        return self.u_store or self.u_op
-
-
-ARITHMETICS: dict[str, Arithmetic] = {
-    a.name: a
-    for a in (
-        Arithmetic("float64", 0, 2**-53, 2**-53, 0),
-        Arithmetic("float32", 0, 2**-24, 2**-24, 0),
-        Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
-        Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11),
-        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11),
-        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11),
-        Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
-        Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
-        Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),
-    )
-}
-"""From the tightest to the loosest. float16 and bfloat16 accumulate in float32; the kernels that add
-up plain sums in the 16-bit type, or compute in it throughout, have arithmetics of their own."""
 
 _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
 _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt}
@@ -159,7 +96,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise TypeError(
             "RoundingArray: asked to become a plain array, where it would stop rounding; use an "
-            "operation that it knows, or add the operation to reference/rounding.py"
+            "operation that it knows, or add the operation to reference/rounding/array.py"
         )
 
     def _like(self, values: Array) -> RoundingArray:
@@ -216,7 +153,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
 
 def _unknown(what: str) -> TypeError:
     return TypeError(
-        f"RoundingArray: no rounding is known for {what}; add it to reference/rounding.py"
+        f"RoundingArray: no rounding is known for {what}; add it to reference/rounding/array.py"
     )
 
 
@@ -257,75 +194,3 @@ def _values(a: Any) -> Any:
         samples = max(len(i) for i in whole)
         return [np.broadcast_to(i, (samples, *i.shape[1:])) for i in whole]
     return a
-
-
-Lift: TypeAlias = Callable[[Array], Array]
-
-
-class Radius(NamedTuple):
-    """How far the elements of one tensor stray in some arithmetic.
-
-    ``sigma`` is the standard deviation of every element, without a floor. ``freedom`` is the
-    number of independent errors that a tensor's elements amount to: (tr C)² / tr C² for their
-    correlation matrix C; 1 where they all move together.
-    """
-
-    sigma: Array
-    freedom: float
-
-
-def radii(
-    compute: Callable[[Lift], Sequence[Array]],
-    truth: Sequence[Array],
-    arithmetic: Arithmetic,
-    *,
-    seed: Sequence[int],
-    samples: int = SAMPLES,
-    at_once: int = SAMPLES,
-) -> list[Radius]:
-    """The radius of every result: σ = √(mean over K samples of (ỹ − y)²), and the freedom.
-
-    ``compute(lift)`` runs the specification on arguments made with ``lift``; ``truth`` is what it
-    gives without. ``at_once`` samples share one broadcast call; fewer need less memory.
-
-    The truth is a float64 run, with rounding errors of its own. Held to it, another float64 run
-    is off by both: there σ grows by √2. In every wider arithmetic the truth's share is nothing.
-    Noise as small as float64's would be lost in the float64 that simulates it, so it is simulated
-    at float32's size and the spread scaled down: to first order the spread is linear in u.
-    """
-    scale = 1.0
-    if arithmetic.name == "float64":
-        arithmetic = replace(ARITHMETICS["float32"], k_act=arithmetic.k_act)
-        scale = math.sqrt(2) * 2.0**-29
-    deviations: list[list[Array]] = [[] for _ in truth]
-    for start in range(0, samples, at_once):
-        rounding = Rounding(arithmetic, min(at_once, samples - start), [*seed, start])
-        for found, noisy, y in zip(deviations, compute(rounding.array), truth, strict=True):
-            found.append(cast(Any, noisy).values - y)
-    return [_radius(np.concatenate(found), scale) for found in deviations]
-
-
-def _radius(deviation: Array, scale: float) -> Radius:
-    """σ and freedom from K deviations ``(K, ...)``.
-
-    tr C² is estimated from the inner products of different samples, whose mean square it is.
-    """
-    sigma = np.sqrt((deviation**2).mean(axis=0))
-    moving = sigma > 0
-    normal = deviation[:, moving] / floored(sigma, moving)[moving]
-    if not normal.size:
-        return Radius(scale * sigma, 1.0)
-    products = normal @ normal.T / normal.shape[1]
-    different = products[~np.eye(len(products), dtype=bool)]
-    return Radius(scale * sigma, float(max(1.0, 1 / np.mean(different**2))))
-
-
-def floored(sigma: Array, inexact: Array) -> Array:
-    """σ̂: ``sigma`` with every element at least ``FLOOR`` of the RMS over the ``inexact`` ones."""
-    return np.maximum(sigma, FLOOR * rms(sigma, inexact))
-
-
-def rms(values: Array, among: Array) -> float:
-    """Root mean square over the elements where ``among`` is true; 0 where there are none."""
-    chosen = values[among]
-    return math.sqrt(float(np.mean(chosen * chosen))) if chosen.size else 0.0

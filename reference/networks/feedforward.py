@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reference.cells import affine
-from reference.layers import Affine
+from reference.networks.layers import Affine
 from reference.spec import Array
 from reference.sums import rows, scatter, unrows
 

@@ -1,0 +1,57 @@
+"""Arithmetics: what computing in a floating-point type rounds, and how coarsely.
+
+An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
+
+    +, −, ×, ÷        v (1 + u_op ξ), then storage
+    tanh, exp, σ      v (1 + k_act u_op ξ), then storage
+    sums and matmul   v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
+                      variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²)
+    storage           v (1 + u_store ξ)
+
+The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+K_ACT = 3.0
+"""How many u_op an elementary function may be off; docs/calibration.md has the evidence."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """Unit roundoffs of a matmul's operands, its accumulation, all else, and storage; 0 = exact."""
+
+    name: str
+    u_operand: float
+    u_acc: float
+    u_op: float
+    u_store: float
+    k_act: float = K_ACT
+    """How many u_op an elementary function may be off."""
+    u_sum: float = 0
+    """Of the accumulation of plain sums, where it is not that of matrix products."""
+
+    @property
+    def u_out(self) -> float:
+        """The unit roundoff of the type that results are returned in."""
+        return self.u_store or self.u_op
+
+
+ARITHMETICS: dict[str, Arithmetic] = {
+    a.name: a
+    for a in (
+        Arithmetic("float64", 0, 2**-53, 2**-53, 0),
+        Arithmetic("float32", 0, 2**-24, 2**-24, 0),
+        Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
+        Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11),
+        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11),
+        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11),
+        Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
+        Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
+        Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),
+    )
+}
+"""From the tightest to the loosest. float16 and bfloat16 accumulate in float32; kernels that add up
+plain sums in the 16-bit type, or compute in it throughout, have arithmetics of their own."""
