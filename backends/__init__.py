@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backends.adapter import (
+    AnyInputs,
     Backend,
     DeviceNotFound,
     Inputs,
@@ -134,6 +135,7 @@ def _backend_class(module: object, attribute: str, name: str) -> type[Backend]:
 __all__ = [
     "BACKENDS",
     "EXTRAS",
+    "AnyInputs",
     "Backend",
     "BackendNotFound",
     "DeviceNotFound",

@@ -1,15 +1,15 @@
-"""What a backend is: the two calls through which every framework is reached."""
+"""What a backend is: what it is given, what it returns, and the calls through which it is reached."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from backends.dialects import Dialect
+from backends.dialects import Dialect, fixed_parameters, unsupported, unsupported_training
 from reference import Array, Output, Params, Spec
-from reference.networks.layers import Data, Network, NetworkParams
+from reference.networks.layers import Data, Decoder, Network, NetworkParams, Recurrent
 from reference.networks.optimisers import Clip, Optimiser
 
 
@@ -42,7 +42,10 @@ class Inputs:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkInputs:
-    """One run of a whole network, forward and back; arrays as in ``Inputs``, words as integers."""
+    """One run of a whole network that ends in a loss, forward and back.
+
+    Arrays are as in ``Inputs``, words are integers.
+    """
 
     network: Network
     dtype: str
@@ -61,7 +64,10 @@ class TrainingInputs:
     optimiser: Optimiser
     clip: Clip | None = None
     fixed: tuple[str, ...] = ()
-    """Parameters that training leaves as they are: b_hh, where the framework has one bias."""
+    """Parameters that training leaves as they are (``dialects.fixed_parameters``)."""
+
+
+AnyInputs: TypeAlias = Inputs | NetworkInputs | TrainingInputs
 
 
 class Result(NamedTuple):
@@ -70,10 +76,10 @@ class Result(NamedTuple):
 
     ``Inputs``           y, h_n, and c_n of an LSTM; with ``incoming`` also dx, dh0, dc0 and, for
                          every parameter, dparams[layer][direction].W_ih and so on
-    ``NetworkInputs``    y, the last layer's output; with a loss also loss (of shape ()), dx where the
-                         input is numbers, and dparams[layer].W and so on
+    ``NetworkInputs``    y, the last layer's output; loss, of shape (); dx where the input is numbers;
+                         and dparams[layer].W and so on
     ``TrainingInputs``   loss, one number a step, from before its update; and params[layer].W and so
-                         on, from after the last one
+                         on, from after the last one, but for those that are fixed
 
     ``backends.named`` makes these names from parameters in canonical layout.
     """
@@ -113,7 +119,7 @@ class Backend(ABC):
         """What such a call returned, as NumPy arrays."""
 
     @abstractmethod
-    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+    def ran(self, inputs: AnyInputs) -> str:
         """The framework's own call, as a reader of its documentation would name it."""
 
     def run(self, inputs: Inputs) -> Result:
@@ -127,3 +133,25 @@ class Backend(ABC):
     def train(self, inputs: TrainingInputs) -> Result:
         """Train for as many steps as there are batches, with the framework's own optimiser."""
         raise Unsupported("training: this adapter runs bare recurrent networks only")
+
+    def refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
+        """Raise ``Unsupported`` where the dialect does not run this recurrent network."""
+        ends = None if lengths is None else tuple(int(n) for n in lengths)
+        if why := unsupported(self.dialect, spec, dtype, ends):
+            raise Unsupported(why)
+
+    def refuse_network(self, inputs: NetworkInputs | TrainingInputs) -> None:
+        """Raise ``Unsupported`` where the dialect does not run or train this network."""
+        batches = inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
+        for layer in inputs.network:
+            if isinstance(layer, Recurrent):
+                for data in batches:
+                    self.refuse(layer.spec, inputs.dtype, data.lengths)
+            elif isinstance(layer, Decoder):  # its rows all have all steps
+                self.refuse(layer.spec, inputs.dtype, None)
+        if isinstance(inputs, TrainingInputs):
+            if why := unsupported_training(self.dialect, inputs.optimiser, inputs.clip):
+                raise Unsupported(why)
+            fixed = fixed_parameters(self.dialect, inputs.network, inputs.params)
+            if set(inputs.fixed) != set(fixed):
+                raise Unsupported(f"fixed: it trains all but {fixed}, not all but {inputs.fixed}")

@@ -12,7 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from reference import Array, Spec
+from reference import GATES, Array, Spec
+from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
+from reference.networks.optimisers import Adam, Clip, Optimiser
+from reference.trees import named
 
 ONE_BLOCK: dict[str, tuple[str, ...]] = {"vanilla": ("h",), "gru": ("rzn",), "lstm": ("ifgo",)}
 
@@ -61,6 +64,21 @@ class Dialect:
 
 
 _PLAIN = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
+
+SPECIFICATION = Dialect(
+    cells={
+        cell: CellDialect(
+            blocks=("".join(gates),), joined=False, transposed=False, biases=2, bias_optional=True,
+            forget_bias="run time" if cell == "lstm" else "",
+            reset=("after", "before") if cell == "gru" else (),
+            update="keeps" if cell == "gru" else "",
+        )
+        for cell, gates in GATES.items()
+    },
+    directions=("forward", "reverse", "bidirectional"),
+    state="hc", padded_outputs="zero", reverse_outputs="input order",
+    zero_length="runs", arithmetic=_PLAIN,
+)  # fmt: skip
 
 TENSORFLOW_LEGACY = Dialect(
     cells={
@@ -171,14 +189,31 @@ def unsupported(
     return None
 
 
-def as_declared(
-    dialect: Dialect, spec: Spec, lengths: Array | None, y: Array, *, padding: bool
-) -> Array:
-    """Canonical outputs ``y`` moved to where this dialect declares them.
+def unsupported_training(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> str | None:
+    """Why a framework of this dialect cannot train so, as "<option>: <why>"; None if it can."""
+    if isinstance(optimiser, Adam) and optimiser.placement != dialect.adam_epsilon:
+        return f"placement: its Adam adds ε {dialect.adam_epsilon}, not {optimiser.placement}"
+    if clip and clip.epsilon != dialect.clip_epsilon:
+        return f"epsilon: its clipping adds {dialect.clip_epsilon} to the norm, not {clip.epsilon}"
+    return None
 
-    ``padding`` says whether outputs past a row's length are values that a dialect may repeat
-    (the truth, its radius) or marks (is this element exact?) that repetition clears.
+
+def fixed_parameters(dialect: Dialect, network: Network, params: NetworkParams) -> tuple[str, ...]:
+    """The names of what training leaves alone: b_hh of a cell with one bias for b_ih + b_hh.
+
+    So that bias moves once a step, and not twice.
     """
+    return tuple(
+        name
+        for k, layer in enumerate(network)
+        if isinstance(layer, Recurrent | Decoder) and dialect.cells[layer.spec.cell].biases == 1
+        for name in named(params[k], f"params[{k}]")
+        if name.endswith(".b_hh")
+    )
+
+
+def as_declared(dialect: Dialect, spec: Spec, lengths: Array | None, y: Array) -> Array:
+    """Canonical outputs ``y``, or their radius, moved to where this dialect declares them."""
     y = y if spec.batch_first else np.swapaxes(y, 0, 1)
     batch, steps, _ = y.shape
     ends = np.full(batch, steps) if lengths is None else lengths
@@ -188,5 +223,5 @@ def as_declared(
             width = slice(spec.hidden_size if spec.direction == "bidirectional" else 0, None)
             y[row, :end, width] = y[row, :end, width][::-1].copy()
         if dialect.padded_outputs == "previous" and end:
-            y[row, end:] = y[row, end - 1] if padding else False
+            y[row, end:] = y[row, end - 1]
     return y if spec.batch_first else np.swapaxes(y, 0, 1)

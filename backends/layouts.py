@@ -1,10 +1,10 @@
-"""Weight layouts: canonical parameters into the blocks, sides and biases of a dialect, and the
-gradients of those back.
+"""Weight layouts: canonical parameters into the blocks, sides and biases of a dialect, and their
+gradients and trained values back.
 
     gate order     rows of W and b are taken block by block in the dialect's order
     transposed     Wᵀ
     joined         [W_ihᵀ; W_hhᵀ]: x's rows first, then h's
-    one bias       b_ih + b_hh, except where a reset-after GRU needs b_hh,n apart
+    one bias       b_ih + b_hh
     stored forget bias   added to the f block of the (input-side) bias
     z takes        W_z, U_z, b_z change sign
 
@@ -130,3 +130,18 @@ def gradients(
         None if weights.b_ih is None else rows(b_ih),
         None if weights.b_hh is None else rows(b_hh),
     )
+
+
+def values(spec: Spec, dialect: CellDialect, began: Weights, blocks: Sequence[Block]) -> Weights:
+    """The canonical values of weights that began as ``began``, from those of their blocks, in float64.
+
+    They come back as gradients do, but that a bias may hold more than b_ih: a forget bias, or b_hh,
+    which then stays as it was, since one bias is trained.
+    """
+    now = gradients(spec, dialect, began, blocks)
+    if now.b_ih is None or began.b_ih is None:
+        return now
+    held = gradients(spec, dialect, began, convert(spec, dialect, began)).b_ih
+    assert held is not None
+    b_hh = began.b_hh if dialect.biases == 1 else now.b_hh
+    return now._replace(b_ih=now.b_ih - (held - began.b_ih), b_hh=b_hh)

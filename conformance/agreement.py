@@ -4,7 +4,7 @@
     margin   = |ŷ − y| / bound
     agrees         every margin ≤ 1 and RMS(error / σ̂) ≤ its limit, in every tensor
     differs        otherwise; and whenever a shape or dtype is wrong, a value is not finite, or an
-                   element that is exact by definition is not exact
+                   element that no rounding touches is not exact
     inconclusive   where only tensors with Z · RMS σ̂ > max(1 %, 32 u_store) · RMS |y| are in doubt:
                    inside so wide a bound agreement says nothing, and outside it nothing either,
                    because the radius is of first order and such errors are not
@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -45,11 +46,20 @@ UNDECIDED = 0.01
 
 @dataclass(frozen=True)
 class Expected:
-    """One tensor's truth, its radius, and which elements are exact."""
+    """One tensor's truth and its radius."""
 
     value: Array
     radius: Radius
-    exact: Array
+
+    @cached_property
+    def exact(self) -> Array:
+        """Which elements no rounding touches: in the padding, of rows of length 0, of words unused."""
+        return self.radius.sigma == 0
+
+    @cached_property
+    def sigma(self) -> Array:
+        """σ̂, floored."""
+        return floored(self.radius.sigma, ~self.exact)
 
 
 @dataclass(frozen=True)
@@ -83,10 +93,9 @@ def judge(
     wrong, doubted = [], []
     for name, e in expected.items():
         error = got[name] - e.value
-        sigma = floored(e.radius.sigma, ~e.exact)
-        bound = np.where(e.exact, 0.0, Z * sigma + arithmetic.u_out * np.abs(e.value))
+        bound = np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
         margins[name] = _ratio(np.abs(error), bound)
-        tensors[name] = result = _figures(error, sigma, margins[name], e)
+        tensors[name] = result = _figures(error, margins[name], e)
         if why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
         elif undecided(e, arithmetic):
@@ -106,7 +115,7 @@ def undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
 def bound_to_signal(e: Expected) -> float:
     """Z · RMS σ̂ / RMS |y|; 0 where there is no signal."""
     signal = rms(e.value, ~e.exact)
-    return Z * rms(floored(e.radius.sigma, ~e.exact), ~e.exact) / signal if signal else 0.0
+    return Z * rms(e.sigma, ~e.exact) / signal if signal else 0.0
 
 
 def _worst(
@@ -119,7 +128,7 @@ def _worst(
     name = max(margins, key=lambda tensor: float(margins[tensor].max()))
     index = np.unravel_index(int(np.argmax(margins[name])), margins[name].shape)
     e = expected[name]
-    value, sigma = float(e.value[index]), float(floored(e.radius.sigma, ~e.exact)[index])
+    value, sigma = float(e.value[index]), float(e.sigma[index])
     bound = 0.0 if e.exact[index] else Z * sigma + arithmetic.u_out * abs(value)
     return Element(name, [int(i) for i in index], _finite(got[name][index]), value, sigma, bound)
 
@@ -150,9 +159,9 @@ def _ratio(error: Array, bound: Array) -> Array:
     return np.where(np.isfinite(ratio), ratio, np.inf)
 
 
-def _figures(error: Array, sigma: Array, margins: Array, e: Expected) -> TensorResult:
+def _figures(error: Array, margins: Array, e: Expected) -> TensorResult:
     inexact = ~e.exact
-    normal = np.copysign(_ratio(np.abs(error), sigma), error)
+    normal = np.copysign(_ratio(np.abs(error), e.sigma), error)
     return TensorResult(
         margin=_finite(margins.max()),
         max_error=_finite(np.abs(normal[inexact]).max(initial=0.0)),
@@ -169,8 +178,8 @@ def _broken(got: Array, margins: Array, e: Expected) -> str:
         return f"{int((~np.isfinite(got)).sum())} of {got.size} elements are not finite"
     if (margins[e.exact] > 0).any():
         return (
-            f"{int((margins[e.exact] > 0).sum())} of {int(e.exact.sum())} elements that are exact "
-            "by definition (in the padding, or of rows of length 0) are not"
+            f"{int((margins[e.exact] > 0).sum())} of {int(e.exact.sum())} elements that no rounding "
+            "touches (in the padding, of rows of length 0, of unused words) are not exact"
         )
     return ""
 

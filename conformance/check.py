@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from backends import (
+    AnyInputs,
     Backend,
     Dialect,
     Inputs,
@@ -19,19 +20,15 @@ from backends import (
     TrainingInputs,
     Unsupported,
 )
-from backends.dialects import as_declared
+from backends.dialects import as_declared, fixed_parameters
 from conformance.agreement import Expected, Verdict, judge
 from conformance.card import failure_card
 from conformance.cases import AnyCase
 from conformance.draw import digest, draw
-from conformance.evaluate import AnyInputs
 from conformance.opened import Opened
 from conformance.truth import Truth, truth
-from reference import Array
-from reference.networks.layers import Decoder, Recurrent
 from reference.networks.optimisers import Adam
 from reference.rounding import ARITHMETICS
-from reference.trees import named
 from reports.records import CaseRecord, Outcome
 from reports.text import clip
 
@@ -65,7 +62,7 @@ def check(case: AnyCase, backend: Opened) -> CaseRecord:
     if verdict.outcome in ("differs", "inconclusive"):
         repeat = repeat_command(case.id, backend.name, backend.device)
         held_to = expected(t, backend, arithmetic)
-        card = failure_card(case, t, verdict, tensors(result), held_to, named, version, repeat)
+        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, repeat)
     return record(case, backend, verdict.outcome, verdict.reason, version, seconds,
                   ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
 
@@ -94,10 +91,7 @@ def run(inputs: AnyInputs, adapter: Backend) -> Result:
 
 
 def declared(inputs: AnyInputs, dialect: Dialect) -> AnyInputs:
-    """``inputs`` with the training that the dialect declares, to which the backend is held.
-
-    Where a framework has one bias for b_ih + b_hh, that moves once a step, and not twice: b_hh stays.
-    """
+    """``inputs`` with the training that the dialect declares, to which the backend is held."""
     if not isinstance(inputs, TrainingInputs):
         return inputs
     optimiser, clip = inputs.optimiser, inputs.clip
@@ -105,33 +99,22 @@ def declared(inputs: AnyInputs, dialect: Dialect) -> AnyInputs:
         optimiser = replace(optimiser, placement=dialect.adam_epsilon)
     if clip:
         clip = replace(clip, epsilon=dialect.clip_epsilon)
-    fixed = [
-        name
-        for k, layer in enumerate(inputs.network)
-        if isinstance(layer, Recurrent | Decoder) and dialect.cells[layer.spec.cell].biases == 1
-        for name in named(inputs.params[k], f"params[{k}]")
-        if name.endswith(".b_hh")
-    ]
-    return replace(inputs, optimiser=optimiser, clip=clip, fixed=tuple(fixed))
+    fixed = fixed_parameters(dialect, inputs.network, inputs.params)
+    return replace(inputs, optimiser=optimiser, clip=clip, fixed=fixed)
 
 
 def checked(result: object) -> Result:
     """``result`` if it is one of numbers; raises ``TypeError`` or ``ValueError`` if it is not."""
     if not isinstance(result, Result):
         raise TypeError(f"fetch returned {type(result).__name__}, expected backends.Result")
-    tensors(result)
-    return Result(tensors(result), dict(result.dtypes))
-
-
-def tensors(result: Result) -> dict[str, Array]:
-    """The tensors that came back, by name, as float64."""
-    return {name: np.asarray(a, np.float64) for name, a in result.tensors.items()}
+    tensors = {name: np.asarray(a, np.float64) for name, a in result.tensors.items()}
+    return Result(tensors, dict(result.dtypes))
 
 
 def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
     """``result`` against the truth and its radius in ``arithmetic``."""
     return judge(
-        tensors(result),
+        result.tensors,
         result.dtypes,
         t.inputs.dtype,
         expected(t, backend, arithmetic),
@@ -142,21 +125,12 @@ def hold(result: Result, t: Truth, backend: Opened, arithmetic: str) -> Verdict:
 def expected(t: Truth, backend: Opened, arithmetic: str) -> Mapping[str, Expected]:
     """Truth and radius in ``arithmetic``, as the backend's dialect declares its raw results."""
     inputs, dialect = t.inputs, backend.adapter.dialect
-    radii = t.radii(arithmetic)
-
-    def move(name: str, a: Array, *, padding: bool = True) -> Array:
-        if name != "y" or not isinstance(inputs, Inputs):
-            return a
-        return as_declared(dialect, inputs.spec, inputs.lengths, a, padding=padding)
-
-    return {
-        name: Expected(
-            move(name, value),
-            radii[name]._replace(sigma=move(name, radii[name].sigma)),
-            move(name, t.exact[name], padding=False),
-        )
-        for name, value in t.values.items()
-    }
+    found = t.expected(arithmetic)
+    if isinstance(inputs, Inputs):
+        y, sigma = (as_declared(dialect, inputs.spec, inputs.lengths, a)
+                    for a in (found["y"].value, found["y"].radius.sigma))  # fmt: skip
+        found["y"] = Expected(y, found["y"].radius._replace(sigma=sigma))
+    return found
 
 
 def fingerprint(

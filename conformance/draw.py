@@ -14,7 +14,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from backends import Inputs, NetworkInputs, TrainingInputs
+from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from conformance import cases
 from conformance.cases import AnyCase, Case, NetworkCase, TrainingCase
 from conformance.cases.tasks import TASKS
@@ -33,7 +33,6 @@ from reference.networks.layers import (
 from reference.networks.shapes import target_shape, zeros
 from reference.trees import each, named
 
-AnyInputs = Inputs | NetworkInputs | TrainingInputs
 PRECISION = {
     "float64": (53, -1074),
     "float32": (24, -149),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from backends import Inputs, NetworkInputs, TrainingInputs
+from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from reference import Array, run, vjp
 from reference.networks.layers import Data
 from reference.networks.network import differentiate, free_words
@@ -12,7 +10,6 @@ from reference.networks.training import train
 from reference.rounding import Lift
 from reference.trees import each, named
 
-AnyInputs = Inputs | NetworkInputs | TrainingInputs
 Tensors = dict[str, Array]
 
 
@@ -49,37 +46,22 @@ def network(inputs: NetworkInputs, lift: Lift) -> Tensors:
 
 
 def training(inputs: TrainingInputs, lift: Lift) -> Tensors:
-    """The loss of every step, and the parameters at the end."""
+    """The loss of every step, and at the end the parameters that were trained."""
     batches = [lifted(batch, lift) for batch in inputs.batches]
     params = each(lift, inputs.params)
     losses, params = train(
         inputs.network, params, batches, inputs.optimiser, inputs.clip, inputs.fixed
     )
-    return {"loss": losses, **named(params, "params")}
+    left = named(params, "params")
+    return {"loss": losses} | {name: a for name, a in left.items() if name not in inputs.fixed}
 
 
 def lifted(data: Data, lift: Lift) -> Data:
-    """``data`` with its input, where it is numbers, made with ``lift``."""
-    return data._replace(x=lift(data.x)) if data.x.dtype.kind == "f" else data
-
-
-def exact(inputs: AnyInputs, values: Tensors) -> Tensors:
-    """Which elements no arithmetic may change.
-
-    Outputs and the input's gradients in the padding; of rows of length 0, the states and the gradients
-    by the initial states, which are those by the final states; parameters that training leaves alone.
-    """
-    marks: Tensors = {name: np.zeros(a.shape, bool) for name, a in values.items()}
-    if isinstance(inputs, Inputs) and inputs.lengths is not None:
-        for name in marks.keys() & {"y", "dx"}:
-            by_row = marks[name] if inputs.spec.batch_first else np.swapaxes(marks[name], 0, 1)
-            by_row[np.arange(by_row.shape[1]) >= inputs.lengths[:, None]] = True
-        for name in marks.keys() & {"h_n", "c_n", "dh0", "dc0"}:
-            marks[name][:, inputs.lengths == 0] = True
-    if isinstance(inputs, TrainingInputs):
-        for name in inputs.fixed:
-            marks[name][...] = True
-    return marks
+    """``data`` with its input, where it is numbers, made with ``lift``, and targets of that dtype."""
+    x, targets = data.x, data.targets
+    if targets is not None and targets.dtype.kind == "f":
+        targets = targets.astype(lift(targets).dtype)
+    return data._replace(x=lift(x) if x.dtype.kind == "f" else x, targets=targets)
 
 
 def _present(tensors: dict[str, Array | None]) -> Tensors:

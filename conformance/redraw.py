@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from backends import BACKENDS, NetworkInputs
+from backends import BACKENDS, AnyInputs, NetworkInputs
 from conformance import cases
 from conformance.agreement import undecided
 from conformance.cases import AnyCase, default_cases
-from conformance.draw import AnyInputs, draw_attempt
+from conformance.draw import draw_attempt
 from conformance.truth import truth
 from reference.networks.layers import Decoder
 from reference.networks.network import run

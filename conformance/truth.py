@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 
 import reference
-from backends import Inputs
+from backends import AnyInputs, Inputs
+from conformance import evaluate as evaluation
 from conformance.agreement import Expected
 from conformance.draw import digest
-from conformance.evaluate import AnyInputs, Tensors, evaluate, exact
-from reference import Array
+from conformance.evaluate import Tensors, evaluate
 from reference.rounding import ARITHMETICS, Radius, radii
 
 CACHE = Path(".cache/truth")
@@ -31,15 +31,11 @@ BYTES_AT_ONCE = 2**28
 
 @dataclass(frozen=True)
 class Truth:
-    """What a case's outputs are, which of their elements are exact, and how far others may be off.
-
-    ``exact`` marks the elements that no arithmetic may change (``evaluate.py``).
-    """
+    """What a case's outputs are, and how far others may be off."""
 
     inputs: AnyInputs
     version: str
     values: Tensors
-    exact: dict[str, Array]
 
     def radii(self, arithmetic: str) -> dict[str, Radius]:
         """How far every tensor strays in that arithmetic; cached."""
@@ -60,16 +56,16 @@ class Truth:
         return {name: Radius(stored[name], float(freedom[name])) for name in self.values}
 
     def expected(self, arithmetic: str) -> dict[str, Expected]:
-        """Every tensor with its radius in that arithmetic and its exact elements."""
+        """Every tensor with its radius in that arithmetic."""
         radii = self.radii(arithmetic)
-        return {k: Expected(v, radii[k], self.exact[k]) for k, v in self.values.items()}
+        return {k: Expected(v, radii[k]) for k, v in self.values.items()}
 
 
 def truth(inputs: AnyInputs) -> Truth:
     """The specification's float64 answer to ``inputs``."""
     version = digest(inputs)
     values = _cached(version, lambda: evaluate(inputs, lambda a: a))
-    return Truth(inputs, version, values, exact(inputs, values))
+    return Truth(inputs, version, values)
 
 
 def _at_once(inputs: AnyInputs, values: Tensors) -> int:
@@ -102,8 +98,9 @@ def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
 
 @cache
 def source_version() -> str:
-    """Twelve hexadecimal digits that change with any line of the reference, or NumPy's version."""
+    """Twelve hexadecimal digits that change with any line of what is computed, or NumPy's version."""
     h = hashlib.sha256(np.__version__.encode())
-    for path in sorted(Path(reference.__file__).parent.rglob("*.py")):
+    sources = sorted(Path(reference.__file__).parent.rglob("*.py"))
+    for path in (*sources, Path(evaluation.__file__), Path(__file__)):
         h.update(path.read_bytes())
     return h.hexdigest()[:12]

@@ -28,8 +28,8 @@ def check_arguments(
             f"x: shape {x.shape} given, expected {layout} with I = input_size = {spec.input_size}"
         )
     batch, steps = x.shape[-3:-1] if spec.batch_first else (x.shape[-2], x.shape[-3])
-    if batch < 1 or steps < 1:
-        raise ValueError(f"x: shape {x.shape} given, expected {layout} with B and T at least 1")
+    if 0 in x.shape:
+        raise ValueError(f"x: shape {x.shape} given, expected {layout} with no axis of 0")
     check_params(spec, params, x)
 
     rows = spec.num_layers * spec.num_directions
@@ -205,8 +205,8 @@ def _is_plain_tuple(value: object) -> bool:
 
 
 def is_plain_array(value: object) -> bool:
-    """An array, but not a masked one, whose mask would be ignored."""
-    return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    """An array, but no masked one, whose mask would be ignored, and no matrix, whose ``*`` is ``@``."""
+    return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray | np.matrix)
 
 
 def kind_of(value: object) -> str:

@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.arguments import check_arguments, check_incoming
 from reference.cells import GRADIENT, State
 from reference.rnn import (
     REVERSED,
@@ -61,13 +60,7 @@ def vjp(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> tuple[Output, Pullback]:
-    """What ``run`` returns, and the vector–Jacobian product at these arguments.
-
-    The arguments are those of ``run``. The second result takes an ``Output`` of incoming gradients
-    dy, dh_n and dc_n, each in the shape of what it belongs to, and raises ``ValueError`` for any that
-    is not. Gradients by dy past a row's length do not count, since y is 0 there whatever x is.
-    """
-    check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
+    """What ``reference.vjp`` returns, of arguments that were checked."""
     xs, valid = time_major(spec, x, lengths)
     starts = initial_states(spec, x, h0, c0)
     final: list[State] = []
@@ -84,7 +77,6 @@ def vjp(
     output = collect(spec, xs, final)
 
     def pullback(d: Output) -> Gradients:
-        check_incoming(output, d)
         dy, dh_n, dc_n = d
         dys = np.swapaxes(dy, -2, -3) if spec.batch_first else dy
         by_state = {"h": dh_n, "c": dc_n}

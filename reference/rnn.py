@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference.arguments import check_arguments
 from reference.cells import STEP, State, affine
 from reference.spec import STATES, Array, Params, Spec, Weights
 from reference.sums import rows, unrows
@@ -50,16 +49,7 @@ def run(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> Output:
-    """Run the network ``spec`` over ``x``, in the floating-point type of its arguments.
-
-    ``x (..., B, T, I)``, or ``(..., T, B, I)`` where ``spec.batch_first`` is false;
-    ``params[layer][direction]``; ``h0, c0 (..., L·D, B, H)``, zero where not given;
-    ``lengths (B,)`` integers in 0 … T, all T where not given. What ``x`` holds past a row's
-    length is never read. ``x`` may carry leading axes, and so may
-    the other arguments but ``lengths``, to the same or fewer values. Raises
-    ``ValueError`` naming the argument, what was given and what was expected.
-    """
-    check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
+    """What ``reference.run`` returns, of arguments that were checked."""
     xs, valid = time_major(spec, x, lengths)
     starts = initial_states(spec, x, h0, c0)
     final: list[State] = []

@@ -71,7 +71,9 @@ class Spec:
         for name in ("input_size", "hidden_size", "num_layers"):
             size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"Spec.{name}: {size!r} given, expected an int of at least 1")
+                raise ValueError(
+                    f"Spec.{name}: {size!r} given, expected a Python int of at least 1"
+                )
         for name in ("bias", "batch_first"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(
@@ -82,7 +84,7 @@ class Spec:
             or not abs(self.forget_bias) <= sys.float_info.max
         ):
             raise ValueError(
-                f"Spec.forget_bias: {self.forget_bias!r} given, expected a finite float"
+                f"Spec.forget_bias: {self.forget_bias!r} given, expected a finite Python float"
             )
         for name, (cell, default) in OPTION_OF.items():
             if self.cell != cell and getattr(self, name) != default:

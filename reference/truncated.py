@@ -41,7 +41,7 @@ def truncated_gradients(
         raise ValueError("dy: None given, expected the gradient of the loss by y")
     for name, k, least in (("k1", k1, 1), ("k2", k2, k1)):
         if type(k) is not int or k < least:
-            raise ValueError(f"{name}: {k!r} given, expected an int of at least {least}")
+            raise ValueError(f"{name}: {k!r} given, expected a Python int of at least {least}")
     if spec.direction != "forward":
         raise ValueError(f"spec.direction: {spec.direction!r} given, expected 'forward'")
     output = run(spec, params, x, h0=h0, c0=c0, lengths=lengths)
@@ -90,4 +90,4 @@ def states_at(
 
 def within(lengths: Array | None, start: int, end: int) -> Array | None:
     """How many of the steps from ``start`` to ``end`` are valid in each row."""
-    return None if lengths is None else np.clip(lengths - start, 0, end - start)
+    return None if lengths is None else np.clip(lengths.astype(np.int64) - start, 0, end - start)

@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backends import (
-    Backend,
-    DeviceNotFound,
+    AnyInputs,
     Dialect,
     Inputs,
     NetworkInputs,
@@ -26,51 +25,38 @@ from backends import (
     TrainingInputs,
     Unsupported,
 )
-from backends.dialects import JAX_SCAN, unsupported
+from backends.dialects import JAX_SCAN, fixed_parameters
 from conformance.draw import rounded
-from conformance.evaluate import AnyInputs, evaluate
+from conformance.evaluate import evaluate
+from conformance.specification import TYPES, Specification
 from conformance.truth import truth
 from reference import Array
-from reference.networks.layers import Data, Recurrent
-from reference.networks.network import differentiate
 from reference.networks.optimisers import Adam
-from reference.networks.training import train
-from reference.rounding import floored
-from reference.trees import each, named
-
-TYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float16,
-         "bfloat16": np.float32}  # fmt: skip
-"""NumPy has no bfloat16: float32, with results rounded to 8 bits, is a correct one too."""
 
 TINY = 1e-30
 """Nothing next to any bound, and yet not 0."""
 
 
-class Right(Backend):
+class Right(Specification):
     """The specification itself, in the case's dtype; what is wrong is wrong by one method."""
 
     dialect = JAX_SCAN
     native: ClassVar[Dialect] = JAX_SCAN
     """How it works, whatever ``dialect`` says; of this class, how it trains."""
-    packages: ClassVar[tuple[str, ...]] = ("numpy",)
     kernel: ClassVar[type[Array]] = np.ndarray
     """The type of its weight matrices, which says how they multiply."""
 
     def __init__(self, device: str) -> None:
-        if device != "cpu":
-            raise DeviceNotFound(f"device {device!r}: NumPy found ['cpu']")
-        self.settings: dict[str, str] = {"precision": "highest"}
-        self.framework_defaults: dict[str, str] = {"precision": "whatever"}
+        super().__init__(device)
+        self.settings = {"precision": "highest"}
+        self.framework_defaults = {"precision": "whatever"}
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
-        lengths = None if inputs.lengths is None else tuple(int(n) for n in inputs.lengths)
-        if why := unsupported(self.dialect, inputs.spec, inputs.dtype, lengths):
-            raise Unsupported(why)
+        self.refuse(inputs.spec, inputs.dtype, inputs.lengths)
         return lambda: self.compute(self.seen(inputs))
 
     def fetch(self, inputs: AnyInputs, raw: Any) -> Result:
-        arrays = {k: rounded(a.astype(np.float64), inputs.dtype) for k, a in raw.items()}
-        return self.spoilt(inputs, Result(arrays, dict.fromkeys(arrays, inputs.dtype)))
+        return self.spoilt(inputs, super().fetch(inputs, raw))
 
     def run_network(self, inputs: NetworkInputs) -> Result:
         return self.fetch(inputs, self.compute(self.seen(inputs)))
@@ -78,40 +64,22 @@ class Right(Backend):
     def train(self, inputs: TrainingInputs) -> Result:
         return self.fetch(inputs, self.compute(self.seen(optimised(inputs, self.native))))
 
-    def ran(self, inputs: AnyInputs) -> str:
-        return RAN[type(inputs)]
-
     def seen(self, inputs: Any) -> Any:
         """What it makes of the inputs."""
         return inputs
 
     def compute(self, inputs: AnyInputs) -> dict[str, Array]:
-        """The specification in the dtype of ``inputs``."""
+        """The specification in the dtype of ``inputs``, by its own kernel."""
         kind = TYPES[inputs.dtype]
-        forward = isinstance(inputs, Inputs) and inputs.incoming is None
-        if not forward and inputs.dtype == "float16":
-            kind = np.float32  # plain sums, over batch and time, NumPy adds up in float16
-
-        def cast(a: Array) -> Array:
-            return a.astype(kind).view(self.kernel if a.ndim == 2 else np.ndarray)
-
-        match inputs:
-            case NetworkInputs():
-                return differentiated(inputs, cast)
-            case TrainingInputs():
-                return trained(inputs, cast)
-        return evaluate(inputs, cast)
+        if inputs.dtype == "float16" and isinstance(inputs, Inputs) and inputs.incoming is None:
+            kind = np.float16  # not with gradients, whose plain sums NumPy adds up in float16
+        return evaluate(
+            inputs, lambda a: a.astype(kind).view(self.kernel if a.ndim == 2 else np.ndarray)
+        )
 
     def spoilt(self, inputs: Any, result: Result) -> Result:
         """What it makes of its results."""
         return result
-
-
-RAN: dict[type, str] = {
-    Inputs: "reference.run",
-    NetworkInputs: "reference.networks.network.differentiate",
-    TrainingInputs: "reference.networks.training.train",
-}
 
 
 def optimised(inputs: TrainingInputs, native: Dialect) -> TrainingInputs:
@@ -119,38 +87,9 @@ def optimised(inputs: TrainingInputs, native: Dialect) -> TrainingInputs:
     optimiser, clip = inputs.optimiser, inputs.clip
     if isinstance(optimiser, Adam):
         optimiser = replace(optimiser, placement=native.adam_epsilon)
-    one_bias = {k for k, layer in enumerate(inputs.network)
-                if isinstance(layer, Recurrent) and native.cells[layer.spec.cell].biases == 1}  # fmt: skip
-    fixed = tuple(name for name in named(inputs.params, "params")
-                  if name.endswith(".b_hh") and int(name[7]) in one_bias)  # fmt: skip
+    fixed = fixed_parameters(native, inputs.network, inputs.params)
     return replace(inputs, optimiser=optimiser, fixed=fixed,
                    clip=clip and replace(clip, epsilon=native.clip_epsilon))  # fmt: skip
-
-
-Cast = Callable[[Array], Array]
-
-
-def differentiated(inputs: NetworkInputs, cast: Cast) -> dict[str, Array]:
-    """The specification of a whole network; a free-running decoder feeds its own words."""
-    params, data = each(cast, inputs.params), cast_numbers(inputs.data, cast)
-    found = differentiate(inputs.network, params, data)
-    tensors = {"y": found.y, "loss": found.loss} | ({} if found.x is None else {"dx": found.x})
-    return tensors | named(found.params, "dparams")
-
-
-def trained(inputs: TrainingInputs, cast: Cast) -> dict[str, Array]:
-    """The specification of training."""
-    params = each(cast, inputs.params)
-    batches = [cast_numbers(batch, cast) for batch in inputs.batches]
-    losses, params = train(
-        inputs.network, params, batches, inputs.optimiser, inputs.clip, inputs.fixed
-    )
-    return {"loss": losses} | named(params, "params")
-
-
-def cast_numbers(data: Data, cast: Cast) -> Data:
-    """``data`` with its numbers cast; words and classes stay."""
-    return each(lambda a: cast(a) if a.dtype.kind == "f" else a, data)
 
 
 def changed(result: Result, **tensors: Array | None) -> Result:
@@ -197,17 +136,17 @@ class Drift(Right):
     """Every output 3 radii too large: inside every bound, and yet no rounding does that."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        t = truth(inputs)
-        inexact = ~t.exact["y"]
-        sigma = floored(t.radii(inputs.dtype)["y"].sigma, inexact)
-        return changed(result, y=t.values["y"] + 3 * sigma * inexact)
+        y = truth(inputs).expected(inputs.dtype)["y"]
+        return changed(result, y=y.value + 3 * y.sigma * ~y.exact)
 
 
 class PaddingNotZero(Right):
     """It leaves next to nothing, but not 0, in the padding."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return changed(result, y=result.tensors["y"] + TINY * truth(inputs).exact["y"])
+        return changed(
+            result, y=result.tensors["y"] + TINY * truth(inputs).expected(inputs.dtype)["y"].exact
+        )
 
 
 class EmptyRowsChange(Right):
@@ -215,7 +154,7 @@ class EmptyRowsChange(Right):
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         h = result.tensors["h_n"].copy()
-        empty = truth(inputs).exact["h_n"]
+        empty = truth(inputs).expected(inputs.dtype)["h_n"].exact
         h[empty] = np.nextafter(h[empty], np.inf)
         return changed(result, h_n=h)
 

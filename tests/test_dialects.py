@@ -386,19 +386,19 @@ def test_outputs_are_moved_to_where_the_dialect_declares_them(what: str, batch_f
         y, expected = np.swapaxes(y, 0, 1), np.swapaxes(expected, 0, 1)
     kept = y.copy()
     dialect = replace(JAX_SCAN, **declared)
-    found = as_declared(dialect, spec, np.array([3, 2, 0]), y, padding=True)
+    found = as_declared(dialect, spec, np.array([3, 2, 0]), y)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(y, kept, "as_declared changed what it was given")
 
 
 def test_repeated_outputs_are_not_exact() -> None:
-    """Padding that repeats a computed value has its error; that of an empty row is 0."""
+    """Padding that repeats a computed value has its radius; that of an empty row is exact."""
     spec = Spec(cell="vanilla", input_size=1, hidden_size=1)
     ends = np.array([3, 2, 0])
-    exact: Array = (np.arange(3) >= ends[:, None])[..., None]
+    sigma: Array = (np.arange(3) < ends[:, None])[..., None] * 1.0
     dialect = replace(JAX_SCAN, padded_outputs="previous")
-    found = as_declared(dialect, spec, ends, exact, padding=False)
-    assert found[..., 0].tolist() == [[False] * 3, [False] * 3, [True] * 3]
+    found = as_declared(dialect, spec, ends, sigma)
+    assert (found[..., 0] == 0).tolist() == [[False] * 3, [False] * 3, [True] * 3]
 
 
 def test_every_dialect_is_of_the_cells_that_the_specification_has() -> None:

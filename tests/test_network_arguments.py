@@ -43,6 +43,7 @@ from reference.networks.layers import (
 )
 from reference.networks.network import differentiate, free_words, run
 from reference.networks.shapes import zeros
+from reference.trees import each, named
 
 SIZES: list[Any] = [0, -1, True, np.True_, 3.0, "3", None, (3,), [3], np.int64(3), np.array(3)]
 SIZES += [np.array([3, 4]), float("nan")]
@@ -73,6 +74,14 @@ def given(value: Any) -> str:
     return re.escape(repr(value))
 
 
+class MyDense(Dense):
+    """A layer of which the specification knows nothing."""
+
+
+class MyVectors(Vectors):
+    """Nor of this."""
+
+
 NOT_NETWORKS: list[Any] = [None, (), [], [NUMBERS, MSE], NUMBERS, "network", {0: NUMBERS}, iter(())]
 NOT_LAYERS: list[tuple[Any, str]] = [
     (Vectors, "type"),
@@ -82,6 +91,8 @@ NOT_LAYERS: list[tuple[Any, str]] = [
     (rnn().spec, "Spec"),
     ((NUMBERS,), "tuple"),
     (Affine(np.ones((2, 2)), None), "Affine"),
+    (MyDense(units=4), "MyDense"),
+    (MyVectors(size=2), "MyVectors"),
 ]
 CHOICE_FIELDS: dict[str, Callable[[Any], Network]] = {
     "network[2].activation": lambda v: after(Readout(units=4, activation=v)),
@@ -146,12 +157,12 @@ BAD_NETWORKS: list[tuple[Any, str]] = [
         for bad in (NOT_CHOICES if k == 0 else SOME_CHOICES)
     ),
     *(
-        (network(bad), rf"^{re.escape(where.split()[0])}: {given(bad)} given, expected an int of at le")
+        (network(bad), rf"^{re.escape(where.split()[0])}: {given(bad)} given, expected a Python int of at le")
         for k, (where, network) in enumerate(SIZE_FIELDS.items())
         for bad in (SIZES if k == 0 else SOME_SIZES)
     ),
     *(
-        (after(Readout(units=4, at=bad)), rf"^network\[2\]\.at: {given(bad)} given, expected 'every', 'last' or")
+        (after(Readout(units=4, at=bad)), rf"^network\[2\]\.at: {given(bad)} given, expected 'every', 'last' or a tuple of different Python ints from 0$")
         for bad in NOT_STEPS
     ),
     *(
@@ -164,12 +175,12 @@ BAD_NETWORKS: list[tuple[Any, str]] = [
         for bad in NOT_BIASES
     ),
     *(
-        (decoding(word_size=bad), rf"^network\[1\]\.word_size: {given(bad)} given, expected an int, 0 where no word is fed$")
+        (decoding(word_size=bad), rf"^network\[1\]\.word_size: {given(bad)} given, expected a Python int, 0 where no word is fed$")
         for bad in NOT_WORD_SIZES
     ),
     (
         decoding(word_size=-1, spec=sized(WORDS_BY.spec, input_size=3)),
-        r"^network\[1\]\.word_size: -1 given, expected an int, 0 where no word is fed$",
+        r"^network\[1\]\.word_size: -1 given, expected a Python int, 0 where no word is fed$",
     ),
     # the order of layers
     *(
@@ -493,20 +504,24 @@ BAD_DATA: list[Row] = [
     *(Row(good, to_data("x", c), rf"^x: {m}expected that of params, float64$") for good in ("last", "vector") for c, m in ONE_TYPE),
     *(Row("vector", to_data("x", c), f"^x: {m}$") for c, m in NOT_FINITE),
     *(
-        Row("last", to_data("x", change), rf"^x: shape {shape} given, expected \(\.\.\., B, T, N\) with N = 2$")
+        Row("last", to_data("x", change), rf"^x: shape {shape} given, expected \(\.\.\., B, T, N\) with N = 2, no axis of 0$")
         for change, shape in [(lambda x: x[0], r"\(5, 2\)"), (lambda x: x[..., :1], r"\(3, 5, 1\)"), (lambda x: x[:0], r"\(0, 5, 2\)"),
-                              (lambda x: x[:, :0], r"\(3, 0, 2\)"), (lambda x: x[..., None], r"\(3, 5, 2, 1\)")]
+                              (lambda x: x[:, :0], r"\(3, 0, 2\)"), (lambda x: x[..., None], r"\(3, 5, 2, 1\)"),
+                              (lambda x: doubled(x)[:0], r"\(0, 3, 5, 2\)")]
     ),
     *(
-        Row("vector", to_data("x", change), rf"^x: shape {shape} given, expected \(\.\.\., B, N\) with N = 2$")
+        Row("vector", to_data("x", change), rf"^x: shape {shape} given, expected \(\.\.\., B, N\) with N = 2, no axis of 0$")
         for change, shape in [(lambda x: x[0], r"\(2,\)"), (lambda x: x[:, :1], r"\(3, 1\)"), (lambda x: x[:0], r"\(0, 2\)")]
     ),
     # lengths
     *(Row("last", to_data("lengths", c), f"^lengths: {m}") for c, m in LENGTHS),
     *(Row("encoded", to_data("lengths", c), f"^lengths: {m}") for c, m in LENGTHS[::4]),
     Row("last", to_data("lengths", holding(0, 2)), r"^lengths: 0 at row 2 given, but the readout needs a last valid step$"),
-    *(Row(good, to_data("lengths", of(np.ones(3, int))), r"^lengths: given, but the input is one vector; leave them out$")
-      for good in ("vector", "taught", "wordless")),
+    *(Row(good, to_data("lengths", of(np.ones(3, int))), rf"^lengths: given, but {reader} reads the input, expected a Recurrent; leave")
+      for good, reader in [("vector", r"Dense\(.*\)"), ("taught", r"Decoder\(.*\)"), ("wordless", r"Decoder\(.*\)"),
+                           ("dense-first", r"Dense\(.*\)"), ("no-bias", r"Dense\(.*\)"), ("loss-alone", r"MeanSquaredError\(.*\)")]),
+    Row("loss-alone", lambda p: Problem(p.network[:1], p.params[:1], p.data._replace(lengths=np.full(3, 5))),
+        r"^lengths: given, but no layer reads the input, expected a Recurrent; leave them out$"),
     # steps that are read
     *(
         Row("some", lambda p, at=at: p._replace(network=(*p.network[:2], Readout(units=4, at=at, activation="softmax"), NLL)),
@@ -523,7 +538,7 @@ BAD_DATA: list[Row] = [
     Row("sequence", to_data("targets", of(None)), r"^targets: None given, expected numbers of shape \(3, 5, 4\)$"),
     Row("classes", to_data("targets", of(None)), r"^targets: None given, expected classes of shape \(3, 5\)$"),
     Row("taught", to_data("targets", of(None)), r"^targets: None given, expected classes of shape \(3, 4\)$"),
-    *(Row("sequence", to_data("targets", c), f"^targets: {m}") for c, m in [*NOT_AN_ARRAY[:5], NOT_AN_ARRAY[6], *NOT_FLOATS]),
+    *(Row("sequence", to_data("targets", c), f"^targets: {m}") for c, m in [*NOT_AN_ARRAY[:5], *NOT_AN_ARRAY[6:], *NOT_FLOATS]),
     *(Row(good, to_data("targets", c), f"^targets: {m}") for good in ("classes", "taught", "free") for c, m in NOT_INTEGERS[::5]),
     *(Row("classes", to_data("targets", c), f"^targets: {m}") for c, m in past_the_end(4)),
     *(Row(good, to_data("targets", c), f"^targets: {m}") for good in ("taught", "free") for c, m in past_the_end(6)),
@@ -567,11 +582,10 @@ def test_bad_data_are_refused(good: str, change: Any, message: str) -> None:
             call(*task)
 
 
-@pytest.mark.parametrize("good", ["last", "dense-first"])
 @pytest.mark.parametrize("content", [np.nan, np.inf, -np.inf])
-def test_numbers_inside_a_length_must_be_finite(good: str, content: float) -> None:
-    """Where a recurrent network reads them, or another layer before it."""
-    task = problem(GOOD[good])
+def test_numbers_inside_a_length_must_be_finite(content: float) -> None:
+    """Past it, nothing reads them."""
+    task = problem(GOOD["last"])
     bad = to_data("x", holding(content, 2, 2, 0))(task)
     for call in (run, differentiate):
         with pytest.raises(
@@ -614,8 +628,8 @@ def test_what_the_tables_change_is_accepted(good: str) -> None:
 
 
 def test_leading_axes_of_numbers_are_accepted() -> None:
-    """Those of x, of a sequence and of a vector."""
-    for good in ("last", "vector"):
+    """Those of x alone, of a sequence and of a vector; of a decoder's, where it feeds no words."""
+    for good in ("last", "vector", "wordless"):
         task = problem(GOOD[good])
         y = run(*to_data("x", doubled)(task))
         assert y.shape == (2, *run(*task).shape), f"{good}: y has shape {y.shape}"
@@ -641,6 +655,54 @@ def test_a_readout_of_every_step_may_follow_a_decoder() -> None:
     network: Network = (*decoding()[:2], SOFTMAX, NLL)
     y = run(network, zeros(network), Data(np.ones((3, 4)), None, np.zeros((3, 4), int)))
     assert y.shape == (3, 4, 4), f"y has shape {y.shape}, expected (3, 4, 4)"
+
+
+# Leading axes: none, those of all, or those of x alone.
+
+
+def stacked(*names: str, shape: tuple[int, ...] = (2,)) -> Callable[[Problem], Problem]:
+    """Leading axes on the arrays whose names start so."""
+
+    def changed(task: Problem) -> Problem:
+        arrays = {**named(task.params, "params"), "x": task.data.x}
+        made = iter(
+            np.broadcast_to(a, (*shape, *a.shape)) if n.startswith(names) else a
+            for n, a in arrays.items()
+        )
+        params = each(lambda _: next(made), task.params)
+        return task._replace(params=params, data=task.data._replace(x=next(made)))
+
+    return changed
+
+
+RNN_FIRST = r"params\[1\]\[0\]\[0\]\.W_ih"
+BAD_AXES: list[Row] = [
+    Row("last", stacked("params[2].W"), rf"^params\[2\]\.W: leading axes \(2,\) given, expected the \(\) of {RNN_FIRST}$"),
+    Row("last", stacked("params[1]"), rf"^params\[2\]\.W: leading axes \(\) given, expected the \(2,\) of {RNN_FIRST}$"),
+    Row("numbers", stacked("params[0]"), rf"^{RNN_FIRST}: leading axes \(\) given, expected the \(2,\) of params\[0\]\.table$"),
+    Row("taught", stacked("params[1].bridge[0][1].b", "x"), r"^params\[1\]\.bridge\[0\]\[1\]\.b: leading axes \(2,\) given, expected the \(\) of"),
+    Row("vector", lambda p: stacked("params[2].b", shape=(3,))(stacked("params[1]", "params[2].W", "x", shape=(3, 3))(p)),
+        r"^params\[2\]\.b: leading axes \(3,\) given, expected the \(3, 3\) of params\[1\]\.W$"),
+    Row("numbers", stacked("params", shape=(2, 0)), r"^params\[0\]\.table: leading axes \(2, 0\) given, expected none of 0$"),
+    # x
+    Row("last", stacked("params"), rf"^x: leading axes \(\) given, expected the \(2,\) of {RNN_FIRST}$"),
+    Row("vector", stacked("params"), r"^x: leading axes \(\) given, expected the \(2,\) of params\[1\]\.W$"),
+    Row("last", lambda p: stacked("params", shape=(3,))(stacked("x")(p)),
+        rf"^x: leading axes \(2,\) given, expected the \(3,\) of {RNN_FIRST}$"),
+    Row("wordless", lambda p: stacked("params", shape=(1,))(stacked("x")(p)), r"^x: leading axes \(2,\) given, expected the \(1,\) of params"),
+    *(Row(good, stacked("x"), r"^x: leading axes \(2,\) given, expected the \(\) of params\[1\]\.table$") for good in ("taught", "free", "unbridged")),
+    # words that a decoder feeds itself
+    Row("free", stacked("params", "x"), r"^words: None given, but each slice of the leading axes \(2,\) of params\[1\]\.table would feed words of "),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("good", "change", "message"), BAD_AXES, ids=names(BAD_AXES))
+def test_bad_leading_axes_are_refused(good: str, change: Any, message: str) -> None:
+    """By name, before anything is computed."""
+    task = change(problem(GOOD[good]))
+    for call in (run, differentiate, free_words):
+        with pytest.raises(ValueError, match=message):
+            call(*task)
 
 
 # Words that are fed to a free-running decoder.

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from conformance.cases import TrainingCase
 from conformance.cases.tasks import CLIPS, OPTIMISERS, TASKS
 from conformance.draw import draw
 from reference import Array
+from reference.networks import arguments
 from reference.networks.layers import (
     Affine,
     Data,
@@ -31,6 +36,7 @@ from reference.networks.layers import (
 from reference.networks.network import differentiate
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 from reference.networks.training import train
+from reference.rounding import ARITHMETICS, Rounding
 from reference.trees import each, named
 
 CLOSE = 2**-48
@@ -322,10 +328,10 @@ def test_one_small_step_lowers_the_loss(name: str) -> None:
 # What is refused.
 
 SEQUENCE = (Vectors(size=2), Dense(units=4), MeanSquaredError())
-NOT_RATES: list[Any] = [0, 0.0, -0.1, float("nan"), float("inf"), True, None, "0.1", 1j, [0.1], np.array(0.1),
-                        np.float64(0.1), np.float32(0.1), 10**400]  # fmt: skip
-NOT_BELOW_ONE: list[Any] = [1, 1.0, 1.5, *(v for v in NOT_RATES if v not in (0, 0.0))]
-NOT_EPSILONS: list[Any] = [v for v in NOT_RATES if v not in (0, 0.0)]
+NOT_NUMBERS: list[Any] = [-0.1, float("nan"), float("inf"), True, None, "0.1", 1j, [0.1], np.array(0.1), np.True_,
+                          np.float32("nan"), Decimal("0.1"), 10**400, Fraction(1, 10**400)]  # fmt: skip
+NOT_RATES: list[Any] = [0, 0.0, np.float64(0), *NOT_NUMBERS]
+NOT_BELOW_ONE: list[Any] = [1, 1.0, 1.5, np.float64(1), 1 - Fraction(1, 2**60), *NOT_NUMBERS]
 FIELDS: list[tuple[str, Callable[[Any], Any], list[Any]]] = [
     ("GradientDescent.rate", lambda v: GradientDescent(rate=v), NOT_RATES),
     ("Momentum.rate", lambda v: Momentum(rate=v, momentum=0.5), NOT_RATES),
@@ -340,15 +346,21 @@ FIELDS: list[tuple[str, Callable[[Any], Any], list[Any]]] = [
         ["Inside", "", None, True, ["inside"], np.array(["inside", "outside"])],
     ),
     ("Clip.most", lambda v: Clip(most=v), NOT_RATES),
-    ("Clip.epsilon", lambda v: Clip(most=0.5, epsilon=v), NOT_EPSILONS),
+    ("Clip.epsilon", lambda v: Clip(most=0.5, epsilon=v), NOT_NUMBERS),
 ]
 """Fields, and what they refuse."""
 
 
-def training(rule: Any, clip: Any = None, **changes: Any) -> Any:
+def batch(*leading: int, rows: int = 3, steps: int = 5, dtype: Any = np.float64) -> Data:
+    """Good data for ``SEQUENCE``."""
+    x, targets = np.ones((*leading, rows, steps, 2), dtype), np.ones((rows, steps, 4), dtype)
+    return Data(x, None, targets)
+
+
+def training(rule: Any, clip: Any = None, *, dtype: Any = np.float64, **changes: Any) -> Any:
     """A call that is accepted but for what is given."""
-    params = ((), Affine(np.ones((4, 2)), np.ones(4)), ())
-    data = [Data(np.ones((3, 5, 2)), None, np.ones((3, 5, 4)))]
+    params = ((), Affine(np.ones((4, 2), dtype), np.ones(4, dtype)), ())
+    data = [batch(dtype=dtype)] * 3
     options = {"network": SEQUENCE, "params": params, "batches": data, **changes}
     return train(
         options["network"],
@@ -369,7 +381,9 @@ def test_hyperparameters_are_refused(where: str, make: Callable[[Any], Any], bad
     """The message names the field, what was given and what was expected."""
     made = make(bad)
     rule, clip = (GradientDescent(rate=0.1), made) if isinstance(made, Clip) else (made, None)
-    expected = "'outside' or 'inside'" if where.endswith("placement") else "a number "
+    expected = (
+        "'outside' or 'inside'" if where.endswith("placement") else "(0 or )?a number above 0 "
+    )
     with pytest.raises(
         ValueError, match=rf"^{re.escape(where)}: {re.escape(repr(bad))} given, expected {expected}"
     ):
@@ -377,6 +391,54 @@ def test_hyperparameters_are_refused(where: str, make: Callable[[Any], Any], bad
 
 
 GRADIENT_DESCENT = GradientDescent(rate=0.1)
+TOO_NARROW: list[tuple[str, Any, type[Any]]] = [
+    ("Adam.epsilon", Adam(rate=0.5), np.float16),
+    ("Adam.rate", Adam(rate=1e6, epsilon=0.5), np.float16),
+    ("Adam.beta1", Adam(rate=0.5, beta1=0.9999, epsilon=0.5), np.float16),
+    ("Adam.beta1", Adam(rate=0.5, beta1=1e-50), np.float32),
+    ("Adam.beta2", Adam(rate=0.5, beta2=0.99999999), np.float32),
+    ("GradientDescent.rate", GradientDescent(rate=1e-50), np.float32),
+    ("Momentum.rate", Momentum(rate=1e39, momentum=0.5), np.float32),
+    ("Momentum.momentum", Momentum(rate=0.5, momentum=0.99999999), np.float32),
+    ("Clip.most", Clip(most=1e6), np.float16),
+    ("Clip.most", Clip(most=1e-8), np.float16),
+    ("Clip.epsilon", Clip(most=0.5, epsilon=1e-8), np.float16),
+]
+"""Fields whose numbers are 0, 1 or infinite in the dtype."""
+
+
+@pytest.mark.parametrize(("where", "made", "dtype"), TOO_NARROW)
+def test_hyperparameters_that_the_dtype_lacks_are_refused(
+    where: str, made: Any, dtype: type[np.floating[Any]]
+) -> None:
+    """Those of parameters in a dtype that has them are welcome."""
+    rule, clip = (GradientDescent(rate=0.1), made) if isinstance(made, Clip) else (made, None)
+    value = re.escape(repr(getattr(made, where.partition(".")[2])))
+    message = rf"^{re.escape(where)}: {value} given, expected (0 or )?a number above 0 and below (1|inf) in "
+    with pytest.raises(ValueError, match=message + np.dtype(dtype).name):
+        training(rule, clip, dtype=dtype)
+    training(rule, clip, dtype=np.longdouble)
+
+
+NUMBERS: list[Callable[[float], Any]] = [np.float64, np.float16, np.longdouble, Fraction]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("rule", OPTIMISERS)
+def test_numbers_of_any_type_are_hyperparameters(rule: str, number: Callable[[float], Any]) -> None:
+    """To the bit as Python's, in the dtype of the parameters."""
+    python, clip = OPTIMISERS[rule], Clip(most=0.25, epsilon=0.125)
+    other, other_clip = (
+        replace(r, **{k: number(v) for k, v in vars(r).items() if k != "placement"})
+        for r in (python, clip)
+    )
+    expected, found = (
+        training(r, c, dtype=np.float32) for r, c in ((python, clip), (other, other_clip))
+    )
+    for name, got in named(found, "").items():
+        assert_bits(name, got, named(expected, "")[name], "the number's type must not count")
+
+
 BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: training(None), r"^optimiser: NoneType given, expected .*Adam"),
     (lambda: training("adam"), r"^optimiser: str given, expected"),
@@ -397,7 +459,7 @@ BAD_CALLS: list[tuple[Callable[[], Any], str]] = [
       for fixed in ("W", "params[1].W", None, 1, (1, "W"), (np.ones(3),), np.array(["params[1].W"]))),
     (lambda: training(GRADIENT_DESCENT, network=None), r"^network: None given, expected a tuple of layers$"),
     *((lambda u=units: training(GRADIENT_DESCENT, network=(Vectors(size=2), Dense(units=u))),
-       rf"^network\[1\]\.units: {units!r} given, expected an int of at least 1$") for units in ("4", 4.0)),
+       rf"^network\[1\]\.units: {units!r} given, expected a Python int of at least 1$") for units in ("4", 4.0)),
     *((lambda n=network: training(GRADIENT_DESCENT, network=n, params=((), ())),
        r"^network: .* given, expected a layer with parameters to train$")
       for network in [(Vectors(size=2), MeanSquaredError()), (OneHot(vocabulary=2), MeanSquaredError())]),
@@ -416,15 +478,97 @@ def test_bad_calls_are_refused(call: Callable[[], Any], message: str) -> None:
         call()
 
 
-def test_a_later_batch_is_refused_too() -> None:
-    """One of other sizes is welcome, a bad one is not."""
-    good = Data(np.ones((3, 5, 2)), None, np.ones((3, 5, 4)))
-    other = Data(np.ones((1, 2, 2)), None, np.ones((1, 2, 4)))
-    assert training(GRADIENT_DESCENT, batches=[good, other])[0].shape == (2,)
-    with pytest.raises(ValueError, match=r"^x: shape \(3, 5, 1\) given, expected"):
-        training(
-            GRADIENT_DESCENT, batches=[good, Data(np.ones((3, 5, 1)), None, np.ones((3, 5, 4)))]
-        )
+LATER: dict[str, tuple[Data, str]] = {
+    "x": (batch()._replace(x=np.ones((3, 5, 1))), r"^x: shape \(3, 5, 1\) given, expected"),
+    "targets": (batch()._replace(targets=None), r"^targets: None given, expected numbers of"),
+    "leading axes": (batch(2), r"^x: leading axes \(2,\) given, expected the \(\) of params\[1\]\.W$"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_a_later_batch_is_refused_before_the_first_step(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of other sizes is welcome, a bad one is not, however long the steps before it take."""
+    assert training(GRADIENT_DESCENT, batches=[batch(), batch(rows=1, steps=2)])[0].shape == (2,)
+    bad, message = LATER[what]
+    step = mock.Mock()
+    monkeypatch.setattr("reference.networks.training.gradients", step)
+    with pytest.raises(ValueError, match=message):
+        training(GRADIENT_DESCENT, batches=[batch(), batch(), bad])
+    assert not step.called, "a step was made before all batches were looked at"
+
+
+def test_a_network_without_a_loss_is_refused_before_it_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By both functions that need one."""
+    forward = mock.Mock()
+    monkeypatch.setattr("reference.networks.network.forward", forward)
+    network, params = SEQUENCE[:2], ((), Affine(np.ones((4, 2)), np.ones(4)))
+    for call in (
+        lambda: differentiate(network, params, batch()),
+        lambda: training(GRADIENT_DESCENT, network=network, params=params),
+    ):
+        with pytest.raises(ValueError, match=r"^network: it ends in Dense\(.*\), expected a loss$"):
+            call()
+    assert not forward.called, "the network ran before its end was looked at"
+
+
+def test_steps_check_nothing_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parameters are checked once, and every batch once, however many layers read it."""
+    task = problem("decoder/of-encoder/both-teacher")
+    checks = {name: mock.Mock(wraps=getattr(arguments, name))
+              for name in ("check_network", "check_parameters", "check_data", "check_array")}  # fmt: skip
+    for name, check in checks.items():
+        monkeypatch.setattr(f"reference.networks.arguments.{name}", check)
+        monkeypatch.setattr(f"reference.networks.training.{name}", check, raising=False)
+    monkeypatch.setattr("reference.arguments.check_array", checks["check_array"])
+    train(task.network, task.params, batches(task, 4), GRADIENT_DESCENT)
+    counts = {name: check.call_count for name, check in checks.items()}
+    arrays = len(named(task.params, ""))
+    assert counts == {
+        "check_network": 1,
+        "check_parameters": 1,
+        "check_data": 4,
+        "check_array": arrays,
+    }
+
+
+DIVERGING: dict[str, tuple[str, Optimiser, int]] = {
+    "at once": ("loss/nll-sum/all", GradientDescent(rate=1.7e308), 1),
+    "in the next step": ("dense/sequence/tanh/bias", GradientDescent(rate=1e300), 2),
+    "recurrent": ("recurrent/lstm", GradientDescent(rate=1e308), 2),
+    "recurrent, twice": ("recurrent/softmax-between", GradientDescent(rate=1e308), 2),
+    "decoder": ("decoder/output/identity/none", Momentum(rate=1e200, momentum=0.5), 2),
+}
+"""Examples, optimisers that lead them to infinity, and the step after which they are there."""
+
+
+@pytest.mark.parametrize("what", DIVERGING)
+def test_training_that_diverges_says_so(what: str) -> None:
+    """And names no argument, all of which were good."""
+    name, rule, step = DIVERGING[what]
+    task = problem(name)
+    message = rf"^training: parameters are not finite after step {step} of 5; {re.escape(repr(rule))} given, expected a "
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        train(task.network, task.params, batches(task, 5), rule)
+
+
+def test_training_in_rounding_arrays_diverges_too() -> None:
+    """They are finite where every sample is."""
+    task = problem("loss/mse-mean/ragged")
+    lift = Rounding(ARITHMETICS["float32"], 3, [0]).array
+    data, params = batches(task, 3), each(lift, task.params)
+    losses, _ = train(task.network, params, data, GRADIENT_DESCENT)
+    assert losses.shape == (3, 3), f"losses of shape {losses.shape}, expected (3, 3)"
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(
+            FloatingPointError, match=r"^training: parameters are not finite after step 2"
+        ),
+    ):
+        train(task.network, params, data, GradientDescent(rate=1e300))
 
 
 def unseen(rule: Optimiser) -> Any:

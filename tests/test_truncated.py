@@ -268,6 +268,22 @@ def test_padding_is_never_read(variant: str) -> None:
             assert_bits(name, got, expected[name], f"{content} in the padding must change nothing")
 
 
+@pytest.mark.parametrize(
+    ("dtype", "lengths"),
+    [("uint8", [200, 60, 0]), ("int8", [127, 60, 0]), ("uint64", [200, 60, 0])],
+)
+def test_any_integers_are_lengths(dtype: str, lengths: list[int]) -> None:
+    """Windows end before a row does, and start after it, whatever the type has no number for."""
+    c = draw_case(case("gru-after").spec, 3, 200, states=True, lengths=lengths, seed=14)
+    assert c.lengths is not None
+    dy = incoming(c)
+    expected, found = (
+        truncated(c._replace(lengths=c.lengths.astype(t)), dy, 50, 50)[1] for t in ("int64", dtype)
+    )
+    for name, got in found.items():
+        assert_bits(name, got, expected[name], f"lengths of type {dtype} are those of int64")
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.longdouble])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_dtype_and_nothing_given_changes(variant: str, dtype: type[np.floating[Any]]) -> None:
@@ -306,9 +322,9 @@ def test_what_run_refuses_is_refused(change: Change, message: str) -> None:
 
 NO_COUNTS: list[Any] = [0, -1, 1.0, True, None, "1", (1,), np.int64(1), np.array(1), float("nan")]
 BAD: list[tuple[Callable[[], Any], str]] = [
-    *((lambda k=k: truncating(forward(), k1=k, k2=9), r"^k1: .* given, expected an int of at least 1$") for k in NO_COUNTS),
-    *((lambda k=k: truncating(forward(), k2=k), r"^k2: .* given, expected an int of at least 1$") for k in NO_COUNTS),
-    (lambda: truncating(forward(), k1=3, k2=2), r"^k2: 2 given, expected an int of at least 3$"),
+    *((lambda k=k: truncating(forward(), k1=k, k2=9), r"^k1: .* given, expected a Python int of at least 1$") for k in NO_COUNTS),
+    *((lambda k=k: truncating(forward(), k2=k), r"^k2: .* given, expected a Python int of at least 1$") for k in NO_COUNTS),
+    (lambda: truncating(forward(), k1=3, k2=2), r"^k2: 2 given, expected a Python int of at least 3$"),
     *((lambda d=d: truncating(good(direction=d), np.ones((3, 5, 4))), rf"^spec\.direction: '{d}' given, expected 'forward'$")
       for d in ("reverse", "bidirectional")),
     *((lambda c=change: truncating(forward(), c(np.ones((3, 5, 2)))), rf"^incoming\.y: {message}")

@@ -143,6 +143,7 @@ ROWS: dict[str, Callable[[Any], bool]] = {
     "004-encoder-decoder/initial-state/free": decodes("state", "free"),
     "004-encoder-decoder/every-step/teacher": decodes("input", "teacher"),
     "004-encoder-decoder/both/teacher": decodes("both", "teacher"),
+    "004-encoder-decoder/both/stacked": decodes("both", "teacher"),
     "004-encoder-decoder/both/free": decodes("both", "free"),
 }  # fmt: skip
 """Every row of the tutorials that the project grew from, and what makes a case that row."""

@@ -114,7 +114,8 @@ class PaddingHasGradient(Right):
     """It leaves next to nothing, but not 0, in the padding of dx."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
-        return changed(result, dx=result.tensors["dx"] + TINY * truth(inputs).exact["dx"])
+        padding = truth(inputs).expected(inputs.dtype)["dx"].exact
+        return changed(result, dx=result.tensors["dx"] + TINY * padding)
 
 
 class NoGradients(Right):
@@ -157,10 +158,10 @@ class TeacherOneStepOff(Patched):
     place = "reference.networks.network.fed_words"
 
     @staticmethod
-    def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
+    def wrong(layer: Any, params: Any, context: Any, data: Data, known: Any) -> Any:
         if layer.words == "teacher":
             return data.targets
-        return fed_words(layer, network, params, data, known)
+        return fed_words(layer, params, context, data, known)
 
 
 class FedByAnotherRow(Patched):
@@ -169,8 +170,8 @@ class FedByAnotherRow(Patched):
     place = "reference.networks.network.fed_words"
 
     @staticmethod
-    def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
-        words = fed_words(layer, network, params, data, known)
+    def wrong(layer: Any, params: Any, context: Any, data: Data, known: Any) -> Any:
+        words = fed_words(layer, params, context, data, known)
         return np.repeat(words[:1], len(words), axis=0) if layer.words == "free" else words
 
 
@@ -180,8 +181,8 @@ class FedOneStepLate(Patched):
     place = "reference.networks.network.fed_words"
 
     @staticmethod
-    def wrong(layer: Any, network: Any, params: Any, data: Data, known: Any) -> Any:
-        words = fed_words(layer, network, params, data, known)
+    def wrong(layer: Any, params: Any, context: Any, data: Data, known: Any) -> Any:
+        words = fed_words(layer, params, context, data, known)
         if layer.words != "free":
             return words
         return np.concatenate([words[:, :1], words[:, :-1]], axis=1)

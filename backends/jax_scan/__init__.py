@@ -11,12 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from backends.adapter import Backend, Inputs, NetworkInputs, Result, TrainingInputs, Unsupported
-from backends.dialects import JAX_SCAN, unsupported
+from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
+from backends.dialects import JAX_SCAN
 from backends.jax_scan import layers, parameters, rnn, training
 from backends.jax_scan.device import DEFAULTS, find_device, put, result, set_precision
-from reference import Array, Spec
-from reference.networks.layers import Decoder, Recurrent
+from reference import Spec
 from reference.trees import named
 
 
@@ -33,7 +32,7 @@ class JaxScan(Backend):
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         spec = inputs.spec
-        self._refuse(spec, inputs.dtype, inputs.lengths)
+        self.refuse(spec, inputs.dtype, inputs.lengths)
         blocks = parameters.blocks(self.dialect, spec, inputs.params)
         arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
         held = put(self.device, inputs.dtype, arrays)
@@ -60,15 +59,12 @@ class JaxScan(Backend):
     def run_network(self, inputs: NetworkInputs) -> Result:
         held = self._held(inputs)
         data = put(self.device, inputs.dtype, inputs.data)
-        if not layers.has_loss(inputs.network):
-            return result({"y": layers.run(inputs.network, held, data)})
         y, loss, (d_held, *dx) = layers.differentiate(inputs.network, held, data)
         found = parameters.network_gradients(self.dialect, inputs.network, inputs.params, d_held)
         arrays = {"y": y, "loss": loss} | ({"dx": dx[0]} if dx else {})
         return result(arrays | named(found, "dparams"))
 
     def train(self, inputs: TrainingInputs) -> Result:
-        training.refuse(inputs.optimiser, inputs.clip)
         held = self._held(inputs)
         batches = put(self.device, inputs.dtype, inputs.batches)
         losses, found = training.train(
@@ -80,13 +76,14 @@ class JaxScan(Backend):
             batches,
             self.device,
         )
-        arrays = {"loss": np.stack(losses)}
         its = (self.dialect, inputs.network, inputs.params, found)
-        typed = result(arrays | named(parameters.network_gradients(*its), "params"))
-        exact = result(arrays | named(parameters.network_values(*its), "params"))
-        return Result(exact.tensors, typed.dtypes)
+        loss = {"loss": np.stack(losses)}
+        typed = result(loss | named(parameters.network_gradients(*its), "params"))
+        exact = result(loss | named(parameters.network_values(*its), "params"))
+        left = {name: a for name, a in exact.tensors.items() if name not in inputs.fixed}
+        return Result(left, typed.dtypes)
 
-    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+    def ran(self, inputs: AnyInputs) -> str:
         if isinstance(inputs, Inputs):
             scan = "jax.lax.scan"
             return f"jax.jit of {f'jax.vjp of {scan}' if inputs.incoming else scan}"
@@ -97,19 +94,9 @@ class JaxScan(Backend):
 
     def _held(self, inputs: NetworkInputs | TrainingInputs) -> Any:
         """The network's parameters on the device."""
-        data = inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
-        for layer in inputs.network:
-            if isinstance(layer, Recurrent | Decoder):
-                for batch in data:
-                    self._refuse(layer.spec, inputs.dtype, batch.lengths)
+        self.refuse_network(inputs)
         blocks = parameters.stored(self.dialect, inputs.network, inputs.params)
         return put(self.device, inputs.dtype, blocks)
-
-    def _refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
-        """Raise ``Unsupported`` for what the dialect does not run."""
-        ends = None if lengths is None else tuple(int(n) for n in lengths)
-        if why := unsupported(self.dialect, spec, dtype, ends):
-            raise Unsupported(why)
 
     def _states(self, spec: Spec) -> str:
         """The states that a cell returns, by letter, in order."""

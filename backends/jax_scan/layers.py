@@ -51,16 +51,10 @@ CALLS = {
 """The names of the calls that a network's layers make."""
 
 
-def has_loss(network: Network) -> bool:
-    """Whether the network ends in a loss."""
-    return type(network[-1]) in LOSSES
-
-
 def called(network: Network) -> str:
     """The calls that run the network, in words."""
     calls = dict.fromkeys(CALLS[type(layer)] for layer in network if type(layer) in CALLS)
-    text = ", ".join(calls) or "jax.numpy.matmul"
-    return f"jax.value_and_grad of {text}" if has_loss(network) else text
+    return f"jax.value_and_grad of {', '.join(calls)}"
 
 
 class Passed(NamedTuple):
@@ -74,16 +68,13 @@ class Passed(NamedTuple):
     """A recurrent network's final states."""
 
 
-def forward(network: Network, params: Any, data: Data) -> tuple[jax.Array, jax.Array | None]:
-    """The last layer's output; and the loss, None where the network has none."""
+def forward(network: Network, params: Any, data: Data) -> tuple[jax.Array, jax.Array]:
+    """The output of the last layer before the loss, and the loss."""
     dtype = jax.tree.leaves(params)[0].dtype
-    passed, loss = Passed(None), None
-    for layer, p in zip(network, params, strict=True):
-        if type(layer) in LOSSES:
-            loss = loss_of(layer, passed, data)
-        else:
-            passed = pass_on(layer, p, passed, data, dtype)
-    return passed.v, loss
+    passed = Passed(None)
+    for layer, p in zip(network[:-1], params[:-1], strict=True):
+        passed = pass_on(layer, p, passed, data, dtype)
+    return passed.v, loss_of(network[-1], passed, data)
 
 
 def pass_on(layer: Layer, params: Any, before: Passed, data: Data, dtype: Any) -> Passed:
@@ -136,12 +127,6 @@ def loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
         losses = jnp.mean(optax.squared_error(passed.v, targets), axis=-1)
     over = {"mean": jnp.mean, "sum": jnp.sum}[layer.reduction]
     return over(losses, where=valid)
-
-
-@partial(jax.jit, static_argnums=0)
-def run(network: Network, params: Any, data: Data) -> jax.Array:
-    """The last layer's output, of a network without a loss."""
-    return forward(network, params, data)[0]
 
 
 @partial(jax.jit, static_argnums=0)

@@ -11,7 +11,7 @@ import numpy as np
 
 from backends.dialects import CellDialect, Dialect
 from backends.jax_scan.rnn import Blocks
-from backends.layouts import Block, convert
+from backends.layouts import Block, convert, values
 from backends.layouts import gradients as of_weights
 from reference import Params, Spec, Weights
 from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
@@ -63,16 +63,8 @@ def network_values(
 
 
 def _weights(spec: Spec, cell: CellDialect, began: Weights, found: list[Block]) -> Weights:
-    """Values come back as gradients do, but that a bias may hold more than b_ih; in float64.
-
-    Where it holds b_ih + b_hh, it is trained as one: b_hh stays as it was, and b_ih is the rest.
-    """
-    now = of_weights(spec, cell, began, jax.tree.map(lambda a: a.astype(np.float64), found))
-    if began.b_ih is None or now.b_ih is None:
-        return now
-    held = of_weights(spec, cell, began, convert(spec, cell, began)).b_ih
-    b_hh = began.b_hh if cell.biases == 1 else now.b_hh
-    return now._replace(b_ih=now.b_ih - (held - began.b_ih), b_hh=b_hh)
+    """Values that training has left; in float64, or taking a bias apart would round."""
+    return values(spec, cell, began, jax.tree.map(lambda a: a.astype(np.float64), found))
 
 
 def _each_direction(

@@ -16,11 +16,10 @@ from jax import lax
 from backends.jax_scan.cells import CELLS
 from backends.layouts import Block
 from reference import STATES, Spec
+from reference.rnn import REVERSED
 
 Blocks = tuple[tuple[Block, ...], ...]
 """``blocks[layer][direction]``."""
-
-REVERSED = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 
 
 def network(

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import optax
 
-from backends.adapter import Unsupported
 from backends.jax_scan.layers import forward
 from reference.networks.layers import Data, Network
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
@@ -18,16 +17,6 @@ def called(optimiser: Optimiser, clip: Clip | None) -> str:
     """The calls that make an update of gradients, in words."""
     update = "optax.adam" if isinstance(optimiser, Adam) else "optax.sgd"
     return f"optax.clip_by_global_norm, {update}" if clip else update
-
-
-def refuse(optimiser: Optimiser, clip: Clip | None) -> None:
-    """Raise ``Unsupported`` for what optax has no parameter for."""
-    if isinstance(optimiser, Adam) and optimiser.placement != "outside":
-        raise Unsupported(f"placement: optax.adam adds ε outside, not {optimiser.placement}")
-    if clip and clip.epsilon:
-        raise Unsupported(
-            f"clip.epsilon: optax.clip_by_global_norm adds nothing to the norm, not {clip.epsilon}"
-        )
 
 
 def rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformation:

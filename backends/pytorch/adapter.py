@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 
-from backends.adapter import Backend, Inputs, NetworkInputs, Result, TrainingInputs, Unsupported
-from backends.dialects import PYTORCH, unsupported
+from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
+from backends.dialects import PYTORCH
 from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
 from backends.pytorch.device import DEFAULTS, Place, find_device, set_precision
-from reference import Array, Spec
-from reference.networks.layers import Data, Decoder, Network, Recurrent
 
 
 class PyTorch(Backend):
@@ -27,7 +25,7 @@ class PyTorch(Backend):
         self.settings = set_precision()
 
     def load(self, inputs: Inputs) -> Callable[[], bare.Raw]:
-        self._refuse(inputs.spec, inputs.dtype, inputs.lengths)
+        self.refuse(inputs.spec, inputs.dtype, inputs.lengths)
         call = bare.load(inputs, self._place(inputs.dtype))
 
         def wait() -> bare.Raw:
@@ -42,30 +40,15 @@ class PyTorch(Backend):
         return bare.fetch(inputs, raw, self.dialect)
 
     def run_network(self, inputs: NetworkInputs) -> Result:
-        self._refuse_network(inputs.network, inputs.dtype, [inputs.data])
+        self.refuse_network(inputs)
         return network.run(inputs, self._place(inputs.dtype))
 
     def train(self, inputs: TrainingInputs) -> Result:
-        self._refuse_network(inputs.network, inputs.dtype, inputs.batches)
+        self.refuse_network(inputs)
         return training.train(inputs, self._place(inputs.dtype))
 
-    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+    def ran(self, inputs: AnyInputs) -> str:
         return called(inputs)
 
     def _place(self, dtype: str) -> Place:
         return Place(self.device, getattr(torch, dtype), self.dialect)
-
-    def _refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
-        """Raise ``Unsupported`` where the dialect does not run this recurrent network."""
-        ends = None if lengths is None else tuple(int(n) for n in lengths)
-        if why := unsupported(self.dialect, spec, dtype, ends):
-            raise Unsupported(why)
-
-    def _refuse_network(self, layers: Network, dtype: str, batches: Sequence[Data]) -> None:
-        """The same of every recurrent network in it; a decoder's rows all have all steps."""
-        for layer in layers:
-            if isinstance(layer, Recurrent):
-                for data in batches:
-                    self._refuse(layer.spec, dtype, data.lengths)
-            elif isinstance(layer, Decoder):
-                self._refuse(layer.spec, dtype, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backends.adapter import Inputs, NetworkInputs, TrainingInputs
+from backends.adapter import AnyInputs, Inputs, NetworkInputs
 from backends.pytorch.rnn import MODULES
 from reference import Array, Spec
 from reference.networks.layers import (
@@ -26,14 +26,13 @@ OPTIMISERS = {GradientDescent: "SGD", Momentum: "SGD with momentum", Adam: "Adam
 LOSSES = {NegativeLogLikelihood: "cross_entropy", MeanSquaredError: "mse_loss"}
 
 
-def called(inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+def called(inputs: AnyInputs) -> str:
     """What was run, in the order in which it ran."""
     if isinstance(inputs, Inputs):
         gradients = "" if inputs.incoming is None else "; torch.autograd.grad"
         return f"{_fused(inputs.spec)}, {_input([inputs.lengths])}{gradients}"
     if isinstance(inputs, NetworkInputs):
-        back = "; backward()" if isinstance(inputs.network[-1], tuple(LOSSES)) else ""
-        return _network(inputs.network, [inputs.data]) + back
+        return f"{_network(inputs.network, [inputs.data])}; backward()"
     clip = "" if inputs.clip is None else ", torch.nn.utils.clip_grad_norm_"
     optimiser = f"torch.optim.{OPTIMISERS[type(inputs.optimiser)]}"
     return f"{_network(inputs.network, inputs.batches)}; backward(){clip}, {optimiser}"

@@ -53,14 +53,13 @@ class Network(nn.Module):
             for layer, mine in zip(network, params, strict=True)
         )
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """The last layer's output, and the loss where there is one."""
+    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The output of the last layer before the loss, and the loss."""
+        *before, loss = self.layers
         passed: Any = None
-        for layer in self.layers:
-            if isinstance(layer, losses.Loss):
-                return passed.values, layer(passed, batch)
+        for layer in before:
             passed = layer(passed, batch)
-        return passed.values, None
+        return passed.values, loss(passed, batch)
 
     def fetched(
         self, name: str, of: Of, back: RecurrentBack
@@ -75,13 +74,9 @@ class Network(nn.Module):
 
 
 def run(inputs: NetworkInputs, place: Place) -> Result:
-    """The output; and, where the network ends in a loss, that and its gradients."""
+    """The output, the loss and its gradients."""
     model = Network(inputs.network, inputs.params, place)
     batch = to_batch(inputs.data, place)
-    if not isinstance(model.layers[-1], losses.Loss):
-        with torch.inference_mode():
-            y, _ = model.eval()(batch)
-        return as_result({"y": y})
     if batch.x.is_floating_point():
         batch.x.requires_grad_()
     y, loss = model.train()(batch)

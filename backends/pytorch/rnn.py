@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from backends.dialects import Dialect
-from backends.layouts import Block, convert, gradients
+from backends.layouts import Block, convert, gradients, values
 from backends.pytorch.device import Place
 from reference import STATES, Params, Spec, Weights
 
@@ -30,7 +30,7 @@ def names(layer: int, direction: int) -> tuple[str, ...]:
 def build(spec: Spec, params: Params, place: Place) -> nn.Module:
     """The module of ``spec``, with the parameters given."""
     cell = place.dialect.cells[spec.cell]
-    values = {
+    held = {
         name: place.numbers(value)
         for number, layer in enumerate(params)
         for direction, weights in enumerate(layer)
@@ -44,14 +44,14 @@ def build(spec: Spec, params: Params, place: Place) -> nn.Module:
         spec.input_size,
         spec.hidden_size,
         spec.num_layers,
-        bias="bias_ih_l0" in values,
+        bias="bias_ih_l0" in held,
         batch_first=spec.batch_first,
         bidirectional=spec.direction == "bidirectional",
         device=place.device,
         dtype=place.dtype,
         **options,
     )
-    module.load_state_dict(values)
+    module.load_state_dict(held)
     if not spec.bias:
         for name, parameter in module.named_parameters():
             parameter.requires_grad_(not name.startswith("bias"))
@@ -111,18 +111,11 @@ def canonical_gradients(spec: Spec, dialect: Dialect, params: Params, found: Par
 
 
 def canonical_values(spec: Spec, dialect: Dialect, params: Params, found: Params) -> Params:
-    """Parameters that began as ``params``, from their values as ``arranged`` returned them.
-
-    No two biases are folded into one, so a value comes back by the way of its gradient; only a
-    stored forget bias has to be taken out again.
-    """
-    back = canonical_gradients(spec, dialect, params, found)
-    stored = dialect.cells[spec.cell].forget_bias == "stored"
-    if not (spec.forget_bias and spec.bias and stored):
-        return back
-    forget = slice(spec.hidden_size, 2 * spec.hidden_size)
-    for layer in back:
-        for weights in layer:
-            assert weights.b_ih is not None
-            weights.b_ih[forget] -= spec.forget_bias
-    return back
+    """Parameters that began as ``params``, from their values as ``arranged`` returned them."""
+    cell = dialect.cells[spec.cell]
+    return tuple(
+        tuple(
+            values(spec, cell, began, [Block(*now)]) for began, now in zip(layer, ends, strict=True)
+        )
+        for layer, ends in zip(params, found, strict=True)
+    )

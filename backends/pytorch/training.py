@@ -7,24 +7,11 @@ from collections.abc import Iterable
 import torch
 from torch import nn, optim
 
-from backends.adapter import Result, TrainingInputs, Unsupported
-from backends.dialects import Dialect
+from backends.adapter import Result, TrainingInputs
 from backends.pytorch.device import Place
 from backends.pytorch.network import Network, as_result, to_batch
 from backends.pytorch.rnn import canonical_values
-from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
-
-
-def refuse(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> None:
-    """Raise ``Unsupported`` where ε stands elsewhere, or is another, than in this dialect."""
-    if isinstance(optimiser, Adam) and optimiser.placement != dialect.adam_epsilon:
-        raise Unsupported(
-            f"placement: its Adam adds ε {dialect.adam_epsilon}, not {optimiser.placement}"
-        )
-    if clip is not None and clip.epsilon != dialect.clip_epsilon:
-        raise Unsupported(
-            f"epsilon: its clipping adds {dialect.clip_epsilon} to the norm, not {clip.epsilon}"
-        )
+from reference.networks.optimisers import Adam, GradientDescent, Momentum, Optimiser
 
 
 def make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
@@ -40,7 +27,6 @@ def make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Opti
 
 def train(inputs: TrainingInputs, place: Place) -> Result:
     """The loss of every batch from before its update, and the parameters after the last one."""
-    refuse(place.dialect, inputs.optimiser, inputs.clip)
     model = Network(inputs.network, inputs.params, place).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimiser = make(inputs.optimiser, parameters)

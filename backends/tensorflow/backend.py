@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from backends.adapter import (
+    AnyInputs,
     Backend,
     DeviceNotFound,
     Inputs,
@@ -18,15 +19,15 @@ from backends.adapter import (
     TrainingInputs,
     Unsupported,
 )
-from backends.dialects import unsupported
+from backends.layouts import values as trained_values
 from backends.tensorflow.calls import calls
 from backends.tensorflow.execution import Compiled, Execution, Feeds, Program
 from backends.tensorflow.layers import spec_of, whole
-from backends.tensorflow.parameters import Parts, canonical, settled, values
+from backends.tensorflow.parameters import Parts, canonical, values
 from backends.tensorflow.rnn import Recurrence, bare
-from backends.tensorflow.training import refuse, training
+from backends.tensorflow.training import training
 from backends.tensorflow.unrolling import Unrolling
-from reference import Array, Spec
+from reference import Array
 from reference.trees import named
 
 DEFAULTS = {
@@ -59,7 +60,7 @@ class TensorFlow(Backend):
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         spec, dtype = inputs.spec, inputs.dtype
-        self._refuse(spec, dtype, inputs.lengths)
+        self.refuse(spec, dtype, inputs.lengths)
         feeds = _bare_feeds(inputs)
         build = partial(bare, self.recurrence, spec, inputs.params, dtype)
         compiled = self._compile((spec, dtype), build, feeds)
@@ -89,13 +90,10 @@ class TensorFlow(Backend):
         compiled = self._compile((network, dtype), build, feeds)
         compiled.assign(values(self.dialect, parts, dtype))
         tensors = dict(compiled.run(self.execution.place(feeds, self.device)))
-        if "dparams" in tensors:
-            found = canonical(self.dialect, parts, tensors.pop("dparams"))
-            tensors |= named(found, "dparams")
-        return _result(tensors)
+        found = canonical(self.dialect, parts, tensors.pop("dparams"))
+        return _result(tensors | named(found, "dparams"))
 
     def train(self, inputs: TrainingInputs) -> Result:
-        refuse(inputs, self.dialect)
         dtype, parts = inputs.dtype, self._parts(inputs)
         batches = [_feeds(dtype, batch._asdict()) for batch in inputs.batches]
         if len({self._structure(feeds) for feeds in batches}) > 1:
@@ -106,13 +104,14 @@ class TensorFlow(Backend):
         compiled.assign(values(self.dialect, parts, dtype))
         ran = [compiled.run(self.execution.place(feeds, self.device)) for feeds in batches]
         left = compiled.read()
-        exact = canonical(self.dialect, parts, [a.astype(np.float64) for a in left], settled)
+        exact = canonical(self.dialect, parts, [a.astype(np.float64) for a in left], trained_values)
         kinds = canonical(self.dialect, parts, left)  # as they were, for their types alone
         losses = {"loss": np.stack([each["loss"] for each in ran])}
         result = _result(losses | named(kinds, "params"))
-        return result._replace(tensors=result.tensors | named(exact, "params"))
+        ended = {n: a for n, a in named(exact, "params").items() if n not in inputs.fixed}
+        return result._replace(tensors=losses | ended)
 
-    def ran(self, inputs: Inputs | NetworkInputs | TrainingInputs) -> str:
+    def ran(self, inputs: AnyInputs) -> str:
         return ", ".join(calls(inputs, self.unrolling, self.execution))
 
     def _compile(self, what: Hashable, build: Callable[[], Program], feeds: Feeds) -> Compiled:
@@ -131,17 +130,9 @@ class TensorFlow(Backend):
 
     def _parts(self, inputs: NetworkInputs | TrainingInputs) -> Parts:
         """The parameters of every layer; raises ``Unsupported`` for what cannot be run."""
+        self.refuse_network(inputs)
         trees = zip(inputs.network, inputs.params, strict=True)
-        parts = [(spec_of(layer), tree) for layer, tree in trees]
-        for spec, _ in parts:
-            if spec is not None:
-                self._refuse(spec, inputs.dtype, None)
-        return parts
-
-    def _refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
-        ends = None if lengths is None else tuple(int(n) for n in lengths)
-        if why := unsupported(self.dialect, spec, dtype, ends):
-            raise Unsupported(why)
+        return [(spec_of(layer), tree) for layer, tree in trees]
 
 
 def _bare_feeds(inputs: Inputs) -> Feeds:

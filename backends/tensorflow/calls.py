@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.adapter import Inputs, NetworkInputs, TrainingInputs
+from backends.adapter import AnyInputs, Inputs, TrainingInputs
 from backends.tensorflow.execution import Execution
 from backends.tensorflow.unrolling import Unrolling
 from reference.networks.layers import (
@@ -28,15 +28,13 @@ OPERATIONS: dict[type, str] = {
 }
 
 
-def calls(
-    inputs: Inputs | NetworkInputs | TrainingInputs, unrolling: Unrolling, execution: Execution
-) -> list[str]:
+def calls(inputs: AnyInputs, unrolling: Unrolling, execution: Execution) -> list[str]:
     """The operations in order, each once, and how they were executed."""
     if isinstance(inputs, Inputs):
         asked = inputs.incoming is not None
         found = [unrolling.called(inputs.spec)]
     else:
-        asked = isinstance(inputs.network[-1], NegativeLogLikelihood | MeanSquaredError)
+        asked = True
         found = [call for layer in inputs.network for call in _of(layer, unrolling)]
     found += ["tf.gradients"] if asked else []
     if isinstance(inputs, TrainingInputs):

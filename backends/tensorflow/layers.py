@@ -19,8 +19,6 @@ from reference.networks.layers import (
     Embedding,
     FinalState,
     Layer,
-    MeanSquaredError,
-    NegativeLogLikelihood,
     Network,
     NetworkParams,
     OneHot,
@@ -57,15 +55,13 @@ class Built:
         self.trained = trained(self._made, params)
 
     def forward(self, feeds: Feeds) -> tuple[Any, Any]:
-        """The last layer's output; and the loss, None where the network has none."""
-        passed, loss = Passed(feeds["x"]), None
-        for layer, made in zip(self._network, self._made, strict=True):
-            if isinstance(layer, NegativeLogLikelihood | MeanSquaredError):
-                targets, ends = feeds["targets"], feeds.get("target_lengths")
-                loss = loss_of(layer, passed.value, passed.logits, targets, ends)
-            else:
-                passed = self._pass(layer, made, passed, feeds)
-        return passed.value, loss
+        """The output of the last layer before the loss, and the loss."""
+        *before, last = self._network
+        passed = Passed(feeds["x"])
+        for layer, made in zip(before, self._made[:-1], strict=True):
+            passed = self._pass(layer, made, passed, feeds)
+        targets, ends = feeds["targets"], feeds.get("target_lengths")
+        return passed.value, loss_of(last, passed.value, passed.logits, targets, ends)
 
     def _pass(self, layer: Layer, made: Any, before: Passed, feeds: Feeds) -> Passed:
         v = before.value
@@ -108,13 +104,11 @@ def select(layer: Readout, v: Any, lengths: Any) -> Any:
 
 
 def whole(recurrence: Recurrence, network: Network, params: NetworkParams, dtype: str) -> Program:
-    """y; with a loss also loss, dx where the input is numbers and, by every variable, dparams."""
+    """y, loss, dx where the input is numbers and, by every variable, dparams."""
     built = Built(recurrence, network, params, dtype)
 
     def call(feeds: Feeds) -> dict[str, Any]:
         y, loss = built.forward(feeds)
-        if loss is None:
-            return {"y": y}
         inputs = {"x": feeds["x"]} if isinstance(network[0], Vectors | Vector) else {}
         return {"y": y, "loss": loss} | differentiate([loss], None, inputs, built.variables)
 

@@ -19,7 +19,7 @@ from reference.networks.layers import Affine
 Parts = Sequence[tuple[Spec | None, Any]]
 """Trees of canonical parameters, each with the spec of the cells in it."""
 Back = Callable[[Spec, CellDialect, Weights, Sequence[Block]], Weights]
-"""How the blocks of a cell come back: ``gradients`` or ``settled``."""
+"""How the blocks of a cell come back: ``layouts.gradients`` or ``layouts.values``."""
 
 
 def values(dialect: Dialect, parts: Parts, dtype: str) -> list[Array]:
@@ -66,17 +66,6 @@ def trained(made: Any, tree: Any) -> list[Any]:
     if isinstance(tree, tuple):
         return [v for parts in zip(made, tree, strict=True) for v in trained(*parts)]
     return variables(made)
-
-
-def settled(spec: Spec, cell: CellDialect, began: Weights, blocks: Sequence[Block]) -> Weights:
-    """Weights that training has left: they come back as gradients do, but for a folded bias.
-
-    Where b_ih and b_hh are one, that one is trained: b_hh stays, and b_ih is the rest.
-    """
-    now = gradients(spec, cell, began, blocks)
-    if now.b_ih is None or cell.biases == 2:
-        return now
-    return now._replace(b_ih=now.b_ih - began.b_hh, b_hh=began.b_hh)
 
 
 def _values(dialect: Dialect, spec: Spec | None, tree: Any) -> list[Array]:

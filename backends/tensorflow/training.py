@@ -6,27 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from backends.adapter import TrainingInputs, Unsupported
-from backends.dialects import Dialect
+from backends.adapter import TrainingInputs
 from backends.tensorflow.execution import Feeds, Program
 from backends.tensorflow.layers import Built
 from backends.tensorflow.optimisers import Keras, TensorFlow1
 from backends.tensorflow.rnn import Recurrence
-from reference.networks.optimisers import Adam
-
-
-def refuse(inputs: TrainingInputs, dialect: Dialect) -> None:
-    """Raise ``Unsupported`` for what neither TensorFlow's Adam nor its clipping has."""
-    optimiser, clip = inputs.optimiser, inputs.clip
-    if isinstance(optimiser, Adam) and optimiser.placement != dialect.adam_epsilon:
-        raise Unsupported(
-            f"placement: its Adam adds ε {dialect.adam_epsilon}, not {optimiser.placement}"
-        )
-    if clip and clip.epsilon != dialect.clip_epsilon:
-        raise Unsupported(
-            f"clip.epsilon: tf.clip_by_global_norm adds {dialect.clip_epsilon} to the norm, not "
-            f"{clip.epsilon}"
-        )
 
 
 def training(

@@ -24,7 +24,6 @@ from reference.rounding import (
     Arithmetic,
     Lift,
     Radius,
-    floored,
     radii,
 )
 from reports.records import Outcome
@@ -57,7 +56,7 @@ def hold(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Held:
         if k_act == K_ACT
         else radii_of(inputs, t.values, arithmetic, list(bytes.fromhex(t.version)))
     )
-    expected = {k: Expected(v, found[k], t.exact[k]) for k, v in t.values.items()}
+    expected = {k: Expected(v, found[k]) for k, v in t.values.items()}
     got = answer.tensors
     verdict = judge(got, answer.dtypes, inputs.dtype, expected, arithmetic)
     if verdict.margin is None:
@@ -66,7 +65,7 @@ def hold(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Held:
     for k, e in expected.items():
         figures = msgspec.structs.asdict(verdict.tensors[k]) | {"freedom": e.radius.freedom}
         tensors.append(figures | {"rms_to_limit": figures["rms_error"] / figures["rms_limit"]})
-        errors.append((got[k] - e.value) / floored(e.radius.sigma, ~e.exact))
+        errors.append((got[k] - e.value) / e.sigma)
     return Held(verdict.outcome, tensors, errors)
 
 

@@ -127,13 +127,20 @@ def language_model(cell: str, **options: object) -> Network:
 
 
 def decoder(
-    cell: str, context: int, hidden_size: int, *, into: str, words: str, bridge: str
+    cell: str,
+    context: int,
+    hidden_size: int,
+    *,
+    into: str,
+    words: str,
+    bridge: str,
+    layers: int = 1,
 ) -> Decoder:
     """Row 004: a decoder of five steps over nine words."""
     word_size = 0 if words == "none" else 4
     width = word_size + (0 if into == "state" else context)
     return Decoder(
-        spec=spec(cell, width, hidden_size),
+        spec=spec(cell, width, hidden_size, num_layers=layers),
         steps=5,
         units=9,
         context=into,  # type: ignore[arg-type]  # one of the Literals' values, as the next two
@@ -150,16 +157,14 @@ def picture_to_words(cell: str, words: str) -> Network:
     return (Vector(size=7), body, NegativeLogLikelihood())
 
 
-def encoder_decoder(
-    encoder: Recurrent, cell: str, hidden_size: int, *, into: str, words: str, bridge: str
-) -> Network:
+def encoder_decoder(encoder: Recurrent, cell: str, hidden_size: int, **options: Any) -> Network:
     """Row 004: words in, the final state as context, words out."""
     width = encoder.spec.num_directions * encoder.spec.hidden_size
     return (
         Embedding(vocabulary=11, size=4),
         encoder,
         FinalState(),
-        decoder(cell, width, hidden_size, into=into, words=words, bridge=bridge),
+        decoder(cell, width, hidden_size, **options),
         NegativeLogLikelihood(),
     )
 
@@ -210,6 +215,9 @@ NETWORKS: dict[str, tuple[Network, dict[str, Any]]] = {
          PAIRS),
     "004-encoder-decoder/both/teacher":
         (encoder_decoder(WIDER, "lstm", 8, into="both", words="teacher", bridge="identity"), PAIRS),
+    "004-encoder-decoder/both/stacked":
+        (encoder_decoder(recurrent("vanilla-tanh", 4, 3, num_layers=2), "lstm", 4, into="both",
+                         words="teacher", bridge="tanh", layers=2), PAIRS),
     "004-encoder-decoder/both/free":
         (encoder_decoder(WIDER, "vanilla-tanh", 5, into="both", words="free", bridge="tanh"), PAIRS),
 }  # fmt: skip

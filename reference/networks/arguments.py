@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from reference.arguments import check_array, kind_of
-from reference.networks.data_arguments import check_data, check_words_fed
+from reference.networks.data_arguments import check_data, leading_axes
 from reference.networks.layers import (
     Data,
     Decoder,
@@ -45,8 +45,7 @@ def check_arguments(
     """Raise ``ValueError`` for the first thing that does not fit the network."""
     check_network(network)
     check_parameters(network, params)
-    batch = check_data(network, params, data)
-    check_words_fed(network, batch, words)
+    check_data(network, params, data, words)
 
 
 def check_network(network: Any) -> None:
@@ -55,7 +54,7 @@ def check_network(network: Any) -> None:
         raise ValueError(f"network: {network!r} given, expected a tuple of layers")
     for k, layer in enumerate(network):
         where = f"network[{k}]"
-        if not isinstance(layer, Layer):
+        if type(layer) not in get_args(Layer):  # a subclass has no equations here
             raise ValueError(
                 f"{where}: {kind_of(layer)} given, expected a layer (reference/networks/layers.py)"
             )
@@ -91,13 +90,13 @@ def _check_choices(where: str, layer: Layer) -> None:
         if name in CHOICES and not (isinstance(value, str) and value in CHOICES[name]):
             wanted = f"one of {CHOICES[name]}"
         elif name in SIZES and (type(value) is not int or value < 1):
-            wanted = "an int of at least 1"
+            wanted = "a Python int of at least 1"
         elif name == "word_size" and (type(value) is not int or value < 0):
-            wanted = "an int, 0 where no word is fed"
+            wanted = "a Python int, 0 where no word is fed"
         elif name == "bias" and not isinstance(value, bool):
             wanted = "True or False"
         elif name == "at" and not _are_steps(value):
-            wanted = "'every', 'last' or a tuple of different steps"
+            wanted = "'every', 'last' or a tuple of different Python ints from 0"
         elif name == "spec" and not isinstance(value, Spec):
             wanted = "a Spec"
         elif name == "spec" and not value.batch_first:
@@ -188,3 +187,15 @@ def check_parameters(network: Network, params: Any) -> None:
     for name, value in found.items():
         of, like = next(iter(found.items()))
         check_array(name, value, "(..., *shape)", expected[name].shape, like, of)
+    leading = leading_axes(network, params)
+    for name, axes in leading.items():
+        of, first = next(iter(leading.items()))
+        if axes != first or 0 in axes:
+            wanted = f"the {first} of {of}" if axes != first else "none of 0"
+            raise ValueError(f"{name}: leading axes {axes} given, expected {wanted}")
+
+
+def check_loss(network: Network) -> None:
+    """Raise ``ValueError`` unless the network ends in a loss."""
+    if not isinstance(network[-1], LOSSES):
+        raise ValueError(f"network: it ends in {network[-1]}, expected a loss")

@@ -25,19 +25,35 @@ from reference.networks.layers import (
     NetworkParams,
     OneHot,
     Readout,
+    Recurrent,
     Vector,
     Vectors,
 )
-from reference.networks.shapes import target_shape
+from reference.networks.shapes import target_shape, zeros
 from reference.spec import Array
 from reference.trees import named
 
 
-def check_data(network: Network, params: NetworkParams, data: Data) -> int:
-    """B; raises ``ValueError`` unless ``data`` is what the network reads and its loss compares with."""
+def check_data(
+    network: Network,
+    params: NetworkParams,
+    data: Data,
+    words: Array | None = None,
+    *,
+    alone: bool = True,
+) -> None:
+    """Raise ``ValueError`` unless ``data`` is what the network reads and its loss compares with.
+
+    ``words`` are those that a free-running decoder is fed; ``alone``: x may have leading axes that no
+    parameter has.
+    """
     if not isinstance(data, Data):
         raise ValueError(f"data: {kind_of(data)} given, expected Data")
     batch, steps = _check_input(network[0], params, data)
+    if data.lengths is not None:
+        _check_lengths(network, data.lengths, batch, steps)
+    if isinstance(network[0], Vectors):
+        check_input_is_finite(data.x, data.lengths)
     for k, layer in enumerate(network):
         if isinstance(layer, Readout):
             _check_readout(f"network[{k}].at", layer, data.lengths, steps)
@@ -53,17 +69,44 @@ def check_data(network: Network, params: NetworkParams, data: Data) -> int:
             valid = _valid_targets(data, shape)
             dtype = next(iter(named(params, "").values()), data.x).dtype
             _check_numbers(data.targets, (*shape, width), valid, dtype)
-    return batch
+    if words is not None:
+        _check_words_fed(network, batch, words)
+    _check_leading_axes(network, params, data, words, alone=alone)
 
 
-def check_words_fed(network: Network, batch: int, words: Array | None) -> None:
-    """Raise ``ValueError`` unless ``words`` are what the network's free-running decoder may be fed."""
+def _check_words_fed(network: Network, batch: int, words: Array) -> None:
     free = [layer for layer in network if isinstance(layer, Decoder) and layer.words == "free"]
-    if words is None:
-        return
     if not free:
         raise ValueError("words: given, but no decoder runs freely; leave them out")
     _check_classes(words, (batch, free[0].steps), free[0].units, None, "words")
+
+
+def _check_leading_axes(
+    network: Network, params: NetworkParams, data: Data, words: Array | None, *, alone: bool
+) -> None:
+    """Numbers have those of the parameters, or their own where nothing else has to follow."""
+    of, expected = next(iter(leading_axes(network, params).items()), ("params", ()))
+    fed = {layer.words for layer in network if isinstance(layer, Decoder)} - {"none"}
+    if "free" in fed and expected and words is None:
+        raise ValueError(
+            f"words: None given, but each slice of the leading axes {expected} of {of} would feed words "
+            "of its own; give those for all, or one slice of the parameters"
+        )
+    if isinstance(network[0], OneHot | Embedding) or not is_plain_array(data.x):
+        return
+    given = data.x.shape[: -3 if isinstance(network[0], Vectors) else -2]
+    if given != expected and (expected or fed or not alone):
+        raise ValueError(f"x: leading axes {given} given, expected the {expected} of {of}")
+
+
+def leading_axes(network: Network, params: NetworkParams) -> dict[str, tuple[int, ...]]:
+    """Of every parameter that is a plain array; samples, which stand-ins have, are none."""
+    shapes = named(zeros(network), "params")
+    return {
+        name: value.shape[: value.ndim - shapes[name].ndim]
+        for name, value in named(params, "params").items()
+        if is_plain_array(value)
+    }
 
 
 def _check_input(layer: Layer, params: NetworkParams, data: Data) -> tuple[int, int]:
@@ -80,20 +123,26 @@ def _check_input(layer: Layer, params: NetworkParams, data: Data) -> tuple[int, 
         check_float("x", x)
         axes, meaning = (3, "(..., B, T, N)") if sequence else (2, "(..., B, N)")
         if x.ndim < axes or x.shape[-1] != layer.size or 0 in x.shape:
-            raise ValueError(f"x: shape {x.shape} given, expected {meaning} with N = {layer.size}")
+            raise ValueError(
+                f"x: shape {x.shape} given, expected {meaning} with N = {layer.size}, no axis of 0"
+            )
         if not sequence:
             check_array("x", x, meaning, x.shape[-2:], x)
         batch, steps = x.shape[-3:-1] if sequence else (x.shape[-2], 1)
         first = next(iter(named(params, "").values()), x)
         if first.dtype != x.dtype:
             raise ValueError(f"x: dtype {x.dtype} given, expected that of params, {first.dtype}")
-    if data.lengths is not None:
-        if isinstance(layer, Vector):
-            raise ValueError("lengths: given, but the input is one vector; leave them out")
-        check_lengths(data.lengths, batch, steps)
-    if isinstance(layer, Vectors):
-        check_input_is_finite(x, data.lengths)
     return batch, steps
+
+
+def _check_lengths(network: Network, lengths: Array, batch: int, steps: int) -> None:
+    """Only a recurrent network stops at a row's length."""
+    reader = network[1] if len(network) > 1 else "no layer"
+    if not isinstance(reader, Recurrent):
+        raise ValueError(
+            f"lengths: given, but {reader} reads the input, expected a Recurrent; leave them out"
+        )
+    check_lengths(lengths, batch, steps)
 
 
 def _check_readout(where: str, layer: Readout, lengths: Array | None, steps: int) -> None:

@@ -1,6 +1,6 @@
 """What networks are made of, as data.
 
-A network is a list: one input layer, then layers that each read what the one before returns, then at
+A network is a tuple: one input layer, then layers that each read what the one before returns, then at
 most one loss. A *sequence* is ``(..., B, T, N)``, a *vector* is ``(..., B, N)``.
 
 | layer         | reads                | returns                    |
@@ -181,10 +181,10 @@ NetworkParams: TypeAlias = tuple[LayerParams, ...]
 class Data(NamedTuple):
     """What a network is given, and what it should return.
 
-    ``x``: numbers ``(B, T, N)`` or ``(B, N)``, or words ``(B, T)``; ``lengths (B,)`` of the input, or
-    None; ``targets``: classes ``(B, S)`` or ``(B,)`` for a likelihood or a decoder's words, numbers
-    ``(B, S, U)`` or ``(B, U)`` for a squared error, or None; ``target_lengths (B,)``: targets past
-    them do not count; None: all do.
+    ``x``: numbers ``(B, T, N)`` or ``(B, N)``, or words ``(B, T)``; ``lengths (B,)`` of the input,
+    where a ``Recurrent`` reads it, or None; ``targets``: classes ``(B, S)`` or ``(B,)`` for a
+    likelihood or a decoder's words, numbers ``(B, S, U)`` or ``(B, U)`` for a squared error, or None;
+    ``target_lengths (B,)``: targets past them do not count; None: all do.
     """
 
     x: Array

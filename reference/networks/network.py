@@ -10,12 +10,13 @@ import numpy as np
 from reference.bptt import incoming, vjp
 from reference.cells import gates
 from reference.networks.activations import Back, activate
-from reference.networks.arguments import check_arguments
+from reference.networks.arguments import check_arguments, check_loss
 from reference.networks.decoder import decode, own_words
 from reference.networks.feedforward import affine_layer, embed, one_hot, select
 from reference.networks.layers import (
     Data,
     Decoder,
+    DecoderParams,
     Dense,
     Embedding,
     FinalState,
@@ -29,6 +30,7 @@ from reference.networks.layers import (
     Readout,
     Recurrent,
     Table,
+    Vectors,
 )
 from reference.networks.losses import mean_squared_error, negative_log_likelihood
 from reference.networks.shapes import is_sequence
@@ -64,7 +66,9 @@ def run(network: Network, params: NetworkParams, data: Data, words: Array | None
     """The last layer's output: a sequence ``(..., B, T, N)`` or a vector ``(..., B, N)``.
 
     ``words (B, S)`` are those that a free-running decoder feeds itself, where they are known
-    (``free_words``). Raises ``ValueError`` for a network, parameters or data that do not fit.
+    (``free_words``). All parameters may carry the same leading axes, and then x does, where it is
+    numbers; x alone may where no words are fed. Raises ``ValueError`` for a network, parameters or
+    data that do not fit.
     """
     check_arguments(network, params, data, words)
     passed = forward(network, params, data, words)
@@ -79,6 +83,14 @@ def differentiate(
     Arguments and errors as in ``run``; the network ends in a loss, and there are targets.
     """
     check_arguments(network, params, data, words)
+    check_loss(network)
+    return gradients(network, params, data, words)
+
+
+def gradients(
+    network: Network, params: NetworkParams, data: Data, words: Array | None = None
+) -> NetworkGradients:
+    """What ``differentiate`` returns, of arguments that were checked."""
     *_, loss_layer = network
     passed = forward(network, params, data, words)
     last = passed[-1]
@@ -88,10 +100,9 @@ def differentiate(
         found, d = last.back(d)
         d_params.append(found)
         passed = passed[:-1]
-    elif isinstance(loss_layer, MeanSquaredError):
-        loss, d = mean_squared_error(loss_layer, values(last.v), data)
     else:
-        raise ValueError(f"network: it ends in {loss_layer}, expected a loss")
+        assert isinstance(loss_layer, MeanSquaredError)
+        loss, d = mean_squared_error(loss_layer, values(last.v), data)
     for layer in reversed(passed):
         found, d = layer.back(layer.activation_back(d))
         d_params.append(found)
@@ -120,8 +131,9 @@ def forward(
         if isinstance(layer, NegativeLogLikelihood | MeanSquaredError):
             break
         if isinstance(layer, Decoder):
-            words = fed_words(layer, network, params, data, words)
-            a, back = decode(layer, params[k], values(v), words)  # type: ignore[arg-type]
+            own: Any = params[k]
+            words = fed_words(layer, own, values(v), data, words)
+            a, back = decode(layer, own, values(v), words)
         elif k == 0:
             a, back = read(layer, params[0], data, params)
         else:
@@ -132,14 +144,14 @@ def forward(
 
 
 def fed_words(
-    layer: Decoder, network: Network, params: NetworkParams, data: Data, known: Array | None
+    layer: Decoder, params: DecoderParams, context: Array, data: Data, known: Array | None
 ) -> Array | None:
     """The word before every step: of the targets after word 0, or the decoder's own."""
     if layer.words == "teacher":
         assert data.targets is not None
         return np.concatenate([np.zeros_like(data.targets[:, :1]), data.targets[:, :-1]], axis=1)
     if layer.words == "free" and known is None:
-        return free_words(network, params, data)
+        return own_words(layer, params, context)
     return known
 
 
@@ -154,12 +166,8 @@ def read(
     if isinstance(layer, OneHot):
         like = next(iter(named(every, "").values()))
         return one_hot(data.x, layer.vocabulary, like), lambda _: ((), None)
-    if not is_sequence((layer,)):
-        return data.x[..., None, :], lambda d: ((), d)
-    if data.lengths is None:
-        return data.x, lambda d: ((), d)
-    valid = (np.arange(data.x.shape[-2]) < data.lengths[:, None])[..., None]
-    return np.where(valid, data.x, 0), lambda d: ((), np.where(valid, d, 0))  # NaN goes no further
+    x = data.x if isinstance(layer, Vectors) else data.x[..., None, :]
+    return x, lambda d: ((), d)
 
 
 def recurrent(layer: Any, params: Any, v: Any, data: Data) -> tuple[Output, LayerBack]:

@@ -6,9 +6,11 @@ remembers, and returns what is subtracted from θ, and what it remembers next.
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+import math
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from numbers import Real
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -103,11 +105,12 @@ class Clip:
         return g * (self.most / np.maximum(norm + self.epsilon, self.most))
 
 
+Rule = TypeVar("Rule", bound=Optimiser | Clip)
 BELOW_ONE = ("momentum", "beta1", "beta2")
 
 
-def check_optimiser(optimiser: Optimiser, clip: Clip | None) -> None:
-    """Raise ``ValueError`` for a hyperparameter that is no number of its range."""
+def check_optimiser(optimiser: Optimiser, clip: Clip | None, dtype: np.dtype[Any]) -> None:
+    """Raise ``ValueError`` for a hyperparameter that is no number of its range, or not in ``dtype``."""
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser: {type(optimiser).__name__} given, expected {Optimiser}")
     if not (clip is None or isinstance(clip, Clip)):
@@ -119,8 +122,24 @@ def check_optimiser(optimiser: Optimiser, clip: Clip | None) -> None:
                 if not (isinstance(value, str) and value in ("outside", "inside")):
                     raise ValueError(f"{where}: {value!r} given, expected 'outside' or 'inside'")
                 continue
-            most = 1.0 if name in BELOW_ONE else sys.float_info.max
+            most = 1 if name in BELOW_ONE else math.inf
             zero = name in BELOW_ONE or (isinstance(owner, Clip) and name == "epsilon")
-            if type(value) not in (int, float) or not (0 < value < most or (zero and value == 0)):
-                expected = f"a number {'from' if zero else 'above'} 0, below {most}"
+            rounded = _rounded(value, dtype)
+            if not (0 < rounded < most or (zero and rounded == 0 == value)):
+                expected = f"{'0 or ' if zero else ''}a number above 0 and below {most} in {dtype}"
                 raise ValueError(f"{where}: {value!r} given, expected {expected}")
+
+
+def _rounded(value: object, dtype: np.dtype[Any]) -> float:
+    """The number as ``dtype`` has it, infinity where it overflows; NaN for what is no number."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return math.nan
+    with np.errstate(all="ignore"), suppress(OverflowError):
+        return float(dtype.type(float(value)))
+    return math.inf
+
+
+def in_floats(rule: Rule) -> Rule:
+    """Its numbers as Python's, which take the dtype of the arrays that they meet; NumPy's do not."""
+    floats: dict[str, Any] = {k: float(v) for k, v in vars(rule).items() if k != "placement"}
+    return replace(rule, **floats)

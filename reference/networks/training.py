@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from reference.networks.arguments import check_network, check_parameters
+from reference.networks.arguments import check_loss, check_network, check_parameters
+from reference.networks.data_arguments import check_data
 from reference.networks.layers import Network, NetworkParams
-from reference.networks.network import differentiate
-from reference.networks.optimisers import Clip, Optimiser, check_optimiser
+from reference.networks.network import gradients
+from reference.networks.optimisers import Clip, Optimiser, check_optimiser, in_floats
 from reference.networks.shapes import zeros
 from reference.spec import Array
 from reference.trees import each, named
@@ -29,14 +30,46 @@ def train(
 
     The ``fixed`` parameters, named as in ``trees.named(params, "params")``, stay as they are, and no
     norm counts their gradients. Raises ``ValueError`` for no batches, for a bad hyperparameter, for an
-    unknown name, and as ``differentiate`` does.
+    unknown name, and as ``differentiate`` does, all before the first step; ``FloatingPointError`` for a
+    step after which the parameters are not finite.
     """
-    check_optimiser(optimiser, clip)
-    check_network(network)
-    if not isinstance(batches, tuple | list) or len(batches) == 0:
-        raise ValueError(f"batches: {batches!r:.80} given, expected a tuple of at least one Data")
+    _check_arguments(network, params, batches, optimiser, clip, fixed)
+    optimiser, clip = in_floats(optimiser), clip and in_floats(clip)
     shapes = zeros(network)
     names = named(shapes, "params")
+    moves = np.concatenate([np.full(a.size, name not in fixed) for name, a in names.items()])
+    losses, memory = [], None
+    for batch in batches:
+        found = gradients(network, params, batch)
+        losses.append(found.loss)
+        g = np.where(moves, as_vector(found.params, shapes), 0)
+        if clip:
+            g = clip(g)
+        step, memory = optimiser.update(g, optimiser.remember(g) if memory is None else memory)
+        vector = as_vector(params, shapes) - step
+        if not np.isfinite(vector).all():
+            raise FloatingPointError(
+                f"training: parameters are not finite after step {len(losses)} of {len(batches)}; "
+                f"{optimiser} given, expected a rate at which they stay so"
+            )
+        params = as_params(vector, shapes)
+    return np.stack(losses, axis=-1), params
+
+
+def _check_arguments(
+    network: Network,
+    params: NetworkParams,
+    batches: Any,
+    optimiser: Optimiser,
+    clip: Clip | None,
+    fixed: Any,
+) -> None:
+    """Raise ``ValueError`` for the first argument of ``train`` that is bad."""
+    check_network(network)
+    check_loss(network)
+    if not isinstance(batches, tuple | list) or len(batches) == 0:
+        raise ValueError(f"batches: {batches!r:.80} given, expected a tuple of at least one Data")
+    names = named(zeros(network), "params")
     if not isinstance(fixed, tuple | list | set | frozenset) or not all(
         isinstance(name, str) for name in fixed
     ):
@@ -46,17 +79,9 @@ def train(
     if not names:
         raise ValueError(f"network: {network} given, expected a layer with parameters to train")
     check_parameters(network, params)
-    moves = np.concatenate([np.full(a.size, name not in fixed) for name, a in names.items()])
-    losses, memory = [], None
-    for batch in batches:
-        found = differentiate(network, params, batch)
-        losses.append(found.loss)
-        g = np.where(moves, as_vector(found.params, shapes), 0)
-        if clip:
-            g = clip(g)
-        step, memory = optimiser.update(g, optimiser.remember(g) if memory is None else memory)
-        params = as_params(as_vector(params, shapes) - step, shapes)
-    return np.stack(losses, axis=-1), params
+    check_optimiser(optimiser, clip, next(iter(named(params, "").values())).dtype)
+    for batch in batches:  # whose leading axes would become the parameters'
+        check_data(network, params, batch, alone=False)
 
 
 def as_vector(params: Tree, shapes: Tree) -> Array:

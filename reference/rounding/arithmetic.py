@@ -2,11 +2,12 @@
 
 An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
 
-    +, −, ×, ÷        v (1 + u_op ξ), then storage
-    tanh, exp, σ      v (1 + k_act u_op ξ), then storage
-    sums and matmul   v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
-                      variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²)
-    storage           v (1 + u_store ξ)
+    +, −, ×, ÷, √       v (1 + u_op ξ), then storage
+    tanh, exp, log, σ   v (1 + k_act u_op ξ), then storage
+    sums and matmul     v + s, then storage;  s has mean 0 and, for depth n with p₂ = Σ aₖ² bₖ²,
+                        variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²); plain sums have
+                        no operands to round
+    storage             v (1 + u_store ξ)
 
 The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
 """

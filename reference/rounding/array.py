@@ -147,7 +147,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
             v, p2 = np.sum(plain[0], **kwargs), np.sum(plain[0] ** 2, **kwargs)
             u = self.rounding.arithmetic
             depth = plain[0].shape[axes[0]]
-            return self._like(self.rounding.summed(v, p2, depth, u.u_operand, u.u_sum or u.u_acc))
+            return self._like(self.rounding.summed(v, p2, depth, 0, u.u_sum or u.u_acc))
         return self._like(function(*plain, **kwargs))
 
 

@@ -1,0 +1,71 @@
+"""The specification as a backend: NumPy in the case's dtype, held to itself as a framework is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from backends import (
+    AnyInputs,
+    Backend,
+    DeviceNotFound,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+)
+from backends.dialects import SPECIFICATION, Dialect
+from conformance.draw import rounded
+from conformance.evaluate import Tensors, evaluate
+from reference import Array
+
+TYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32,
+         "bfloat16": np.float32}  # fmt: skip
+"""NumPy has no bfloat16, and adds up float16 in float16; float32, with its results rounded, is a correct
+one of both."""
+
+RAN: dict[type, str] = {
+    Inputs: "reference.run",
+    NetworkInputs: "reference.networks.network.differentiate",
+    TrainingInputs: "reference.networks.training.train",
+}
+
+
+class Specification(Backend):
+    """``--backend conformance.specification:Specification`` shows what agreement looks like."""
+
+    dialect: ClassVar[Dialect] = SPECIFICATION
+    packages: ClassVar[tuple[str, ...]] = ("numpy",)
+
+    def __init__(self, device: str) -> None:
+        if device != "cpu":
+            raise DeviceNotFound(f"device {device!r}: NumPy found ['cpu']")
+        self.settings: dict[str, str] = {}
+        self.framework_defaults: dict[str, str] = {}
+
+    def load(self, inputs: Inputs) -> Callable[[], Any]:
+        return lambda: self.compute(inputs)
+
+    def fetch(self, inputs: AnyInputs, raw: Tensors) -> Result:
+        arrays = {k: rounded(a.astype(np.float64), inputs.dtype) for k, a in raw.items()}
+        return Result(arrays, dict.fromkeys(arrays, inputs.dtype))
+
+    def run_network(self, inputs: NetworkInputs) -> Result:
+        return self.fetch(inputs, self.compute(inputs))
+
+    def train(self, inputs: TrainingInputs) -> Result:
+        return self.fetch(inputs, self.compute(inputs))
+
+    def ran(self, inputs: AnyInputs) -> str:
+        return RAN[type(inputs)]
+
+    def compute(self, inputs: AnyInputs) -> Tensors:
+        """Every tensor, in NumPy's type for the dtype."""
+        kind = TYPES[inputs.dtype]
+
+        def cast(a: Array) -> Array:
+            return a.astype(kind)
+
+        return evaluate(inputs, cast)
