@@ -60,6 +60,14 @@ def conformance(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
+def mutants(session: nox.Session) -> None:
+    """Show that the default cases catch wrong specifications; then show the report."""
+    install(session, groups=("peers",))
+    session.notify("report")
+    session.run("python", "-m", "conformance.mutants", "-n", WORKERS, *session.posargs)
+
+
+@nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def bench(session: nox.Session, framework: str) -> None:
     """Time a framework's backends, one process each; then show the report."""

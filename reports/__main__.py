@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from reports.badge import write_badge
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
 from reports.page import write_page
@@ -44,6 +45,8 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     print(text(shown, to_terminal=sys.stdout.isatty()), end="")
     try:
         page = write_page(shown, options.site)
+        if shown.mutated:
+            write_badge(shown.mutated, options.site)
     except OSError as error:
         parser.error(f"--site {options.site}: cannot be written: {error}")
     print(f"\n{page.resolve()}")

@@ -26,6 +26,8 @@ GLOSSARY = (
     ("interrupted", "The run's file has no end. What was recorded is shown, and is not a pass."),
     ("IQR", "Interquartile range: the width of the middle half of the samples."),
     ("margin", "The largest |error| / bound of a case. At most 1 agrees."),
+    ("mutant", "The specification with one small mistake, made by an edit, and run as a backend: "
+     "one that no case catches shows what the suite would not see in a framework."),
     ("radius", "How far a correct implementation in that arithmetic strays from the truth: the "
      "spread of the specification's result when it is rounded at random like it."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),

@@ -112,6 +112,8 @@ class Matrix:
     interrupted: tuple[Run, ...]
     """Of the latest runs, those that did not end by themselves."""
     bad: tuple[BadRunFile, ...]
+    mutated: Run | None = None
+    """The latest run of mutants that left none out, or the latest at all."""
 
     @property
     def measurements(self) -> list[tuple[Run, Measurement]]:
@@ -144,7 +146,9 @@ def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
     latest = {id(run): run for run in (*tested, *timed, *_latest(ordered))}
     columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
-    return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad))
+    mutated = sorted((run for run in ordered if run.mutants), key=_is_whole)
+    return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad),
+                  mutated[-1] if mutated else None)  # fmt: skip
 
 
 def _is_whole(run: Run) -> bool:

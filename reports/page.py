@@ -12,6 +12,7 @@ from reports import figures
 from reports.drilldown import places
 from reports.glossary import GLOSSARY
 from reports.matrix import Column, Group, Matrix, label
+from reports.mutation import others, scores
 from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
@@ -47,6 +48,9 @@ def render(matrix: Matrix) -> str:
         glossary=GLOSSARY,
         reasons={name: _reasons(matrix, name) for name in ("known", "unsupported", "errored")},
         runs=_runs(matrix),
+        mutated=matrix.mutated,
+        scores=scores(matrix.mutated.mutants) if matrix.mutated else [],
+        others=others(matrix.mutated.mutants) if matrix.mutated else [],
     )
 
 

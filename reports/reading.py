@@ -19,6 +19,7 @@ from reports.records import (
     Header,
     Line,
     Measurement,
+    MutantRecord,
     Record,
     decode,
 )
@@ -66,6 +67,11 @@ class Run:
     def measurements(self) -> tuple[Measurement, ...]:
         """The records of workloads."""
         return tuple(record for record in self.records if isinstance(record, Measurement))
+
+    @property
+    def mutants(self) -> tuple[MutantRecord, ...]:
+        """The records of mutants."""
+        return tuple(record for record in self.records if isinstance(record, MutantRecord))
 
 
 def utc(text: str) -> datetime:
@@ -170,17 +176,19 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
     records: list[Record] = []
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, start=2):
-        if not isinstance(line, CaseRecord | Measurement):
+        if isinstance(line, Header | Footer):
             header_again = isinstance(line, Header)
             what = "a second header" if header_again else "a footer that is not the last line"
             raise BadRunFile(path, f"line {number}: {what}")
-        ran, expected = (line.backend, line.device), (header.backend, header.device)
-        if ran != expected:
-            raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {expected}")
-        if isinstance(line, CaseRecord):
-            first = seen.setdefault(line.case, number)
+        if not isinstance(line, MutantRecord):
+            ran, said = (line.backend, line.device), (header.backend, header.device)
+            if ran != said:
+                raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {said}")
+        if not isinstance(line, Measurement):
+            what = "case" if isinstance(line, CaseRecord) else "mutant"
+            first = seen.setdefault(f"{what} {getattr(line, what)}", number)
             if first != number:
-                raise BadRunFile(path, f"line {number}: the case of line {first} again")
+                raise BadRunFile(path, f"line {number}: the {what} of line {first} again")
         records.append(line)
     return tuple(records)
 
@@ -189,7 +197,8 @@ def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None
     cases = Counter(record.outcome for record in records if isinstance(record, CaseRecord))
     for what, said, counted in (
         ("outcomes", {outcome: n for outcome, n in footer.counts.items() if n}, dict(cases)),
-        ("measurements", footer.measurements, len(records) - cases.total()),
+        ("measurements", footer.measurements, _count(records, Measurement)),
+        ("mutants", footer.mutants, _count(records, MutantRecord)),
     ):
         if said != counted:
             raise BadRunFile(path, f"the footer says {what} {said}, but the file holds {counted}")
@@ -197,3 +206,7 @@ def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None
         raise BadRunFile(
             path, f"the footer says {footer.selected} selected, but the file holds {cases.total()}"
         )
+
+
+def _count(records: Sequence[Record], kind: type) -> int:
+    return sum(isinstance(record, kind) for record in records)

@@ -1,6 +1,7 @@
 """Records: what a run file holds, line by line, and the JSON Schema of it.
 
-A run file is one ``Header``, then a ``CaseRecord`` or ``Measurement`` a line, then one ``Footer``.
+A run file is one ``Header``, then a ``CaseRecord``, ``Measurement`` or ``MutantRecord`` a line, then one
+``Footer``.
 JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was.
 """
 
@@ -152,6 +153,36 @@ class Measurement(
     repeat: str
 
 
+class MutantRecord(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="mutant", forbid_unknown_fields=True
+):
+    """One wrong specification, made by an edit, and the cases that catch it."""
+
+    mutant: str
+    """Its id: the cell or the part, the group, the mistake in words."""
+    group: str
+    cell: str
+    """The cell whose networks have the mistake; empty where all have."""
+    place: str
+    """The function that was edited."""
+    old: str
+    new: str
+    equivalent: str
+    """Why no case can tell it from the specification; empty where one can."""
+    meant_for: str
+    """The kind of case that is meant to catch it."""
+    meant: int
+    """How many of ``caught_by`` are of that kind."""
+    caught_by: list[str]
+    elsewhere: dict[str, bool]
+    """Whether other rules and other suites catch it, by name."""
+
+    @property
+    def is_right(self) -> bool:
+        """Caught by the kind that is meant to; or, where it is equivalent, by none."""
+        return not self.caught_by if self.equivalent else self.meant > 0
+
+
 class Footer(
     msgspec.Struct, frozen=True, tag_field="kind", tag="footer", forbid_unknown_fields=True
 ):
@@ -168,10 +199,11 @@ class Footer(
     stale_known: list[str]
     """Entries of known.toml that matched nothing."""
     exit_code: int
+    mutants: int = 0
 
 
-Record: TypeAlias = CaseRecord | Measurement
-Line: TypeAlias = Header | CaseRecord | Measurement | Footer
+Record: TypeAlias = CaseRecord | Measurement | MutantRecord
+Line: TypeAlias = Header | CaseRecord | Measurement | MutantRecord | Footer
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.matrix import Column, Group, Matrix, Row, dtype_order, label
+from reports.mutation import others, scores
 from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import FAILURES, STATUSES, status
@@ -54,6 +55,8 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _margins(matrix)
     if matrix.timed:
         yield _measurements(matrix)
+    if matrix.mutated:
+        yield _mutants(matrix.mutated)
     for column in matrix.columns:
         for entry in column.stale:
             text = f"✗ known, but no longer seen: {one_line(column.label)}: {one_line(entry)}"
@@ -63,7 +66,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield Text(text, "magenta")
     for bad in matrix.bad:
         yield Text(f"! set aside: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
-    if not matrix.columns and not matrix.timed:
+    if not matrix.columns and not matrix.timed and not matrix.mutated:
         yield Text("? nothing was measured: there is no run to show", "yellow")
 
 
@@ -171,6 +174,16 @@ def _measurements(matrix: Matrix) -> Table:
         table.add_row(*words, *map(number, (
             row.median_seconds * 1e3, _ms(row.iqr_seconds), row.flops / row.median_seconds / 1e9,
             _ms(row.first_call_seconds))))  # fmt: skip
+    return table
+
+
+def _mutants(run: Run) -> Table:
+    names = others(run.mutants)
+    table = _new("\nWrong specifications caught", ["group", "here", *names, "equivalent"], left=1)
+    for score in scores(run.mutants):
+        beside = [f"{n}/{of}" if of else "–" for n, of in map(score.elsewhere, names)]
+        table.add_row(one_line(score.name), f"{score.caught}/{len(score.telling)}", *beside,
+                      str(len(score.records) - len(score.telling) or ""))  # fmt: skip
     return table
 
 

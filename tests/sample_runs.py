@@ -19,6 +19,7 @@ from reports.records import (
     Footer,
     Header,
     Measurement,
+    MutantRecord,
     Record,
     TensorResult,
 )
@@ -161,7 +162,8 @@ def footer(records: Iterable[Record], **changes: Any) -> Footer:
         Footer(
             ended_at="2026-11-21T08:04:01+00:00",
             counts=dict(Counter(record.outcome for record in cases)),
-            measurements=len(kept) - len(cases),
+            measurements=sum(isinstance(record, Measurement) for record in kept),
+            mutants=sum(isinstance(record, MutantRecord) for record in kept),
             selected=len(kept),
             deselected=0,
             stale_known=[],

@@ -37,7 +37,7 @@ from conformance.cases import (
 )
 from conformance.draw import AnyInputs, digest, draw
 from conformance.recorder import SEPARATOR
-from reference import GATES, Array, Weights
+from reference import GATES, Array, Weights, run
 from reference.networks.optimisers import Adam, Clip
 
 FOLDER = Path(cases.__file__).parent
@@ -392,8 +392,19 @@ def test_the_padding_holds_its_value_and_nothing_else_does() -> None:
     assert kinds == {"0.0", "32768.0", "nan"}, "of which 2¹⁵ is finite in every dtype"
 
 
+def test_a_large_state_is_beyond_what_a_cell_clips_by_default() -> None:
+    large = [case for case in BARE if case.id.startswith("large-state/")]
+    assert {case.dtype for case in large} == set(DTYPES)
+    for case in large:
+        inputs = draw(case)
+        assert isinstance(inputs, Inputs)
+        c_n = run(inputs.spec, inputs.params, inputs.x).c_n
+        assert c_n is not None
+        assert np.abs(c_n).max() > 4, "LSTMBlockCell clips at 3"
+
+
 def test_deep_sums_only_grow() -> None:
-    deep = [case for case in BARE if case.one_sign]
+    deep = [case for case in BARE if case.id.startswith("deep-sum/")]
     assert {case.spec.cell for case in deep} == set(GATES)
     for case in deep:
         inputs = draw(case)

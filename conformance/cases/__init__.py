@@ -2,7 +2,8 @@
 
 The default cases are two covering arrays of the axes, one for outputs (default_cases.txt, every
 feasible triple of values on every backend) and one for gradients as well (gradient_cases.txt, every
-pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, and training.
+pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, states large enough
+to show a clip, and training.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from pathlib import Path
 from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, drawn, feasible
 from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase
 from conformance.cases.tasks import training_cases
-from conformance.cases.tutorials import deep_sums, tutorial_cases
+from conformance.cases.tutorials import deep_sums, large_states, tutorial_cases
 
 NAMED: dict[str, AnyCase] = {
-    case.id: case for case in (*tutorial_cases(), *deep_sums(), *training_cases())
+    case.id: case for case in (*tutorial_cases(), *deep_sums(), *large_states(), *training_cases())
 }
 
 

@@ -87,6 +87,14 @@ def deep_sums() -> Iterator[Case]:
                        dtype=dtype, batch=150, steps=3, gradients=True)  # fmt: skip
 
 
+def large_states() -> Iterator[Case]:
+    """A cell state that grows above 3, where some LSTMs clip it unless told not to."""
+    for dtype in DTYPES:
+        yield Case(id=f"large-state/lstm/{dtype}",
+                   spec=Spec(cell="lstm", forget_bias=4.0, input_size=4, hidden_size=5),
+                   dtype=dtype, batch=3, steps=20, one_sign=True)  # fmt: skip
+
+
 def spec(cell: str, input_size: int, hidden_size: int, **options: object) -> Spec:
     """One of ``CELLS`` in these sizes."""
     return Spec(**CELLS[cell], input_size=input_size, hidden_size=hidden_size, **options)  # type: ignore[arg-type]

@@ -1,0 +1,101 @@
+"""``python -m conformance.mutants``: whether the suite catches the mistakes that it should.
+
+Runs the default cases against every mutant, writes a run file, and prints the score by group beside
+that of a fixed tolerance and of ONNX's node cases. Exits with 1 where a mutant survives, is not caught
+by the kind of case that is meant to, or is caught in spite of a proof that it cannot be.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from conformance.cases import default_cases
+from conformance.mutants import MUTANTS, Mutant, peers, score
+from conformance.opened import Opened, now
+from conformance.specification import Specification
+from reports.environment import environment
+from reports.exit_codes import ExitCode
+from reports.matrix import matrix
+from reports.records import Footer, MutantRecord
+from reports.runs import RunWriter, read_run
+from reports.terminal import text
+
+BACKEND = "conformance.specification:Specification"
+
+
+def main(arguments: list[str] | None = None) -> ExitCode:
+    """Score the mutants that the options name."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.mutants", description=__doc__,
+                                     allow_abbrev=False)  # fmt: skip
+    parser.add_argument("-n", type=int, default=os.cpu_count() or 1, metavar="N",
+                        help="processes (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--match", default="", metavar="TEXT",
+                        help="only mutants whose id has this text")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("reports/runs"), metavar="DIR",
+                        help="where the run file is written (default: %(default)s)")  # fmt: skip
+    options = parser.parse_args(arguments)
+    chosen = [mutant for mutant in MUTANTS if options.match in mutant.id]
+    if not chosen:
+        parser.error(f"--match {options.match!r}: no mutant's id has it, such as {MUTANTS[0].id}")
+    if options.n < 1:
+        parser.error(f"-n {options.n}: expected at least 1")
+    opened = Opened(BACKEND, "cpu", Specification("cpu"))
+    with RunWriter(options.out, opened.header(environment())) as writer:
+        records = []
+        for record in scored(chosen, options.n):
+            records.append(record)
+            writer.write(record)
+        wrong = [record for record in records if not record.is_right]
+        code = ExitCode.CONFORMANCE_FAILURE if wrong else ExitCode.CLEAN
+        writer.close(
+            Footer(ended_at=now(), counts={}, measurements=0, selected=0,
+                   deselected=len(MUTANTS) - len(chosen), stale_known=[], exit_code=code,
+                   mutants=len(records))
+        )  # fmt: skip
+    for record in wrong:
+        print(complaint(record))
+    print(text(matrix([read_run(writer.path)]), to_terminal=sys.stdout.isatty()), end="")
+    print(f"wrote {writer.path}")
+    return code
+
+
+def scored(mutants: Sequence[Mutant], processes: int) -> Iterator[MutantRecord]:
+    """Every mutant's record, in the order of the table."""
+    console = Console(stderr=True)
+    onnx = peers.node_cases() if find_spec("onnx") else []
+    with ProcessPoolExecutor(processes, get_context("spawn"), score.one_thread) as pool:
+        cases = range(len(default_cases()))
+        for _ in track(pool.map(score.prepare, cases, chunksize=4), "truths and radii",
+                       len(cases), console=console):  # fmt: skip
+            pass
+        found = pool.map(score.record, mutants, chunksize=2)
+        for mutant, record in zip(
+            mutants, track(found, "mutants", len(mutants), console=console), strict=True
+        ):
+            if onnx and mutant.group not in ("networks", "training", "gradients"):
+                record.elsewhere[peers.NAME] = peers.catches(onnx, mutant)
+            yield record
+
+
+def complaint(record: MutantRecord) -> str:
+    """What is wrong with a mutant's record, in a line."""
+    if record.equivalent:
+        return f"✗ {record.mutant}: said to be equivalent, yet caught by {record.caught_by[0]}"
+    if not record.caught_by:
+        return f"✗ {record.mutant}: survives all cases; meant for those of {record.meant_for}"
+    return (f"✗ {record.mutant}: caught by {len(record.caught_by)} cases, none of them of "
+            f"{record.meant_for}, such as {record.caught_by[0]}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
