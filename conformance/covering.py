@@ -9,6 +9,7 @@ cannot run covers nothing there. tests/test_cases.py checks the result without t
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import random
 from collections.abc import Callable
@@ -114,6 +115,7 @@ def covering_array(dialects: list[Dialect], strength: int) -> list[Row]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
     for file, strength in ARRAYS.items():
         found = covering_array([*distinct.values()], strength)

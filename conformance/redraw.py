@@ -9,6 +9,7 @@ rounding, and feeds different words back.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def attempt(case: AnyCase) -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
     found = {case.id: attempt(case) for case in track(default_cases(), "drawing")}
     lines = [f"{case_id} {number}\n" for case_id, number in found.items() if number]
     (Path(cases.__file__).parent / "attempts.txt").write_text("".join(lines), "utf-8")
