@@ -57,7 +57,7 @@ BACKENDS: dict[str, Entry] = {
         f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
     ),
     "tensorflow_dynamic_rnn_xla": Entry(
-        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _SIXTEEN_BIT_NETWORKS
+        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _SIXTEEN_BIT_NETWORKS + _TRIPLES
     ),
     "tensorflow_static_rnn": Entry(
         f"{_TF}:StaticSession", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS + _TRIPLES
