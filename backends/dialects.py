@@ -65,6 +65,13 @@ class Dialect:
 
 _PLAIN = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
 
+ONNX: dict[str, CellDialect] = {
+    cell: CellDialect(blocks=(blocks,), joined=False, transposed=False, biases=2,
+                      bias_optional=True, forget_bias="")
+    for cell, blocks in (("vanilla", "h"), ("gru", "zrn"), ("lstm", "iofg"))
+}  # fmt: skip
+"""How ONNX's nodes lay out their weights; no backend runs them."""
+
 SPECIFICATION = Dialect(
     cells={
         cell: CellDialect(

@@ -24,19 +24,11 @@ from rich.progress import track
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-from backends.dialects import CellDialect
+from backends.dialects import ONNX
 from backends.layouts import convert
 from reference import Array, Output, Params, Spec, Weights, run, vjp, weight_shapes
 
 ROUNDS = 41
-ONNX_LSTM = CellDialect(
-    blocks=("iofg",),
-    joined=False,
-    transposed=False,
-    biases=2,
-    bias_optional=True,
-    forget_bias="",
-)
 
 Size = tuple[int, int, int, int]
 Calls = tuple[Callable[[], list[Array]], Callable[[], list[Array]]]
@@ -112,7 +104,7 @@ def problem(size: Size, *, batch_first: bool) -> tuple[Spec, Params, Array]:
 def beside_onnx(size: Size) -> Calls:
     """Forward, h_n."""
     spec, params, x = problem(size, batch_first=False)
-    (block,) = convert(spec, ONNX_LSTM, params[0][0])
+    (block,) = convert(spec, ONNX["lstm"], params[0][0])
     feeds = {
         "X": x,
         "W": block.kernel[None],

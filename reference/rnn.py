@@ -139,7 +139,7 @@ def steps(
 
 def read(w: Weights, xs: Array, order: Sequence[int]) -> Iterator[tuple[int, Array]]:
     """Every step t of ``order`` with its W_ih x_t + b_ih, which several steps share a product for."""
-    at_once = max(1, ROWS // max(1, xs.shape[-2]))
+    at_once = max(1, ROWS // xs.shape[-2])
     for first in range(0, len(order), at_once):
         some = order[first : first + at_once]
         x = xs[..., list(some), :, :]

@@ -6,7 +6,8 @@ constants, with no gradient.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -98,24 +99,18 @@ def trained(module: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in module.named_parameters() if p.requires_grad}
 
 
-def canonical_gradients(spec: Spec, dialect: Dialect, params: Params, found: Params) -> Params:
-    """The gradients of ``params``, from those that ``arranged`` returned."""
+def _canonical(
+    back: Callable[..., Weights], spec: Spec, dialect: Dialect, params: Params, found: Params
+) -> Params:
+    """What ``arranged`` returned, brought back to the layout of ``params``."""
     cell = dialect.cells[spec.cell]
     return tuple(
-        tuple(
-            gradients(spec, cell, weights, [Block(*d)])
-            for weights, d in zip(layer, ds, strict=True)
-        )
-        for layer, ds in zip(params, found, strict=True)
+        tuple(back(spec, cell, w, [Block(*blocks)]) for w, blocks in zip(*layer, strict=True))
+        for layer in zip(params, found, strict=True)
     )
 
 
-def canonical_values(spec: Spec, dialect: Dialect, params: Params, found: Params) -> Params:
-    """Parameters that began as ``params``, from their values as ``arranged`` returned them."""
-    cell = dialect.cells[spec.cell]
-    return tuple(
-        tuple(
-            values(spec, cell, began, [Block(*now)]) for began, now in zip(layer, ends, strict=True)
-        )
-        for layer, ends in zip(params, found, strict=True)
-    )
+canonical_gradients = partial(_canonical, gradients)
+"""The gradients of ``params``."""
+canonical_values = partial(_canonical, values)
+"""The values of what began as ``params``."""

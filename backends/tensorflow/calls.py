@@ -31,12 +31,11 @@ OPERATIONS: dict[type, str] = {
 def calls(inputs: AnyInputs, unrolling: Unrolling, execution: Execution) -> list[str]:
     """The operations in order, each once, and how they were executed."""
     if isinstance(inputs, Inputs):
-        asked = inputs.incoming is not None
         found = [unrolling.called(inputs.spec)]
     else:
-        asked = True
         found = [call for layer in inputs.network for call in _of(layer, unrolling)]
-    found += ["tf.gradients"] if asked else []
+    if not isinstance(inputs, Inputs) or inputs.incoming is not None:
+        found += ["tf.gradients"]
     if isinstance(inputs, TrainingInputs):
         kind = execution.optimiser
         found += ["tf.clip_by_global_norm"] if inputs.clip else []

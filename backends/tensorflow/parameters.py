@@ -88,7 +88,7 @@ def _canonical(
     if isinstance(tree, Weights):
         assert spec is not None
         blocks = [
-            Block(*(None if v is None else next(found) for v in block))  # type: ignore[arg-type]
+            Block(*(None if v is None else next(found) for v in block))  # type: ignore[arg-type]  # None where the block has none
             for block in _blocks(dialect, spec, tree)
         ]
         return back(spec, dialect.cells[spec.cell], tree, blocks)

@@ -97,7 +97,7 @@ def large_states() -> Iterator[Case]:
 
 def spec(cell: str, input_size: int, hidden_size: int, **options: object) -> Spec:
     """One of ``CELLS`` in these sizes."""
-    return Spec(**CELLS[cell], input_size=input_size, hidden_size=hidden_size, **options)  # type: ignore[arg-type]
+    return Spec(**CELLS[cell], input_size=input_size, hidden_size=hidden_size, **options)  # type: ignore[arg-type]  # Spec checks them
 
 
 def recurrent(cell: str, input_size: int, hidden_size: int, **options: object) -> Recurrent:

@@ -97,13 +97,9 @@ def mutated(mutant: Mutant) -> CodeType:
     found: dict[str, Any] = {}
     code = compile(tree, f"<{mutant.id}>", "exec", __future__.annotations.compiler_flag)
     exec(code, dict(function.__globals__), found)  # the table's own text
-    return cast_code(found[function.__name__])
-
-
-def cast_code(function: Any) -> CodeType:
-    """The code of a function that was just made."""
-    assert isinstance(function, FunctionType)
-    return function.__code__
+    made_wrong = found[function.__name__]
+    assert isinstance(made_wrong, FunctionType)
+    return made_wrong.__code__
 
 
 def cells_of(case: AnyCase) -> set[str]:
@@ -130,7 +126,6 @@ KINDS: dict[str, Callable[[AnyCase], bool]] = {
     "NaN in the padding": _bare(lambda case: case.padding is not None and case.padding != case.padding),
     "state": _bare(lambda case: case.state),
     "bias": _bare(lambda case: case.spec.bias),
-    "no bias": _bare(lambda case: not case.spec.bias),
     "forget bias": _bare(lambda case: case.spec.forget_bias),
     "relu": _bare(lambda case: case.spec.activation == "relu"),
     "tanh": _bare(lambda case: case.spec.activation == "tanh"),

@@ -8,18 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from backends.dialects import CellDialect
+from backends.dialects import ONNX
 from backends.layouts import Block, gradients
 from conformance.mutants.mutant import Mutant, made
 from reference import Array, Params, Spec, Weights, run
 
 NAME = "ONNX's node cases"
 CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
-DIALECTS = {
-    cell: CellDialect(blocks=(blocks,), joined=False, transposed=False, biases=2,
-                      bias_optional=True, forget_bias="")
-    for cell, blocks in (("vanilla", "h"), ("gru", "zrn"), ("lstm", "iofg"))
-}  # fmt: skip
 
 
 class NodeCase(NamedTuple):
@@ -47,7 +42,7 @@ class NodeCase(NamedTuple):
         if self.spec.batch_first:  # layout 1: the batch comes first everywhere
             tensors = {"Y_h": np.swapaxes(found.h_n, 0, 1), "Y": y}
         return all(
-            np.allclose(tensors[name], expected, rtol=self.rtol, atol=self.atol)  # type: ignore[arg-type]
+            np.allclose(tensors[name], expected, rtol=self.rtol, atol=self.atol)  # type: ignore[arg-type]  # Y_c is asked of an LSTM alone
             for name, expected in self.outputs.items()
         )
 
@@ -85,7 +80,7 @@ def _case(case: Any) -> NodeCase:
         direction=options.get("direction", "forward"),
         bias="B" in arrays,
         batch_first=batch_first,
-        **({"reset": "before"} if cell == "gru" else {}),  # type: ignore[arg-type]
+        **({"reset": "before"} if cell == "gru" else {}),  # type: ignore[arg-type]  # a Literal's value
     )
     params = (tuple(_weights(spec, arrays, d) for d in range(spec.num_directions)),)
     given = {"h0": "initial_h", "c0": "initial_c", "lengths": "sequence_lens"}
@@ -106,4 +101,4 @@ def _weights(spec: Spec, arrays: Mapping[str, Array], direction: int) -> Weights
     b_ih, b_hh = np.split(arrays["B"][direction], 2) if spec.bias else (None, None)
     block = Block(arrays["W"][direction], arrays["R"][direction], b_ih, b_hh)
     like = Weights(block.kernel, block.kernel, b_ih, b_hh)
-    return gradients(spec, DIALECTS[spec.cell], like, [block])
+    return gradients(spec, ONNX[spec.cell], like, [block])
