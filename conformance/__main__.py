@@ -1,7 +1,8 @@
 """``python -m conformance``: the pytest front end, with the project's exit codes.
 
 Takes the options in conftest.py and all of pytest's own, such as ``-k``, ``-n 2``, ``--lf`` and
-``--junitxml``.
+``--junitxml``. Cases run in a worker process, or in as many as ``-n`` says, so that a backend that
+crashes or hangs costs one case; ``-n 0`` runs them in this process, for a debugger.
 """
 
 import sys
@@ -10,4 +11,4 @@ from pathlib import Path
 from conformance.session import run_pytest
 
 if __name__ == "__main__":
-    sys.exit(run_pytest(Path(__file__).parent, sys.argv[1:]))
+    sys.exit(run_pytest(Path(__file__).parent, ["-n", "1", *sys.argv[1:]]))

@@ -6,16 +6,22 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from conformance.cases import DTYPES, AnyCase, by_id, default_cases, full_cases
+from conformance.isolation import Watch, Worker, add_limits
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
 from conformance.options import add_options, only_asks, open_backends, runs_folder
 from conformance.recorder import RECORDER, Recorder, id_of
+from conformance.resuming import CannotResume, Resumed, resume
+from reports.environment import environment
 
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
 CASES: pytest.StashKey[list[AnyCase]] = pytest.StashKey()
+DONE: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
+"""By backend, the cases that the runs gone on with have already."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--full", action="store_true", help="run the whole product of the axes")
     group.addoption("--known", default=str(Path(__file__).parents[1] / "known.toml"),
                     metavar="FILE", help="known differences (default: known.toml)")  # fmt: skip
+    group.addoption("--resume", action="store_true",
+                    help="go on with the latest interrupted run of each backend")  # fmt: skip
+    add_limits(group)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,14 +54,38 @@ def pytest_configure(config: pytest.Config) -> None:
     chosen = config.getoption("--full") or config.getoption("--case")
     opened = open_backends(config, everything=bool(chosen))
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
-    if (
-        getattr(config.option, "maxworkerrestart", "") is None
-    ):  # a crash costs its own case, however many there are
-        config.option.maxworkerrestart = str(len(opened) * len(cases))
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        totals = {o.name: sum(o.takes(case.id) for case in every) for o in opened}
-        recorder = Recorder(opened, known, totals, runs_folder(config))
-        config.pluginmanager.register(recorder, RECORDER)
+    config.stash[DONE] = {}
+    if hasattr(config, "workerinput"):
+        config.stash[DONE] = config.workerinput["done"]
+        config.pluginmanager.register(Worker(config))
+    elif not config.option.collectonly:
+        record_and_watch(config, {o.name: sum(o.takes(case.id) for case in every) for o in opened})
+
+
+def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
+    """In the process that runs the session: write its records, go on with old ones, watch workers."""
+    opened, seen = config.stash[OPENED], environment()
+    resumed: dict[str, Resumed] = {}
+    if config.getoption("--resume"):
+        try:
+            resumed = {o.name: resume(runs_folder(config), o, seen) for o in opened}
+        except CannotResume as error:
+            raise pytest.UsageError(str(error)) from error
+    config.stash[DONE] = {name: [r.case for r in old.run.cases] for name, old in resumed.items()}
+    watch = Watch(config)
+    recorder = Recorder(opened, config.stash[KNOWN], totals, runs_folder(config), seen, resumed,
+                        watch.death)  # fmt: skip
+    config.pluginmanager.register(recorder, RECORDER)
+    config.pluginmanager.register(watch)
+    if getattr(config.option, "maxworkerrestart", "") is None:
+        # A crash costs its own case, however many there are.
+        config.option.maxworkerrestart = str(len(opened) * len(config.stash[CASES]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell a worker what is done, so that all collect the same tests."""
+    node.workerinput["done"] = node.config.stash[DONE]
 
 
 def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
@@ -75,9 +108,9 @@ def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
-    pairs = [
-        (opened, case) for opened in stash[OPENED] for case in stash[CASES] if opened.takes(case.id)
-    ]
+    done = {(name, case) for name, cases in stash[DONE].items() for case in cases}
+    pairs = [(opened, case) for opened in stash[OPENED] for case in stash[CASES]
+             if opened.takes(case.id) and (opened.name, case.id) not in done]  # fmt: skip
     ids = [id_of(case, opened) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import secrets
 import shlex
 import sys
@@ -48,6 +50,7 @@ class Opened:
             suite_commit=suite_commit(),
             backend=self.name,
             left_out=list(self.left_out),
+            source=_source(type(self.adapter)),
             backend_version=self.version,
             device=self.device,
             command=_command(),
@@ -56,6 +59,24 @@ class Opened:
             settings=self.adapter.settings,
             framework_defaults=self.adapter.framework_defaults,
         )
+
+
+SOURCES = ("reference", "backends", "conformance", "reports", "pyproject.toml")
+
+
+def _source(adapter: type[Backend]) -> str:
+    """What ran, where a commit does not say it: a tree with changes, an adapter from outside."""
+    h = hashlib.sha256()
+    own = [Path(place) for place in (inspect.getsourcefile(adapter),) if place]
+    for place in (*(ROOT / name for name in SOURCES), *own):
+        files = (
+            [place]
+            if place.is_file()
+            else sorted(place.rglob("*.py")) + sorted(place.rglob("*.txt"))
+        )
+        for file in files:
+            h.update(file.read_bytes())
+    return h.hexdigest()[:12]
 
 
 def now() -> str:

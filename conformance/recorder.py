@@ -7,21 +7,23 @@ recorder makes the record that says so.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
 import pytest
+from xdist.workermanage import WorkerController
 
 from conformance.cases import AnyCase, by_id
 from conformance.check import record
 from conformance.draw import digest, draw
+from conformance.isolation import Death
 from conformance.known import Known, stale
 from conformance.opened import Opened, now
-from reports.environment import environment
+from conformance.resuming import Resumed
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import matrix
-from reports.records import CaseRecord, Footer, decode
+from reports.records import CaseRecord, Environment, Footer, decode
 from reports.runs import RunWriter, read_run
 from reports.terminal import text
 
@@ -43,27 +45,40 @@ def id_of(case: AnyCase, backend: Opened) -> str:
 class Recorder:
     """Writes one run file for every backend of the session, and decides its exit code.
 
-    ``totals`` is how many cases each backend has when no option leaves one out.
+    ``totals`` is how many cases each backend has when no option leaves one out; ``resumed`` are the
+    runs that go on; ``death`` says why a worker died.
     """
 
     def __init__(
-        self, opened: list[Opened], known: list[Known], totals: dict[str, int], folder: Path
+        self,
+        opened: list[Opened],
+        known: list[Known],
+        totals: dict[str, int],
+        folder: Path,
+        seen: Environment,
+        resumed: Mapping[str, Resumed],
+        death: Callable[[str], Death],
     ) -> None:
         self.opened = {o.name: o for o in opened}
         self.known = known
         self.totals = totals
         self.folder = folder
+        self.seen = seen
+        self.death = death
         self.selected: set[str] = set()
-        self.records: dict[str, dict[str, CaseRecord]] = {name: {} for name in self.opened}
-        self.writers: dict[str, RunWriter] = {}
+        self.done = {name: len(old.run.cases) for name, old in resumed.items()}
+        self.records: dict[str, dict[str, CaseRecord]] = {
+            name: {r.case: r for r in resumed[name].run.cases} if name in resumed else {}
+            for name in self.opened
+        }
+        self.writers = {name: old.writer for name, old in resumed.items()}
         self.stale: list[Known] = []
         self.faults = 0
         self.exit_code = ExitCode.HARNESS_ERROR
 
     def pytest_sessionstart(self) -> None:
-        seen = environment()
-        for name, backend in self.opened.items():
-            self.writers[name] = RunWriter(self.folder, backend.header(seen))
+        for name in self.opened.keys() - self.writers.keys():
+            self.writers[name] = RunWriter(self.folder, self.opened[name].header(self.seen))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.selected |= {item.nodeid for item in session.items}
@@ -92,9 +107,10 @@ class Recorder:
         inside = report.nodeid.partition("[")[2].removesuffix("]")
         case_id, backend, _ = inside.split(SEPARATOR)
         case = by_id(case_id)
-        reason = "crash: the process died in this case"
+        worker: WorkerController = report.node
+        reason, words = self.death(worker.gateway.id)
         return record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
-                      card=report.longreprtext)  # fmt: skip
+                      card=words)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
         self.records[found.backend][found.case] = found
@@ -103,7 +119,8 @@ class Recorder:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Finish the run files; of an interrupted session they stay without a footer."""
         everything = [r for records in self.records.values() for r in records.values()]
-        narrowed = len(self.selected) < sum(self.totals.values())
+        selected = len(self.selected) + sum(self.done.values())
+        narrowed = selected < sum(self.totals.values())
         self.stale = stale(self.known, everything, narrowed=narrowed)
         if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
             return
@@ -114,7 +131,8 @@ class Recorder:
     def _finish(self, name: str) -> ExitCode:
         records = list(self.records[name].values())
         counts = Counter(r.outcome for r in records)
-        selected = sum(f"{SEPARATOR}{quote(name)}{SEPARATOR}" in test for test in self.selected)
+        selected = self.done.get(name, 0)
+        selected += sum(f"{SEPARATOR}{quote(name)}{SEPARATOR}" in test for test in self.selected)
         mine = [str(entry) for entry in self.stale if entry.backend == name]
         code = exit_code(
             counts,

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from reports.badge import write_badge
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
+from reports.options import Parser
 from reports.page import write_page
 from reports.records import json_schema
 from reports.runs import read_folder
 from reports.terminal import text
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Refuse bad arguments with the exit code that they have everywhere in the project."""
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.HARNESS_ERROR, f"{self.prog}: error: {message}\n")
-
-
 def main(arguments: list[str] | None = None) -> ExitCode:
     """Print the matrix, write the page, and say what was found as an exit code."""
-    parser = _Parser(prog="python -m reports", description=__doc__, allow_abbrev=False)
+    parser = Parser("python -m reports", __doc__)
     parser.add_argument("--runs", type=Path, default=Path("reports/runs"), metavar="DIR",
                         help="where the run files are (default: %(default)s)")  # fmt: skip
     parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",

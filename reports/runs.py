@@ -6,12 +6,13 @@ A run in progress, or one that was cut off, is ``<utc>-<run id>.jsonl``: a heade
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import os
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from reports.reading import BadRunFile, Run, read_run, utc
 from reports.records import Footer, Header, Line, Record, decode, encode
@@ -37,8 +38,22 @@ class RunWriter:
         self.path = folder / name
         if _finished(self.path).exists():
             raise FileExistsError(f"{_finished(self.path)} exists; a finished run is never changed")
-        self._file = self.path.open("xb")
+        self._file: BinaryIO = self.path.open("xb")
+        self._lock()
         self._line(header)
+
+    @classmethod
+    def resume(cls, path: Path) -> tuple[Self, Run]:
+        """Go on with an interrupted run, without what is left of a line that was cut off.
+
+        Raises ``BlockingIOError`` where another process is still writing it, and as ``read_run`` does.
+        """
+        writer = cls.__new__(cls)
+        writer.path, writer._file = path, path.open("r+b")
+        writer._lock()
+        whole = sum(len(line) for line in writer._file if line.endswith(b"\n"))
+        writer._file.truncate(writer._file.seek(whole))
+        return writer, read_run(path)
 
     def write(self, record: Record) -> None:
         """Append one record; raises ``msgspec.ValidationError`` where a field has a wrong type."""
@@ -74,6 +89,10 @@ class RunWriter:
     ) -> None:
         """Let go of the file; without a footer the run stays as it is, interrupted."""
         self._file.close()
+
+    def _lock(self) -> None:
+        """One writer at a time; the system lets go of it when the process ends, in whatever way."""
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _line(self, line: Line) -> None:
         text = encode(line)

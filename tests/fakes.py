@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -338,4 +339,12 @@ class Interrupted(Right):
         if self.cases == 4:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
             os.kill(os.getpid(), signal.SIGINT)
+        return inputs
+
+
+class Slow(Right):
+    """It takes its time, so that it can be interrupted."""
+
+    def seen(self, inputs: Inputs) -> Inputs:
+        time.sleep(0.02)
         return inputs

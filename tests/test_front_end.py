@@ -415,7 +415,7 @@ def test_a_crash_costs_its_own_case_and_no_other(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_readable_interrupted_run(tmp_path: Path) -> None:
-    done = conformance(tmp_path, "--backend", fake("Interrupted"), "--dtype", "float32")
+    done = conformance(tmp_path, "--backend", fake("Interrupted"), "--dtype", "float32", "-n", "0")
     assert done.code == ExitCode.HARNESS_ERROR, done.printed
     run = done.run
     assert run.path.suffix == ".jsonl", "an interrupted run is not compressed"

@@ -140,7 +140,10 @@ def test_a_gz_with_a_changed_byte_is_refused_or_unharmed(tmp_path: Path) -> None
             unharmed += 1
         except BadRunFile:
             continue
-    assert unharmed <= 6, "only the gzip header's time, hint and system may change unseen"
+    assert unharmed <= 7, (
+        "only the gzip header's time, hint and system, and bits that pad the last byte of what is "
+        "compressed, may change unseen"
+    )
 
 
 def test_a_gz_cut_off_at_any_byte_is_refused(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ other implementations stays, so that environments may be run one by one.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +26,7 @@ from conformance.options import backend_names
 from conformance.truth import source_version
 from reference.rounding import K_ACT
 from reports.environment import environment
+from reports.options import Parser, counted
 
 KNOWN = (*NUMPY, *BACKENDS)
 
@@ -44,8 +44,6 @@ def main(arguments: list[str]) -> int:
     """Measure, and write after every implementation."""
     parser = options()
     given = parser.parse_args(arguments)
-    if given.draws < 1:
-        parser.error(f"--draws: {given.draws} given, expected at least 1")
     try:
         around_the_tables(given.out)
         ready = implementations(backend_names(given.backend, given.framework), given.device)
@@ -62,15 +60,15 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def options() -> argparse.ArgumentParser:
+def options() -> Parser:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m conformance.calibration", description=__doc__)
+    parser = Parser("python -m conformance.calibration", __doc__)
     parser.add_argument("--backend", action="append", default=[], metavar="NAME",
                         help=f"one of {', '.join(KNOWN)}, or one from outside the tree; may be "
                         "given again (default: all that are installed)")  # fmt: skip
     parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
     parser.add_argument("--device", default="cpu", help="of the backends (default: cpu)")
-    parser.add_argument("--draws", type=int, default=4, metavar="N",
+    parser.add_argument("--draws", type=counted(1), default=4, metavar="N",
                         help="of every family and dtype (default: 4)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of the first draw (default: 0)")
     parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR",

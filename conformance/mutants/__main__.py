@@ -7,7 +7,6 @@ by the kind of case that is meant to, or is caught in spite of a proof that it c
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -26,6 +25,7 @@ from conformance.specification import Specification
 from reports.environment import environment
 from reports.exit_codes import ExitCode
 from reports.matrix import matrix
+from reports.options import Parser, counted
 from reports.records import Footer, MutantRecord
 from reports.runs import RunWriter, read_run
 from reports.terminal import text
@@ -35,9 +35,8 @@ BACKEND = "conformance.specification:Specification"
 
 def main(arguments: list[str] | None = None) -> ExitCode:
     """Score the mutants that the options name."""
-    parser = argparse.ArgumentParser(prog="python -m conformance.mutants", description=__doc__,
-                                     allow_abbrev=False)  # fmt: skip
-    parser.add_argument("-n", type=int, default=os.cpu_count() or 1, metavar="N",
+    parser = Parser("python -m conformance.mutants", __doc__)
+    parser.add_argument("-n", type=counted(1), default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: %(default)s)")  # fmt: skip
     parser.add_argument("--match", default="", metavar="TEXT",
                         help="only mutants whose id has this text")  # fmt: skip
@@ -47,8 +46,6 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     chosen = [mutant for mutant in MUTANTS if options.match in mutant.id]
     if not chosen:
         parser.error(f"--match {options.match!r}: no mutant's id has it, such as {MUTANTS[0].id}")
-    if options.n < 1:
-        parser.error(f"-n {options.n}: expected at least 1")
     opened = Opened(BACKEND, "cpu", Specification("cpu"))
     with RunWriter(options.out, opened.header(environment())) as writer:
         records = []
