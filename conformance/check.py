@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import chdir
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +34,11 @@ from reference.rounding import ARITHMETICS
 from reports.records import CaseRecord, Outcome
 from reports.text import clip
 
+MEMORY = re.compile(
+    r"MemoryError|OutOfMemory|ResourceExhausted|RESOURCE_EXHAUSTED|can't allocate memory"
+)
+"""What frameworks say when they find no memory."""
+
 LONGEST_TEXT = 20_000
 """Characters of an error's text that a record keeps; what is left out is counted in it."""
 
@@ -39,19 +46,30 @@ LONGEST_TEXT = 20_000
 def check(case: AnyCase, backend: Opened) -> CaseRecord:
     """The record of ``case`` on ``backend``; whatever the backend does ends in one."""
     inputs = draw(case)
-    version = digest(inputs)
     started = time.perf_counter()
     t = truth(declared(inputs, backend.adapter.dialect))
-    seconds = {"reference": time.perf_counter() - started}
+    return held(case, backend, t, digest(inputs), time.perf_counter() - started)
+
+
+def held(
+    case: AnyCase, backend: Opened, t: Truth, version: str, reference_seconds: float
+) -> CaseRecord:
+    """The record of ``case``, whose arrays are of that version, held to its truth."""
+    seconds = {"reference": reference_seconds}
     started = time.perf_counter()
     try:
         result, ran, arithmetic = answer(t.inputs, t.version, backend.adapter)
     except Unsupported as why:
         return record(case, backend, "unsupported", str(why), version, seconds)
-    except Exception as error:  # any failure of a backend is an outcome, with its text
+    except (
+        Exception,
+        SystemExit,
+    ) as error:  # any failure of a backend is an outcome, with its text
         seconds["first_call"] = time.perf_counter() - started
-        return record(case, backend, "errored", f"{type(error).__name__}: {error}", version,
-                      seconds, card="".join(traceback.format_exception(error)))  # fmt: skip
+        text = f"{type(error).__name__}: {error}"
+        reason = f"memory: {text}" if MEMORY.search(text) else text
+        return record(case, backend, "errored", reason, version, seconds,
+                      card="".join(traceback.format_exception(error)))  # fmt: skip
     seconds["first_call"] = time.perf_counter() - started
 
     started = time.perf_counter()
@@ -73,7 +91,8 @@ def answer(inputs: AnyInputs, version: str, adapter: Backend) -> tuple[Result, s
     Raises whatever the backend raises; ``TypeError`` for a result that is none, and
     ``RuntimeError`` where the backend changed the arrays that it was given.
     """
-    result = run(inputs, adapter)
+    with chdir("."), np.errstate():  # a backend may leave either changed
+        result = run(inputs, adapter)
     if digest(inputs) != version:
         raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
     return checked(result), str(adapter.ran(inputs)), adapter.dialect.arithmetic[inputs.dtype]

@@ -18,6 +18,7 @@ from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from conformance import cases
 from conformance.cases import AnyCase, Case, NetworkCase, TrainingCase
 from conformance.cases.tasks import TASKS
+from conformance.extremes import INPUTS, WEIGHTS
 from reference import Array, Output, Params, Weights, weight_shapes
 from reference.networks.layers import (
     Data,
@@ -107,6 +108,7 @@ def draw_recurrent(case: Case, draws: Draws) -> Inputs:
         x = np.abs(draws.uniform((case.batch, case.steps, spec.input_size), 1))
     else:
         x = draws.uniform((case.batch, case.steps, spec.input_size), np.sqrt(3))  # variance 1
+    x = rounded(INPUTS[case.inputs](x, case.dtype, draws.random), case.dtype)
     if case.gradients and spec.activation == "relu" and case.x is None:
         x = np.sign(x[..., :1]) * rounded((np.abs(x) + 1) / 2, case.dtype)
     rows = (spec.num_layers * spec.num_directions, case.batch, spec.hidden_size)
@@ -159,6 +161,7 @@ def _params(case: Case, random: np.random.Generator) -> Params:
                     value = np.abs(value) / np.sqrt(shape[1])
             if case.gradients and spec.activation == "relu":
                 value = _of_one_sign(name, value)
+            value = WEIGHTS[case.weights](value, case.dtype, random)
             values[name] = rounded(value, case.dtype)
         return Weights(**values)  # type: ignore[arg-type]  # None only where the spec has no bias
 

@@ -75,9 +75,13 @@ def read_known(path: Path) -> list[Known]:
 
 def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
     """Why this difference is known; None where it is none, or no entry covers it."""
-    if record.outcome != "differs":
-        return None
-    return next((e.reason for e in entries if e.covers(record.backend, record.case)), None)
+    known = record.outcome == "differs"
+    return explanation(entries, record.backend, record.case) if known else None
+
+
+def explanation(entries: Iterable[Known], backend: str, case: str) -> str | None:
+    """Why this case differs on this backend, if it does; None where no entry covers it."""
+    return next((e.reason for e in entries if e.covers(backend, case)), None)
 
 
 def stale(

@@ -36,24 +36,8 @@ class Truth:
     inputs: AnyInputs
     version: str
     values: Tensors
-
-    def radii(self, arithmetic: str) -> dict[str, Radius]:
-        """How far every tensor strays in that arithmetic; cached."""
-
-        def compute() -> Tensors:
-            found = radii(
-                lambda lift: list(evaluate(self.inputs, lift).values()),
-                list(self.values.values()),
-                ARITHMETICS[arithmetic],
-                seed=list(bytes.fromhex(self.version)),
-                at_once=_at_once(self.inputs, self.values),
-            )
-            sigmas = dict(zip(self.values, (r.sigma for r in found), strict=True))
-            return {**sigmas, "freedom": np.array([r.freedom for r in found])}
-
-        stored = _cached(f"{self.version}-{arithmetic}", compute)
-        freedom = dict(zip(self.values, stored["freedom"], strict=True))
-        return {name: Radius(stored[name], float(freedom[name])) for name in self.values}
+    radii: Callable[[str], dict[str, Radius]]
+    """How far every tensor strays in the arithmetic of this name."""
 
     def expected(self, arithmetic: str) -> dict[str, Expected]:
         """Every tensor with its radius in that arithmetic."""
@@ -62,10 +46,32 @@ class Truth:
 
 
 def truth(inputs: AnyInputs) -> Truth:
-    """The specification's float64 answer to ``inputs``."""
+    """The specification's float64 answer to ``inputs``; this and the radii are cached."""
     version = digest(inputs)
     values = _cached(version, lambda: evaluate(inputs, lambda a: a))
-    return Truth(inputs, version, values)
+
+    def stored_radii(arithmetic: str) -> dict[str, Radius]:
+        def compute() -> Tensors:
+            found = radii_of(inputs, values, arithmetic, version)
+            sigmas = dict(zip(values, (r.sigma for r in found), strict=True))
+            return {**sigmas, "freedom": np.array([r.freedom for r in found])}
+
+        stored = _cached(f"{version}-{arithmetic}", compute)
+        freedom = dict(zip(values, stored["freedom"], strict=True))
+        return {name: Radius(stored[name], float(freedom[name])) for name in values}
+
+    return Truth(inputs, version, values, stored_radii)
+
+
+def radii_of(inputs: AnyInputs, values: Tensors, arithmetic: str, version: str) -> list[Radius]:
+    """The radius of every tensor, computed."""
+    return radii(
+        lambda lift: list(evaluate(inputs, lift).values()),
+        list(values.values()),
+        ARITHMETICS[arithmetic],
+        seed=list(bytes.fromhex(version)),
+        at_once=_at_once(inputs, values),
+    )
 
 
 def _at_once(inputs: AnyInputs, values: Tensors) -> int:

@@ -16,6 +16,7 @@ from reports.records import (
     SCHEMA_VERSION,
     CaseRecord,
     Footer,
+    FuzzRecord,
     Header,
     Line,
     Measurement,
@@ -26,6 +27,10 @@ from reports.records import (
 
 MAX_BYTES = 256 * 2**20
 """The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
+
+
+ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
+"""What a run has one record of, by the field that names it."""
 
 
 class BadRunFile(Exception):
@@ -72,6 +77,11 @@ class Run:
     def mutants(self) -> tuple[MutantRecord, ...]:
         """The records of mutants."""
         return tuple(record for record in self.records if isinstance(record, MutantRecord))
+
+    @property
+    def rounds(self) -> tuple[FuzzRecord, ...]:
+        """The records of rounds of fuzzing."""
+        return tuple(record for record in self.records if isinstance(record, FuzzRecord))
 
 
 def utc(text: str) -> datetime:
@@ -184,8 +194,8 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
             ran, said = (line.backend, line.device), (header.backend, header.device)
             if ran != said:
                 raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {said}")
-        if not isinstance(line, Measurement):
-            what = "case" if isinstance(line, CaseRecord) else "mutant"
+        what = ONCE.get(type(line), "")
+        if what:
             first = seen.setdefault(f"{what} {getattr(line, what)}", number)
             if first != number:
                 raise BadRunFile(path, f"line {number}: the {what} of line {first} again")
@@ -199,6 +209,7 @@ def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None
         ("outcomes", {outcome: n for outcome, n in footer.counts.items() if n}, dict(cases)),
         ("measurements", footer.measurements, _count(records, Measurement)),
         ("mutants", footer.mutants, _count(records, MutantRecord)),
+        ("rounds", footer.rounds, _count(records, FuzzRecord)),
     ):
         if said != counted:
             raise BadRunFile(path, f"the footer says {what} {said}, but the file holds {counted}")

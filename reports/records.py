@@ -1,7 +1,7 @@
 """Records: what a run file holds, line by line, and the JSON Schema of it.
 
-A run file is one ``Header``, then a ``CaseRecord``, ``Measurement`` or ``MutantRecord`` a line, then one
-``Footer``.
+A run file is one ``Header``, then a ``CaseRecord``, ``Measurement``, ``MutantRecord`` or ``FuzzRecord`` a
+line, then one ``Footer``.
 JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was.
 """
 
@@ -61,6 +61,8 @@ class Header(
     """What the same settings are when nobody sets them."""
     left_out: list[str] = []
     """Patterns of cases that another way of running the same framework covers."""
+    source: str = ""
+    """Twelve hexadecimal digits of the hash of the suite's and the adapter's own files."""
 
 
 class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,6 +185,43 @@ class MutantRecord(
         return not self.caught_by if self.equivalent else self.meant > 0
 
 
+class FuzzRecord(
+    msgspec.Struct, frozen=True, tag_field="kind", tag="fuzz", forbid_unknown_fields=True
+):
+    """One round of fuzzing on one backend and device: many cases of one structure."""
+
+    seed: int
+    """Of the whole run; with ``round`` it gives every case."""
+    round: int
+    """0 are the finds of earlier runs."""
+    backend: str
+    device: str
+    dtype: str
+    structure: str
+    """A case with what all of the round have alike; empty of round 0."""
+    outcomes: dict[Outcome, int]
+    known: dict[str, int]
+    """Of those that differ, how many known.toml explains, by its reasons."""
+    margin: float | None
+    """The largest of the cases that agree."""
+    found: list[CaseRecord]
+    """Other cases that differ or errored, each made as small as it still does."""
+    others: list[str]
+    """Further such cases, as they were drawn."""
+    seconds: dict[str, float]
+    """reference (truths and radii) and backend (runs and comparison)."""
+
+    @property
+    def checks(self) -> int:
+        """How many cases were checked."""
+        return sum(self.outcomes.values())
+
+    @property
+    def alarms(self) -> int:
+        """How many finds nothing explains."""
+        return len(self.found) + len(self.others)
+
+
 class Footer(
     msgspec.Struct, frozen=True, tag_field="kind", tag="footer", forbid_unknown_fields=True
 ):
@@ -200,10 +239,12 @@ class Footer(
     """Entries of known.toml that matched nothing."""
     exit_code: int
     mutants: int = 0
+    rounds: int = 0
+    """Of fuzzing."""
 
 
-Record: TypeAlias = CaseRecord | Measurement | MutantRecord
-Line: TypeAlias = Header | CaseRecord | Measurement | MutantRecord | Footer
+Record: TypeAlias = CaseRecord | Measurement | MutantRecord | FuzzRecord
+Line: TypeAlias = Header | CaseRecord | Measurement | MutantRecord | FuzzRecord | Footer
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)

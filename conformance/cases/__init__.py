@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, drawn, feasible
 from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase
+from conformance.cases.fuzzed import FUZZ, parsed
 from conformance.cases.tasks import training_cases
 from conformance.cases.tutorials import deep_sums, large_states, tutorial_cases
 
@@ -23,12 +24,14 @@ NAMED: dict[str, AnyCase] = {
 
 
 def by_id(case_id: str) -> AnyCase:
-    """The case of this id, from the named ones or from the product of the axes.
+    """The case of this id: a named one, a fuzzed one, or one from the product of the axes.
 
     Raises ``ValueError`` naming the part that is no value of its axis.
     """
     if case_id in NAMED:
         return NAMED[case_id]
+    if case_id.startswith(FUZZ):
+        return parsed(case_id).case()
     parts = case_id.removeprefix(GRADIENTS).split("/")
     if len(parts) != len(AXES):
         raise ValueError(
@@ -78,6 +81,7 @@ __all__ = [
     "AXES",
     "CELLS",
     "DTYPES",
+    "FUZZ",
     "GRADIENTS",
     "NAMED",
     "SIZES",

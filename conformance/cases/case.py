@@ -32,6 +32,9 @@ class Case:
     """Inputs and input weights are all positive, so that partial sums only grow."""
     gradients: bool = False
     """Gradients are compared as well as outputs and states."""
+    weights: str = "plain"
+    inputs: str = "plain"
+    """How they look (``extremes.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,17 @@ nothing of it: they are the same code.
 
 from reference.rounding.arithmetic import ARITHMETICS, K_ACT, Arithmetic
 from reference.rounding.array import Rounding, RoundingArray
-from reference.rounding.radius import FLOOR, SAMPLES, Lift, Radius, floored, radii, rms
+from reference.rounding.radius import (
+    FLOOR,
+    SAMPLES,
+    Lift,
+    Radius,
+    deviations,
+    floored,
+    radii,
+    radius,
+    rms,
+)
 
 __all__ = [
     "ARITHMETICS",
@@ -19,7 +29,9 @@ __all__ = [
     "Radius",
     "Rounding",
     "RoundingArray",
+    "deviations",
     "floored",
     "radii",
+    "radius",
     "rms",
 ]

@@ -8,6 +8,7 @@ An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew f
                         variance ⅔ u_operand² p₂ + ⅓ u_acc² · n/2 · max(p₂, v²); plain sums have
                         no operands to round
     storage             v (1 + u_store ξ)
+    underflow           v ± least at least, where v is not 0, and v ± |v| where |v| is below least
 
 The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
 """
@@ -33,6 +34,10 @@ class Arithmetic:
     """How many u_op an elementary function may be off."""
     u_sum: float = 0
     """Of the accumulation of plain sums, where it is not that of matrix products."""
+    least: float = 2.0**-126
+    """The smallest normal number of operations: many kernels make 0 of anything smaller."""
+    least_stored: float = 2.0**-126
+    """Of storage; of float16, whose smaller numbers are kept, half of the step between them."""
 
     @property
     def u_out(self) -> float:
@@ -40,15 +45,16 @@ class Arithmetic:
         return self.u_store or self.u_op
 
 
+_16 = 2.0**-25
 ARITHMETICS: dict[str, Arithmetic] = {
     a.name: a
     for a in (
-        Arithmetic("float64", 0, 2**-53, 2**-53, 0),
+        Arithmetic("float64", 0, 2**-53, 2**-53, 0, least=2.0**-1022),
         Arithmetic("float32", 0, 2**-24, 2**-24, 0),
         Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
-        Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11),
-        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11),
-        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11),
+        Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11, least_stored=_16),
+        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11, least_stored=_16),
+        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11, least=_16, least_stored=_16),
         Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
         Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
         Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),

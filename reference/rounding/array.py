@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
@@ -17,6 +18,7 @@ from reference.sums import outer, scatter, total
 _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
 _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt}
 _ELEMENTARY = {np.tanh, np.exp, np.log}
+_NEVER_0 = (np.exp, sigmoid)
 _QUESTION = {np.isfinite, np.isnan, np.less, np.less_equal, np.greater, np.greater_equal,
              np.equal, np.not_equal}  # fmt: skip
 _FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.sum: 1,
@@ -25,37 +27,60 @@ _FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.su
 
 
 class Rounding:
-    """A source of rounding errors: one arithmetic, one stream of random numbers, K samples."""
+    """A source of rounding errors: one arithmetic, one stream of random numbers, K samples.
 
-    def __init__(self, arithmetic: Arithmetic, samples: int, seed: Sequence[int]) -> None:
+    ``scale`` is how much smaller the spread is made afterwards (``radius.py``); errors of underflow,
+    which do not depend on a roundoff, are that much larger here.
+    """
+
+    def __init__(
+        self, arithmetic: Arithmetic, samples: int, seed: Sequence[int], scale: float = 1.0
+    ) -> None:
         self.arithmetic = arithmetic
         self.samples = samples
+        self._scale = scale
         self._random = np.random.default_rng(seed)
 
     def array(self, value: Array) -> Array:
         """``value (…)`` as an exact array ``(1, …)`` that rounds from its first operation on."""
         return cast(Array, RoundingArray(np.asarray(value, np.float64)[None], self))
 
-    def relative(self, v: Array, u: float) -> Array:
-        """v (1 + u ξ), one ξ for every sample and element."""
-        if not u:
-            return v
-        xi = self._random.random((self.samples, *v.shape[1:]))
-        xi *= 2 * u
-        xi += 1 - u
-        return v * xi
+    def operation(self, v: Array) -> Array:
+        """v (1 + u_op ξ), then storage."""
+        a = self.arithmetic
+        return self.stored(self._off(v, a.u_op * v + self._lost(v, a.least)))
+
+    def elementary(self, v: Array, *, never_0: bool) -> Array:
+        """v (1 + k_act u_op ξ), then storage; what is never 0 may still be too small to be seen."""
+        a = self.arithmetic
+        lost = a.least / self._scale if never_0 else self._lost(v, a.least)
+        return self.stored(self._off(v, a.k_act * a.u_op * v + lost))
 
     def stored(self, v: Array) -> Array:
         """v (1 + u_store ξ)."""
-        return self.relative(v, self.arithmetic.u_store)
+        a = self.arithmetic
+        return self._off(v, a.u_store * v + self._lost(v, a.least_stored)) if a.u_store else v
 
     def summed(self, v: Array, p2: Array, depth: int, u_operand: float, u_acc: float) -> Array:
         """A sum of ``depth`` products with their squares' sum ``p2``, then storage."""
-        variance = (2 / 3) * u_operand**2 * p2
-        variance = variance + (u_acc**2 * depth / 6) * np.maximum(p2, v * v)
-        xi = self._random.random((self.samples, *v.shape[1:]))
-        xi -= 0.5  # uniform with variance 1/12
-        return self.stored(v + np.sqrt(12 * variance) * xi)
+        size = np.sqrt(np.maximum(p2, v * v))
+        deviation = u_acc * math.sqrt(depth / 6) * size
+        if u_operand:
+            deviation = np.hypot(deviation, u_operand * math.sqrt(2 / 3) * np.sqrt(p2))
+        lost = self._lost(size, self.arithmetic.least)
+        return self.stored(self._off(v, math.sqrt(3) * deviation + lost))
+
+    def _off(self, v: Array, most: Array) -> Array:
+        """v + most ξ, one ξ for every sample and element: 16 bits of it, which is cheap and enough."""
+        shape = (self.samples, *v.shape[1:])
+        xi = np.frombuffer(self._random.bytes(2 * math.prod(shape)), np.int16).reshape(shape)
+        off = xi * (most * 2.0**-15)
+        off += v
+        return off
+
+    def _lost(self, v: Array, least: float) -> Array:
+        """What underflow may make of a number, with its sign: all of it, or ``least``."""
+        return np.clip(v, -least, least) / self._scale
 
 
 class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -103,13 +128,15 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         return RoundingArray(values, self.rounding)
 
     def elementary(self, function: Callable[[Array], Array]) -> RoundingArray:
-        """tanh, exp or σ: off by up to k_act u_op, then stored."""
-        rounding = self.rounding
-        u = rounding.arithmetic.k_act * rounding.arithmetic.u_op
-        return self._like(rounding.stored(rounding.relative(function(self.values), u)))
+        """tanh, exp, log or σ: off by up to k_act u_op, then stored.
+
+        exp and σ are never 0, but may be too small to be seen: then an error of theirs is not.
+        """
+        v = function(self.values)
+        return self._like(self.rounding.elementary(v, never_0=function in _NEVER_0))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        rounding, u_op = self.rounding, self.rounding.arithmetic.u_op
+        rounding = self.rounding
         if method != "__call__" or kwargs:
             raise _unknown(f"{ufunc.__name__}.{method} with {sorted(kwargs)}")
         values = [_values(i) for i in inputs]
@@ -118,7 +145,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         if ufunc in _EXACT:
             return self._like(ufunc(*values))
         if ufunc in _ROUNDED:
-            return self._like(rounding.stored(rounding.relative(ufunc(*values), u_op)))
+            return self._like(rounding.operation(ufunc(*values)))
         if ufunc in _ELEMENTARY:
             return self.elementary(ufunc)
         if ufunc is np.matmul:

@@ -47,37 +47,60 @@ def radii(
 
     ``compute(lift)`` runs the specification on arguments made with ``lift``; ``truth`` is what it
     gives without. ``at_once`` samples share one broadcast call; fewer need less memory.
+    """
+    found = deviations(compute, truth, arithmetic, seed=seed, samples=samples, at_once=at_once)
+    return [radius(part, arithmetic) for part in found]
+
+
+def scale(arithmetic: Arithmetic) -> float:
+    """How much smaller the spread is than what is simulated.
 
     The truth is a float64 run, with rounding errors of its own. Held to it, another float64 run
     is off by both: there σ grows by √2. In every wider arithmetic the truth's share is nothing.
     Noise as small as float64's would be lost in the float64 that simulates it, so it is simulated
     at float32's size and the spread scaled down: to first order the spread is linear in u.
     """
-    scale = 1.0
+    return math.sqrt(2) * 2.0**-29 if arithmetic.name == "float64" else 1.0
+
+
+def deviations(
+    compute: Callable[[Lift], Sequence[Array]],
+    truth: Sequence[Array],
+    arithmetic: Arithmetic,
+    *,
+    seed: Sequence[int],
+    samples: int = SAMPLES,
+    at_once: int = SAMPLES,
+) -> list[Array]:
+    """ỹ − y of every result and sample ``(K, ...)``, as large as it is simulated."""
+    simulated = arithmetic
     if arithmetic.name == "float64":
-        arithmetic = replace(ARITHMETICS["float32"], k_act=arithmetic.k_act)
-        scale = math.sqrt(2) * 2.0**-29
-    deviations: list[list[Array]] = [[] for _ in truth]
+        float32 = ARITHMETICS["float32"]
+        simulated = replace(float32, k_act=arithmetic.k_act, least=arithmetic.least)
+    found: list[list[Array]] = [[] for _ in truth]
     for start in range(0, samples, at_once):
-        rounding = Rounding(arithmetic, min(at_once, samples - start), [*seed, start])
-        for found, noisy, y in zip(deviations, compute(rounding.array), truth, strict=True):
-            found.append(cast(Any, noisy).values - y)
-    return [_radius(np.concatenate(found), scale) for found in deviations]
+        some = min(at_once, samples - start)
+        rounding = Rounding(simulated, some, [*seed, start], scale(arithmetic))
+        for parts, noisy, y in zip(found, compute(rounding.array), truth, strict=True):
+            parts.append(cast(Any, noisy).values - y)
+    return [np.concatenate(parts) for parts in found]
 
 
-def _radius(deviation: Array, scale: float) -> Radius:
+def radius(deviation: Array, arithmetic: Arithmetic) -> Radius:
     """σ and freedom from K deviations ``(K, ...)``.
 
     tr C² is estimated from the inner products of different samples, whose mean square it is.
     """
-    sigma = np.sqrt((deviation**2).mean(axis=0))
+    most = np.abs(deviation).max(axis=0)  # whose square may be too small a number
+    ratio = np.divide(deviation, most, out=np.zeros_like(deviation), where=most > 0)
+    sigma = most * np.sqrt((ratio**2).mean(axis=0))
     moving = sigma > 0
     normal = deviation[:, moving] / floored(sigma, moving)[moving]
     if not normal.size:
-        return Radius(scale * sigma, 1.0)
+        return Radius(scale(arithmetic) * sigma, 1.0)
     products = normal @ normal.T / normal.shape[1]
     different = products[~np.eye(len(products), dtype=bool)]
-    return Radius(scale * sigma, float(max(1.0, 1 / np.mean(different**2))))
+    return Radius(scale(arithmetic) * sigma, float(max(1.0, 1 / np.mean(different**2))))
 
 
 def floored(sigma: Array, inexact: Array) -> Array:
@@ -88,4 +111,5 @@ def floored(sigma: Array, inexact: Array) -> Array:
 def rms(values: Array, among: Array) -> float:
     """Root mean square over the elements where ``among`` is true; 0 where there are none."""
     chosen = values[among]
-    return math.sqrt(float(np.mean(chosen * chosen))) if chosen.size else 0.0
+    most = float(np.abs(chosen).max(initial=0.0))  # whose square may be too small or too large
+    return most * math.sqrt(float(np.mean((chosen / most) ** 2))) if 0 < most < math.inf else most

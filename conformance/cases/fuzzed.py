@@ -1,0 +1,163 @@
+"""Fuzzed cases: one recurrent network, its sizes and the looks of its numbers, all in its id.
+
+    fuzz/lstm/2-layer/forward/ends-5.0.3/pad-nan/state/bias/batch-major/b3-t5-i4-h6/…
+        …saturated/constant/gradients/float32/seed-17
+
+So a find is repeated, kept and shrunk by its id alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from conformance.cases.axes import CELLS, DTYPES, PADDINGS
+from conformance.cases.case import Case
+from conformance.extremes import INPUTS, WEIGHTS
+from reference import Spec
+
+FUZZ = "fuzz/"
+"""What the id of a fuzzed case starts with."""
+
+Ends = tuple[int, ...]
+Size = tuple[int, int, int, int]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "cell": tuple(CELLS),
+    "direction": ("forward", "reverse", "bidirectional"),
+    "padding": tuple(PADDINGS),
+    "state": ("no-state", "state"),
+    "bias": ("bias", "no-bias"),
+    "layout": ("batch-major", "time-major"),
+    "weights": tuple(WEIGHTS),
+    "inputs": tuple(INPUTS),
+    "compared": ("forward", "gradients"),
+    "dtype": DTYPES,
+}
+"""What a part of an id may be, where it is a word."""
+
+NUMBERS: dict[str, str] = {
+    "layers": r"([1-9]\d?)-layer",
+    "ends": r"full|ends-(\d+(?:\.\d+)*)",
+    "size": r"b([1-9]\d*)-t([1-9]\d*)-i([1-9]\d*)-h([1-9]\d*)",
+    "seed": r"seed-(\d+)",
+}
+"""And where it has numbers."""
+
+RELU_WEIGHTS = ("plain", "tiny", "sparse")
+"""With which a relu network neither explodes nor comes near its kink."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fuzzed:
+    """What a fuzzed case is made of, in the order of its id."""
+
+    cell: str
+    layers: int
+    direction: str
+    ends: Ends | None
+    padding: str
+    state: str
+    bias: str
+    layout: str
+    size: Size
+    weights: str
+    inputs: str
+    compared: str
+    dtype: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        if why := self.misfit:
+            raise ValueError(f"fuzzed case {self.id!r}: {why}")
+
+    @property
+    def misfit(self) -> str:
+        """Why these values do not go together; empty where they do."""
+        batch, steps, _, _ = self.size
+        if (self.ends is None) != (self.padding == "pad-none"):
+            return "expected a padding where lengths are given, and only there"
+        if self.ends and (len(self.ends) != batch or max(self.ends) > steps):
+            return f"expected {batch} lengths of at most {steps}"
+        if self.cell == "vanilla-relu" and self.weights not in RELU_WEIGHTS:
+            return f"a relu explodes; expected weights of {RELU_WEIGHTS}"
+        if self.cell == "vanilla-relu" and self.inputs != "plain":
+            return "a relu comes near its kink; expected plain inputs"
+        return ""
+
+    def but(self, **changes: Any) -> Fuzzed | None:
+        """With these changes; None where they do not go together."""
+        try:
+            return replace(self, **changes)
+        except ValueError:
+            return None
+
+    @property
+    def id(self) -> str:
+        """All of it, in words."""
+        return FUZZ + "/".join(_WRITE.get(k, str)(v) for k, v in asdict(self).items())
+
+    def case(self) -> Case:
+        """The case."""
+        batch, steps, input_size, hidden_size = self.size
+        return Case(
+            id=self.id,
+            spec=Spec(
+                **CELLS[self.cell],
+                input_size=input_size,
+                hidden_size=hidden_size,
+                num_layers=self.layers,
+                direction=self.direction,  # type: ignore[arg-type]  # one of CHOICES
+                bias=self.bias == "bias",
+                batch_first=self.layout == "batch-major",
+            ),
+            dtype=self.dtype,
+            batch=batch,
+            steps=steps,
+            lengths="full" if self.ends is None else "given",
+            ends=self.ends,
+            padding=PADDINGS[self.padding],
+            state=self.state == "state",
+            gradients=self.compared == "gradients",
+            weights=self.weights,
+            inputs=self.inputs,
+        )
+
+
+_WRITE: dict[str, Any] = {
+    "layers": lambda n: f"{n}-layer",
+    "ends": lambda ends: "full" if ends is None else "ends-" + ".".join(map(str, ends)),
+    "size": lambda size: "b{}-t{}-i{}-h{}".format(*size),
+    "seed": lambda n: f"seed-{n}",
+}
+_READ: dict[str, Any] = {
+    "layers": int,
+    "ends": lambda text: None if text is None else tuple(map(int, text.split("."))),
+    "size": lambda *sizes: tuple(map(int, sizes)),
+    "seed": int,
+}
+
+
+def parsed(case_id: str) -> Fuzzed:
+    """What the case of this id is made of; raises ``ValueError`` naming the part that is wrong."""
+    parts = case_id.removeprefix(FUZZ).split("/")
+    names = list(Fuzzed.__dataclass_fields__)
+    if len(parts) != len(names):
+        raise ValueError(
+            f"case {case_id!r}: {len(parts)} parts given after {FUZZ}, expected {len(names)}: "
+            f"{'/'.join(names)}"
+        )
+    found: dict[str, Any] = {}
+    for name, part in zip(names, parts, strict=True):
+        if name in CHOICES:
+            if part not in CHOICES[name]:
+                raise ValueError(
+                    f"case {case_id!r}: {name} {part!r} given, expected {CHOICES[name]}"
+                )
+            found[name] = part
+        elif match := re.fullmatch(NUMBERS[name], part):
+            found[name] = _READ[name](*match.groups())
+        else:
+            raise ValueError(f"case {case_id!r}: {name} {part!r} given, expected {NUMBERS[name]}")
+    return Fuzzed(**found)

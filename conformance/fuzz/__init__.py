@@ -1,0 +1,1 @@
+"""Fuzzing: random networks, sizes, lengths and numbers, in rounds of one structure each."""

@@ -1,0 +1,107 @@
+"""``python -m conformance.fuzz``: random networks against the specification, for as long as is asked.
+
+First what earlier runs have found (``--corpus``), then round after round of 128 cases of one structure. The
+seed and a round's number give all of its cases. A case that differs or fails is made as small as it still
+does, written to the run file, and added to the corpus. Exits with 1 where known.toml does not explain a
+find.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound
+from conformance.fuzz.corpus import BadCorpus, read_corpus
+from conformance.fuzz.pool import Job, known, opened, records
+from conformance.fuzz.replay import replayed
+from conformance.fuzz.writing import Writing
+from conformance.known import BadKnownFile
+from conformance.opened import ROOT
+from conformance.options import backend_names
+from conformance.resuming import CannotResume, resume
+from reports.environment import environment
+from reports.exit_codes import ExitCode
+from reports.options import Parser, counted, positive
+from reports.records import FuzzRecord
+from reports.runs import RunWriter
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""Of every process, unless the user wants more: processes share the cores, threads would wait for each
+other."""
+
+
+def main(arguments: list[str] | None = None) -> ExitCode:
+    """Fuzz the backends that the options name."""
+    os.environ |= ONE_THREAD | os.environ
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    names = backend_names(options.backend, options.framework)
+    if not names:
+        parser.error(
+            f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework"
+        )
+    job = Job(options.seed, tuple(names), options.device, options.known)
+    try:
+        known(job)
+        corpus = read_corpus(options.corpus)
+        writing = _writing(job, options)
+    except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume,
+            metadata.PackageNotFoundError) as error:  # fmt: skip
+        parser.error(str(error))
+    done, end = writing.rounds, time.monotonic() + 60 * options.minutes
+    finds = [] if done else [replayed(job.seed, corpus, opened(job), known(job))]
+    numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.count(1))
+    fresh = (number for number in numbers if number not in done)
+    rounds: Iterator[list[FuzzRecord]] = itertools.chain(finds, records(job, fresh, options.n))
+    return writing.all(rounds, options.minutes)
+
+
+def _parser() -> Parser:
+    parser = Parser("python -m conformance.fuzz", __doc__)
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
+                        help=f"one of {', '.join(BACKENDS)}, or one from outside the tree; may be "
+                        "given again")  # fmt: skip
+    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--minutes", type=positive, default=5.0, metavar="N",
+                        help="start no round after this (default: %(default)g)")  # fmt: skip
+    parser.add_argument("--seed", type=counted(0), default=0, help="of all rounds (default: 0)")
+    parser.add_argument("-n", type=counted(1), default=os.cpu_count() or 1, metavar="N",
+                        help="processes (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the latest interrupted run of each backend")  # fmt: skip
+    parser.add_argument("--corpus", type=Path, default=ROOT / "corpus.txt", metavar="FILE",
+                        help="what was found before, and where finds are added (default: corpus.txt)")  # fmt: skip
+    parser.add_argument("--known", type=Path, default=ROOT / "known.toml", metavar="FILE",
+                        help="known differences (default: known.toml)")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
+                        help="run files go to DIR/runs (default: reports)")  # fmt: skip
+    return parser
+
+
+def _writing(job: Job, options: Any) -> Writing:
+    """The run files, new ones or those that are gone on with."""
+    seen, folder = environment(), options.out / "runs"
+    writers: dict[str, RunWriter] = {}
+    before: list[FuzzRecord] = []
+    for backend in opened(job):
+        if options.resume:
+            old = resume(folder, backend, seen)
+            writers[backend.name] = old.writer
+            before += old.run.rounds
+        else:
+            writers[backend.name] = RunWriter(folder, backend.header(seen))
+    if other := {r.seed for r in before} - {job.seed}:
+        raise CannotResume(f"--resume: the run has seed {min(other)}; --seed {job.seed} given")
+    return Writing(writers, before, options.corpus)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

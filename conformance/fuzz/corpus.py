@@ -1,0 +1,48 @@
+"""The corpus: what fuzzing has found, a line each, which every later run checks first.
+
+jax_scan fuzz/gru-before/1-layer/forward/…/float64/seed-17
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from conformance.cases.fuzzed import Fuzzed, parsed
+
+
+class BadCorpus(Exception):
+    """The corpus cannot be used; the text says where and what was expected."""
+
+
+def read_corpus(path: Path) -> dict[str, list[Fuzzed]]:
+    """The finds by backend; none where there is no file. Raises ``BadCorpus`` naming the line."""
+    found: dict[str, list[Fuzzed]] = {}
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadCorpus(f"{path}: {error}") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        backend, _, case_id = line.strip().rpartition(" ")
+        try:
+            found.setdefault(backend, []).append(parsed(case_id))
+        except ValueError as error:
+            raise BadCorpus(f"{path}, line {number}: {error}") from error
+        if not backend:
+            raise BadCorpus(f"{path}, line {number}: {line!r} given, expected a backend and a case")
+    return found
+
+
+def keep(path: Path, backend: str, ids: Iterable[str]) -> None:
+    """Add those finds that the corpus has not, all at once."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    lines = [f"{backend} {case_id}\n" for case_id in dict.fromkeys(ids)]
+    fresh = [line for line in lines if line not in text.splitlines(keepends=True)]
+    if fresh:
+        part = path.with_name(path.name + ".part")
+        part.write_text(
+            text + "\n" * (bool(text) and not text.endswith("\n")) + "".join(fresh), "utf-8"
+        )
+        part.replace(path)

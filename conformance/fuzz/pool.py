@@ -1,0 +1,101 @@
+"""Rounds in worker processes; one that dies costs no round."""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from threadpoolctl import threadpool_limits
+
+from backends import find
+from conformance.fuzz import isolated, rounds
+from conformance.known import Known, read_known
+from conformance.opened import Opened
+from reports.records import FuzzRecord
+
+SECONDS_A_ROUND = 900
+"""After which a process that is busy with one round is ended."""
+
+
+class Job(NamedTuple):
+    """What every process needs to know."""
+
+    seed: int
+    backends: tuple[str, ...]
+    device: str
+    known: Path
+
+
+@cache
+def opened(job: Job) -> list[Opened]:
+    """The backends, open in this process."""
+    return [Opened(name, job.device, find(name)(job.device)) for name in job.backends]
+
+
+@cache
+def known(job: Job) -> list[Known]:
+    """The entries of known.toml."""
+    return read_known(job.known)
+
+
+def alone() -> None:
+    """A new process: the session's ends it, and threads of NumPy's would be in the way of others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(1)
+
+
+def run(job: Job, number: int) -> list[FuzzRecord]:
+    """One round in such a process."""
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(SECONDS_A_ROUND, exit=True, file=nowhere)
+        try:
+            return rounds.run(job.seed, number, opened(job), known(job))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def records(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
+    """The records of every round, in the order in which they are done.
+
+    A case that takes its process down breaks the pool. What was under way is then checked case by case,
+    isolated, and a new pool goes on.
+    """
+    taken: set[int] = set()
+    while True:
+        try:
+            yield from _until_one_breaks(job, numbers, processes, taken)
+        except BrokenProcessPool:
+            for number in sorted(taken):
+                yield isolated.run(job.seed, number, opened(job), known(job))
+            taken.clear()
+        else:
+            return
+
+
+def _until_one_breaks(
+    job: Job, numbers: Iterator[int], processes: int, taken: set[int]
+) -> Iterator[list[FuzzRecord]]:
+    """Rounds of one pool; ``taken`` are those that it has begun and not done."""
+    with ProcessPoolExecutor(processes, get_context("spawn"), alone) as pool:
+        under_way: dict[Future[list[FuzzRecord]], int] = {}
+
+        def begin(count: int) -> None:
+            for number in itertools.islice(numbers, count):
+                taken.add(number)
+                under_way[pool.submit(run, job, number)] = number
+
+        begin(processes)
+        while under_way:
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                yield future.result()
+                taken.remove(under_way.pop(future))
+                begin(1)

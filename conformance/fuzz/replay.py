@@ -1,0 +1,30 @@
+"""Round 0: what earlier runs have found is checked again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from conformance.cases.fuzzed import Fuzzed
+from conformance.fuzz.isolated import IsolatedTally, records
+from conformance.fuzz.rounds import Seen
+from conformance.known import Known
+from conformance.opened import Opened
+from reports.records import FuzzRecord
+
+
+def replayed(
+    seed: int,
+    corpus: Mapping[str, Sequence[Fuzzed]],
+    backends: Sequence[Opened],
+    known: Sequence[Known],
+) -> list[FuzzRecord]:
+    """The record of every backend of which the corpus has a find."""
+    found = []
+    for backend in backends:
+        if cases := corpus.get(backend.name):
+            seen = records(cases, backend)
+            tally = IsolatedTally(backend, known)
+            for one in cases:
+                tally.add(one, Seen(seen[one.id].outcome, seen[one.id].margin))
+            found.append(tally.record(seed, 0, "", ""))
+    return found

@@ -1,0 +1,128 @@
+"""One round of fuzzing: every case of it on every backend that runs its structure."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from backends import Unsupported
+from backends.dialects import unsupported
+from conformance.cases.fuzzed import Fuzzed
+from conformance.check import answer, check, hold
+from conformance.draw import draw
+from conformance.fuzz.draws import groups, structure
+from conformance.fuzz.shrink import shrunk
+from conformance.fuzz.together import truths
+from conformance.known import Known, explanation, reason
+from conformance.opened import Opened
+from conformance.truth import Truth
+from reports.records import CaseRecord, FuzzRecord, Outcome
+
+ALARMS = ("differs", "errored")
+SHRUNK = 3
+"""Of the alarms of one round and backend, how many are made small; the others are alike."""
+
+
+class Seen(NamedTuple):
+    """What became of a case."""
+
+    outcome: Outcome
+    margin: float | None = None
+
+
+class Tally:
+    """What a round has shown of one backend, beside what ``known`` explains."""
+
+    checks: ClassVar[int] = 400
+    """That one alarm may take to be made small."""
+
+    def __init__(self, backend: Opened, known: Sequence[Known]) -> None:
+        self.backend = backend
+        self.known = known
+        self.explained: Counter[str] = Counter()
+        self.outcomes: Counter[Outcome] = Counter()
+        self.margin = 0.0
+        self.alarms: list[Fuzzed] = []
+        self.seconds = {"reference": 0.0, "backend": 0.0}
+
+    def add(self, one: Fuzzed, seen: Seen) -> None:
+        """Count a case."""
+        self.outcomes[seen.outcome] += 1
+        if seen.outcome == "agrees":
+            self.margin = max(self.margin, seen.margin or 0.0)
+        elif seen.outcome == "differs" and (
+            why := explanation(self.known, self.backend.name, one.id)
+        ):
+            self.explained[why] += 1
+        elif seen.outcome in ALARMS:
+            self.alarms.append(one)
+
+    def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
+        """All of it; some of what raised an alarm is made small."""
+        return FuzzRecord(
+            seed=seed,
+            round=number,
+            backend=self.backend.name,
+            device=self.backend.device,
+            dtype=dtype,
+            structure=structure,
+            outcomes=dict(self.outcomes),
+            known=dict(self.explained),
+            margin=self.margin if self.outcomes["agrees"] else None,
+            found=[shrunk(one, self.check, self.checks) for one in self.alarms[:SHRUNK]],
+            others=[one.id for one in self.alarms[SHRUNK:]],
+            seconds=dict(self.seconds),
+        )
+
+    def check(self, one: Fuzzed) -> CaseRecord:
+        """The whole record of a case."""
+        found = check(one.case(), self.backend)
+        return msgspec.structs.replace(found, known=reason(self.known, found))
+
+
+def drawn(seed: int, number: int, backends: Sequence[Opened]) -> Fuzzed:
+    """The structure of a round: something that one of the backends runs."""
+    return structure(seed, number, lambda of: any(runs(backend, of) for backend in backends))
+
+
+def runs(backend: Opened, of: Fuzzed) -> bool:
+    """Whether the backend's dialect has networks of this structure."""
+    return unsupported(backend.adapter.dialect, of.case().spec, of.dtype, None) is None
+
+
+def run(
+    seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
+) -> list[FuzzRecord]:
+    """The round's record of every backend that runs its structure."""
+    of = drawn(seed, number, backends)
+    able = [backend for backend in backends if runs(backend, of)]
+    tallies = [Tally(backend, known) for backend in able]
+    for cases in groups(seed, number, of):
+        started = time.perf_counter()
+        held_to = truths([draw(one.case()) for one in cases])
+        for arithmetic in {backend.adapter.dialect.arithmetic[of.dtype] for backend in able}:
+            held_to[0].radii(arithmetic)  # and so all of them
+        share = (time.perf_counter() - started) / len(able)
+        for tally in tallies:
+            started = time.perf_counter()
+            for one, t in zip(cases, held_to, strict=True):
+                tally.add(one, seen(t, tally.backend))
+            tally.seconds["reference"] += share
+            tally.seconds["backend"] += time.perf_counter() - started
+    return [tally.record(seed, number, of.dtype, of.id) for tally in tallies]
+
+
+def seen(t: Truth, backend: Opened) -> Seen:
+    """What becomes of a case: ``check`` without what only a failure needs."""
+    try:
+        result, _, arithmetic = answer(t.inputs, t.version, backend.adapter)
+    except Unsupported:
+        return Seen("unsupported")
+    except (Exception, SystemExit):  # whatever it was, the case is run again for its record
+        return Seen("errored")
+    verdict = hold(result, t, backend, arithmetic)
+    return Seen(verdict.outcome, verdict.margin)
