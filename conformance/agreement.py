@@ -5,7 +5,8 @@
     agrees         every margin ≤ 1 and RMS(error / σ̂) ≤ its limit, in every tensor
     differs        otherwise; and whenever a shape or dtype is wrong, a value is not finite, or an
                    element that no rounding touches is not exact
-    inconclusive   where only tensors with Z · RMS σ̂ > max(1 %, 32 u_store) · RMS |y| are in doubt:
+    inconclusive   where the truth holds what is larger than any number of the type; or where only tensors
+                   with Z · RMS σ̂ > max(1 %, 32 u_store) · RMS |y| are in doubt:
                    inside so wide a bound agreement says nothing, and outside it nothing either,
                    because the radius is of first order and such errors are not
 
@@ -14,7 +15,8 @@ Exact elements count neither for σ̂'s floor nor for the RMS.
 A check of the maximum misses drift; the RMS sees it, but its limit must know how many independent
 errors a tensor holds. A thousand independent ones average to 1; a handful that move together, as
 in one row of four units, are all 2 or all 3 now and then in correct code. The square of the RMS is
-about χ²/ν with ν the radius's freedom, so the limit is that law's quantile, and at least RMS_FLOOR.
+about χ²/ν with ν the radius's freedom, so the limit is that law's quantile at Z standard deviations, and
+at least RMS_FLOOR: of one single error it is Z, as the maximum's.
 """
 
 from __future__ import annotations
@@ -36,9 +38,6 @@ Z = 8.0
 RMS_FLOOR = 2.0
 """The limit of RMS(error / σ̂) where a tensor holds very many independent errors; correct 16-bit
 code reaches 1.96 where the errors of many steps are alike (docs/calibration.md)."""
-
-RMS_NORMAL = 4.0
-"""The quantile of the RMS's law, as that of a standard normal variable."""
 
 UNDECIDED = 0.01
 """A bound above this share of the signal says nothing."""
@@ -91,12 +90,15 @@ def judge(
         return Verdict("differs", why, {}, None, {})
     tensors, margins = {}, {}
     wrong, doubted = [], []
+    overflow = [why for name, e in expected.items() if (why := _overflow(name, e, dtype))]
     for name, e in expected.items():
         error = got[name] - e.value
         bound = np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
         margins[name] = _ratio(np.abs(error), bound)
         tensors[name] = result = _figures(error, margins[name], e)
-        if why := _broken(got[name], margins[name], e):
+        if overflow:
+            doubted = overflow
+        elif why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
         elif undecided(e, arithmetic):
             doubted.append(f"{name}: the bound is {result.bound_to_signal:.1%} of the signal")
@@ -172,6 +174,17 @@ def _figures(error: Array, margins: Array, e: Expected) -> TensorResult:
     )
 
 
+LARGEST = {"float16": 65504.0, "bfloat16": 2.0**128 * (1 - 2.0**-8),
+           "float32": 2.0**128 * (1 - 2.0**-24), "float64": math.inf}  # fmt: skip
+"""The largest number of a type; the truth, a float64, is never beyond that of float64."""
+
+
+def _overflow(name: str, e: Expected, dtype: str) -> str:
+    """Where the truth itself is no number of that type: then all that is computed from it may be anything."""
+    beyond = int((np.abs(e.value) > LARGEST[dtype]).sum())
+    return f"{name}: {beyond} of {e.value.size} are larger than any {dtype}" if beyond else ""
+
+
 def _broken(got: Array, margins: Array, e: Expected) -> str:
     """What no width of the bound excuses; empty where nothing is."""
     if not np.isfinite(got).all():
@@ -195,9 +208,9 @@ def _beyond(margins: Array, result: TensorResult) -> str:
 
 
 def rms_limit(freedom: float) -> float:
-    """The most that RMS(error / σ̂) may be: √(χ²/ν) at RMS_NORMAL, by Wilson and Hilferty (1931)."""
+    """The most that RMS(error / σ̂) may be: √(χ²/ν) at Z, by Wilson and Hilferty (1931)."""
     spread = 2 / (9 * freedom)
-    return max(RMS_FLOOR, float((1 - spread + RMS_NORMAL * math.sqrt(spread)) ** 1.5))
+    return max(RMS_FLOOR, float((1 - spread + Z * math.sqrt(spread)) ** 1.5))
 
 
 def _mean(values: Array) -> float | None:

@@ -16,7 +16,6 @@ import pytest
 
 from conformance.agreement import (
     RMS_FLOOR,
-    RMS_NORMAL,
     UNDECIDED,
     Expected,
     Verdict,
@@ -89,9 +88,11 @@ ROWS: dict[str, Row] = {
     "less than drift": Row(off(1.9 * S, 1.9 * S, 1.9 * S, 1.9 * S), "agrees"),
     "drift of one error": Row(off(4 * S, 4 * S, 4 * S, 4 * S), "agrees",
                               expected=expected(freedom=1)),
-    "more than one error can be": Row(off(5 * S, 5 * S, 5 * S, 5 * S), "differs",
-                                      "y: the RMS of error / σ̂ is 5.00, above 4.35",
-                                      expected=expected(freedom=1)),
+    "one error, as large as one may be": Row(off(7 * S, 7 * S, 7 * S, 7 * S), "agrees",
+                                             expected=expected(freedom=1)),
+    "drift of four errors": Row(off(5 * S, 5 * S, 5 * S, 5 * S), "differs",
+                                "y: the RMS of error / σ̂ is 5.00, above 4.76",
+                                expected=expected(freedom=4)),
     "NaN": Row([NAN, 2, -4, 0.5], "differs", "y: 1 of 4 elements are not finite"),
     "infinity": Row([INF, 2, -4, -INF], "differs", "y: 2 of 4 elements are not finite"),
     "NaN where it is exact": Row([1, NAN], "differs", "y: 1 of 2 elements are not finite",
@@ -254,26 +255,24 @@ def test_the_output_type_sets_the_rounding_that_is_allowed_for() -> None:
 
 
 def test_the_limit_for_one_error_is_that_of_a_normal_one() -> None:
-    """|N| is beyond it as rarely as a one-sided RMS_NORMAL; Wilson and Hilferty are 4 % wide."""
-    beyond = 1 - NormalDist().cdf(RMS_NORMAL)
+    """|N| is beyond it as rarely as a one-sided Z; Wilson and Hilferty are 20 % wide."""
+    beyond = NormalDist().cdf(-Z)
     exact = -NormalDist().inv_cdf(beyond / 2)
-    assert exact < rms_limit(1) < 1.05 * exact, f"limit {rms_limit(1)}, normal {exact}"
+    assert exact < rms_limit(1) < 1.21 * exact, f"limit {rms_limit(1)}, normal {exact}"
 
 
 def test_the_limit_for_two_errors_is_that_of_an_exponential_one() -> None:
-    beyond = 1 - NormalDist().cdf(RMS_NORMAL)
+    beyond = NormalDist().cdf(-Z)
     exact = math.sqrt(-2 * math.log(beyond) / 2)
-    assert exact < rms_limit(2) < 1.04 * exact, f"limit {rms_limit(2)}, exact {exact}"
+    assert exact < rms_limit(2) < 1.14 * exact, f"limit {rms_limit(2)}, exact {exact}"
 
 
 @pytest.mark.parametrize("freedom", [3, 10, 30])
-def test_the_limit_is_seldom_passed_by_correct_errors(freedom: int) -> None:
+def test_the_limit_is_not_passed_by_correct_errors(freedom: int) -> None:
     normal = np.random.default_rng(freedom).normal(size=(200_000, freedom))
     found = np.sqrt(np.mean(normal**2, axis=1))
-    assert found.max() < 1.1 * rms_limit(freedom)
-    beyond = int((found > rms_limit(freedom)).sum())
-    assert beyond <= 20, f"{beyond} of 200,000 are beyond; 6 are expected"
-    assert np.quantile(found, 0.999) > 0.7 * rms_limit(freedom), "nor is it far out"
+    assert found.max() < rms_limit(freedom), "one in 10¹⁵ is beyond it"
+    assert np.quantile(found, 0.999) > 0.4 * rms_limit(freedom), "nor is it far out"
 
 
 def test_the_limit_falls_to_its_floor() -> None:

@@ -40,13 +40,19 @@ ODD = Arithmetic("odd", u_operand=3e-4, u_acc=2e-4, u_op=1e-4, u_store=4e-4)
 """Four roundoffs that differ, so that none can stand in for another."""
 UNSTORED = Arithmetic("unstored", u_operand=3e-4, u_acc=2e-4, u_op=1e-4, u_store=0)
 RNG = np.random.default_rng
-A = np.array([[0.75, -1.5, 2.0], [-0.3, 0.6, 1.1]])
-B = np.array([[1.25, 0.5, -3.0], [2.0, -0.7, 0.9]])
+A = np.array([[0.79, -1.53, 2.3], [-0.31, 0.62, 1.13]])
+B = np.array([[1.27, 0.58, -3.1], [2.2, -0.71, 0.92]])
+"""Nothing that is made of them is next to a power of two, where grids change."""
 
 
 def lifted(arithmetic: Arithmetic, *arrays: Array, samples: int = MANY) -> list[Any]:
     rounding = Rounding(arithmetic, samples, [1, 2, 3])
     return [rounding.array(a) for a in arrays]
+
+
+def even(v: Array) -> Array:
+    """What grids know of the size of v: its last power of two, times a constant."""
+    return math.sqrt(8 / 3 * math.log(2)) * 2.0 ** np.floor(np.log2(np.abs(v)))
 
 
 class Operation(NamedTuple):
@@ -92,29 +98,67 @@ def test_an_operation_rounds_by_its_unit_and_then_by_storage(
     compute, spread = ROUNDED[name]
     exact = compute(A, B)
     relative = math.hypot(spread * arithmetic.u_op, ROUND * arithmetic.u_store)
-    held(compute(*lifted(arithmetic, A, B)), exact, relative * np.abs(exact))
+    held(compute(*lifted(arithmetic, A, B)), exact, relative * even(exact))
+
+
+def test_over_all_values_a_grid_is_as_coarse_as_the_values_are_large() -> None:
+    v = 2.0 ** RNG(11).uniform(-3, 3, 100_000)
+    assert np.mean((even(v) / v) ** 2) == pytest.approx(1, rel=0.01)
 
 
 def test_roundings_are_bounded_and_uniform() -> None:
     (a,) = lifted(UNSTORED, A)
-    relative = (np.asarray((a * 1).values) / A - 1) / UNSTORED.u_op
+    relative = (np.asarray((a * 1).values) - A) / even(A) / UNSTORED.u_op
     assert np.abs(relative).max() <= 1 + 1e-9, "no rounding is larger than its unit"
     assert (relative**4).mean() == pytest.approx(1 / 5, rel=0.03), "uniform: E ξ⁴ = 1/5"
 
 
-def test_roundings_are_independent() -> None:
-    (a,) = lifted(UNSTORED, np.ones(40))
-    one, other = (a * 1).values - 1, (a * 1).values - 1
-    together = np.corrcoef(np.concatenate([one, other], axis=1), rowvar=False)
-    worst = np.abs(together - np.eye(len(together))).max()
-    assert worst < 6 / math.sqrt(MANY), f"elements or operations correlate: {worst:.3f}"
+FINE = replace(UNSTORED, u_op=1e-7)
+"""Between whose places other values lie."""
+
+
+def correlation(*errors: Array) -> Array:
+    """Of every element of every result with every other, over the samples."""
+    flat = np.concatenate([e.reshape(MANY, -1) for e in errors], axis=1)
+    return np.abs(np.corrcoef(flat, rowvar=False) - np.eye(flat.shape[1]))
+
+
+def test_roundings_of_unlike_values_are_independent() -> None:
+    x, y = RNG(12).uniform(1, 2, (2, 4, 10))
+    a, b = lifted(FINE, x, y)
+    worst = correlation((a * 1).values - x, (b * 1).values - y, (a + 0).values - x).max()
+    assert worst < 0.05, f"elements, values or operations correlate: {worst:.3f}"
+
+
+def test_equal_values_of_one_unit_are_rounded_equally() -> None:
+    """In every row and at every step, so that such errors add up, as a kernel's do."""
+    (a,) = lifted(FINE, np.tile(RNG(13).uniform(1, 2, 5), (3, 4, 1)))
+    one, again = (a * 1).values, (a * 1).values
+    assert np.array_equal(one, again), "a step later"
+    assert (one == one[:, :1, :1]).all(), "another row"
+    units = correlation(one[:, 0, 0] - a.values[0, 0, 0])
+    assert units.max() < 0.05, "other units, whose values are others, are rounded by themselves"
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-29])
+def test_a_sequence_that_settles_is_rounded_as_one(scale: float) -> None:
+    """h' = tanh(h / 2 + 1) comes to rest, and with it the error; on the coarse grid that stands for
+    float64's it does not, since what a fine one tells apart is rounded apart."""
+    rounding = Rounding(ARITHMETICS["float32"], 50, [1], scale)
+    h: Any = rounding.array(np.zeros((1, 3)))
+    steps = []
+    for _ in range(60):
+        h = np.tanh(h * 0.5 + 1)
+        steps.append(h.values)
+    settled = np.mean(steps[-1] == steps[-2])
+    assert settled > 0.5 if scale == 1.0 else settled < 0.1, f"{settled:.0%} have come to rest"
 
 
 def deviation_of_sum(a: Arithmetic, v: Array, p2: Array, depth: int) -> Array:
     """The formula of the design, written once more."""
     variance = 2 / 3 * a.u_operand**2 * p2
     variance = variance + 1 / 3 * a.u_acc**2 * depth / 2 * np.maximum(p2, v**2)
-    return np.sqrt(variance + v**2 * a.u_store**2 / 3)
+    return np.sqrt(even(np.sqrt(variance)) ** 2 + even(v) ** 2 * a.u_store**2 / 3)
 
 
 MIXED = RNG(1).uniform(-1, 1, (2, 30))
@@ -169,7 +213,7 @@ def test_a_plain_sum_may_round_otherwise_than_a_product() -> None:
 def deviation_of_shares(a: Arithmetic, shares: Array, deviations: Array) -> Array:
     """Of ``shares`` (T, ...) that are off by ``deviations`` and added up one after the other."""
     partial = np.add.accumulate(shares)[1:]
-    adding = (partial**2).sum(axis=0) * (a.u_op**2 + a.u_store**2) / 3
+    adding = (even(partial) ** 2).sum(axis=0) * (a.u_op**2 + a.u_store**2) / 3
     return np.sqrt((deviations**2).sum(axis=0) + adding)
 
 
@@ -213,7 +257,7 @@ def test_the_gradient_of_a_table_is_added_up_place_by_place() -> None:
 
 def test_the_second_operation_adds_to_the_first() -> None:
     (a,) = lifted(UNSTORED, A)
-    held(a * 1 * 1, A, math.sqrt(2) * ROUND * UNSTORED.u_op * np.abs(A))
+    held(a * 1 / 1, A, math.sqrt(2) * ROUND * UNSTORED.u_op * even(A))
 
 
 # What is exact.
@@ -374,7 +418,7 @@ def test_radii_are_linear_in_the_unit_roundoffs() -> None:
         half = Arithmetic("half", a.u_operand / 2, a.u_acc / 2, a.u_op / 2, a.u_store / 2)
         for wide, narrow in zip(found(a), found(half), strict=True):
             ratio = rms(wide.sigma, wide.sigma > 0) / rms(narrow.sigma, narrow.sigma > 0)
-            assert ratio == pytest.approx(2, rel=0.02), f"{name}: half the units, 1/{ratio} of σ"
+            assert ratio == pytest.approx(2, rel=0.15), f"{name}: half the units, 1/{ratio} of σ"
 
 
 def test_the_float64_radius_is_that_of_float32_scaled() -> None:
@@ -382,8 +426,9 @@ def test_the_float64_radius_is_that_of_float32_scaled() -> None:
     for double, single in zip(
         found(ARITHMETICS["float64"]), found(ARITHMETICS["float32"]), strict=True
     ):
-        np.testing.assert_allclose(double.sigma, math.sqrt(2) * 2.0**-29 * single.sigma, rtol=1e-15)
-        assert double.freedom == single.freedom
+        ratio = double.sigma / (math.sqrt(2) * 2.0**-29 * single.sigma)
+        assert np.median(ratio) == pytest.approx(1, abs=0.05)
+        assert ratio.std() < 0.3
 
 
 def test_the_float64_radius_is_that_of_float64_errors() -> None:
@@ -509,12 +554,15 @@ def test_unit_roundoffs_are_half_the_spacing_at_one(name: str) -> None:
 
 TABLE: dict[str, tuple[float, float, float, float, float]] = {
     "float64": (0, 2**-53, 2**-53, 0, 0),
+    "float64-fast": (0, 2**-53, 2**-53, 0, 0),
     "float32": (0, 2**-24, 2**-24, 0, 0),
     "tf32": (2**-11, 2**-24, 2**-24, 0, 0),
     "float16": (0, 2**-24, 2**-24, 2**-11, 0),
+    "float16-composed": (0, 2**-24, 2**-24, 2**-11, 0),
     "float16-summed": (0, 2**-24, 2**-24, 2**-11, 2**-11),
     "float16-throughout": (0, 2**-11, 2**-11, 2**-11, 0),
     "bfloat16": (0, 2**-24, 2**-24, 2**-8, 0),
+    "bfloat16-composed": (0, 2**-24, 2**-24, 2**-8, 0),
     "bfloat16-summed": (0, 2**-24, 2**-24, 2**-8, 2**-8),
     "bfloat16-throughout": (0, 2**-8, 2**-8, 2**-8, 0),
 }

@@ -45,7 +45,7 @@ NUMBERS: dict[str, str] = {
 }
 """And where it has numbers."""
 
-RELU_WEIGHTS = ("plain", "tiny", "sparse")
+RELU_WEIGHTS = ("plain", "tiny")
 """With which a relu network neither explodes nor comes near its kink."""
 
 

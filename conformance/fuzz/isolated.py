@@ -30,6 +30,12 @@ class IsolatedTally(Tally):
         return records([one], self.backend)[one.id]
 
 
+def of_record(record: CaseRecord) -> Seen:
+    """What became of a case that has a record."""
+    alarm = record.outcome in ("differs", "errored")
+    return Seen(record.outcome, record.margin, record if alarm else None)
+
+
 def run(
     seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
 ) -> list[FuzzRecord]:
@@ -42,7 +48,7 @@ def run(
             tally = IsolatedTally(backend, known)
             seen = records(cases, backend)
             for one in cases:
-                tally.add(one, Seen(seen[one.id].outcome, seen[one.id].margin))
+                tally.add(one, of_record(seen[one.id]))
             found.append(tally.record(seed, number, of.dtype, of.id))
     return found
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from conformance.cases.fuzzed import Fuzzed
-from conformance.fuzz.isolated import IsolatedTally, records
-from conformance.fuzz.rounds import Seen
+from conformance.fuzz.isolated import IsolatedTally, of_record, records
 from conformance.known import Known
 from conformance.opened import Opened
 from reports.records import FuzzRecord
@@ -25,6 +24,6 @@ def replayed(
             seen = records(cases, backend)
             tally = IsolatedTally(backend, known)
             for one in cases:
-                tally.add(one, Seen(seen[one.id].outcome, seen[one.id].margin))
+                tally.add(one, of_record(seen[one.id]))
             found.append(tally.record(seed, 0, "", ""))
     return found

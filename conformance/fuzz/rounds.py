@@ -12,7 +12,7 @@ import msgspec
 from backends import Unsupported
 from backends.dialects import unsupported
 from conformance.cases.fuzzed import Fuzzed
-from conformance.check import answer, check, hold
+from conformance.check import answer, check, held, hold
 from conformance.draw import draw
 from conformance.fuzz.draws import groups, structure
 from conformance.fuzz.shrink import shrunk
@@ -22,16 +22,16 @@ from conformance.opened import Opened
 from conformance.truth import Truth
 from reports.records import CaseRecord, FuzzRecord, Outcome
 
-ALARMS = ("differs", "errored")
 SHRUNK = 3
 """Of the alarms of one round and backend, how many are made small; the others are alike."""
 
 
 class Seen(NamedTuple):
-    """What became of a case."""
+    """What became of a case; of one that is an alarm, its record."""
 
     outcome: Outcome
     margin: float | None = None
+    record: CaseRecord | None = None
 
 
 class Tally:
@@ -46,7 +46,7 @@ class Tally:
         self.explained: Counter[str] = Counter()
         self.outcomes: Counter[Outcome] = Counter()
         self.margin = 0.0
-        self.alarms: list[Fuzzed] = []
+        self.alarms: list[tuple[Fuzzed, CaseRecord]] = []
         self.seconds = {"reference": 0.0, "backend": 0.0}
 
     def add(self, one: Fuzzed, seen: Seen) -> None:
@@ -58,8 +58,8 @@ class Tally:
             why := explanation(self.known, self.backend.name, one.id)
         ):
             self.explained[why] += 1
-        elif seen.outcome in ALARMS:
-            self.alarms.append(one)
+        elif seen.record is not None:
+            self.alarms.append((one, seen.record))
 
     def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
         """All of it; some of what raised an alarm is made small."""
@@ -73,8 +73,8 @@ class Tally:
             outcomes=dict(self.outcomes),
             known=dict(self.explained),
             margin=self.margin if self.outcomes["agrees"] else None,
-            found=[shrunk(one, self.check, self.checks) for one in self.alarms[:SHRUNK]],
-            others=[one.id for one in self.alarms[SHRUNK:]],
+            found=[shrunk(*alarm, self.check, self.checks) for alarm in self.alarms[:SHRUNK]],
+            others=[one.id for one, _ in self.alarms[SHRUNK:]],
             seconds=dict(self.seconds),
         )
 
@@ -110,19 +110,21 @@ def run(
         for tally in tallies:
             started = time.perf_counter()
             for one, t in zip(cases, held_to, strict=True):
-                tally.add(one, seen(t, tally.backend))
+                tally.add(one, seen(one, t, tally.backend))
             tally.seconds["reference"] += share
             tally.seconds["backend"] += time.perf_counter() - started
     return [tally.record(seed, number, of.dtype, of.id) for tally in tallies]
 
 
-def seen(t: Truth, backend: Opened) -> Seen:
-    """What becomes of a case: ``check`` without what only a failure needs."""
+def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
+    """What becomes of a case: ``held`` without what only a failure needs."""
     try:
         result, _, arithmetic = answer(t.inputs, t.version, backend.adapter)
     except Unsupported:
         return Seen("unsupported")
-    except (Exception, SystemExit):  # whatever it was, the case is run again for its record
-        return Seen("errored")
+    except (Exception, SystemExit):  # whatever it was, the record has it
+        return Seen("errored", None, held(one.case(), backend, t, t.version, 0.0))
     verdict = hold(result, t, backend, arithmetic)
-    return Seen(verdict.outcome, verdict.margin)
+    if verdict.outcome != "differs":
+        return Seen(verdict.outcome, verdict.margin)
+    return Seen("differs", None, held(one.case(), backend, t, t.version, 0.0))

@@ -52,9 +52,10 @@ def _resized(one: Fuzzed, axis: int, size: int) -> Fuzzed | None:
     return one.but(size=sizes, ends=ends)
 
 
-def shrunk(one: Fuzzed, check: Callable[[Fuzzed], CaseRecord], most: int) -> CaseRecord:
-    """The record of the smallest case found in ``most`` checks that ends as ``one`` does."""
-    smallest = check(one)
+def shrunk(
+    one: Fuzzed, smallest: CaseRecord, check: Callable[[Fuzzed], CaseRecord], most: int
+) -> CaseRecord:
+    """The record of the smallest case found in ``most`` checks that ends as ``one`` did, in its record."""
     tried = 0
     while tried < most:
         for candidate in (again for less in simpler(one) if less != one for again in _seeds(less)):

@@ -12,6 +12,7 @@ import numpy as np
 
 from reference.cells import sigmoid
 from reference.rounding.arithmetic import Arithmetic
+from reference.rounding.grid import EVEN, Grids, magnitude
 from reference.spec import Array
 from reference.sums import outer, scatter, total
 
@@ -19,6 +20,7 @@ _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
 _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt}
 _ELEMENTARY = {np.tanh, np.exp, np.log}
 _NEVER_0 = (np.exp, sigmoid)
+_FAR = 700.0
 _QUESTION = {np.isfinite, np.isnan, np.less, np.less_equal, np.greater, np.greater_equal,
              np.equal, np.not_equal}  # fmt: skip
 _FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.sum: 1,
@@ -37,50 +39,49 @@ class Rounding:
         self, arithmetic: Arithmetic, samples: int, seed: Sequence[int], scale: float = 1.0
     ) -> None:
         self.arithmetic = arithmetic
-        self.samples = samples
         self._scale = scale
-        self._random = np.random.default_rng(seed)
+        self._grids = Grids(samples, np.random.default_rng(seed), coarse=scale != 1)
 
     def array(self, value: Array) -> Array:
         """``value (…)`` as an exact array ``(1, …)`` that rounds from its first operation on."""
         return cast(Array, RoundingArray(np.asarray(value, np.float64)[None], self))
 
-    def operation(self, v: Array) -> Array:
-        """v (1 + u_op ξ), then storage."""
+    def operation(self, v: Array, kind: str) -> Array:
+        """v to a grid of 2 u_op |v|, then storage."""
         a = self.arithmetic
-        return self.stored(self._off(v, a.u_op * v + self._lost(v, a.least)))
+        return self.stored(self._grids.rounded(v, self._spacing(v, a.u_op, a.least), kind))
 
-    def elementary(self, v: Array, *, never_0: bool) -> Array:
-        """v (1 + k_act u_op ξ), then storage; what is never 0 may still be too small to be seen."""
+    def elementary(self, v: Array, kind: str, *, never_0: bool) -> Array:
+        """v to a grid of 2 k_act u_op |v|, then storage; what is never 0 may be too small to be seen."""
         a = self.arithmetic
-        lost = a.least / self._scale if never_0 else self._lost(v, a.least)
-        return self.stored(self._off(v, a.k_act * a.u_op * v + lost))
+        spacing = self._spacing(v, a.k_act * a.u_op, a.least)
+        if never_0:
+            spacing = np.maximum(spacing, 2 * a.least / self._scale)
+        return self.stored(self._grids.rounded(v, spacing, kind))
 
     def stored(self, v: Array) -> Array:
-        """v (1 + u_store ξ)."""
+        """v to a grid of 2 u_store |v|."""
         a = self.arithmetic
-        return self._off(v, a.u_store * v + self._lost(v, a.least_stored)) if a.u_store else v
+        if not a.u_store:
+            return v
+        return self._grids.rounded(v, self._spacing(v, a.u_store, a.least_stored), "storage")
 
     def summed(self, v: Array, p2: Array, depth: int, u_operand: float, u_acc: float) -> Array:
         """A sum of ``depth`` products with their squares' sum ``p2``, then storage."""
-        size = np.sqrt(np.maximum(p2, v * v))
-        deviation = u_acc * math.sqrt(depth / 6) * size
+        size = np.maximum(np.sqrt(p2), np.abs(v))
+        deviation = (u_acc * math.sqrt(depth / 6)) * size
         if u_operand:
-            deviation = np.hypot(deviation, u_operand * math.sqrt(2 / 3) * np.sqrt(p2))
-        lost = self._lost(size, self.arithmetic.least)
-        return self.stored(self._off(v, math.sqrt(3) * deviation + lost))
+            deviation = np.hypot(deviation, (u_operand * math.sqrt(2 / 3)) * np.sqrt(p2))
+        spacing = (2 * math.sqrt(3) * EVEN) * magnitude(deviation)
+        lost = (2 / self._scale) * np.minimum(size, self.arithmetic.least)
+        return self.stored(self._grids.rounded(v, np.maximum(spacing, lost), "sum"))
 
-    def _off(self, v: Array, most: Array) -> Array:
-        """v + most ξ, one ξ for every sample and element: 16 bits of it, which is cheap and enough."""
-        shape = (self.samples, *v.shape[1:])
-        xi = np.frombuffer(self._random.bytes(2 * math.prod(shape)), np.int16).reshape(shape)
-        off = xi * (most * 2.0**-15)
-        off += v
-        return off
-
-    def _lost(self, v: Array, least: float) -> Array:
-        """What underflow may make of a number, with its sign: all of it, or ``least``."""
-        return np.clip(v, -least, least) / self._scale
+    def _spacing(self, v: Array, u: float, least: float) -> Array:
+        """2 u |v|, by the magnitude of v; and where v is near underflow, what that may make of it."""
+        lost = np.abs(v)
+        np.minimum(lost, least, out=lost)
+        lost *= 2 / self._scale
+        return np.maximum((2 * EVEN * u) * magnitude(v), lost, out=lost)
 
 
 class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -133,7 +134,8 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         exp and σ are never 0, but may be too small to be seen: then an error of theirs is not.
         """
         v = function(self.values)
-        return self._like(self.rounding.elementary(v, never_0=function in _NEVER_0))
+        kind = function.__name__
+        return self._like(self.rounding.elementary(v, kind, never_0=function in _NEVER_0))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rounding = self.rounding
@@ -145,7 +147,7 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         if ufunc in _EXACT:
             return self._like(ufunc(*values))
         if ufunc in _ROUNDED:
-            return self._like(rounding.operation(ufunc(*values)))
+            return self._like(rounding.operation(ufunc(*values), ufunc.__name__))
         if ufunc in _ELEMENTARY:
             return self.elementary(ufunc)
         if ufunc is np.matmul:
@@ -186,7 +188,9 @@ def _unknown(what: str) -> TypeError:
 
 @sigmoid.register(RoundingArray)
 def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an Array
-    return a.elementary(sigmoid)
+    if not a.rounding.arithmetic.composed:
+        return a.elementary(sigmoid)
+    return 1 / (1 + np.exp(np.minimum(-a, _FAR)))  # past which σ is 0 in any type
 
 
 @outer.register(RoundingArray)

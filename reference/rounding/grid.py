@@ -1,0 +1,68 @@
+"""Rounding to grids whose places are shifted at random: equal values err alike, unlike ones do not.
+
+A kernel rounds equal values equally: at every step of a sequence that has come to rest, and in every row of
+a batch of equal rows, its error is the same, and such errors add up. Errors drawn anew at every operation
+would not. So a sample rounds to a grid, as a kernel does, and only where its places are is random:
+
+    t = v / g,   n = ⌊t⌉,   d = α n + β − ⌊α n + β⌉,   v' = g (⌊t + d⌉ − d)
+
+g is a power of two times a constant. α and β are uniform on (0, 1), and belong to a sample, a kind of
+operation and a unit (the place on the last axis), for as long as the specification runs. Over the samples
+the error is uniform on (−g/2, g/2), and those of different places n are independent.
+
+Where a fine grid is simulated by one that is much coarser, as float64's is, values that the fine one would
+tell apart share a place on the coarse one, and would err alike; there n counts finer places.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from reference.spec import Array
+
+EVEN = math.sqrt(8 / 3 * math.log(2))
+"""Where the last power of two stands for v: the factor at which its mean square over all v is that of v."""
+
+FINER = 2.0**20
+"""Places between two of a coarse grid that are told apart."""
+
+_EXPONENT = np.int64(0x7FF0000000000000)
+"""The bits of a float64 that are its exponent."""
+_LEAST = float(np.finfo(np.float64).tiny)
+
+
+def magnitude(v: Array) -> Array:
+    """The largest power of two that is at most |v|; 0 below the smallest normal number."""
+    return (v.view(np.int64) & _EXPONENT).view(np.float64)
+
+
+class Grids:
+    """The grids of K samples; ``coarse`` where they stand for much finer ones."""
+
+    def __init__(self, samples: int, random: np.random.Generator, *, coarse: bool) -> None:
+        self.samples = samples
+        self._finer = FINER if coarse else 1.0
+        self._random = random
+        self._drawn: dict[tuple[str, int], Array] = {}
+
+    def rounded(self, v: Array, spacing: Array | float, kind: str) -> Array:
+        """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, as it is."""
+        t = v / np.maximum(spacing, _LEAST)
+        alpha, beta = self._draws(kind, v)
+        d = alpha * np.rint(t * self._finer)
+        d += beta
+        d -= np.rint(d)
+        d += t
+        np.subtract(np.rint(d), d, out=d)
+        d *= spacing
+        d += v
+        return d
+
+    def _draws(self, kind: str, v: Array) -> Array:
+        """α and β of every sample and unit, as they go with ``v``."""
+        width = v.shape[-1]
+        if (kind, width) not in self._drawn:
+            self._drawn[kind, width] = self._random.random((2, self.samples, width))
+        return self._drawn[kind, width].reshape(2, self.samples, *(1,) * (v.ndim - 2), width)
