@@ -34,8 +34,6 @@ class Arithmetic:
     """How many u_op an elementary function may be off."""
     u_sum: float = 0
     """Of the accumulation of plain sums, where it is not that of matrix products."""
-    composed: bool = False
-    """σ is 1 / (1 + e⁻ᵃ), each part of it an operation that is stored."""
     least: float = 2.0**-126
     """The smallest normal number of operations: many kernels make 0 of anything smaller."""
     least_stored: float = 2.0**-126
@@ -52,18 +50,15 @@ ARITHMETICS: dict[str, Arithmetic] = {
     a.name: a
     for a in (
         Arithmetic("float64", 0, 2**-53, 2**-53, 0, least=2.0**-1022),
-        Arithmetic("float64-fast", 0, 2**-53, 2**-53, 0, k_act=8, least=2.0**-1022),
         Arithmetic("float32", 0, 2**-24, 2**-24, 0),
         Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
         Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11, least_stored=_16),
-        Arithmetic("float16-composed", 0, 2**-24, 2**-24, 2**-11, composed=True, least_stored=_16),
         Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11, least_stored=_16),
         Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11, least=_16, least_stored=_16),
         Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
-        Arithmetic("bfloat16-composed", 0, 2**-24, 2**-24, 2**-8, composed=True),
         Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
         Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),
     )
 }
-"""From the tightest to the loosest. In fast ones elementary functions are less accurate. float16 and bfloat16 accumulate in float32; kernels that add up
+"""From the tightest to the loosest. float16 and bfloat16 accumulate in float32; kernels that add up
 plain sums in the 16-bit type, or compute in it throughout, have arithmetics of their own."""
