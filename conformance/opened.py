@@ -93,5 +93,6 @@ def _command() -> str:
     """The command line that started this process, as a user would type it."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        return shlex.join(["python", "-m", program.parent.name, *sys.argv[1:]])
+        module = ".".join(program.resolve().parent.relative_to(ROOT).parts)
+        return shlex.join(["python", "-m", module, *sys.argv[1:]])
     return shlex.join([program.name, *sys.argv[1:]])

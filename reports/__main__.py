@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 from reports.badge import write_badge
@@ -11,7 +12,7 @@ from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
 from reports.options import Parser
 from reports.page import write_page
-from reports.records import json_schema
+from reports.records import Outcome, json_schema
 from reports.runs import read_folder
 from reports.terminal import text
 
@@ -47,8 +48,9 @@ def main(arguments: list[str] | None = None) -> ExitCode:
 
 def code(shown: Matrix) -> ExitCode:
     """The exit code for what ``shown`` holds."""
+    alarms: Counter[Outcome] = Counter({"differs": sum(fuzzed.alarms for fuzzed in shown.fuzzed)})
     return exit_code(
-        shown.outcomes,
+        shown.outcomes + alarms,
         known=sum(column.total.counts["known"] for column in shown.columns),
         missing=sum(column.unreached for column in shown.columns),
         stale=sum(len(column.stale) for column in shown.columns),

@@ -21,6 +21,8 @@ GLOSSARY = (
     ("fingerprint", "The tightest arithmetic that a result agrees with. One that is looser than "
      "the dtype says how the backend really computes."),
     ("first call", "The time of the first call, compilation included. It is in no other figure."),
+    ("fuzzing", "Checking random networks for as long as one likes. What it finds is made as small as "
+     "it still fails, and is checked first by every later run."),
     ("GFLOP/s", "Floating-point operations of all matrix products of a call, over the median "
      "time, in billions a second."),
     ("interrupted", "The run's file has no end. What was recorded is shown, and is not a pass."),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 
+from reports.fuzzing import Fuzzed
 from reports.reading import BadRunFile, Run
 from reports.records import CaseRecord, Measurement, Outcome
 from reports.statuses import STATUSES, Status, status
@@ -114,6 +115,8 @@ class Matrix:
     bad: tuple[BadRunFile, ...]
     mutated: Run | None = None
     """The latest run of mutants that left none out, or the latest at all."""
+    fuzzed: tuple[Fuzzed, ...] = ()
+    """The latest run of fuzzing of each backend and device."""
 
     @property
     def measurements(self) -> list[tuple[Run, Measurement]]:
@@ -143,12 +146,14 @@ def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
     ordered = list(runs)
     tested = _latest(sorted((run for run in ordered if run.cases), key=_is_whole))
     timed = _latest(run for run in ordered if run.measurements)
-    latest = {id(run): run for run in (*tested, *timed, *_latest(ordered))}
+    fuzzed = _latest(run for run in ordered if run.rounds)
+    others = _latest(run for run in ordered if not run.rounds)
+    latest = {id(run): run for run in (*tested, *timed, *others, *fuzzed)}
     columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
     mutated = sorted((run for run in ordered if run.mutants), key=_is_whole)
     return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad),
-                  mutated[-1] if mutated else None)  # fmt: skip
+                  mutated[-1] if mutated else None, tuple(Fuzzed(run) for run in fuzzed))  # fmt: skip
 
 
 def _is_whole(run: Run) -> bool:

@@ -13,6 +13,7 @@ from reports.drilldown import places
 from reports.glossary import GLOSSARY
 from reports.matrix import Column, Group, Matrix, label
 from reports.mutation import others, scores
+from reports.precision import coarse, precisions
 from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
@@ -51,12 +52,15 @@ def render(matrix: Matrix) -> str:
         mutated=matrix.mutated,
         scores=scores(matrix.mutated.mutants) if matrix.mutated else [],
         others=others(matrix.mutated.mutants) if matrix.mutated else [],
+        precisions=precisions(matrix),
+        coarse=coarse(matrix),
     )
 
 
 def _runs(matrix: Matrix) -> list[Run]:
     """Every run that the page shows something of, once."""
-    runs = [*(column.run for column in matrix.columns), *matrix.timed]
+    runs = [*(column.run for column in matrix.columns), *matrix.timed,
+            *(fuzzed.run for fuzzed in matrix.fuzzed)]  # fmt: skip
     return list({run.path: run for run in runs}.values())
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from reports.matrix import Column, Group, Matrix, Row, dtype_order, label
 from reports.mutation import others, scores
+from reports.precision import coarse
 from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import FAILURES, STATUSES, status
@@ -55,8 +56,17 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _margins(matrix)
     if matrix.timed:
         yield _measurements(matrix)
+    for place in coarse(matrix):
+        names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
+        where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
+        yield Text(
+            f"✗ {one_line(where)}: declares {one_line(place.declared)}, and is {one_line(names)}",
+            "red",
+        )
     if matrix.mutated:
         yield _mutants(matrix.mutated)
+    if matrix.fuzzed:
+        yield _fuzzing(matrix)
     for column in matrix.columns:
         for entry in column.stale:
             text = f"✗ known, but no longer seen: {one_line(column.label)}: {one_line(entry)}"
@@ -66,7 +76,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield Text(text, "magenta")
     for bad in matrix.bad:
         yield Text(f"! set aside: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
-    if not matrix.columns and not matrix.timed and not matrix.mutated:
+    if not matrix.columns and not matrix.timed and not matrix.mutated and not matrix.fuzzed:
         yield Text("? nothing was measured: there is no run to show", "yellow")
 
 
@@ -184,6 +194,20 @@ def _mutants(run: Run) -> Table:
         beside = [f"{n}/{of}" if of else "–" for n, of in map(score.elsewhere, names)]
         table.add_row(one_line(score.name), f"{score.caught}/{len(score.telling)}", *beside,
                       str(len(score.records) - len(score.telling) or ""))  # fmt: skip
+    return table
+
+
+def _fuzzing(matrix: Matrix) -> Table:
+    table = _new("\nFuzzing", ["backend", "alarms", "checks", "agree", "inconclusive", "unsupported",
+                               "known", "largest margin"], left=1)  # fmt: skip
+    for fuzzed in matrix.fuzzed:
+        n = fuzzed.outcomes
+        counts = (fuzzed.checks, n["agrees"], n["inconclusive"], n["unsupported"],
+                  fuzzed.known.total())  # fmt: skip
+        alarms = Text(f"{'✗' if fuzzed.alarms else '✓'} {fuzzed.alarms:,}")
+        table.add_row(
+            _where(fuzzed.run), alarms, *(f"{n:,}" for n in counts), number(fuzzed.margin)
+        )
     return table
 
 
