@@ -93,8 +93,7 @@ def judge(
     overflow = [why for name, e in expected.items() if (why := _overflow(name, e, dtype))]
     for name, e in expected.items():
         error = got[name] - e.value
-        bound = np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
-        margins[name] = _ratio(np.abs(error), bound)
+        margins[name] = _ratio(np.abs(error), bound(e, arithmetic))
         tensors[name] = result = _figures(error, margins[name], e)
         if overflow:
             doubted = overflow
@@ -107,6 +106,11 @@ def judge(
     outcome: Outcome = "differs" if wrong else "inconclusive" if doubted else "agrees"
     worst = _worst(got, expected, margins, arithmetic)
     return Verdict(outcome, "; ".join(wrong or doubted), tensors, worst, margins)
+
+
+def bound(e: Expected, arithmetic: Arithmetic) -> Array:
+    """How far every element of a correct result may be off; 0 where no rounding touches it."""
+    return np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
 
 
 def undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
@@ -131,8 +135,8 @@ def _worst(
     index = np.unravel_index(int(np.argmax(margins[name])), margins[name].shape)
     e = expected[name]
     value, sigma = float(e.value[index]), float(e.sigma[index])
-    bound = 0.0 if e.exact[index] else Z * sigma + arithmetic.u_out * abs(value)
-    return Element(name, [int(i) for i in index], _finite(got[name][index]), value, sigma, bound)
+    allowed = float(bound(e, arithmetic)[index])
+    return Element(name, [int(i) for i in index], _finite(got[name][index]), value, sigma, allowed)
 
 
 def _misfit(

@@ -36,7 +36,7 @@ def failure_card(
     if verdict.worst and verdict.margins:
         w = verdict.worst
         lines += [
-            f"  worst element    {_place(case, w.tensor, w.index)}: got {w.got!r}, expected "
+            f"  worst element    {place(case, w.tensor, w.index)}: got {w.got!r}, expected "
             f"{w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
@@ -51,7 +51,7 @@ def failure_card(
     return "\n".join(lines)
 
 
-def _place(case: AnyCase, tensor: str, index: list[int]) -> str:
+def place(case: AnyCase, tensor: str, index: list[int]) -> str:
     """The element, and what its index means."""
     if not index:
         return tensor
