@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from backends import Inputs
+from conformance.cases import CELLS, Row
 from conformance.properties.property import Answers, Both, Property, Sides
 from conformance.properties.related import one_layer, only_outputs
 
@@ -55,31 +56,33 @@ def second_direction_as_first(inputs: Inputs, ask: Answers) -> Both:
     )
 
 
-def option(name: str, sides: Sides, needs: dict[str, str] | None = None, **where: str) -> Property:
+def option(name: str, sides: Sides, needs: Row | None = None, **where: tuple[str, ...]) -> Property:
     """One option, and where it has a part in the results."""
     return Property(
         name=f"option {name}",
         sentence=f"{name}, given or left out, changes outputs and states",
         sides=sides,
         relation="differs",
-        where=WIDE | {axis: (value,) for axis, value in where.items()},
+        where={**WIDE, **where},
         gradients=(False,),
         needs=needs or {},
     )
 
 
 OPTIONS = (
-    option("bias", against(without_bias), bias="bias"),
-    option("forget_bias", against(with_spec(forget_bias=0.0)), cell="lstm-forget"),
-    option("activation", against(with_spec(activation="tanh")), cell="vanilla-relu"),
-    option("reset", against(with_spec(reset="before")), {"cell": "gru-before"}, cell="gru-after"),
-    option("direction", against(with_spec(direction="forward")), direction="reverse"),
-    option("direction of two", second_direction_as_first, direction="bidirectional",
-           layers="1-layer", state="no-state"),
-    option("num_layers", first_layer_alone, layers="2-layer"),
-    option("h0 and c0", against(lambda inputs: replace(inputs, h0=None, c0=None)), state="state"),
-    option("c0", against(lambda inputs: replace(inputs, c0=None)), state="state", cell="lstm"),
-    option("lengths", against(lambda inputs: replace(inputs, lengths=None)), lengths="short",
-           padding="pad-large"),
+    option("bias", against(without_bias), bias=("bias",)),
+    option("forget_bias", against(with_spec(forget_bias=0.0)), cell=("lstm-forget",)),
+    option("activation", against(with_spec(activation="tanh")), cell=("vanilla-relu",)),
+    option("reset", against(with_spec(reset="before")), {"cell": "gru-before"}, cell=("gru-after",)),
+    option("direction", against(with_spec(direction="forward")), direction=("reverse",)),
+    option("direction of two", second_direction_as_first, direction=("bidirectional",),
+           layers=("1-layer",), state=("no-state",)),
+    option("num_layers", first_layer_alone, layers=("2-layer",)),
+    option("h0 and c0", against(lambda inputs: replace(inputs, h0=None, c0=None)), state=("state",)),
+    option("c0", against(lambda inputs: replace(inputs, c0=None)), state=("state",), cell=("lstm",)),
+    option("lengths", against(lambda inputs: replace(inputs, lengths=None)), lengths=("short",),
+           padding=("pad-zero",), bias=("bias",), cell=tuple(c for c in CELLS if c != "vanilla-relu")),
 )  # fmt: skip
-"""``batch_first`` is among the invariances, since it must not change what it moves."""
+"""Of lengths, only where biases go on changing the state in a padding of zeros: not of a relu, whose
+units may all be off there, and not in a padding of large numbers, where all of a GRU may keep its
+state. ``batch_first`` is among the invariances, since it must not change what it moves."""

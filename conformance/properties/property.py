@@ -48,7 +48,7 @@ class Property:
     sentence: str
     sides: Sides
     relation: Relation
-    where: Row | Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values of the axes (``cases/axes.py``) of which it says something, where not of all."""
     gradients: tuple[bool, ...] = (False, True)
     """Of outputs alone, of gradients as well, or of either."""
