@@ -79,9 +79,10 @@ def bench(session: nox.Session, framework: str) -> None:
 @nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def adapters(session: nox.Session, framework: str) -> None:
-    """Show that every field of a framework's dialects has force: corrupted, a case differs."""
+    """Hold a framework's adapters to the properties; show that every field of its dialects has force."""
     install(session, extra=framework, groups=("test",))
-    session.run("pytest", "-n", WORKERS, "tests/test_dialects.py", *session.posargs)
+    files = ("tests/test_dialects.py", "tests/test_properties.py")
+    session.run("pytest", "-n", WORKERS, *files, *session.posargs)
 
 
 @nox.session
