@@ -194,6 +194,8 @@ ROWS = (
     Wrong("sequence split", mutated("h0 ignored")),
     Wrong("sequence split", mutated("the state before the last step for the final one")),
     Wrong("sequence split", mutated("final state at T")),
+    Wrong("sequence split", mutated("the final state's gradient dropped")),
+    Wrong("sequence split", mutated("dh0 0")),
     Wrong("directions alone", mutated("the directions' outputs exchanged")),
     Wrong("directions alone", mutated("the directions' initial states exchanged")),
     Wrong("directions alone", mutated("the reverse direction runs forward")),

@@ -10,6 +10,7 @@ from backends import Inputs
 from conformance.evaluate import Tensors
 from conformance.properties.property import Answers, Both, Property
 from conformance.properties.related import (
+    BY_STEP,
     SEVERAL_ROWS,
     SEVERAL_STEPS,
     batch_of,
@@ -43,14 +44,24 @@ def rows_alone(inputs: Inputs, ask: Answers) -> Both:
 
 
 def split(inputs: Inputs, ask: Answers) -> Both:
-    """The sequence in two, the second part from the first one's final state."""
-    steps = 1 - row_axis(inputs.spec, "y")
+    """The sequence in two: states go from the first part to the second, their gradients back."""
     at = int(chance(inputs).integers(1, ends_of(inputs).max()))  # some row has steps on both sides
-    first = ask.once(span(inputs, 0, at))
-    rest = span(inputs, at, steps_of(inputs))
-    second = ask.once(replace(rest, h0=first["h_n"], c0=first.get("c_n")))
-    y = np.concatenate([first["y"], second["y"]], axis=steps)
-    return ask.once(inputs), second | {"y": y}
+    first, second = span(inputs, 0, at), span(inputs, at, steps_of(inputs))
+    start = ask.once(replace(first, incoming=None))
+    end = ask.once(replace(second, h0=start["h_n"], c0=start.get("c_n")))
+    if first.incoming is not None:
+        d = Output(first.incoming.y, end["dh0"], end.get("dc0"))
+        start = ask.once(replace(first, incoming=d))
+    steps = 1 - row_axis(inputs.spec, "y")
+    joined = {name: a for name, a in start.items() if name in ("dh0", "dc0")}
+    for name, a in end.items():
+        if name in BY_STEP:
+            joined[name] = np.concatenate([start[name], a], axis=steps)
+        elif name in ("h_n", "c_n"):
+            joined[name] = a
+        elif name.startswith("dparams"):
+            joined[name] = start[name] + a
+    return ask.once(inputs), joined
 
 
 def directions_alone(inputs: Inputs, ask: Answers) -> Both:
@@ -116,8 +127,8 @@ COMPOSITIONS = (
     ),
     Property(
         name="sequence split",
-        sentence="a sequence in two parts, the state carried over, gives what it gives as a whole",
-        sides=split, relation="chained", gradients=(False,),
+        sentence="a sequence gives what its two parts give, the state carried on and its gradient back",
+        sides=split, relation="chained",
         where={"direction": ("forward",), "size": SEVERAL_STEPS},
     ),
     Property(

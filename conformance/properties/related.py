@@ -89,11 +89,13 @@ def row_axis(spec: Spec, name: str) -> int:
 
 
 def span(inputs: Inputs, start: int, stop: int) -> Inputs:
-    """The steps from ``start`` to before ``stop``, without gradients."""
+    """The steps from ``start`` to before ``stop``; of the incoming gradient, that by y alone."""
     some = np.arange(start, stop)
+    axis = 1 - batch_axis(inputs.spec)
     lengths = None if inputs.lengths is None else np.clip(inputs.lengths - start, 0, len(some))
-    x = inputs.x.take(some, 1 - batch_axis(inputs.spec))
-    return replace(inputs, x=x, lengths=lengths, incoming=None)
+    d = inputs.incoming
+    incoming = d and d._replace(y=d.y.take(some, axis))
+    return replace(inputs, x=inputs.x.take(some, axis), lengths=lengths, incoming=incoming)
 
 
 def reversed_rows(inputs: Inputs, a: Array) -> Array:
