@@ -45,8 +45,8 @@ NUMBERS: dict[str, str] = {
 }
 """And where it has numbers."""
 
-RELU_WEIGHTS = ("plain", "tiny")
-"""With which a relu network neither explodes nor comes near its kink."""
+RELU_WEIGHTS = ("plain",)
+"""With which a relu network neither explodes nor comes near its kink, as what underflows does."""
 
 
 @dataclass(frozen=True, kw_only=True)
