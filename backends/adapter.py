@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -142,16 +142,37 @@ class Backend(ABC):
 
     def refuse_network(self, inputs: NetworkInputs | TrainingInputs) -> None:
         """Raise ``Unsupported`` where the dialect does not run or train this network."""
-        batches = inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
-        for layer in inputs.network:
-            if isinstance(layer, Recurrent):
-                for data in batches:
-                    self.refuse(layer.spec, inputs.dtype, data.lengths)
-            elif isinstance(layer, Decoder):  # its rows all have all steps
-                self.refuse(layer.spec, inputs.dtype, None)
-        if isinstance(inputs, TrainingInputs):
-            if why := unsupported_training(self.dialect, inputs.optimiser, inputs.clip):
-                raise Unsupported(why)
-            fixed = fixed_parameters(self.dialect, inputs.network, inputs.params)
-            if set(inputs.fixed) != set(fixed):
-                raise Unsupported(f"fixed: it trains all but {fixed}, not all but {inputs.fixed}")
+        if why := refusal(self.dialect, inputs):
+            raise Unsupported(why)
+
+
+def refusal(dialect: Dialect, inputs: AnyInputs) -> str | None:
+    """Why a backend of this dialect cannot run these inputs, as "<option>: <why>"; None if it can.
+
+    Decided from the declaration alone, so that no framework need be installed to ask.
+    """
+    for spec, lengths in _recurrent(inputs):
+        ends = None if lengths is None else tuple(int(n) for n in lengths)
+        if why := unsupported(dialect, spec, inputs.dtype, ends):
+            return why
+    if not isinstance(inputs, TrainingInputs):
+        return None
+    if why := unsupported_training(dialect, inputs.optimiser, inputs.clip):
+        return why
+    fixed = fixed_parameters(dialect, inputs.network, inputs.params)
+    if set(inputs.fixed) != set(fixed):
+        return f"fixed: it trains all but {fixed}, not all but {inputs.fixed}"
+    return None
+
+
+def _recurrent(inputs: AnyInputs) -> Iterator[tuple[Spec, Array | None]]:
+    """Every recurrent network that is run, with the lengths that it is given."""
+    if isinstance(inputs, Inputs):
+        yield inputs.spec, inputs.lengths
+        return
+    batches = inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
+    for layer in inputs.network:
+        if isinstance(layer, Recurrent):
+            yield from ((layer.spec, data.lengths) for data in batches)
+        elif isinstance(layer, Decoder):  # its rows all have all steps
+            yield layer.spec, None

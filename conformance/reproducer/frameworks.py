@@ -1,0 +1,46 @@
+"""What a script has to know of each backend in the list: whose call it makes, and how it is run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Framework(NamedTuple):
+    """One framework's name in prose, its version as an expression, and what a script needs of it."""
+
+    title: str
+    version: str
+    needs: str
+    template: str
+
+
+FRAMEWORKS: dict[str, Framework] = {
+    "tensorflow": Framework("TensorFlow", "tf.__version__", "tensorflow and tf-keras", "tensorflow.j2"),
+    "pytorch": Framework("PyTorch", "torch.__version__", "torch", "pytorch.j2"),
+    "jax": Framework("JAX", "jax.__version__", "jax and optax", "jax.j2"),
+}
+"""By the extra that installs them."""
+
+
+class Way(NamedTuple):
+    """How a backend runs a network: the calls in prose, and the choices of its template."""
+
+    calls: str
+    unrolling: str = ""
+    execution: str = ""
+
+
+WAYS: dict[str, Way] = {
+    "tensorflow_dynamic_rnn": Way("dynamic_rnn in a graph and a Session", "dynamic", "session"),
+    "tensorflow_dynamic_rnn_function": Way("dynamic_rnn in a tf.function", "dynamic", "function"),
+    "tensorflow_dynamic_rnn_xla": Way(
+        "dynamic_rnn in a tf.function compiled by XLA", "dynamic", "xla"
+    ),
+    "tensorflow_static_rnn": Way("static_rnn in a graph and a Session", "static", "session"),
+    "tensorflow_unrolled": Way(
+        "cells of tf.matmul, step by step, in a graph and a Session", "unrolled", "session"
+    ),
+    "pytorch": Way("the fused modules of torch.nn"),
+    "jax_scan": Way("lax.scan under jax.jit"),
+}
+"""By backend."""

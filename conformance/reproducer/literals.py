@@ -1,0 +1,63 @@
+"""Arrays as source text that NumPy reads back exactly."""
+
+from __future__ import annotations
+
+import base64
+import textwrap
+import zlib
+
+import numpy as np
+
+from reference import Array
+
+WRITTEN_OUT = 160
+"""Elements of the largest array that is written number by number; others are packed."""
+
+KIND = {"float64": "f8", "float32": "f4", "float16": "f2", "bfloat16": "f4"}
+"""The narrowest NumPy type that holds every value of a dtype; NumPy has no bfloat16."""
+
+WIDTH = 96
+
+
+def literal(values: Array, dtype: str = "float64") -> str:
+    """An expression for ``values``, in NumPy's type for ``dtype``, or for whole numbers as they are.
+
+    Raises ``ValueError`` for values that are not exact in ``dtype``.
+    """
+    if values.dtype.kind in "iu":
+        return _written(values, "")
+    kind = KIND[dtype]
+    with np.errstate(over="ignore"):
+        narrow = values.astype(f"<{kind}")
+    if not np.array_equal(narrow.astype(np.float64), values, equal_nan=True):
+        raise ValueError(f"values: some are not exact in {dtype}, which they were said to be")
+    if values.size > WRITTEN_OUT:
+        return _packed(narrow, kind)
+    return _written(narrow, "" if kind == "f8" else f', "{kind}"')
+
+
+def _written(values: Array, kind: str) -> str:
+    if values.size == 1 and values.ndim == 0:
+        return f"np.array({_number(values[()])}{kind})"
+    text = _nested(values)
+    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+    inner = f"\n{textwrap.indent(chr(10).join(lines), '    ')}\n" if len(lines) > 1 else text
+    return f"np.array({inner}{kind})"
+
+
+def _nested(values: Array) -> str:
+    if values.ndim == 0:
+        return _number(values[()])
+    return f"[{', '.join(_nested(part) for part in values)}]"
+
+
+def _number(value: np.generic) -> str:
+    """The shortest text that reads as the value in its own type."""
+    return "np.nan" if value != value else str(value)
+
+
+def _packed(narrow: Array, kind: str) -> str:
+    """Base64 of the compressed bytes."""
+    text = base64.b64encode(zlib.compress(narrow.tobytes(), 9)).decode()
+    lines = "\n".join(textwrap.wrap(text, WIDTH))
+    return f'unpack("{kind}", {narrow.shape}, """\n{lines}\n""")'

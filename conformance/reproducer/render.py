@@ -1,0 +1,86 @@
+"""A script from a case and a backend; no framework is imported for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupported
+from backends.adapter import refusal
+from conformance.cases import AnyCase
+from conformance.check import declared
+from conformance.draw import draw
+from conformance.reproducer.data import data
+from conformance.reproducer.facts import described, facts
+from conformance.reproducer.frameworks import FRAMEWORKS, WAYS
+from conformance.reproducer.subject import Subject
+from conformance.truth import truth
+from reference import GATES, STATES
+
+PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
+"""The parameters of a layer and direction, with biases and without."""
+
+
+def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
+    """The source of a script that shows what ``backend`` makes of ``case``.
+
+    Raises ``Unsupported`` where the backend's dialect cannot run the case.
+    """
+    entry = BACKENDS[backend]
+    inputs = declared(draw(case), entry.dialect)
+    if why := refusal(entry.dialect, inputs):
+        raise Unsupported(why)
+    subject = Subject(case.id, truth(inputs), entry.dialect)
+    written = data(subject)
+    text = _templates().get_template("script.py.j2").render(
+        case=facts(subject),
+        backend=backend,
+        device=device,
+        tf_device=device.replace("cuda", "gpu"),
+        dialect=entry.dialect,
+        extra=entry.extra,
+        framework=FRAMEWORKS[entry.extra],
+        way=WAYS[backend],
+        title=title(subject),
+        data=written,
+        packed="unpack(" in written,
+    )
+    return tidy(text)
+
+
+def title(subject: Subject) -> str:
+    """What is run, in a line."""
+    run = {Inputs: "", NetworkInputs: "A network with a ", TrainingInputs: "Training of a "}
+    nets = " and a ".join(described(spec) for spec in subject.specs)
+    inputs = subject.inputs
+    back = isinstance(inputs, NetworkInputs) or (
+        isinstance(inputs, Inputs) and inputs.incoming is not None
+    )
+    return f"{run[type(inputs)]}{nets} in {subject.dtype}{', with gradients' if back else ''}"
+
+
+def tidy(text: str) -> str:
+    """``text`` without trailing spaces, and with two empty lines at most."""
+    lines: list[str] = []
+    for line in map(str.rstrip, text.splitlines()):
+        if line or lines[-2:] != ["", ""]:
+            lines.append(line)
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def _templates() -> Environment:
+    """Python is no HTML, so nothing is escaped: what goes in are reprs and words of our own tables."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    tables: dict[str, Any] = {"PARTS": PARTS, "GATES": GATES, "STATES": STATES}
+    environment.globals |= tables
+    environment.filters["bool"] = bool
+    return environment
