@@ -8,8 +8,11 @@ import numpy as np
 
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from conformance.reproducer.subject import Subject
-from reference import Spec
+from reference import GATES, Spec
 from reference.networks.layers import Decoder, Dense, NegativeLogLikelihood, Readout
+
+PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
+"""The parameters of a layer and direction, with biases and without."""
 
 CELLS = {"vanilla": "vanilla RNN", "gru": "GRU", "lstm": "LSTM"}
 
@@ -28,6 +31,8 @@ def facts(subject: Subject) -> dict[str, Any]:
         "layers": subject.layers,
         "used": used(subject),
         "sizes": sizes(subject),
+        "parts": PARTS[subject.specs[0].bias],
+        "gates": " and ".join(dict.fromkeys(", ".join(GATES[spec.cell]) for spec in subject.specs)),
     }
     own = bare(inputs) if isinstance(inputs, Inputs) else network(inputs)
     return common | own | {"needs_packing": own["lengths"]}

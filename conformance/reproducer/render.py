@@ -19,9 +19,6 @@ from conformance.reproducer.subject import Subject
 from conformance.truth import truth
 from reference import GATES, STATES
 
-PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
-"""The parameters of a layer and direction, with biases and without."""
-
 
 def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
     """The source of a script that shows what ``backend`` makes of ``case``.
@@ -80,7 +77,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    tables: dict[str, Any] = {"PARTS": PARTS, "GATES": GATES, "STATES": STATES}
+    tables: dict[str, Any] = {"GATES": GATES, "STATES": STATES}
     environment.globals |= tables
     environment.filters["bool"] = bool
     return environment

@@ -1,0 +1,133 @@
+"""``python -m conformance.reproduce``: a difference as a script of NumPy and one framework.
+
+For one case of one backend, to stdout or ``--out FILE``; or for every record of a run file that differs
+or errored, into the folder ``--out DIR``. The script needs nothing of this project, and the framework
+only where it is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from backends import BACKENDS, Unsupported
+from conformance.cases import AnyCase, by_id
+from conformance.reproducer import script
+from reports.exit_codes import ExitCode
+from reports.reading import BadRunFile, Run, read_run
+
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+FAILED = ("differs", "errored")
+
+
+class Refused(Exception):
+    """What was given cannot be used; the text says what was expected, and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> ExitCode:
+    """Write the script, or the scripts, that the options ask for."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.run is not None:
+            return of_run(options)
+        if options.backend is None or options.case is None:
+            raise Refused("give --backend and --case, or --run with a run file")
+        text = one(options.case, options.backend, options.device or "cpu")
+        if options.out is None:
+            print(text, end="")
+        else:
+            _write(options.out, text)
+    except Refused as why:
+        parser.error(str(why))
+    return ExitCode.CLEAN
+
+
+def one(case_id: str, backend: str, device: str) -> str:
+    """The script of one case on one backend; raises ``Refused`` for what there is none of."""
+    if backend not in BACKENDS:
+        raise Refused(
+            f"--backend {backend!r}: expected one of {', '.join(BACKENDS)}; a script has the calls of "
+            "the framework in it, which are known of these alone"
+        )
+    if not DEVICE.fullmatch(device):
+        raise Refused(f"--device {device!r}: expected cpu, cuda or cuda:N")
+    try:
+        return script(_case(case_id), backend, device)
+    except Unsupported as why:
+        raise Refused(
+            f"--case {case_id}: {backend} does not run it ({why}), so there is nothing to show; choose "
+            "another backend"
+        ) from why
+
+
+def of_run(options: argparse.Namespace) -> ExitCode:
+    """A script for every record of the run that differs or errored."""
+    if options.backend or options.case or options.device:
+        raise Refused("--run: the run says which backend, device and cases; leave those options out")
+    if options.out is None:
+        raise Refused("--run: give --out with the folder that the scripts go to")
+    try:
+        run: Run = read_run(options.run)
+    except BadRunFile as why:
+        raise Refused(f"--run {why}; expected a run file of python -m conformance") from why
+    failing = [record for record in run.cases if record.outcome in FAILED]
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refused(f"--out {options.out}: cannot be made a folder: {error.strerror}") from error
+    for record in failing:
+        path = options.out / f"{_file_name(record.backend, record.case)}.py"
+        _write(path, one(record.case, record.backend, record.device))
+        print(path)
+    if not failing:
+        print(f"{options.run}: none of {len(run.cases)} records differs or errored")
+    return ExitCode.CLEAN
+
+
+def _case(case_id: str) -> AnyCase:
+    try:
+        return by_id(case_id)
+    except ValueError as why:
+        raise Refused(
+            f"--{why}; python -m conformance --backend pytorch --collect-only lists them"
+        ) from why
+
+
+def _file_name(backend: str, case_id: str) -> str:
+    """In ASCII and without separators."""
+    return re.sub(r"[^a-z0-9-]+", "_", f"{backend}_{case_id}")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise Refused(f"--out {path}: cannot be written: {error.strerror}") from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse bad arguments with the exit code that they have everywhere in the project."""
+        self.print_usage(sys.stderr)
+        self.exit(ExitCode.HARNESS_ERROR, f"{self.prog}: error: {message}\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m conformance.reproduce", description=__doc__,
+                     allow_abbrev=False)  # fmt: skip
+    parser.add_argument("--backend", metavar="NAME", help=f"one of {', '.join(BACKENDS)}")
+    parser.add_argument("--case", metavar="ID", help="the id of a case")
+    parser.add_argument("--device", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--run", type=Path, metavar="FILE",
+                        help="a run file: every record of it that differs or errored")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="PATH",
+                        help="the script's file (default: stdout), or with --run a folder")  # fmt: skip
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
