@@ -29,9 +29,12 @@ def failure_card(
     held_to: Mapping[str, Expected],
     fingerprint: str | None,
     version: str,
-    repeat: str,
+    commands: Mapping[str, str],
 ) -> str:
-    """Worst element, where the results part, how far rounding explains it, and how to repeat it."""
+    """Worst element, where the results part, how far rounding explains it, and how to repeat it.
+
+    ``commands`` are those that follow up on it, by what they are for.
+    """
     lines = [f"{verdict.outcome}: {case.id}", f"  {verdict.reason}"]
     if verdict.worst and verdict.margins:
         w = verdict.worst
@@ -46,7 +49,7 @@ def failure_card(
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
         f"  seed             sha256 of the case's id; arrays {version}",
-        f"  repeat           {repeat}",
+        *(f"  {what:16} {command}" for what, command in commands.items()),
     ]
     return "\n".join(lines)
 

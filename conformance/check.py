@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from backends import (
+    BACKENDS,
     AnyInputs,
     Backend,
     Dialect,
@@ -78,9 +79,11 @@ def held(
     seconds["reference"] += time.perf_counter() - started
     card = ""
     if verdict.outcome in ("differs", "inconclusive"):
-        repeat = repeat_command(case.id, backend.name, backend.device)
+        commands = {"repeat": repeat_command(case.id, backend.name, backend.device)}
+        if verdict.outcome == "differs" and backend.name in BACKENDS:
+            commands["script"] = script_command(case.id, backend.name, backend.device)
         held_to = expected(t, backend, arithmetic)
-        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, repeat)
+        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, commands)
     return record(case, backend, verdict.outcome, verdict.reason, version, seconds,
                   ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
 
@@ -214,3 +217,9 @@ def repeat_command(case: str, backend: str, device: str) -> str:
     return shlex.join(
         ["python", "-m", "conformance", "--backend", backend, "--device", device, "--case", case]
     )
+
+
+def script_command(case: str, backend: str, device: str) -> str:
+    """One command that writes a script of the framework alone, which shows what one case does."""
+    return shlex.join(["python", "-m", "conformance.reproduce", "--backend", backend,
+                       "--device", device, "--case", case])  # fmt: skip

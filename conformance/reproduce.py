@@ -11,13 +11,15 @@ import argparse
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from backends import BACKENDS, Unsupported
 from conformance.cases import AnyCase, by_id
+from conformance.draw import digest, draw
 from conformance.reproducer import script
+from reports.command import Parser
 from reports.exit_codes import ExitCode
 from reports.reading import BadRunFile, Run, read_run
+from reports.records import CaseRecord
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 FAILED = ("differs", "errored")
@@ -34,16 +36,21 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     try:
         if options.run is not None:
             return of_run(options)
-        if options.backend is None or options.case is None:
-            raise Refused("give --backend and --case, or --run with a run file")
-        text = one(options.case, options.backend, options.device or "cpu")
-        if options.out is None:
-            print(text, end="")
-        else:
-            _write(options.out, text)
+        of_case(options)
     except Refused as why:
         parser.error(str(why))
     return ExitCode.CLEAN
+
+
+def of_case(options: argparse.Namespace) -> None:
+    """The script of the case and backend given, to stdout or a file."""
+    if options.backend is None or options.case is None:
+        raise Refused("--backend and --case: give both, or --run with a run file")
+    text = one(options.case, options.backend, options.device or "cpu")
+    if options.out is None:
+        print(text, end="")
+    else:
+        _write(options.out, text)
 
 
 def one(case_id: str, backend: str, device: str) -> str:
@@ -67,7 +74,9 @@ def one(case_id: str, backend: str, device: str) -> str:
 def of_run(options: argparse.Namespace) -> ExitCode:
     """A script for every record of the run that differs or errored."""
     if options.backend or options.case or options.device:
-        raise Refused("--run: the run says which backend, device and cases; leave those options out")
+        raise Refused(
+            "--run: the run says which backend, device and cases; leave those options out"
+        )
     if options.out is None:
         raise Refused("--run: give --out with the folder that the scripts go to")
     try:
@@ -75,13 +84,22 @@ def of_run(options: argparse.Namespace) -> ExitCode:
     except BadRunFile as why:
         raise Refused(f"--run {why}; expected a run file of python -m conformance") from why
     failing = [record for record in run.cases if record.outcome in FAILED]
+    for record in failing:
+        if (now := digest(draw(_case(record.case)))) != record.case_version:
+            raise Refused(
+                f"--run {options.run}: {record.case} was run on other arrays ({record.case_version}) "
+                f"than it has here ({now}); run it again: {record.repeat}"
+            )
+    texts = {
+        options.out / f"{_file_name(record)}.py": one(record.case, record.backend, record.device)
+        for record in failing
+    }
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Refused(f"--out {options.out}: cannot be made a folder: {error.strerror}") from error
-    for record in failing:
-        path = options.out / f"{_file_name(record.backend, record.case)}.py"
-        _write(path, one(record.case, record.backend, record.device))
+    for path, text in texts.items():
+        _write(path, text)
         print(path)
     if not failing:
         print(f"{options.run}: none of {len(run.cases)} records differs or errored")
@@ -97,9 +115,9 @@ def _case(case_id: str) -> AnyCase:
         ) from why
 
 
-def _file_name(backend: str, case_id: str) -> str:
+def _file_name(record: CaseRecord) -> str:
     """In ASCII and without separators."""
-    return re.sub(r"[^a-z0-9-]+", "_", f"{backend}_{case_id}")
+    return re.sub(r"[^a-z0-9-]+", "_", f"{record.backend}_{record.case}")
 
 
 def _write(path: Path, text: str) -> None:
@@ -109,16 +127,9 @@ def _write(path: Path, text: str) -> None:
         raise Refused(f"--out {path}: cannot be written: {error.strerror}") from error
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Refuse bad arguments with the exit code that they have everywhere in the project."""
-        self.print_usage(sys.stderr)
-        self.exit(ExitCode.HARNESS_ERROR, f"{self.prog}: error: {message}\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m conformance.reproduce", description=__doc__,
-                     allow_abbrev=False)  # fmt: skip
+def _parser() -> Parser:
+    parser = Parser(prog="python -m conformance.reproduce", description=__doc__,
+                    allow_abbrev=False)  # fmt: skip
     parser.add_argument("--backend", metavar="NAME", help=f"one of {', '.join(BACKENDS)}")
     parser.add_argument("--case", metavar="ID", help="the id of a case")
     parser.add_argument("--device", help="cpu (default), cuda or cuda:N")

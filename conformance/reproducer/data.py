@@ -26,7 +26,9 @@ def data(subject: Subject) -> str:
     elif isinstance(inputs, TrainingInputs):
         stacked = {
             "x": np.stack([batch.x for batch in inputs.batches]),
-            "targets": np.stack([batch.targets for batch in inputs.batches if batch.targets is not None]),
+            "targets": np.stack(
+                [batch.targets for batch in inputs.batches if batch.targets is not None]
+            ),
         }
         parts.append(_dictionary("batches", stacked, dtype))
     else:
@@ -35,7 +37,9 @@ def data(subject: Subject) -> str:
         for name, values in arrays.items():
             if values is not None:
                 text = literal(values, dtype)
-                more = ".astype(np.float64)" if values.dtype.kind == "f" and dtype != "float64" else ""
+                more = (
+                    ".astype(np.float64)" if values.dtype.kind == "f" and dtype != "float64" else ""
+                )
                 parts.append(f"{'words' if name == 'x' else name} = {text}{more}")
     if subject.inlined:
         parts.append(_dictionary("expected", subject.truth.values, "float64"))

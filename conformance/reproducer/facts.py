@@ -59,7 +59,9 @@ def network(inputs: NetworkInputs | TrainingInputs) -> dict[str, Any]:
     training = isinstance(inputs, TrainingInputs)
     data = inputs.batches[0] if isinstance(inputs, TrainingInputs) else inputs.data
     if data.lengths is not None and (training or not data.lengths.all()):
-        raise ValueError("lengths: no script shows whole networks with rows of length 0, or trained ones")
+        raise ValueError(
+            "lengths: no script shows whole networks with rows of length 0, or trained ones"
+        )
     words = data.x.dtype.kind in "iu"
     names = {"x": 'p["x"]', "targets": "targets"}
     if words:

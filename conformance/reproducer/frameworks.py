@@ -15,7 +15,9 @@ class Framework(NamedTuple):
 
 
 FRAMEWORKS: dict[str, Framework] = {
-    "tensorflow": Framework("TensorFlow", "tf.__version__", "tensorflow and tf-keras", "tensorflow.j2"),
+    "tensorflow": Framework(
+        "TensorFlow", "tf.__version__", "tensorflow and tf-keras", "tensorflow.j2"
+    ),
     "pytorch": Framework("PyTorch", "torch.__version__", "torch", "pytorch.j2"),
     "jax": Framework("JAX", "jax.__version__", "jax and optax", "jax.j2"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import textwrap
 import zlib
+from typing import Any
 
 import numpy as np
 
@@ -37,23 +38,29 @@ def literal(values: Array, dtype: str = "float64") -> str:
 
 
 def _written(values: Array, kind: str) -> str:
-    if values.size == 1 and values.ndim == 0:
-        return f"np.array({_number(values[()])}{kind})"
+    """Number by number, the last axis on a line of its own."""
     text = _nested(values)
-    lines = textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False)
-    inner = f"\n{textwrap.indent(chr(10).join(lines), '    ')}\n" if len(lines) > 1 else text
-    return f"np.array({inner}{kind})"
+    if len(text) + len(kind) <= WIDTH - 20:
+        return f"np.array({text}{kind})"
+    lines = (
+        line
+        for row in _nested(values, "\n").splitlines()
+        for line in textwrap.wrap(row, WIDTH - 12, break_long_words=False, break_on_hyphens=False)
+    )
+    return f"np.array({chr(10).join(lines)}{kind})"
 
 
-def _nested(values: Array) -> str:
+def _nested(values: Array, after: str = " ") -> str:
+    """``values`` in brackets; ``after`` follows the comma between rows."""
     if values.ndim == 0:
         return _number(values[()])
-    return f"[{', '.join(_nested(part) for part in values)}]"
+    between = f",{after if values.ndim > 1 else ' '}"
+    return f"[{between.join(_nested(part, after) for part in values)}]"
 
 
-def _number(value: np.generic) -> str:
+def _number(value: Any) -> str:
     """The shortest text that reads as the value in its own type."""
-    return "np.nan" if value != value else str(value)
+    return "np.nan" if np.isnan(value) else str(value)
 
 
 def _packed(narrow: Array, kind: str) -> str:

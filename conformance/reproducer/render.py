@@ -31,18 +31,22 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
         raise Unsupported(why)
     subject = Subject(case.id, truth(inputs), entry.dialect)
     written = data(subject)
-    text = _templates().get_template("script.py.j2").render(
-        case=facts(subject),
-        backend=backend,
-        device=device,
-        tf_device=device.replace("cuda", "gpu"),
-        dialect=entry.dialect,
-        extra=entry.extra,
-        framework=FRAMEWORKS[entry.extra],
-        way=WAYS[backend],
-        title=title(subject),
-        data=written,
-        packed="unpack(" in written,
+    text = (
+        _templates()
+        .get_template("script.py.j2")
+        .render(
+            case=facts(subject),
+            backend=backend,
+            device=device,
+            tf_device=device.replace("cuda", "gpu"),
+            dialect=entry.dialect,
+            extra=entry.extra,
+            framework=FRAMEWORKS[entry.extra],
+            way=WAYS[backend],
+            title=title(subject),
+            data=written,
+            packed="unpack(" in written,
+        )
     )
     return tidy(text)
 

@@ -97,7 +97,6 @@ class LayerFacts:
             for layer, part in self.bridges
         ]
 
-
     @property
     def parts(self) -> list[tuple[str, str]]:
         """Its parameters in the order of the tree, by name and by what they are."""
@@ -133,7 +132,9 @@ class Subject:
     @property
     def kind(self) -> str:
         """Which macro shows it."""
-        return {Inputs: "bare", NetworkInputs: "network", TrainingInputs: "training"}[type(self.inputs)]
+        return {Inputs: "bare", NetworkInputs: "network", TrainingInputs: "training"}[
+            type(self.inputs)
+        ]
 
     @property
     def layers(self) -> list[LayerFacts]:
