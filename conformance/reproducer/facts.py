@@ -17,11 +17,12 @@ PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
 CELLS = {"vanilla": "vanilla RNN", "gru": "GRU", "lstm": "LSTM"}
 
 
-def facts(subject: Subject) -> dict[str, Any]:
+def facts(subject: Subject, extra: str) -> dict[str, Any]:
     """The options of a case, by the names under which templates read them."""
     inputs = subject.inputs
     common = {
         "id": subject.id,
+        "extra": extra,
         "dtype": subject.dtype,
         "kind": subject.kind,
         "arithmetic": subject.arithmetic,

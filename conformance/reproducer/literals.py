@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import textwrap
 import zlib
 from typing import Any
@@ -42,12 +43,12 @@ def _written(values: Array, kind: str) -> str:
     text = _nested(values)
     if len(text) + len(kind) <= WIDTH - 20:
         return f"np.array({text}{kind})"
+    rows = _nested(values, "\n" if values.shape[-1] > 2 else " ").splitlines()
     lines = (
-        line
-        for row in _nested(values, "\n").splitlines()
-        for line in textwrap.wrap(row, WIDTH - 12, break_long_words=False, break_on_hyphens=False)
+        textwrap.wrap(row, WIDTH - 12, break_long_words=False, break_on_hyphens=False)
+        for row in rows
     )
-    return f"np.array({chr(10).join(lines)}{kind})"
+    return f"np.array(\n    {f'{chr(10)}    '.join(itertools.chain(*lines))}{kind}\n)"
 
 
 def _nested(values: Array, after: str = " ") -> str:

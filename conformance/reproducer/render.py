@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupported
 from backends.adapter import refusal
+from conformance.agreement import Z
 from conformance.cases import AnyCase
 from conformance.check import declared
 from conformance.draw import draw
@@ -18,6 +21,9 @@ from conformance.reproducer.frameworks import FRAMEWORKS, WAYS
 from conformance.reproducer.subject import Subject
 from conformance.truth import truth
 from reference import GATES, STATES
+
+WIDTH = 96
+"""Of a line of prose."""
 
 
 def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
@@ -35,15 +41,15 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
         _templates()
         .get_template("script.py.j2")
         .render(
-            case=facts(subject),
+            case=facts(subject, entry.extra),
             backend=backend,
             device=device,
             tf_device=device.replace("cuda", "gpu"),
             dialect=entry.dialect,
-            extra=entry.extra,
             framework=FRAMEWORKS[entry.extra],
             way=WAYS[backend],
-            title=title(subject),
+            title=textwrap.fill(title(subject), WIDTH),
+            purpose="\n\n".join(textwrap.fill(p, WIDTH) for p in purpose(subject, backend)),
             data=written,
             packed="unpack(" in written,
         )
@@ -62,6 +68,26 @@ def title(subject: Subject) -> str:
     return f"{run[type(inputs)]}{nets} in {subject.dtype}{', with gradients' if back else ''}"
 
 
+def purpose(subject: Subject, backend: str) -> list[str]:
+    """What the script does and needs, in paragraphs."""
+    framework, way = FRAMEWORKS[BACKENDS[backend].extra], WAYS[backend]
+    paragraphs = [
+        f"{framework.title} runs it, {way.calls}, and so do equations in NumPy, in float64, on the same "
+        "numbers. For every result this prints the element that is furthest off, beside its bound: "
+        f"{Z:g} standard deviations of what rounding in {subject.arithmetic} does to that element, and "
+        "its own last rounding.",
+        f"Needs NumPy 2 and {framework.needs}; no other file, and nothing of rnnspec, whose case this is "
+        f"on {backend}.",
+    ]
+    if subject.inlined:
+        paragraphs.insert(1, (
+            "What the equations say is written down below, since by these means it would take minutes. "
+            "They are those of reference/networks/ in rnnspec, an executable specification of "
+            "recurrent networks."
+        ))  # fmt: skip
+    return paragraphs
+
+
 def tidy(text: str) -> str:
     """``text`` without trailing spaces, and with two empty lines at most."""
     lines: list[str] = []
@@ -71,6 +97,7 @@ def tidy(text: str) -> str:
     return "\n".join(lines).strip("\n") + "\n"
 
 
+@cache
 def _templates() -> Environment:
     """Python is no HTML, so nothing is escaped: what goes in are reprs and words of our own tables."""
     environment = Environment(

@@ -12,7 +12,7 @@ from backends import AnyInputs, Dialect, Inputs, NetworkInputs, TrainingInputs
 from conformance.agreement import Z, bounds, rms_limit
 from conformance.truth import Truth
 from reference import Array, Spec
-from reference.networks.layers import Decoder, Dense, Network, Readout, Recurrent
+from reference.networks.layers import Decoder, Dense, FinalState, Network, Readout, Recurrent
 from reference.networks.shapes import passings
 from reference.rounding import ARITHMETICS
 from reference.trees import named
@@ -69,6 +69,11 @@ class LayerFacts:
         """The rows of h_n that a ``FinalState`` reads: the directions of the last layer."""
         total = self.before.num_layers * self.before.num_directions
         return list(range(total - self.before.num_directions, total))
+
+    @property
+    def final(self) -> bool:
+        """Whether a ``FinalState`` reads it."""
+        return isinstance((*self.network, None)[self.k + 1], FinalState)
 
     @property
     def of_lstm(self) -> bool:

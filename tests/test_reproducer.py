@@ -1,0 +1,295 @@
+"""Scripts of one framework alone: they are whole, they say what the specification says, and bad requests
+for them are refused. ``test_reproduced.py`` runs them.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_imports import FRAMEWORKS
+
+from backends import BACKENDS, Unsupported
+from backends.dialects import as_declared
+from conformance import reproduce
+from conformance.cases import NAMED, AnyCase, NetworkCase, TrainingCase, by_id, default_cases, rows
+from conformance.cases import drawn
+from conformance.check import declared
+from conformance.draw import PRECISION, draw, rounded
+from conformance.evaluate import Tensors
+from conformance.reproducer import script
+from conformance.reproducer.frameworks import FRAMEWORKS as IN_WORDS
+from conformance.reproducer.frameworks import WAYS
+from conformance.reproducer.literals import WRITTEN_OUT, literal
+from conformance.truth import truth
+from reference import Array
+from reports.exit_codes import ExitCode
+
+ROOT = Path(__file__).parents[1]
+CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
+PARTS = 8
+"""Of the default cases, so that workers share them."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("truth")
+    shared = tmp_path_factory.getbasetemp().parent / "truth"  # by all workers of this run
+    shared.mkdir(exist_ok=True)
+    return shared
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Truths are cached under the working directory: here, one that starts empty."""
+    monkeypatch.chdir(folder)
+
+
+# What every script is.
+
+
+def complaints(text: str, extra: str) -> Iterator[str]:
+    """What is wrong with the source of a script of this framework, in words."""
+    tree = ast.parse(text)
+    allowed = FRAMEWORKS[extra] | {"numpy"} | set(sys.stdlib_module_names)
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = ["." * node.level + (node.module or "")]
+        yield from (f"imports {n}" for n in names if n.partition(".")[0] not in allowed)
+    compile(text, "script", "exec")
+    if not ast.get_docstring(tree):
+        yield "has no docstring"
+    if found := re.search(r"(/home|/root|/tmp|/Users|[A-Z]:\\)\S*", text):
+        yield f"has the path {found[0]}"
+    if len(text) > 300_000:
+        yield f"has {len(text):,} characters"
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_default_case_of_every_backend_has_a_script(part: int) -> None:
+    """Or the dialect says why not; the same at every call; of that framework and NumPy alone."""
+    made = 0  # every tenth one twice
+    for case in default_cases()[part::PARTS]:
+        for backend, entry in BACKENDS.items():
+            try:
+                text = script(case, backend)
+            except Unsupported as why:
+                assert ": " in str(why), f"{case.id} on {backend}: {why} names no option"
+                continue
+            made += 1
+            found = list(complaints(text, entry.extra))
+            assert not found, f"{case.id} on {backend}: {found}"
+            if made % 10 == 1:
+                assert text == script(case, backend), f"{case.id} on {backend}: another each time"
+    assert made > 3 * len(default_cases()) / PARTS, f"{made} scripts: most cases should have some"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('"""A."""\nimport torch', "imports torch"),
+        ('"""A."""\nfrom conformance.cases import by_id', "imports conformance.cases"),
+        ('"""A."""\ndef f():\n    from . import x', "imports ."),
+        ("import jax", "has no docstring"),
+        ('"""A."""\nopen("/tmp/x.npy")', "has the path /tmp/x.npy"),
+        (f'"""A."""\nx = "{"a" * 300_000}"', "characters"),
+    ],
+)
+def test_the_rules_see(text: str, complaint: str) -> None:
+    found = list(complaints(text, "jax"))
+    assert len(found) == 1
+    assert complaint in found[0]
+
+
+def test_every_backend_is_known_to_the_templates() -> None:
+    assert list(WAYS) == list(BACKENDS)
+    assert set(IN_WORDS) == {entry.extra for entry in BACKENDS.values()}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_listed_dialect_declares_outputs_of_its_own(backend: str) -> None:
+    """Scripts compare outputs as the specification has them; a dialect that does not would need more."""
+    inputs = draw(by_id(CASE.replace("forward", "bidirectional")))
+    y = np.arange(5 * 7 * 8.0).reshape(5, 7, 8)
+    dialect = BACKENDS[backend].dialect
+    y[np.arange(7) >= inputs.lengths[:, None]] = 0  # type: ignore[index]
+    assert np.array_equal(as_declared(dialect, inputs.spec, inputs.lengths, y), y)
+
+
+def test_importing_and_writing_imports_no_framework(tmp_path: Path) -> None:
+    code = (
+        "import sys; from conformance.reproduce import main\n"
+        f"for b in {list(BACKENDS)}: main(['--backend', b, '--case', {CASE!r}, '--out', 's.py'])\n"
+        "print(sorted({'torch', 'tensorflow', 'tf_keras', 'jax', 'optax'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
+                          check=True)  # fmt: skip
+    assert done.stdout == "[]\n"
+
+
+# What its equations say.
+
+
+def computed(text: str) -> dict[str, Any]:
+    """What a script's data and equations define; the framework's part is left out."""
+    tree = ast.parse(text[: text.index("\n# ---- ", text.index("# ---- Equations"))])
+    tree.body = [
+        node
+        for node in tree.body
+        if not isinstance(node, ast.Import | ast.ImportFrom)
+        or ast.unparse(node).split()[1].split(".")[0] in {"numpy", *sys.stdlib_module_names}
+    ]
+    names: dict[str, Any] = {}
+    exec(compile(tree, "script", "exec"), names)
+    return names
+
+
+def distance(case: AnyCase, backend: str, names: dict[str, Any]) -> tuple[Tensors, float]:
+    """The truth, and how far a script's expected values are from it, relative to the largest."""
+    t = truth(declared(draw(case), BACKENDS[backend].dialect))
+    assert names["expected"].keys() == t.values.keys() == names["bounds"].keys()
+    far = 0.0
+    for name, value in t.values.items():
+        e, (bound, _) = np.asarray(names["expected"][name]), names["bounds"][name]
+        assert e.shape == value.shape == bound.shape, f"{name}: {e.shape}, {bound.shape}"
+        exact = bound == 0
+        assert np.array_equal(e[exact], value[exact]), f"{name}: exact elements are not"
+        size = float(np.abs(value).max()) or 1.0
+        far = max(far, float(np.abs(e - value).max()) / size)
+    return t.values, far
+
+
+SAMPLE: list[AnyCase] = [
+    *(drawn(row, gradients=True) for row in rows("gradient_cases.txt")),
+    *(drawn(row) for row in rows("default_cases.txt")[::9]),
+    *(c for c in NAMED.values() if isinstance(c, NetworkCase) and c.dtype == "float32"),
+    *(c for c in NAMED.values() if isinstance(c, TrainingCase) and c.dtype == "float64"),
+    by_id("deep-sum/lstm/float16"),
+    by_id("gradients/deep-sum/gru-before/bfloat16"),
+    by_id("large-state/lstm/float32"),
+]
+
+
+@pytest.mark.parametrize("case", SAMPLE, ids=lambda case: case.id)
+def test_a_script_s_equations_are_the_specification_s(case: AnyCase) -> None:
+    _, far = distance(case, "jax_scan", computed(script(case, "jax_scan")))
+    assert far < 1e-12, f"its expected values are {far:.1e} of the largest away from the truth"
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("backend", ["tensorflow_dynamic_rnn", "pytorch"])
+def test_training_is_as_the_dialect_declares_it(name: str, backend: str) -> None:
+    case = by_id(f"training/forecasting/{name}/float64")
+    _, far = distance(case, backend, computed(script(case, backend)))
+    assert far < 1e-12, f"its expected values are {far:.1e} of the largest away from the truth"
+
+
+@pytest.mark.parametrize(
+    ("case_id", "old", "new"),
+    [
+        (CASE, "i, f, g, o = np.split(a, 4", "i, g, f, o = np.split(a, 4"),
+        (CASE, "ys[t] = np.where(valid, h, 0)", "ys[t] = h"),
+        (CASE, "np.where(valid, new_c, c)", "new_c"),
+        ("gradients/" + CASE, 'found[f"d{name}"] = d', 'found[f"d{name}"] = 1.00001 * d'),
+        ("gradients/" + CASE, "(incoming[name] * a)", "a"),
+        ("tutorial/002-embedding/float32", "lengths - 1", "0"),
+        ("tutorial/004-stacked/float32", "np.where(valid, losses, 0)", "losses"),
+        ("training/forecasting/sgd/float64", "* (0.5 / max(norm, 0.5))", ""),
+        ("training/forecasting/adam/float64", "np.sqrt(v[name]", "np.sqrt(1.01 * v[name]"),
+    ],
+)
+def test_a_mistake_in_the_equations_is_seen(case_id: str, old: str, new: str) -> None:
+    case = by_id(case_id)
+    text = script(case, "jax_scan")
+    if old not in text:
+        pytest.fail(f"the script no longer has {old!r}")
+    with pytest.raises(AssertionError):
+        _, far = distance(case, "jax_scan", computed(text.replace(old, new)))
+        assert far < 1e-12
+
+
+# How arrays are written.
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("shape", [(), (1,), (4, 1), (3, 4, 5), (WRITTEN_OUT + 1,), (0,)])
+def test_a_literal_is_exact(dtype: str, shape: tuple[int, ...]) -> None:
+    values = rounded(np.random.default_rng(0).normal(size=shape) * 100, dtype)
+    text = literal(values, dtype)
+    names = computed(script(by_id("deep-sum/lstm/float32"), "jax_scan"))
+    read: Array = eval(text, {"np": np, "unpack": names["unpack"]})
+    assert read.shape == shape
+    assert np.array_equal(read.astype(np.float64), values)
+
+
+def test_a_literal_has_no_rounding_hidden_in_it() -> None:
+    with pytest.raises(ValueError, match="not exact in float32"):
+        literal(np.array([0.1]), "float32")
+
+
+def test_nan_and_words_are_written() -> None:
+    assert literal(np.array([np.nan, 1.0]), "float16") == 'np.array([np.nan, 1.0], "f2")'
+    assert literal(np.array([3, 1])) == "np.array([3, 1])"
+
+
+# The command.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "--backend and --case: give both"),
+        (["--backend", "pytorch"], "--backend and --case: give both"),
+        (["--backend", "torch", "--case", CASE], "'torch': expected one of tensorflow_dynamic_rnn"),
+        (["--backend", "a.py:B", "--case", CASE], "'a.py:B': expected one of"),
+        (["--backend", "pytorch", "--case", "lstm/x"], "'lstm/x': 2 parts given"),
+        (["--backend", "pytorch", "--case", CASE, "--device", "tpu"], "'tpu': expected cpu, cuda"),
+        (["--backend", "pytorch", "--case", CASE.replace("forward", "reverse")], "does not run it"),
+        (["--backend", "pytorch", "--case", CASE, "--out", "none/s.py"], "cannot be written: No such"),
+        (["--run", "none.jsonl"], "give --out"),
+        (["--run", "none.jsonl", "--out", "x"], "there is no such file"),
+        (["--run", "none.jsonl", "--out", "x", "--case", CASE], "leave those options out"),
+        (["--what"], "unrecognized arguments: --what"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        reproduce.main(arguments)
+    assert end.value.code == ExitCode.HARNESS_ERROR
+    told = capsys.readouterr()
+    assert complaint in told.err
+    assert not told.out
+
+
+def test_the_script_goes_to_stdout_or_a_file(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ["--backend", "jax_scan", "--case", CASE]
+    assert reproduce.main(arguments) == ExitCode.CLEAN
+    printed = capsys.readouterr().out
+    assert printed == script(by_id(CASE), "jax_scan")
+    assert reproduce.main([*arguments, "--out", str(tmp_path / "s.py")]) == ExitCode.CLEAN
+    assert (tmp_path / "s.py").read_text("utf-8") == printed
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_device_is_in_the_framework_s_words(backend: str) -> None:
+    text = script(by_id(CASE), backend, "cuda:1")
+    word = {"pytorch": 'device="cuda:1"', "tensorflow": 'tf.device("gpu:1")',
+            "jax": 'jax.devices("cuda")[1]'}[BACKENDS[backend].extra]  # fmt: skip
+    assert word in text
+    assert "cpu" not in text.split("# ---- Comparison")[0].replace('to("cpu"', "")
