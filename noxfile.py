@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -83,6 +86,22 @@ def adapters(session: nox.Session, framework: str) -> None:
     install(session, extra=framework, groups=("test",))
     files = ("tests/test_dialects.py", "tests/test_properties.py")
     session.run("pytest", "-n", WORKERS, *files, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def reproducers(session: nox.Session, framework: str) -> None:
+    """Run generated scripts where there is NumPy and a framework alone, and nothing of ours."""
+    install(session, groups=("test",))
+    clean = Path(session.create_tmp()) / "clean"
+    python = clean / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    session.run("python", "-m", "venv", "--clear", str(clean))
+    needs = PYPROJECT["project"]["optional-dependencies"][framework]
+    session.run(str(python), "-m", "pip", "install", "-q", "numpy", *needs, "-c",
+                "constraints.txt", external=True)  # fmt: skip
+    found = {"RNNSPEC_CLEAN_PYTHON": str(python), "RNNSPEC_CLEAN_FRAMEWORK": framework}
+    session.run("pytest", "-n", WORKERS, "-m", "not every", "tests/test_reproduced.py",
+                *session.posargs, env=found)  # fmt: skip
 
 
 @nox.session

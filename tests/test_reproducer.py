@@ -20,8 +20,16 @@ from test_imports import FRAMEWORKS
 from backends import BACKENDS, Unsupported
 from backends.dialects import as_declared
 from conformance import reproduce
-from conformance.cases import NAMED, AnyCase, NetworkCase, TrainingCase, by_id, default_cases, rows
-from conformance.cases import drawn
+from conformance.cases import (
+    NAMED,
+    AnyCase,
+    NetworkCase,
+    TrainingCase,
+    by_id,
+    default_cases,
+    drawn,
+    rows,
+)
 from conformance.check import declared
 from conformance.draw import PRECISION, draw, rounded
 from conformance.evaluate import Tensors
@@ -79,14 +87,13 @@ def complaints(text: str, extra: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_default_case_of_every_backend_has_a_script(part: int) -> None:
-    """Or the dialect says why not; the same at every call; of that framework and NumPy alone."""
+    """Or the dialect does not run it; the same at every call; of that framework and NumPy alone."""
     made = 0  # every tenth one twice
     for case in default_cases()[part::PARTS]:
         for backend, entry in BACKENDS.items():
             try:
                 text = script(case, backend)
-            except Unsupported as why:
-                assert ": " in str(why), f"{case.id} on {backend}: {why} names no option"
+            except Unsupported:
                 continue
             made += 1
             found = list(complaints(text, entry.extra))
@@ -215,9 +222,12 @@ def test_a_mistake_in_the_equations_is_seen(case_id: str, old: str, new: str) ->
     text = script(case, "jax_scan")
     if old not in text:
         pytest.fail(f"the script no longer has {old!r}")
-    with pytest.raises(AssertionError):
-        _, far = distance(case, "jax_scan", computed(text.replace(old, new)))
-        assert far < 1e-12
+    names = computed(text.replace(old, new))
+    try:
+        _, far = distance(case, "jax_scan", names)
+    except AssertionError:
+        return  # an exact element, or a shape
+    assert far > 1e-12
 
 
 # How arrays are written.
@@ -257,7 +267,10 @@ def test_nan_and_words_are_written() -> None:
         (["--backend", "pytorch", "--case", "lstm/x"], "'lstm/x': 2 parts given"),
         (["--backend", "pytorch", "--case", CASE, "--device", "tpu"], "'tpu': expected cpu, cuda"),
         (["--backend", "pytorch", "--case", CASE.replace("forward", "reverse")], "does not run it"),
-        (["--backend", "pytorch", "--case", CASE, "--out", "none/s.py"], "cannot be written: No such"),
+        (
+            ["--backend", "pytorch", "--case", CASE, "--out", "none/s.py"],
+            "cannot be written: No such",
+        ),
         (["--run", "none.jsonl"], "give --out"),
         (["--run", "none.jsonl", "--out", "x"], "there is no such file"),
         (["--run", "none.jsonl", "--out", "x", "--case", CASE], "leave those options out"),
