@@ -93,7 +93,7 @@ def adapters(session: nox.Session, framework: str) -> None:
 def reproducers(session: nox.Session, framework: str) -> None:
     """Run generated scripts where there is NumPy and a framework alone, and nothing of ours."""
     install(session, groups=("test",))
-    clean = Path(session.create_tmp()) / "clean"
+    clean = Path(session.create_tmp()).absolute() / "clean"
     python = clean / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     session.run("python", "-m", "venv", "--clear", str(clean))
     needs = PYPROJECT["project"]["optional-dependencies"][framework]
