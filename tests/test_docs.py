@@ -15,7 +15,7 @@ from reports.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-MODULES = {"conformance", "benchmarks", "reports"}
+MODULES = {"conformance", "conformance.reproduce", "benchmarks", "reports"}
 
 
 def commands(page: Path) -> list[str]:
@@ -76,6 +76,15 @@ def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
     assert not bad
     wanted = {case.id for case in default_cases() if case.dtype in ("float32", "float64")}
     assert {record.case: record.outcome for record in run.cases} == dict.fromkeys(wanted, "agrees")
+
+
+def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "reproducer.md").read_text("utf-8")
+    (command,) = re.findall(r"python -m conformance.reproduce (--backend \S+ --case \S+)\n", page)
+    (excerpt,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run([sys.executable, "-m", "conformance.reproduce", *command.split()],
+                          cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
+    assert excerpt in done.stdout
 
 
 def test_the_options_of_that_page_are_those_that_the_test_runs() -> None:

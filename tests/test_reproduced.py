@@ -109,7 +109,7 @@ def wrong(backend: str, found: dict[str, Ran]) -> list[str]:
 
 def test_the_environment_is_clean(tmp_path: Path) -> None:
     code = (
-        "import importlib.util as u; names = 'reference backends conformance reports jinja2 pytest'\n"
+        "import importlib.util as u; names = 'reference backends conformance reports pytest msgspec'\n"
         "print([n for n in names.split() if u.find_spec(n)])"
     )
     done = subprocess.run([PYTHON, "-I", "-c", code], cwd=tmp_path, text=True, capture_output=True,

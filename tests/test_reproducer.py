@@ -7,17 +7,19 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from test_imports import FRAMEWORKS
 
-from backends import BACKENDS, Unsupported
+from backends import BACKENDS, Result, Unsupported
 from backends.dialects import as_declared
 from conformance import reproduce
 from conformance.cases import (
@@ -30,16 +32,21 @@ from conformance.cases import (
     drawn,
     rows,
 )
-from conformance.check import declared
+from conformance.check import check, declared
 from conformance.draw import PRECISION, draw, rounded
 from conformance.evaluate import Tensors
+from conformance.opened import Opened
 from conformance.reproducer import script
 from conformance.reproducer.frameworks import FRAMEWORKS as IN_WORDS
 from conformance.reproducer.frameworks import WAYS
 from conformance.reproducer.literals import WRITTEN_OUT, literal
+from conformance.specification import Specification
 from conformance.truth import truth
 from reference import Array
+from reports.environment import environment
 from reports.exit_codes import ExitCode
+from reports.records import CaseRecord, encode
+from reports.runs import RunWriter
 
 ROOT = Path(__file__).parents[1]
 CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
@@ -306,3 +313,89 @@ def test_the_device_is_in_the_framework_s_words(backend: str) -> None:
             "jax": 'jax.devices("cuda")[1]'}[BACKENDS[backend].extra]  # fmt: skip
     assert word in text
     assert "cpu" not in text.split("# ---- Comparison")[0].replace('to("cpu"', "")
+
+
+# From a difference to its script.
+
+
+class OffByABit(Specification):
+    """Wrong wherever it returns c_n, and broken where there is no bias."""
+
+    def run(self, inputs: Any) -> Result:
+        if not inputs.spec.bias:
+            raise ArithmeticError("no bias, no result")
+        result = super().run(inputs)
+        return result._replace(
+            tensors={k: a * 1.01 if k == "c_n" else a for k, a in result.tensors.items()}
+        )
+
+
+def run_of(name: str, folder: Path, case_ids: list[str]) -> tuple[Path, list[CaseRecord]]:
+    """An unfinished run of these cases on the wrong backend, under this name."""
+    opened = Opened(name, "cpu", OffByABit("cpu"))
+    with RunWriter(folder, opened.header(environment())) as writer:
+        records = [check(by_id(case_id), opened) for case_id in case_ids]
+        for record in records:
+            writer.write(record)
+    return writer.path, records
+
+
+AGREES = CASE.replace("lstm", "vanilla-tanh")
+ERRORS = CASE.replace("/bias", "/no-bias")
+
+
+def test_the_failure_card_names_the_command(tmp_path: Path) -> None:
+    _, (differs, agrees) = run_of("pytorch", tmp_path, [CASE, AGREES])
+    assert (differs.outcome, agrees.outcome, agrees.card) == ("differs", "agrees", "")
+    (line,) = [x for x in differs.card.splitlines() if x.startswith("  script ")]
+    program, *arguments = shlex.split(line)[1:]
+    assert [program, *arguments[:2]] == ["python", "-m", "conformance.reproduce"]
+    assert reproduce.main([*arguments[2:], "--out", str(tmp_path / "s.py")]) == ExitCode.CLEAN
+    assert (tmp_path / "s.py").read_text("utf-8") == script(by_id(CASE), "pytorch")
+
+
+def test_the_card_of_a_backend_from_outside_names_none(tmp_path: Path) -> None:
+    _, (differs,) = run_of("mine.py:Mine", tmp_path, [CASE])
+    assert differs.outcome == "differs"
+    assert "conformance.reproduce" not in differs.card
+
+
+def test_a_run_s_failures_become_a_script_each(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, records = run_of("pytorch", tmp_path / "runs", [CASE, AGREES, ERRORS])
+    assert [record.outcome for record in records] == ["differs", "agrees", "errored"]
+    out = tmp_path / "deep" / "scripts"
+    assert reproduce.main(["--run", str(path), "--out", str(out)]) == ExitCode.CLEAN
+    written = {p.read_text("utf-8") for p in out.iterdir()}
+    assert written == {script(by_id(case_id), "pytorch") for case_id in (CASE, ERRORS)}
+    assert sorted(capsys.readouterr().out.split()) == sorted(map(str, out.iterdir()))
+
+
+def test_a_run_without_failures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, _ = run_of("pytorch", tmp_path, [AGREES])
+    assert reproduce.main(["--run", str(path), "--out", str(tmp_path / "s")]) == ExitCode.CLEAN
+    assert "none of 1 records differs or errored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("backend", "changes", "complaint"),
+    [
+        ("mine.py:Mine", {}, "'mine.py:Mine': expected one of"),
+        ("pytorch", {"case_version": "0" * 12}, "was run on other arrays (000000000000)"),
+        ("pytorch", {"case": "lstm/gone"}, "'lstm/gone': 2 parts given"),
+    ],
+)
+def test_a_run_that_has_no_scripts_is_refused_before_any_is_written(
+    backend: str, changes: dict[str, str], complaint: str, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    path, records = run_of(backend, tmp_path, [ERRORS, CASE])
+    lines = path.read_bytes().splitlines()
+    last = encode(msgspec.structs.replace(records[-1], **changes))
+    path.write_bytes(b"\n".join([*lines[:-1], last]) + b"\n")
+    with pytest.raises(SystemExit) as end:
+        reproduce.main(["--run", str(path), "--out", str(tmp_path / "s")])
+    assert end.value.code == ExitCode.HARNESS_ERROR
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()

@@ -60,7 +60,7 @@ def _dictionary(name: str, arrays: Mapping[str, Array], dtype: str) -> str:
 
 def _bounds(subject: Subject) -> str:
     """How far each element may be off, and what the RMS of error / σ may be."""
-    rows = (f'"{name}": ({literal(bound, "float32")}, {limit:.4g})'
+    rows = (f'"{name}": ({literal(bound, "float32")}, {limit:.6g})'
             for name, (bound, limit) in subject.bounds.items())  # fmt: skip
     return _braces("bounds", rows)
 

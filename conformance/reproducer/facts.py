@@ -14,7 +14,7 @@ from reference.networks.layers import Decoder, Dense, NegativeLogLikelihood, Rea
 PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
 """The parameters of a layer and direction, with biases and without."""
 
-CELLS = {"vanilla": "vanilla RNN", "gru": "GRU", "lstm": "LSTM"}
+CELLS = {"vanilla": "a vanilla RNN", "gru": "a GRU", "lstm": "an LSTM"}
 
 
 def facts(subject: Subject, extra: str) -> dict[str, Any]:

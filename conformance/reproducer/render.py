@@ -59,13 +59,14 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
 
 def title(subject: Subject) -> str:
     """What is run, in a line."""
-    run = {Inputs: "", NetworkInputs: "A network with a ", TrainingInputs: "Training of a "}
-    nets = " and a ".join(described(spec) for spec in subject.specs)
+    run = {Inputs: "", NetworkInputs: "a network with ", TrainingInputs: "training of "}
+    nets = " and ".join(described(spec) for spec in subject.specs)
     inputs = subject.inputs
     back = isinstance(inputs, NetworkInputs) or (
         isinstance(inputs, Inputs) and inputs.incoming is not None
     )
-    return f"{run[type(inputs)]}{nets} in {subject.dtype}{', with gradients' if back else ''}"
+    text = f"{run[type(inputs)]}{nets} in {subject.dtype}{', with gradients' if back else ''}"
+    return text[0].upper() + text[1:]
 
 
 def purpose(subject: Subject, backend: str) -> list[str]:
