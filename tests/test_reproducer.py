@@ -10,8 +10,10 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ from test_imports import FRAMEWORKS
 from backends import BACKENDS, Result, Unsupported
 from backends.dialects import as_declared
 from conformance import reproduce
+from conformance.agreement import bounds, judge
 from conformance.cases import (
     NAMED,
     AnyCase,
@@ -43,10 +46,14 @@ from conformance.reproducer.literals import WRITTEN_OUT, literal
 from conformance.specification import Specification
 from conformance.truth import truth
 from reference import Array
+from reference.rounding import ARITHMETICS
 from reports.environment import environment
 from reports.exit_codes import ExitCode
 from reports.records import CaseRecord, encode
 from reports.runs import RunWriter
+
+Answers = dict[str, Array]
+Bounds = dict[str, Array]
 
 ROOT = Path(__file__).parents[1]
 CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
@@ -125,6 +132,22 @@ def test_the_rules_see(text: str, complaint: str) -> None:
     found = list(complaints(text, "jax"))
     assert len(found) == 1
     assert complaint in found[0]
+
+
+LINTED = [CASE, "gradients/" + CASE, "tutorial/004-encoder-decoder/both/stacked/float32",
+          "tutorial/004-encoder-decoder/both/free/float16", "training/forecasting/adam/float64",
+          "training/characters/sgd/float32"]  # fmt: skip
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_scripts_are_clean_to_a_linter(backend: str, tmp_path: Path) -> None:
+    """But for long lines, of data and of ids."""
+    for number, case_id in enumerate(LINTED):
+        (tmp_path / f"s{number}.py").write_text(script(by_id(case_id), backend), "utf-8")
+    rules = ["--isolated", "--select", "E,F,W,I", "--ignore", "E501", "--target-version", "py311"]
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", *rules, str(tmp_path)],
+                          capture_output=True, text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_backend_is_known_to_the_templates() -> None:
@@ -235,6 +258,115 @@ def test_a_mistake_in_the_equations_is_seen(case_id: str, old: str, new: str) ->
     except AssertionError:
         return  # an exact element, or a shape
     assert far > 1e-12
+
+
+# How it compares.
+
+COMPARED = by_id("gradients/lstm/2-layer/bidirectional/full/pad-none/state/no-bias/time-major/"
+                 "b4-t5-i6-h1/float16")  # fmt: skip
+PADDED = by_id(CASE)
+
+
+def beyond(share: float, tensor: str, element: int) -> Callable[[Answers, Bounds], Answers]:
+    """One element off by this share of its bound."""
+
+    def change(found: Answers, limits: Bounds) -> Answers:
+        values = found[tensor].copy()
+        values.flat[element] += share * limits[tensor].flat[element]
+        return {**found, tensor: values}
+
+    return change
+
+
+CHANGES: dict[str, Callable[[Answers, Bounds], Answers]] = {
+    "nothing": lambda found, limits: found,
+    "just inside": beyond(0.9, "y", 0),
+    "just outside": beyond(1.1, "y", 1),
+    "drift": lambda found, limits: {n: a + 0.5 * limits[n] for n, a in found.items()},
+    "less drift": lambda found, limits: {n: a + 0.1 * limits[n] for n, a in found.items()},
+    "NaN": lambda found, limits: found | {"h_n": found["h_n"] * np.nan},
+    "shape": lambda found, limits: found | {"h_n": found["h_n"][:1]},
+    "an exact element": lambda found, limits: (
+        found | {"y": np.where(limits["y"] == 0, 1e-30, found["y"])}
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["its own", "float64"])
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("case", [COMPARED, PADDED], ids=["gradients", "padded"])
+def test_a_script_decides_as_the_suite_does(
+    case: AnyCase, what: str, dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    t = truth(draw(case))
+    arithmetic = ARITHMETICS[BACKENDS["pytorch"].dialect.arithmetic[case.dtype]]
+    held_to = t.expected(case.dtype)
+    limits = {name: bounds(e, arithmetic) for name, e in held_to.items()}
+    found = CHANGES[what](t.values, limits)
+    typed = case.dtype if dtype == "its own" else dtype
+    verdict = judge(found, dict.fromkeys(found, typed), case.dtype, held_to, arithmetic)
+    assert verdict.outcome in ("agrees", "differs")
+
+    text = script(case, "pytorch")
+    names = computed(text) | {
+        "framework": lambda: {name: (a, typed) for name, a in found.items()},
+        "torch": SimpleNamespace(__version__="0"),
+        "sys": sys,
+    }
+    with pytest.raises(SystemExit) if verdict.outcome == "agrees" else nullcontext() as end:
+        exec(text[text.index("# ---- Comparison") :], names)
+    assert verdict.outcome == "differs" or end.value.code == 1
+    printed = capsys.readouterr().out
+    for name in found:
+        assert name in printed
+    assert ("Nothing differs" in printed) == (verdict.outcome == "agrees")
+
+
+# That it sets what the adapters set, which no result on a CPU may show.
+
+
+def assigned(path: str, name: str) -> Any:
+    """The strings in what a module of an adapter assigns to ``name``; no framework is imported."""
+    tree = ast.parse((ROOT / "backends" / path).read_text("utf-8"))
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
+            found = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant)]
+            return [value for value in found if isinstance(value, str)]
+    raise AssertionError(f"{path} assigns no {name}")
+
+
+SETTINGS = {
+    "PRECISION": ('switch.fp32_precision = "ieee"',),
+    "SETTINGS": ('update("jax_enable_x64", True)', '_precision", "highest")'),
+}
+"""What a script does with those names."""
+
+
+@pytest.mark.parametrize(
+    ("backend", "path", "name", "line"),
+    [
+        ("pytorch", "pytorch/device.py", "PRECISION", "{}"),
+        ("pytorch", "pytorch/device.py", "REDUCTIONS", "torch.backends.cuda.matmul.{} = False"),
+        ("jax_scan", "jax_scan/device.py", "SETTINGS", '"{}"'),
+    ],
+)
+def test_the_precision_is_set_as_the_adapter_sets_it(
+    backend: str, path: str, name: str, line: str
+) -> None:
+    text = script(PADDED, backend)
+    wanted = assigned(path, name)
+    assert wanted
+    for switch in wanted:
+        assert line.format(switch) in text, f"the script does not set {switch}"
+    for setting in SETTINGS.get(name, ()):
+        assert setting in text
+
+
+def test_tensorflow_s_precision_is_set() -> None:
+    call = "tf.config.experimental.enable_tensor_float_32_execution(False)"
+    assert call in (ROOT / "backends" / "tensorflow" / "backend.py").read_text("utf-8")
+    assert call in script(PADDED, "tensorflow_static_rnn")
 
 
 # How arrays are written.
