@@ -84,16 +84,7 @@ def of_run(options: argparse.Namespace) -> ExitCode:
     except BadRunFile as why:
         raise Refused(f"--run {why}; expected a run file of python -m conformance") from why
     failing = [record for record in run.cases if record.outcome in FAILED]
-    for record in failing:
-        if (now := digest(draw(_case(record.case)))) != record.case_version:
-            raise Refused(
-                f"--run {options.run}: {record.case} was run on other arrays ({record.case_version}) "
-                f"than it has here ({now}); run it again: {record.repeat}"
-            )
-    texts = {
-        options.out / f"{_file_name(record)}.py": one(record.case, record.backend, record.device)
-        for record in failing
-    }
+    texts = {options.out / f"{_file_name(r)}.py": of_record(r) for r in failing}
     try:
         options.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -104,6 +95,16 @@ def of_run(options: argparse.Namespace) -> ExitCode:
     if not failing:
         print(f"{options.run}: none of {len(run.cases)} records differs or errored")
     return ExitCode.CLEAN
+
+
+def of_record(record: CaseRecord) -> str:
+    """The script of a record; raises ``Refused`` where the case's arrays are others by now."""
+    if (now := digest(draw(_case(record.case)))) != record.case_version:
+        raise Refused(
+            f"--run: {record.case} was run on other arrays ({record.case_version}) than it has here "
+            f"({now}); run it again: {record.repeat}"
+        )
+    return one(record.case, record.backend, record.device)
 
 
 def _case(case_id: str) -> AnyCase:

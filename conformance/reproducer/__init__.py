@@ -1,7 +1,8 @@
 """Standalone scripts that show a difference with NumPy and one framework, and nothing of this project.
 
-``subject.py`` says what a script is about, ``facts.py`` which options the case has, ``literals.py`` writes
-its arrays down, and the templates are the script: the equations, the framework's own call, the table.
+``subject.py`` and ``layers.py`` say what a script is about, ``facts.py`` which options the case has;
+``literals.py`` and ``data.py`` write its arrays down; and the templates are the script: the equations, the
+framework's own call, the table.
 """
 
 from conformance.reproducer.render import script

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
-from backends import Inputs, TrainingInputs
+from backends import Inputs, NetworkInputs, TrainingInputs
 from conformance.reproducer.literals import literal
 from conformance.reproducer.subject import Subject
 from reference import Array
@@ -14,36 +14,38 @@ from reference import Array
 
 def data(subject: Subject) -> str:
     """Assignments to ``given``, ``lengths``, ``incoming`` and so on, and to ``bounds``."""
-    dtype = subject.dtype
+    dtype, inputs = subject.dtype, subject.inputs
     parts = [_dictionary("given", subject.given, dtype)]
-    inputs = subject.inputs
     if isinstance(inputs, Inputs):
-        if inputs.lengths is not None:
-            parts.append(f"lengths = {literal(inputs.lengths)}")
-        if inputs.incoming is not None:
-            d = {name: a for name, a in inputs.incoming._asdict().items() if a is not None}
-            parts.append(_dictionary("incoming", d, dtype))
+        parts += _sequence(inputs)
     elif isinstance(inputs, TrainingInputs):
-        stacked = {
-            "x": np.stack([batch.x for batch in inputs.batches]),
-            "targets": np.stack(
-                [batch.targets for batch in inputs.batches if batch.targets is not None]
-            ),
-        }
+        targets = [batch.targets for batch in inputs.batches if batch.targets is not None]
+        stacked = {"x": np.stack([b.x for b in inputs.batches]), "targets": np.stack(targets)}
         parts.append(_dictionary("batches", stacked, dtype))
     else:
-        words = inputs.data.x if inputs.data.x.dtype.kind in "iu" else None
-        arrays = inputs.data._replace(x=words)._asdict()  # type: ignore[arg-type]  # numbers are given
-        for name, values in arrays.items():
-            if values is not None:
-                text = literal(values, dtype)
-                more = (
-                    ".astype(np.float64)" if values.dtype.kind == "f" and dtype != "float64" else ""
-                )
-                parts.append(f"{'words' if name == 'x' else name} = {text}{more}")
+        parts += _network(inputs)
     if subject.inlined:
         parts.append(_dictionary("expected", subject.truth.values, "float64"))
     return "\n".join([*parts, _bounds(subject)])
+
+
+def _sequence(inputs: Inputs) -> Iterator[str]:
+    """Lengths and incoming gradients of a recurrent network alone, where it has them."""
+    if inputs.lengths is not None:
+        yield f"lengths = {literal(inputs.lengths)}"
+    if inputs.incoming is not None:
+        d = {name: a for name, a in inputs.incoming._asdict().items() if a is not None}
+        yield _dictionary("incoming", d, inputs.dtype)
+
+
+def _network(inputs: NetworkInputs) -> Iterator[str]:
+    """Words, targets and lengths of a network; an input of numbers is among what is given."""
+    for name, values in inputs.data._asdict().items():
+        numbers = values is not None and values.dtype.kind == "f"
+        if values is None or (name == "x" and numbers):
+            continue
+        wide = ".astype(np.float64)" if numbers and inputs.dtype != "float64" else ""
+        yield f"{'words' if name == 'x' else name} = {literal(values, inputs.dtype)}{wide}"
 
 
 def _dictionary(name: str, arrays: Mapping[str, Array], dtype: str) -> str:

@@ -20,6 +20,7 @@ CELLS = {"vanilla": "a vanilla RNN", "gru": "a GRU", "lstm": "an LSTM"}
 def facts(subject: Subject, extra: str) -> dict[str, Any]:
     """The options of a case, by the names under which templates read them."""
     inputs = subject.inputs
+    (bias,) = {spec.bias for spec in subject.specs}  # a script has one list of a layer's parameters
     common = {
         "id": subject.id,
         "extra": extra,
@@ -32,7 +33,7 @@ def facts(subject: Subject, extra: str) -> dict[str, Any]:
         "layers": subject.layers,
         "used": used(subject),
         "sizes": sizes(subject),
-        "parts": PARTS[subject.specs[0].bias],
+        "parts": PARTS[bias],
         "gates": " and ".join(dict.fromkeys(", ".join(GATES[spec.cell]) for spec in subject.specs)),
     }
     own = bare(inputs) if isinstance(inputs, Inputs) else network(inputs)
@@ -61,38 +62,32 @@ def network(inputs: NetworkInputs | TrainingInputs) -> dict[str, Any]:
     data = inputs.batches[0] if isinstance(inputs, TrainingInputs) else inputs.data
     if data.lengths is not None and (training or not data.lengths.all()):
         raise ValueError(
-            "lengths: no script shows whole networks with rows of length 0, or trained ones"
+            "lengths: no script shows a network with rows of length 0, or training with lengths"
         )
     words = data.x.dtype.kind in "iu"
-    names = {"x": 'p["x"]', "targets": "targets"}
-    if words:
-        names["x"] = "words"
-    if training:
-        names["x"] = "x"
     found = {
         "lengths": data.lengths is not None,
         "target_lengths": data.target_lengths is not None,
         "words": words,
+        "x": "x" if training else "words" if words else 'p["x"]',
         "classes": isinstance(inputs.network[-1], NegativeLogLikelihood),
-        "has": {
-            **names,
-            "lengths": data.lengths is not None,
-            "target_lengths": data.target_lengths is not None,
-            "linear": any(isinstance(layer, Readout | Dense | Decoder) for layer in inputs.network),
-        },
+        "linear": any(isinstance(layer, Readout | Dense | Decoder) for layer in inputs.network),
         "gradients": not training,
         "training": training,
         "state": False,
     }
-    if isinstance(inputs, TrainingInputs):
-        found |= {
-            "steps": len(inputs.batches),
-            "clip": inputs.clip,
-            "optimiser": inputs.optimiser,
-            "optimiser_kind": type(inputs.optimiser).__name__,
-            "fixed": inputs.fixed,
-        }
-    return found
+    return found | (updates(inputs) if isinstance(inputs, TrainingInputs) else {})
+
+
+def updates(inputs: TrainingInputs) -> dict[str, Any]:
+    """What training does after the gradients of a batch."""
+    return {
+        "steps": len(inputs.batches),
+        "clip": inputs.clip,
+        "optimiser": inputs.optimiser,
+        "optimiser_kind": type(inputs.optimiser).__name__,
+        "fixed": inputs.fixed,
+    }
 
 
 def used(subject: Subject) -> set[str]:

@@ -11,15 +11,12 @@ class Framework(NamedTuple):
     title: str
     version: str
     needs: str
-    template: str
 
 
 FRAMEWORKS: dict[str, Framework] = {
-    "tensorflow": Framework(
-        "TensorFlow", "tf.__version__", "tensorflow and tf-keras", "tensorflow.j2"
-    ),
-    "pytorch": Framework("PyTorch", "torch.__version__", "torch", "pytorch.j2"),
-    "jax": Framework("JAX", "jax.__version__", "jax and optax", "jax.j2"),
+    "tensorflow": Framework("TensorFlow", "tf.__version__", "tensorflow and tf-keras"),
+    "pytorch": Framework("PyTorch", "torch.__version__", "torch"),
+    "jax": Framework("JAX", "jax.__version__", "jax and optax"),
 }
 """By the extra that installs them."""
 
