@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nox
@@ -68,6 +69,19 @@ def mutants(session: nox.Session) -> None:
     install(session, groups=("peers",))
     session.notify("report")
     session.run("python", "-m", "conformance.mutants", "-n", WORKERS, *session.posargs)
+
+
+@nox.session
+@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+def fuzz(session: nox.Session, framework: str) -> None:
+    """Check random networks on a framework's backends (-- --minutes N); then show the report."""
+    named = [name for option, name in pairwise(session.posargs) if option == "--backend"]
+    if named and not any(name.startswith(framework) for name in named):
+        session.skip(f"--backend names none of {framework}'s")
+    install(session, extra=framework)
+    session.notify("report")
+    whole = () if named else ("--framework", framework)
+    session.run("python", "-m", "conformance.fuzz", *whole, "-n", WORKERS, *session.posargs)
 
 
 @nox.session

@@ -16,8 +16,8 @@ from backends import BACKENDS, Unsupported
 from conformance.cases import AnyCase, by_id
 from conformance.draw import digest, draw
 from conformance.reproducer import script
-from reports.command import Parser
 from reports.exit_codes import ExitCode
+from reports.options import Parser
 from reports.reading import BadRunFile, Run, read_run
 from reports.records import CaseRecord
 
@@ -129,8 +129,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _parser() -> Parser:
-    parser = Parser(prog="python -m conformance.reproduce", description=__doc__,
-                    allow_abbrev=False)  # fmt: skip
+    parser = Parser("python -m conformance.reproduce", __doc__)  # fmt: skip
     parser.add_argument("--backend", metavar="NAME", help=f"one of {', '.join(BACKENDS)}")
     parser.add_argument("--case", metavar="ID", help="the id of a case")
     parser.add_argument("--device", help="cpu (default), cuda or cuda:N")

@@ -8,7 +8,6 @@ from collections import Counter
 from pathlib import Path
 
 from reports.badge import write_badge
-from reports.command import Parser
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
 from reports.options import Parser

@@ -24,7 +24,7 @@ from test_imports import FRAMEWORKS
 from backends import BACKENDS, Result, Unsupported
 from backends.dialects import as_declared
 from conformance import reproduce
-from conformance.agreement import bounds, judge
+from conformance.agreement import bound, judge
 from conformance.cases import (
     NAMED,
     AnyCase,
@@ -301,7 +301,7 @@ def test_a_script_decides_as_the_suite_does(
     t = truth(draw(case))
     arithmetic = ARITHMETICS[BACKENDS["pytorch"].dialect.arithmetic[case.dtype]]
     held_to = t.expected(case.dtype)
-    limits = {name: bounds(e, arithmetic) for name, e in held_to.items()}
+    limits = {name: bound(e, arithmetic) for name, e in held_to.items()}
     found = CHANGES[what](t.values, limits)
     typed = case.dtype if dtype == "its own" else dtype
     verdict = judge(found, dict.fromkeys(found, typed), case.dtype, held_to, arithmetic)

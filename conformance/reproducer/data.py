@@ -62,7 +62,7 @@ def _dictionary(name: str, arrays: Mapping[str, Array], dtype: str) -> str:
 
 def _bounds(subject: Subject) -> str:
     """How far each element may be off, and what the RMS of error / σ may be."""
-    rows = (f'"{name}": ({literal(bound, "float32")}, {limit:.6g})'
+    rows = (f'"{name}": ({literal(bound, _type_of(bound))}, {limit:.6g})'
             for name, (bound, limit) in subject.bounds.items())  # fmt: skip
     return _braces("bounds", rows)
 
@@ -75,3 +75,8 @@ def _indented(row: str) -> str:
     """The lines after the first four columns in, but for those of a packed array."""
     head, packed, rest = row.partition('"""')
     return head.replace("\n", "\n    ") + packed + rest
+
+
+def _type_of(bound: Array) -> str:
+    """float32 where it holds the numbers, which is half as long."""
+    return "float32" if np.array_equal(bound.astype(np.float32), bound) else "float64"

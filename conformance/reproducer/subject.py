@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from backends import AnyInputs, Dialect, Inputs, NetworkInputs, TrainingInputs
-from conformance.agreement import Z, bounds, rms_limit
+from conformance.agreement import Z, bound, rms_limit
 from conformance.reproducer.layers import ShownLayer
 from conformance.truth import Truth
 from reference import Array, Spec
@@ -87,14 +87,16 @@ class Subject:
 
     @cached_property
     def bounds(self) -> Mapping[str, tuple[Array, float]]:
-        """For every result, the bound of each element, to float32, and the limit of the RMS."""
+        """For every result, the bound of each element, to float32 where that holds it, and the limit of
+        the RMS.
+        """
         found = self.truth.expected(self.arithmetic)
         limits = {}
         for name, e in found.items():
-            narrow = bounds(e, ARITHMETICS[self.arithmetic]).astype(np.float32).astype(np.float64)
-            if not np.array_equal(narrow == 0, e.exact):
-                raise ValueError(f"{name}: float32 has no number as small as its bounds")
-            limits[name] = narrow, rms_limit(e.radius.freedom)
+            wide = bound(e, ARITHMETICS[self.arithmetic])
+            narrow = wide.astype(np.float32).astype(np.float64)
+            holds = np.array_equal(narrow == 0, wide == 0)
+            limits[name] = narrow if holds else wide, rms_limit(e.radius.freedom)
         return limits
 
     @property
