@@ -17,6 +17,7 @@ from reports.records import (
     Element,
     Environment,
     Footer,
+    FuzzRecord,
     Header,
     Measurement,
     MutantRecord,
@@ -155,6 +156,26 @@ def measurement(**changes: Any) -> Measurement:
     )
 
 
+def fuzzed(**changes: Any) -> FuzzRecord:
+    return replace(
+        FuzzRecord(
+            seed=7,
+            round=1,
+            backend="pytorch",
+            device="cpu",
+            dtype="float32",
+            structure="fuzz/lstm/1-layer/…",
+            outcomes={"agrees": 100, "inconclusive": 27, "differs": 1},
+            known={"what is known": 1},
+            margin=0.41,
+            found=[],
+            others=[],
+            seconds={"reference": 3.0, "backend": 1.0},
+        ),
+        **changes,
+    )
+
+
 def footer(records: Iterable[Record], **changes: Any) -> Footer:
     kept = list(records)
     cases = [record for record in kept if isinstance(record, CaseRecord)]
@@ -164,6 +185,7 @@ def footer(records: Iterable[Record], **changes: Any) -> Footer:
             counts=dict(Counter(record.outcome for record in cases)),
             measurements=sum(isinstance(record, Measurement) for record in kept),
             mutants=sum(isinstance(record, MutantRecord) for record in kept),
+            rounds=sum(isinstance(record, FuzzRecord) for record in kept),
             selected=len(kept),
             deselected=0,
             stale_known=[],
@@ -199,6 +221,11 @@ def write_samples(folder: Path, per_backend: int = 1280) -> None:
                     writer.write(record)
             continue
         write(folder, head, [*records, *_timed(backend, device)])
+        if backend == "jax-scan":
+            find = failed(case="fuzz/gru-before/1-layer/…", backend=backend)
+            rounds = [fuzzed(backend=backend), fuzzed(backend=backend, round=2, found=[find])]
+            fuzzing = replace(head, run_id="fuzzed", command="python -m conformance.fuzz")
+            write(folder, fuzzing, rounds)
 
 
 def _names(total: int) -> list[tuple[str, str]]:

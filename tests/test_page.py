@@ -17,11 +17,13 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
+from reference.rounding import ARITHMETICS
 from reports.__main__ import code, main
 from reports.exit_codes import ExitCode
 from reports.figures import BOUND_X, HEIGHT, histogram
 from reports.matrix import Matrix, matrix
 from reports.page import render, write_page
+from reports.precision import TIGHTEST_FIRST, precisions
 from reports.records import Record
 from reports.runs import RunWriter, read_folder
 from reports.statuses import STATUSES
@@ -206,6 +208,71 @@ def test_the_exit_code_of_a_run(
     assert code(shown) is expected
     for text in (printed(shown), text_of(render(shown))):
         assert ("no longer seen" in text) == ("stale_known" in more)
+
+
+# Precision by name, and fuzzing.
+
+
+def test_the_order_of_arithmetics_is_the_reference_s() -> None:
+    assert tuple(ARITHMETICS) == TIGHTEST_FIRST
+
+
+def test_what_is_coarser_than_declared_is_said(tmp_path: Path) -> None:
+    """In one case of three, whatever its outcome; the others are as declared, or tighter."""
+    for outcome in ("agrees", "differs"):
+        folder = tmp_path / outcome
+        coarse = sample.case(case="lstm/1", outcome=outcome, fingerprint="tf32")
+        fine = [sample.case(case=f"lstm/{n}") for n in (2, 3)]
+        tighter = sample.case(case="lstm/4", dtype="bfloat16", arithmetic="bfloat16-summed",
+                              fingerprint="bfloat16")  # fmt: skip
+        none = sample.failed(case="lstm/5", dtype="float64", arithmetic="float64")
+        shown = of(folder, coarse, *fine, tighter, none)
+        assert [dict(p.looser) for row in precisions(shown) for p in row if p.looser] == [
+            {"tf32": 1}
+        ]
+        page = text_of(render(shown))
+        assert "declares float32 for lstm in float32, and is tf32 in 1 case" in page
+        assert "✗ tf32 1, float32 2" in page, "the loosest first"
+        assert "none 1" in page, "of a result that agrees with no arithmetic"
+        assert "lstm in float32 on pytorch @ cpu: declares float32, and is tf32 in 1 case" in printed(
+            shown, 200)  # fmt: skip
+
+
+def test_what_is_as_declared_is_said_too(tmp_path: Path) -> None:
+    shown = of(tmp_path, sample.case(case="lstm/1"))
+    assert "Every result is of the arithmetic that its backend declares" in text_of(render(shown))
+    assert "declares" not in printed(shown)
+
+
+def test_fuzzing_is_shown_beside_the_cases_and_not_among_them(tmp_path: Path) -> None:
+    sample.write(tmp_path, sample.header(), [sample.case()])
+    later = sample.header(run_id="f", started_at="2026-11-22T08:03:38+00:00")
+    sample.write(tmp_path, later, [sample.fuzzed(), sample.fuzzed(round=2, margin=0.5)])
+    shown = model(tmp_path)
+    assert len(shown.columns) == 1
+    assert shown.columns[0].run.cases, "the run of cases is the column still"
+    assert code(shown) is ExitCode.CLEAN
+    row = "✓ 0 256 200 54 0 2 0.500"
+    assert row in text_of(render(shown))
+    assert row in " ".join(printed(shown).split())
+
+
+def test_an_alarm_of_fuzzing_is_a_failure(tmp_path: Path) -> None:
+    find = sample.failed(case="fuzz/lstm/1-layer/…")
+    shown = of(tmp_path, sample.case(), sample.fuzzed(found=[find], others=["fuzz/gru/…"]))
+    assert code(shown) is ExitCode.CONFORMANCE_FAILURE
+    page = text_of(render(shown))
+    assert "✗ 2 128 100 27" in page
+    assert "fuzz/lstm/1-layer/…" in page
+    assert find.card.strip().splitlines()[0] in page
+    assert find.repeat in page
+
+
+def test_an_interrupted_run_of_fuzzing_hides_no_run_of_cases(tmp_path: Path) -> None:
+    with RunWriter(tmp_path, sample.header(started_at="2026-11-20T08:00:00+00:00")) as writer:
+        writer.write(sample.case())
+    sample.write(tmp_path, sample.header(run_id="f"), [sample.fuzzed()])
+    assert [run.cases for run in model(tmp_path).interrupted] == [(sample.case(),)]
 
 
 def test_interrupted_and_bad_files_are_harness_errors(tmp_path: Path) -> None:

@@ -101,6 +101,11 @@ def test_an_operation_rounds_by_its_unit_and_then_by_storage(
     held(compute(*lifted(arithmetic, A, B)), exact, relative * even(exact))
 
 
+def test_a_single_number_rounds_as_others_do() -> None:
+    (a,) = lifted(UNSTORED, np.float64(0.79))
+    held(a * 3, np.float64(2.37), ROUND * UNSTORED.u_op * even(np.float64(2.37)))
+
+
 def test_over_all_values_a_grid_is_as_coarse_as_the_values_are_large() -> None:
     v = 2.0 ** RNG(11).uniform(-3, 3, 100_000)
     assert np.mean((even(v) / v) ** 2) == pytest.approx(1, rel=0.01)

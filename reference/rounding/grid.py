@@ -45,7 +45,7 @@ class Grids:
         self.samples = samples
         self._finer = FINER if coarse else 1.0
         self._random = random
-        self._drawn: dict[tuple[str, int], Array] = {}
+        self._drawn: dict[tuple[str | int, ...], Array] = {}
 
     def rounded(self, v: Array, spacing: Array | float, kind: str) -> Array:
         """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, as it is."""
@@ -62,7 +62,8 @@ class Grids:
 
     def _draws(self, kind: str, v: Array) -> Array:
         """α and β of every sample and unit, as they go with ``v``."""
-        width = v.shape[-1]
-        if (kind, width) not in self._drawn:
-            self._drawn[kind, width] = self._random.random((2, self.samples, width))
-        return self._drawn[kind, width].reshape(2, self.samples, *(1,) * (v.ndim - 2), width)
+        units = v.shape[1:][-1:]  # of a single number, a loss, none
+        key = kind, *units
+        if key not in self._drawn:
+            self._drawn[key] = self._random.random((2, self.samples, *units))
+        return self._drawn[key].reshape(2, self.samples, *(1,) * (v.ndim - 2), *units)
