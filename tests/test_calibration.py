@@ -140,7 +140,7 @@ def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
 def test_bad_options_are_refused_before_any_work(
     arguments: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="3"):
         main([*arguments, "--out", str(tmp_path)])
     assert complaint in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
@@ -150,6 +150,6 @@ def test_a_page_without_a_place_for_tables_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "calibration.md").write_text("# Calibration\n", "utf-8")
-    with pytest.raises(SystemExit, match="2"):
+    with pytest.raises(SystemExit, match="3"):
         main(["--backend", "reference", "--out", str(tmp_path)])
     assert "expected one line <!-- generated: begin -->" in capsys.readouterr().err
