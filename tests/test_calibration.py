@@ -132,7 +132,7 @@ def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--draws", "0"], "--draws: 0 given, expected at least 1"),
+        (["--draws", "0"], "--draws: '0' given, expected an integer from 1 on"),
         (["--backend", "reference", "--backend", "nobody"], "backend 'nobody': not one of"),
         (["--framework", "nothing"], "invalid choice: 'nothing'"),
     ],

@@ -17,7 +17,7 @@ from reports.records import CaseRecord, FuzzRecord
 from reports.runs import read_folder
 
 SECONDS_A_CASE = 60
-CHECKS = 12
+CHECKS = 4
 """That one find may take to be made small: each is a process of its own."""
 
 
@@ -25,6 +25,7 @@ class IsolatedTally(Tally):
     """Every check in a process of its own."""
 
     checks = CHECKS
+    shrunk = 1
 
     def check(self, one: Fuzzed) -> CaseRecord:
         return records([one], self.backend)[one.id]
@@ -33,7 +34,7 @@ class IsolatedTally(Tally):
 def of_record(record: CaseRecord) -> Seen:
     """What became of a case that has a record."""
     alarm = record.outcome in ("differs", "errored")
-    return Seen(record.outcome, record.margin, record if alarm else None)
+    return Seen(record.outcome, record.margin, (lambda: record) if alarm else None)
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -22,16 +22,13 @@ from conformance.opened import Opened
 from conformance.truth import Truth
 from reports.records import CaseRecord, FuzzRecord, Outcome
 
-SHRUNK = 3
-"""Of the alarms of one round and backend, how many are made small; the others are alike."""
-
 
 class Seen(NamedTuple):
-    """What became of a case; of one that is an alarm, its record."""
+    """What became of a case; of one that failed, what makes its record."""
 
     outcome: Outcome
     margin: float | None = None
-    record: CaseRecord | None = None
+    record: Callable[[], CaseRecord] | None = None
 
 
 class Tally:
@@ -39,6 +36,8 @@ class Tally:
 
     checks: ClassVar[int] = 400
     """That one alarm may take to be made small."""
+    shrunk: ClassVar[int] = 3
+    """Alarms of a round that are made small; the others are alike."""
 
     def __init__(self, backend: Opened, known: Sequence[Known]) -> None:
         self.backend = backend
@@ -59,7 +58,7 @@ class Tally:
         ):
             self.explained[why] += 1
         elif seen.record is not None:
-            self.alarms.append((one, seen.record))
+            self.alarms.append((one, seen.record()))
 
     def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
         """All of it; some of what raised an alarm is made small."""
@@ -73,8 +72,8 @@ class Tally:
             outcomes=dict(self.outcomes),
             known=dict(self.explained),
             margin=self.margin if self.outcomes["agrees"] else None,
-            found=[shrunk(*alarm, self.check, self.checks) for alarm in self.alarms[:SHRUNK]],
-            others=[one.id for one, _ in self.alarms[SHRUNK:]],
+            found=[shrunk(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
+            others=[one.id for one, _ in self.alarms[self.shrunk :]],
             seconds=dict(self.seconds),
         )
 
@@ -118,13 +117,17 @@ def run(
 
 def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
     """What becomes of a case: ``held`` without what only a failure needs."""
+
+    def record() -> CaseRecord:
+        return held(one.case(), backend, t, t.version, 0.0)
+
     try:
         result, _, arithmetic = answer(t.inputs, t.version, backend.adapter)
     except Unsupported:
         return Seen("unsupported")
     except (Exception, SystemExit):  # whatever it was, the record has it
-        return Seen("errored", None, held(one.case(), backend, t, t.version, 0.0))
+        return Seen("errored", None, record)
     verdict = hold(result, t, backend, arithmetic)
     if verdict.outcome != "differs":
         return Seen(verdict.outcome, verdict.margin)
-    return Seen("differs", None, held(one.case(), backend, t, t.version, 0.0))
+    return Seen("differs", None, record)
