@@ -266,7 +266,7 @@ def test_the_command_writes_a_run_and_says_what_survives(
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint_"), [(["--match", "nonsense"], "no mutant"), (["-n", "0"], "at least 1")]
+    ("options", "complaint_"), [(["--match", "nonsense"], "no mutant"), (["-n", "0"], "from 1 on")]
 )
 def test_bad_options_are_refused(
     options: list[str], complaint_: str, capsys: pytest.CaptureFixture[str]
