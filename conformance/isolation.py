@@ -126,7 +126,8 @@ class Watch:
         try:
             process = psutil.Process(int(pid))
             taken = process.memory_info().rss
-            if process.status() == psutil.STATUS_ZOMBIE or taken <= self.most:
+            ours = process.ppid() == os.getpid()  # the number may be another's by now
+            if not ours or process.status() == psutil.STATUS_ZOMBIE or taken <= self.most:
                 return
             with path.open("a") as words:
                 words.write(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
