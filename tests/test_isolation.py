@@ -31,7 +31,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One run of every fault and nuisance, on two workers."""
     folder = tmp_path_factory.mktemp("faults")
     return conformance(folder, "--backend", f"{TESTS / 'faults.py'}:Faults", *BARE, "-n", "2",
-                       "--time-limit", "6", "--memory-limit", "1", path=(TESTS,))  # fmt: skip
+                       "--time-limit", "12", "--memory-limit", "1", path=(TESTS,))  # fmt: skip
 
 
 @pytest.mark.parametrize("what", FAULTS)
