@@ -78,9 +78,10 @@ RUN = ("--backend", fake("Slow"), *BARE)
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
-    """A run that goes on in a session of its own."""
+    """A run that goes on in a session of its own, and hears Ctrl-C; background jobs ignore it."""
     return subprocess.Popen(command(folder, *RUN), cwd=folder, env=environment(),
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
                             start_new_session=True)  # fmt: skip
 
 
