@@ -77,11 +77,16 @@ def test_a_limit_that_is_none_is_refused(option: str, value: str, tmp_path: Path
 RUN = ("--backend", fake("Slow"), *BARE)
 
 
+def heard() -> None:
+    """Ctrl-C is, where whoever started the tests has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder: Path) -> subprocess.Popen[bytes]:
     """A run that goes on in a session of its own, and hears Ctrl-C; background jobs ignore it."""
     return subprocess.Popen(command(folder, *RUN), cwd=folder, env=environment(),
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                            preexec_fn=heard,  # noqa: PLW1509  # no lock is taken in it
                             start_new_session=True)  # fmt: skip
 
 
