@@ -145,6 +145,21 @@ def test_equal_values_of_one_unit_are_rounded_equally() -> None:
     assert units.max() < 0.05, "other units, whose values are others, are rounded by themselves"
 
 
+@pytest.mark.parametrize("function", [np.tanh, sigmoid], ids=["tanh", "sigmoid"])
+def test_saturated_values_are_rounded_alike_in_half_of_the_samples(function: Any) -> None:
+    """40, 41 and 45 all give 1: some kernels err by one constant, others by the argument."""
+    (a,) = lifted(FINE, np.array([[40.0], [41.0], [45.0]]))
+    values = function(a).values
+    alike = values == values[:, :1]
+    same = np.mean(alike.all(axis=1))
+    assert 0.48 < same < 0.52, f"all three are rounded alike in {same:.1%} of the samples"
+    error = values - 1
+    apart = error[~alike.all(axis=(1, 2))]
+    worst = np.abs(np.corrcoef(apart[..., 0], rowvar=False) - np.eye(3)).max()
+    assert worst < 0.05, f"and in the others their errors correlate: {worst:.3f}"
+    assert np.abs(error).max() <= K_ACT * FINE.u_op * even(np.float64(1)) * (1 + 1e-9)
+
+
 @pytest.mark.parametrize("scale", [1.0, 2.0**-29])
 def test_a_sequence_that_settles_is_rounded_as_one(scale: float) -> None:
     """h' = tanh(h / 2 + 1) comes to rest, and with it the error; on the coarse grid that stands for

@@ -50,13 +50,17 @@ class Rounding:
         a = self.arithmetic
         return self.stored(self._grids.rounded(v, self._spacing(v, a.u_op, a.least), kind))
 
-    def elementary(self, v: Array, kind: str, *, never_0: bool) -> Array:
-        """v to a grid of 2 k_act u_op |v|, then storage; what is never 0 may be too small to be seen."""
-        a = self.arithmetic
+    def elementary(self, function: Callable[[Array], Array], argument: Array) -> Array:
+        """Its value v to a grid of 2 k_act u_op |v|, then storage.
+
+        exp and σ are never 0, but may be too small to be seen: then an error of theirs is not.
+        """
+        a, v, kind = self.arithmetic, function(argument), function.__name__
         spacing = self._spacing(v, a.k_act * a.u_op, a.least)
-        if never_0:
+        if function in _NEVER_0:
             spacing = np.maximum(spacing, 2 * a.least / self._scale)
-        return self.stored(self._grids.rounded(v, spacing, kind))
+        shift = self._grids.shift(argument, self._spacing(argument, a.u_op, a.least), kind)
+        return self.stored(self._grids.rounded(v, spacing, kind, shift))
 
     def stored(self, v: Array) -> Array:
         """v to a grid of 2 u_store |v|."""
@@ -128,13 +132,8 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         return RoundingArray(values, self.rounding)
 
     def elementary(self, function: Callable[[Array], Array]) -> RoundingArray:
-        """tanh, exp, log or σ: off by up to k_act u_op, then stored.
-
-        exp and σ are never 0, but may be too small to be seen: then an error of theirs is not.
-        """
-        v = function(self.values)
-        kind = function.__name__
-        return self._like(self.rounding.elementary(v, kind, never_0=function in _NEVER_0))
+        """tanh, exp, log or σ: off by up to k_act u_op, then stored."""
+        return self._like(self.rounding.elementary(function, self.values))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         rounding = self.rounding

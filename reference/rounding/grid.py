@@ -12,6 +12,9 @@ the error is uniform on (−g/2, g/2), and those of different places n are indep
 
 Where a fine grid is simulated by one that is much coarser, as float64's is, values that the fine one would
 tell apart share a place on the coarse one, and would err alike; there n counts finer places.
+
+An elementary function that has saturated gives one value for many arguments. Some kernels err there by one
+constant and others by the argument, so in half of the samples α' m is added to d, with m the argument's place.
 """
 
 from __future__ import annotations
@@ -45,20 +48,28 @@ class Grids:
         self.samples = samples
         self._finer = FINER if coarse else 1.0
         self._random = random
+        self._by_argument = random.random(samples) < 0.5
         self._drawn: dict[tuple[str | int, ...], Array] = {}
 
-    def rounded(self, v: Array, spacing: Array | float, kind: str) -> Array:
+    def rounded(self, v: Array, spacing: Array, kind: str, shift: Array | float = 0.0) -> Array:
         """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, as it is."""
         t = v / np.maximum(spacing, _LEAST)
         alpha, beta = self._draws(kind, v)
         d = alpha * np.rint(t * self._finer)
         d += beta
+        d += shift
         d -= np.rint(d)
         d += t
         np.subtract(np.rint(d), d, out=d)
         d *= spacing
         d += v
         return d
+
+    def shift(self, argument: Array, spacing: Array, kind: str) -> Array:
+        """α' m of the argument of an elementary function ``(K or 1, ...)``; 0 in half of the samples."""
+        alpha, _ = self._draws(f"argument of {kind}", argument)
+        place = np.rint(argument / np.maximum(spacing, _LEAST) * self._finer)
+        return alpha * self._by_argument.reshape(-1, *(1,) * (argument.ndim - 1)) * place
 
     def _draws(self, kind: str, v: Array) -> Array:
         """α and β of every sample and unit, as they go with ``v``."""
