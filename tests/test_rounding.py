@@ -227,7 +227,7 @@ def test_a_plain_sum_may_round_otherwise_than_a_product() -> None:
     held(a @ b, v, deviation_of_sum(ODD, v, p2, 30))
 
 
-# Sums over steps: one share a step, added up in storage.
+# Sums over steps: one share a step where shares are stored in 16 bits, else all at once.
 
 
 def deviation_of_shares(a: Arithmetic, shares: Array, deviations: Array) -> Array:
@@ -241,22 +241,27 @@ D, V = RNG(6).uniform(0.5, 1, (5, 4, 3)), RNG(7).uniform(-1, 1, (5, 4, 2))
 """Gradients and values (T, B, ·)."""
 
 
-def test_the_gradient_of_shared_weights_is_added_up_step_by_step() -> None:
+def test_the_gradient_of_shared_weights_is_added_up_in_storage() -> None:
     shares, squares = (np.einsum("tbm,tbn->tmn", d, v) for d, v in ((D, V), (D**2, V**2)))
     deviations = np.array([deviation_of_sum(ODD, v, p2, 4)
                            for v, p2 in zip(shares, squares, strict=True)])  # fmt: skip
     d, v = lifted(ODD, D, V)
     np.testing.assert_allclose(outer(D, V), shares.sum(axis=0), rtol=1e-14)
     held(outer(d, v), outer(D, V), deviation_of_shares(ODD, shares, deviations))
+    d, v = lifted(UNSTORED, D, V)
+    held(outer(d, v), outer(D, V), deviation_of_sum(UNSTORED, outer(D, V), squares.sum(axis=0), 20))
 
 
-def test_the_gradient_of_a_shared_bias_is_added_up_step_by_step() -> None:
+def test_the_gradient_of_a_shared_bias_is_added_up_in_storage() -> None:
     shares, squares = D.sum(axis=1), (D**2).sum(axis=1)
     deviations = np.array([deviation_of_sum(PLAIN, v, p2, 4)
                            for v, p2 in zip(shares, squares, strict=True)])  # fmt: skip
     (d,) = lifted(ODD, D)
     np.testing.assert_allclose(total(D), shares.sum(axis=0), rtol=1e-14)
     held(total(d), total(D), deviation_of_shares(ODD, shares, deviations))
+    (d,) = lifted(UNSTORED, D)
+    plain = replace(UNSTORED, u_operand=0)
+    held(total(d), total(D), deviation_of_sum(plain, total(D), squares.sum(axis=0), 20))
 
 
 def test_the_gradient_of_a_table_is_added_up_place_by_place() -> None:
@@ -548,6 +553,21 @@ def test_a_sequential_float32_sum_of_one_sign_stays_near(depth: int, at_least: f
     worst = float((np.abs(got - exact) / radius.sigma).max())
     assert worst < 4, f"a correct sum of {depth} terms is {worst:.1f} σ̂ away"
     assert worst > at_least, f"the radius is far too wide: the worst of 300 is {worst:.2f} σ̂"
+
+
+@pytest.mark.parametrize("way", ["step by step", "at once"])
+def test_a_gradient_of_shared_weights_stays_near_however_it_is_added_up(way: str) -> None:
+    """Of 64 rows and 25 steps, one after the other, in 300 sums of one sign."""
+    x = RNG(8).uniform(0.5, 1, (25, 64, 300)).astype(np.float32)
+    ones = np.ones((25, 64, 1))
+    exact = outer(x.astype(np.float64), ones)
+    (radius,) = radii(lambda lift: [outer(lift(x), lift(ones))], [exact],
+                      ARITHMETICS["float32"], seed=[1])  # fmt: skip
+    parts = [*x] if way == "step by step" else [x.reshape(-1, 300)]
+    sums = np.array([np.add.accumulate(part, axis=0)[-1] for part in parts])
+    got = np.add.accumulate(sums, axis=0)[-1][:, None].astype(np.float64)
+    worst = float((np.abs(got - exact) / radius.sigma).max())
+    assert worst < 6, f"a correct sum, {way}, is {worst:.1f} σ̂ away"
 
 
 def test_a_float32_product_of_both_signs_stays_near() -> None:

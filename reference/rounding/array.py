@@ -14,7 +14,7 @@ from reference.cells import sigmoid
 from reference.rounding.arithmetic import Arithmetic
 from reference.rounding.grid import EVEN, Grids, magnitude
 from reference.spec import Array
-from reference.sums import outer, scatter, total
+from reference.sums import outer, rows, scatter, total
 
 _EXACT = {np.negative, np.positive, np.absolute, np.maximum, np.minimum}
 _ROUNDED = {np.add, np.subtract, np.multiply, np.true_divide, np.sqrt}
@@ -189,15 +189,22 @@ def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an 
     return a.elementary(sigmoid)
 
 
+# Frameworks add up the gradient of a shared parameter step by step, or over all steps at once. Both are
+# correct, and the radius is that of the coarser: by step where every partial sum is stored in 16 bits.
+
+
 @outer.register(RoundingArray)
 def _(d: Any, v: Any) -> Any:  # type: ignore[misc]
-    """One product a step, added up in storage, as automatic differentiation does."""
+    if not d.rounding.arithmetic.u_store:
+        return np.swapaxes(rows(d), -1, -2) @ rows(v)
     shares = [np.swapaxes(d[..., t, :, :], -1, -2) @ v[..., t, :, :] for t in range(d.shape[-3])]
     return reduce(operator.add, shares)
 
 
 @total.register(RoundingArray)
 def _(d: Any) -> Any:  # type: ignore[misc]
+    if not d.rounding.arithmetic.u_store:
+        return np.sum(rows(d), axis=-2)
     return reduce(operator.add, [np.sum(d[..., t, :, :], axis=-2) for t in range(d.shape[-3])])
 
 
