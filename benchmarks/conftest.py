@@ -57,7 +57,8 @@ def backend(request: pytest.FixtureRequest) -> Opened:
 def write(request: pytest.FixtureRequest) -> Callable[[Measurement], None]:
     """Writes a measurement to the run file of this process."""
     config = request.config
-    writer = RunWriter(runs_folder(config), config.stash[BACKEND].header(environment()))
+    header = config.stash[BACKEND].header(environment(), "benchmarks")
+    writer = RunWriter(runs_folder(config), header)
     config.stash[WRITER] = writer
 
     def write(measurement: Measurement) -> None:

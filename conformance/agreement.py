@@ -29,7 +29,7 @@ from functools import cached_property
 import numpy as np
 
 from reference import Array
-from reference.rounding import Arithmetic, Radius, floored, rms
+from reference.rounding import OVERFLOW, Arithmetic, Radius, floored, rms
 from reports.records import Element, Outcome, TensorResult
 
 Z = 8.0
@@ -184,9 +184,11 @@ LARGEST = {"float16": 65504.0, "bfloat16": 2.0**128 * (1 - 2.0**-8),
 
 
 def _overflow(name: str, e: Expected, dtype: str) -> str:
-    """Where the truth itself is no number of that type: then all that is computed from it may be anything."""
-    beyond = int((np.abs(e.value) > LARGEST[dtype]).sum())
-    return f"{name}: {beyond} of {e.value.size} are larger than any {dtype}" if beyond else ""
+    """Where the truth is no number of that type, or comes of what is none: then it may be anything."""
+    beyond = int(((np.abs(e.value) > LARGEST[dtype]) | (e.radius.sigma >= OVERFLOW)).sum())
+    if not beyond:
+        return ""
+    return f"{name}: {beyond} of {e.value.size} are, or come of, numbers larger than any {dtype}"
 
 
 def _broken(got: Array, margins: Array, e: Expected) -> str:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -59,37 +60,26 @@ def held(
     seconds = {"reference": reference_seconds}
     started = time.perf_counter()
     try:
-        result, ran, arithmetic = answer(t.inputs, t.version, backend.adapter)
+        found = answer(t.inputs, t.version, backend.adapter)
     except Unsupported as why:
         return record(case, backend, "unsupported", str(why), version, seconds)
-    except (
-        Exception,
-        SystemExit,
-    ) as error:  # any failure of a backend is an outcome, with its text
+    except (Exception, SystemExit) as error:  # any failure of a backend is an outcome
         seconds["first_call"] = time.perf_counter() - started
-        text = f"{type(error).__name__}: {error}"
-        reason = f"memory: {text}" if MEMORY.search(text) else text
-        return record(case, backend, "errored", reason, version, seconds,
-                      card="".join(traceback.format_exception(error)))  # fmt: skip
+        return failed(case, backend, version, error, seconds)
     seconds["first_call"] = time.perf_counter() - started
-
-    started = time.perf_counter()
-    verdict = hold(result, t, backend, arithmetic)
-    named = fingerprint(result, t, backend, arithmetic, verdict)
-    seconds["reference"] += time.perf_counter() - started
-    card = ""
-    if verdict.outcome in ("differs", "inconclusive"):
-        commands = {"repeat": repeat_command(case.id, backend.name, backend.device)}
-        if verdict.outcome == "differs" and backend.name in BACKENDS:
-            commands["script"] = script_command(case.id, backend.name, backend.device)
-        held_to = expected(t, backend, arithmetic)
-        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, commands)
-    return record(case, backend, verdict.outcome, verdict.reason, version, seconds,
-                  ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
+    return judged(case, backend, t, version, found, seconds)
 
 
-def answer(inputs: AnyInputs, version: str, adapter: Backend) -> tuple[Result, str, str]:
-    """One run of a backend: its result, what ran, and the arithmetic that it declares.
+class Answer(NamedTuple):
+    """What a backend returned, what ran, and the arithmetic that it declares."""
+
+    result: Result
+    ran: str
+    arithmetic: str
+
+
+def answer(inputs: AnyInputs, version: str, adapter: Backend) -> Answer:
+    """One run of a backend.
 
     Raises whatever the backend raises; ``TypeError`` for a result that is none, and
     ``RuntimeError`` where the backend changed the arrays that it was given.
@@ -98,7 +88,39 @@ def answer(inputs: AnyInputs, version: str, adapter: Backend) -> tuple[Result, s
         result = run(inputs, adapter)
     if digest(inputs) != version:
         raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
-    return checked(result), str(adapter.ran(inputs)), adapter.dialect.arithmetic[inputs.dtype]
+    arithmetic = adapter.dialect.arithmetic[inputs.dtype]
+    return Answer(checked(result), str(adapter.ran(inputs)), arithmetic)
+
+
+def failed(
+    case: AnyCase, backend: Opened, version: str, error: BaseException, seconds: dict[str, float]
+) -> CaseRecord:
+    """The record of a backend that raised."""
+    text = f"{type(error).__name__}: {error}"
+    reason = f"memory: {text}" if MEMORY.search(text) else text
+    card = "".join(traceback.format_exception(error))
+    return record(case, backend, "errored", reason, version, seconds, card=card)
+
+
+def judged(
+    case: AnyCase, backend: Opened, t: Truth, version: str, found: Answer, seconds: dict[str, float]
+) -> CaseRecord:
+    """The record of an answer that is held to the truth."""
+    result, ran, arithmetic = found
+    started = time.perf_counter()
+    verdict = hold(result, t, backend, arithmetic)
+    named = fingerprint(result, t, backend, arithmetic, verdict)
+    spent = seconds.get("reference", 0.0) + time.perf_counter() - started
+    card = ""
+    if verdict.outcome in ("differs", "inconclusive"):
+        commands = {"repeat": repeat_command(case.id, backend.name, backend.device)}
+        if verdict.outcome == "differs" and backend.name in BACKENDS:
+            commands["script"] = script_command(case.id, backend.name, backend.device)
+        held_to = expected(t, backend, arithmetic)
+        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, commands)
+    return record(case, backend, verdict.outcome, verdict.reason, version,
+                  {**seconds, "reference": spent},
+                  ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
 
 
 def run(inputs: AnyInputs, adapter: Backend) -> Result:

@@ -65,15 +65,16 @@ def pytest_configure(config: pytest.Config) -> None:
 def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
     """In the process that runs the session: write its records, go on with old ones, watch workers."""
     opened, seen = config.stash[OPENED], environment()
+    headers = {o.name: o.header(seen, "conformance") for o in opened}
     resumed: dict[str, Resumed] = {}
     if config.getoption("--resume"):
         try:
-            resumed = {o.name: resume(runs_folder(config), o, seen) for o in opened}
+            resumed = {o.name: resume(runs_folder(config), headers[o.name]) for o in opened}
         except CannotResume as error:
             raise pytest.UsageError(str(error)) from error
     config.stash[DONE] = {name: [r.case for r in old.run.cases] for name, old in resumed.items()}
     watch = Watch(config)
-    recorder = Recorder(opened, config.stash[KNOWN], totals, runs_folder(config), seen, resumed,
+    recorder = Recorder(opened, config.stash[KNOWN], totals, runs_folder(config), headers, resumed,
                         watch.death)  # fmt: skip
     config.pluginmanager.register(recorder, RECORDER)
     config.pluginmanager.register(watch)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from backends import Backend
 from reports.environment import fingerprint, suite_commit
-from reports.records import SCHEMA_VERSION, Environment, Header
+from reports.records import SCHEMA_VERSION, Environment, FrontEnd, Header
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,7 +40,7 @@ class Opened:
         """The framework and its version; raises ``PackageNotFoundError`` for a wrong name."""
         return ", ".join(f"{name} {metadata.version(name)}" for name in self.adapter.packages)
 
-    def header(self, environment: Environment) -> Header:
+    def header(self, environment: Environment, front_end: FrontEnd) -> Header:
         """The first line of a run that starts now."""
         return Header(
             schema_version=SCHEMA_VERSION,
@@ -58,6 +58,7 @@ class Opened:
             fingerprint=fingerprint(environment),
             settings=self.adapter.settings,
             framework_defaults=self.adapter.framework_defaults,
+            front_end=front_end,
         )
 
 

@@ -23,7 +23,7 @@ from conformance.opened import Opened, now
 from conformance.resuming import Resumed
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import matrix
-from reports.records import CaseRecord, Environment, Footer, decode
+from reports.records import CaseRecord, Footer, Header, decode
 from reports.runs import RunWriter, read_run
 from reports.terminal import text
 
@@ -55,7 +55,7 @@ class Recorder:
         known: list[Known],
         totals: dict[str, int],
         folder: Path,
-        seen: Environment,
+        headers: Mapping[str, Header],
         resumed: Mapping[str, Resumed],
         death: Callable[[str], Death],
     ) -> None:
@@ -63,7 +63,7 @@ class Recorder:
         self.known = known
         self.totals = totals
         self.folder = folder
-        self.seen = seen
+        self.headers = headers
         self.death = death
         self.selected: set[str] = set()
         self.done = {name: len(old.run.cases) for name, old in resumed.items()}
@@ -78,7 +78,7 @@ class Recorder:
 
     def pytest_sessionstart(self) -> None:
         for name in self.opened.keys() - self.writers.keys():
-            self.writers[name] = RunWriter(self.folder, self.opened[name].header(self.seen))
+            self.writers[name] = RunWriter(self.folder, self.headers[name])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.selected |= {item.nodeid for item in session.items}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.opened import Opened
 from reports.reading import BadRunFile, Run
-from reports.records import Environment, Header
+from reports.records import Header
 from reports.runs import RunWriter, read_folder
 
 OF_A_RUN = ("run_id", "started_at", "command")
@@ -25,22 +24,21 @@ class Resumed(NamedTuple):
     run: Run
 
 
-def resume(folder: Path, backend: Opened, environment: Environment) -> Resumed:
-    """Go on with the latest interrupted run of ``backend`` in ``folder``.
+def resume(folder: Path, header: Header) -> Resumed:
+    """Go on with the latest interrupted run in ``folder`` that began as the run of ``header`` would.
 
-    Raises ``CannotResume`` where there is none, where it was seen on another machine, with other
+    That is with the same backend, device and front end. Raises ``CannotResume`` where there is none, where it was seen on another machine, with other
     versions, settings or code, or where it is still going.
     """
     found = [run for run in read_folder(folder)[0]
-             if not run.complete and run.header.backend == backend.name
-             and run.header.device == backend.device]  # fmt: skip
+             if not run.complete and _place(run.header) == _place(header)]  # fmt: skip
     if not found:
         raise CannotResume(
-            f"--resume: no interrupted run of {backend.name} on {backend.device} in {folder}; "
+            f"--resume: no interrupted run of {header.backend} on {header.device} in {folder}; "
             "leave --resume out to start one"
         )
     latest = found[-1]
-    if other := _differences(latest.header, backend.header(environment)):
+    if other := _differences(latest.header, header):
         raise CannotResume(
             f"--resume: {latest.path} differs from this run in {', '.join(other)}; leave --resume "
             "out to start one anew"
@@ -49,6 +47,11 @@ def resume(folder: Path, backend: Opened, environment: Environment) -> Resumed:
         return Resumed(*RunWriter.resume(latest.path))
     except (BlockingIOError, BadRunFile, FileNotFoundError) as error:
         raise CannotResume(f"--resume: {latest.path} is still being written: {error}") from error
+
+
+def _place(header: Header) -> tuple[str, str, str]:
+    """What a run is of."""
+    return header.backend, header.device, header.front_end
 
 
 def _differences(was: Header, this: Header) -> list[str]:

@@ -146,11 +146,13 @@ def backwards(
 def weight_gradients(
     spec: Spec, w: Weights, ran: Sequence[Step], xs: Array, d_in: Array, d_rec: Array
 ) -> Weights:
-    """The gradients of one layer's weights in one direction."""
+    """The gradients of one layer's weights in one direction, summed from the last step that ran to the first."""
     hs = in_order({step.t: step.start[0] for step in ran})
+    last_first = slice(None, None, -1 if ran[0].t < ran[-1].t else 1)
+    d_in, d_rec, xs, hs = (a[..., last_first, :, :] for a in (d_in, d_rec, xs, hs))
     if spec.cell == "gru" and spec.reset == "before":
         cut = 2 * spec.hidden_size
-        vs = in_order({step.t: step.saved[3] for step in ran})
+        vs = in_order({step.t: step.saved[3] for step in ran})[..., last_first, :, :]
         dW_hh = np.concatenate([outer(d_rec[..., :cut], hs), outer(d_rec[..., cut:], vs)], axis=-2)
     else:
         dW_hh = outer(d_rec, hs)

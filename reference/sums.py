@@ -1,7 +1,7 @@
 """The sums over batch and time that make the gradient of a shared parameter.
 
-Every step adds its share to the gradient of the same weights. NumPy does all of it in one matrix
-product; other kinds of arrays may register another order, as ``rounding/array.py`` does.
+Every step adds its share to the gradient of the same weights, in the order of T. NumPy does all of it in
+one matrix product; other kinds of arrays may add up step by step, as ``rounding/array.py`` does.
 """
 
 from __future__ import annotations

@@ -46,11 +46,6 @@ class Precision:
         return Counter({name: n for name, n in self.fingerprints.items()
                         if name != NONE and _rank(name) > _rank(self.declared)})  # fmt: skip
 
-    @property
-    def name(self) -> str:
-        """The loosest: as good as nothing that needs a tighter one should rely on."""
-        return next(iter(self.fingerprints), "")
-
 
 def precisions(matrix: Matrix) -> list[list[Precision]]:
     """Row by row and column by column, as in the matrix."""

@@ -18,6 +18,9 @@ Outcome: TypeAlias = Literal["agrees", "differs", "inconclusive", "unsupported",
 OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "inconclusive", "unsupported", "errored")
 
 
+FrontEnd: TypeAlias = Literal["conformance", "fuzz", "mutants", "benchmarks", ""]
+
+
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The machine and software that a run was seen on."""
 
@@ -63,6 +66,8 @@ class Header(
     """Patterns of cases that another way of running the same framework covers."""
     source: str = ""
     """Twelve hexadecimal digits of the hash of the suite's and the adapter's own files."""
+    front_end: FrontEnd = ""
+    """What wrote the run; empty in runs from before it was written down."""
 
 
 class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

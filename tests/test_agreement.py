@@ -24,7 +24,7 @@ from conformance.agreement import (
     rms_limit,
 )
 from reference import Array
-from reference.rounding import ARITHMETICS, Radius
+from reference.rounding import ARITHMETICS, OVERFLOW, Radius
 from reports.records import Outcome
 
 S = 1e-7
@@ -249,6 +249,38 @@ def test_the_output_type_sets_the_rounding_that_is_allowed_for() -> None:
                               ("float64", 2**-53)):  # fmt: skip
         verdict = judged([1 + 2 * u_out], e, arithmetic=arithmetic)
         assert verdict.margins["y"][0] == pytest.approx(2), f"{arithmetic}: {verdict.margins}"
+
+
+LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127"),
+           "float32": float(np.finfo(np.float32).max)}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", LARGEST)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_where_the_truth_is_beyond_the_type_nothing_can_be_said(dtype: str, sign: int) -> None:
+    """Not of other tensors either, which are computed from it."""
+
+    def verdict(y: float, h_n: float) -> Verdict:
+        got = {"y": np.array([y]), "h_n": np.array([h_n])}
+        e = {"y": expected([y]), "h_n": expected([1.0])}
+        return judge(got, dict.fromkeys(got, dtype), dtype, e, ARITHMETICS[dtype])
+
+    largest = sign * LARGEST[dtype]
+    assert verdict(largest, 1).outcome == "agrees", "the largest number is one"
+    assert verdict(largest, 2).outcome == "differs"
+    beyond = verdict(math.nextafter(largest, sign * INF), 2)
+    assert beyond.outcome == "inconclusive", beyond.reason
+    assert beyond.reason == f"y: 1 of 1 are, or come of, numbers larger than any {dtype}"
+
+
+def test_what_comes_of_an_overflow_may_be_anything() -> None:
+    e = Expected(np.array([1.0, 2.0]), Radius(np.array([OVERFLOW, 1e-7]), 1.0))
+    for got in (1.0, 5.0, INF, NAN):
+        verdict = judge({"y": np.array([got, 2.0])}, {"y": "float16"}, "float16", {"y": e},
+                        ARITHMETICS["float16"])  # fmt: skip
+        assert verdict.outcome == "inconclusive", f"{got}: {verdict.outcome}"
+        figures = verdict.tensors["y"]
+        assert math.isfinite(figures.bound_to_signal), "a record can hold it"
 
 
 # The limit of the RMS.

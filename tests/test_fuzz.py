@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import itertools
 import os
 import re
 import signal
@@ -9,33 +11,44 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import fakes
+import msgspec
 import numpy as np
 import pytest
+import sample_runs as sample
 from test_front_end import FAKES, Done, environment, fake
 
+from backends import Unsupported
 from conformance.cases import by_id
 from conformance.cases.fuzzed import CHOICES, Fuzzed, parsed
 from conformance.check import check
 from conformance.draw import digest, draw, rounded
 from conformance.extremes import INPUTS, LEAST, WEIGHTS
-from conformance.fuzz import draws, rounds
+from conformance.fuzz import __main__ as front
+from conformance.fuzz import draws, isolated, pool, replay, rounds
 from conformance.fuzz.corpus import BadCorpus, keep, read_corpus
 from conformance.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, groups, structure
+from conformance.fuzz.rounds import Seen, Tally
 from conformance.fuzz.shrink import shrunk, simpler
 from conformance.fuzz.together import truths
+from conformance.fuzz.writing import Writing, summary
 from conformance.known import Known
 from conformance.opened import Opened
 from conformance.truth import truth
 from reference.trees import named
 from reports.exit_codes import ExitCode
-from reports.records import CaseRecord
-from reports.runs import read_folder
+from reports.options import counted
+from reports.records import CaseRecord, FuzzRecord
+from reports.runs import RunWriter, read_folder
 
 ONE = parsed(
     "fuzz/lstm/2-layer/bidirectional/ends-5.0.3/pad-nan/state/bias/time-major/b3-t5-i4-h6/plain/"
@@ -67,6 +80,27 @@ def opened(kind: type[fakes.Right] = fakes.Right) -> Opened:
 # Ids.
 
 
+def test_a_case_is_what_its_id_says() -> None:
+    case = ONE.case()
+    assert (case.spec.cell, case.spec.num_layers) == ("lstm", 2)
+    assert case.spec.direction == "bidirectional"
+    assert (case.batch, case.steps, case.spec.input_size, case.spec.hidden_size) == (3, 5, 4, 6)
+    assert (case.spec.bias, case.spec.batch_first, case.state, case.gradients) == (
+        True, False, True, True,
+    )  # fmt: skip
+    assert (case.ends, case.dtype, case.weights, case.inputs) == (
+        (5, 0, 3), "float32", "plain", "one-hot",
+    )  # fmt: skip
+    assert str(case.padding) == "nan"
+    other = replace(ONE, cell="gru-before", bias="no-bias", layout="batch-major", state="no-state",
+                    compared="forward", ends=None, padding="pad-none").case()  # fmt: skip
+    assert (other.spec.cell, other.spec.reset) == ("gru", "before")
+    assert (other.spec.bias, other.spec.batch_first, other.state, other.gradients) == (
+        False, True, False, False,
+    )  # fmt: skip
+    assert (other.ends, other.lengths, other.padding) == (None, "full", None)
+
+
 @pytest.mark.parametrize("number", range(1, 30))
 def test_an_id_says_all_of_a_case(number: int) -> None:
     for cases in islice(groups(5, number, structure(5, number, anything)), 3):
@@ -87,6 +121,13 @@ BAD_IDS: dict[str, tuple[Callable[[str], str], str]] = {
     "padding without lengths": (lambda i: i.replace("ends-5.0.3", "full"), "expected a padding"),
     "a relu that explodes": (
         lambda i: i.replace("lstm", "vanilla-relu").replace("plain/one-hot", "huge/plain"), "explodes",
+    ),
+    "a relu of tiny weights": (
+        lambda i: i.replace("lstm", "vanilla-relu").replace("plain/one-hot", "tiny/plain"),
+        "expected weights of",
+    ),
+    "a relu of other inputs": (
+        lambda i: i.replace("lstm", "vanilla-relu"), "near its kink; expected plain inputs",
     ),
     "no seed": (lambda i: i.replace("seed-17", "seed-"), "seed 'seed-' given"),
 }  # fmt: skip
@@ -111,6 +152,31 @@ def test_a_round_is_the_same_every_time_and_unlike_any_other() -> None:
     everything = [ids(seed, number) for seed in (1, 2) for number in (1, 2, 3)]
     flat = [case_id for one in everything for case_id in one]
     assert len(flat) == len(set(flat)) == 6 * GROUPS * IN_A_GROUP
+
+
+def test_no_two_rounds_are_drawn_alike() -> None:
+    drawn = [[one for cases in groups(seed, number, ONE) for one in cases]
+             for seed, number in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
+    looks = [[(one.weights, one.inputs, one.ends) for one in cases] for cases in drawn]
+    assert looks[0] != looks[1] != looks[2] != looks[0], "lengths and looks are those of another"
+    assert len({one.seed for cases in drawn for one in cases}) == 3 * GROUPS * IN_A_GROUP
+    assert len({structure(seed, 1, anything) for seed in range(5)}) == 5, "the seed changes nothing"
+    assert len({structure(1, number, anything) for number in range(5)}) == 5
+
+
+def test_lengths_are_0_and_all_about_as_often_as_between() -> None:
+    ends = Counter(
+        n for number in range(20) for cases in groups(1, number, ONE) for n in cases[0].ends
+    )
+    share = {n: ends[n] / ends.total() for n in range(6)}
+    assert 0.3 < share[0] < 0.5, f"by length: {share}"
+    assert 0.3 < share[5] < 0.5, f"by length: {share}"
+    assert all(share[n] > 0.02 for n in range(1, 5)), f"by length: {share}"
+
+
+def test_a_round_is_of_something_that_runs() -> None:
+    of = structure(1, 1, lambda of: of.cell == "gru-after" and of.layers == 3)
+    assert (of.cell, of.layers) == ("gru-after", 3)
 
 
 def test_a_round_is_compiled_once_and_a_group_shares_its_lengths() -> None:
@@ -145,6 +211,10 @@ def test_everything_is_drawn() -> None:
     assert all(min(found) == 1 for found in sizes)
 
 
+OVERFLOWING = {"float64": 709.8, "float32": 88.8, "bfloat16": 88.8, "float16": 11.1}
+"""The logarithm of the largest number."""
+
+
 @pytest.mark.parametrize("dtype", CHOICES["dtype"])
 @pytest.mark.parametrize("look", WEIGHTS)
 def test_weights_look_as_they_are_called_and_are_exact(look: str, dtype: str) -> None:
@@ -157,11 +227,12 @@ def test_weights_look_as_they_are_called_and_are_exact(look: str, dtype: str) ->
         "plain": 0.1 < W.max() < 1.5,
         "saturated": 3 < W.max() < 12,
         "tiny": 0 < W.max() < 1e-2,
-        "huge": W.max() > 8,
+        "huge": W.max() > 0.9 * OVERFLOWING[dtype],
         "denormal": 0 < W.max() < LEAST[dtype],
-        "sparse": (W == 0).mean() > 0.7,
+        "sparse": 0.7 < (W == 0).mean() < 0.97 and W.max() > 0.5,
         "orthogonal": np.allclose(W[:6] ** 2 @ np.ones(6), 1, atol=0.05),
     }[look], f"{look} weights: {W}"
+    assert look != "denormal" or np.abs(arrays["[0][0].b_hh"]).max() > 0.1, "biases are as they are"
 
 
 @pytest.mark.parametrize("look", INPUTS)
@@ -171,7 +242,9 @@ def test_inputs_look_as_they_are_called(look: str) -> None:
     assert {
         "plain": 0.5 < np.abs(x).max() < 2,
         "constant": (x == x[:, :1]).all() and x.std() > 0.1,
-        "one-hot": (np.sort(x, axis=-1)[..., :-1] == 0).all() and (x.sum(axis=-1) == 1).all(),
+        "one-hot": (np.sort(x, axis=-1)[..., :-1] == 0).all()
+        and (x.sum(axis=-1) == 1).all()
+        and x.any(axis=(0, 1)).all(),
         "zero": not x.any(),
         "large": np.abs(x).max() > 20,
         "tiny": 0 < np.abs(x).max() < 2e-3,
@@ -232,17 +305,37 @@ def test_everything_simpler_is_a_case_and_less() -> None:
         assert one.size <= ONE.size or one.size[1:] <= ONE.size[1:]
 
 
-def test_making_small_keeps_to_its_checks_and_to_what_is_not_known() -> None:
+def test_simpler_are_fewer_layers_and_shorter_lengths() -> None:
+    deep = replace(ONE, layers=4)
+    assert {one.layers for one in simpler(deep)} == {1, 3, 4}
+    assert {one.layers for one in simpler(replace(ONE, layers=3))} == {1, 2, 3}
+    assert {one.ends for one in simpler(ONE)} == {
+        None, (5, 0, 3), (4, 0, 3), (2, 0, 2), (1, 0, 1), (5, 0), (5,),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", [{"known": "a reason"}, {"outcome": "errored"}])
+def test_making_small_keeps_to_its_checks_and_to_what_is_not_known(changes: dict[str, Any]) -> None:
     tried: list[Fuzzed] = []
     first = check(ONE.case(), opened(fakes.PaddingNotZero))
 
-    def known(one: Fuzzed) -> CaseRecord:
+    def otherwise(one: Fuzzed) -> CaseRecord:
         tried.append(one)
-        return CaseRecord(**{**{f: getattr(first, f) for f in first.__struct_fields__},
-                             "known": "a reason"})  # fmt: skip
+        return msgspec.structs.replace(first, **changes)
 
-    assert shrunk(ONE, first, known, 9) is first, "another known difference is no smaller one"
+    assert shrunk(ONE, first, otherwise, 9) is first, "what ends otherwise is no smaller one"
     assert len(tried) == 9
+
+
+def test_what_shows_in_other_numbers_only_is_made_small_with_those() -> None:
+    first = check(ONE.case(), opened(fakes.PaddingNotZero))
+
+    def seldom(one: Fuzzed) -> CaseRecord:
+        outcome = "differs" if one.seed == 2 else "agrees"
+        return msgspec.structs.replace(first, case=one.id, outcome=outcome)
+
+    smallest = parsed(shrunk(ONE, first, seldom, 1000).case)
+    assert (smallest.seed, smallest.size) == (2, (1, 1, 1, 1))
 
 
 WRONG = {"LengthsIgnored", "PaddingNotZero", "EmptyRowsChange", "ForgetBiasIgnored",
@@ -285,6 +378,151 @@ def test_what_is_known_is_no_alarm() -> None:
     assert sum(r.outcomes.get("differs", 0) for r in records) == explained.total()
 
 
+# What a round has shown.
+
+
+class Refuses(fakes.Right):
+    def load(self, inputs: fakes.Inputs) -> Callable[[], Any]:
+        raise Unsupported("not today")
+
+
+class Exits(fakes.Right):
+    def load(self, inputs: fakes.Inputs) -> Callable[[], Any]:
+        raise SystemExit("I give up")
+
+
+class WithoutGru(fakes.Right):
+    dialect = replace(fakes.Right.dialect, cells={
+        name: cell for name, cell in fakes.Right.dialect.cells.items() if name != "gru"
+    })  # fmt: skip
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_what_a_backend_refuses_is_no_alarm_and_that_it_ends_is_one() -> None:
+    (refused,) = rounds.run(2, 1, [opened(Refuses)], [])
+    assert refused.outcomes == {"unsupported": 24}
+    assert (refused.alarms, refused.margin) == (0, None)
+    (ended,) = rounds.run(2, 1, [opened(Exits)], [])
+    assert ended.outcomes == {"errored": 24}
+    assert ended.alarms == 24
+    assert "SystemExit: I give up" in ended.found[0].reason
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_round_is_for_the_backends_that_run_its_structure() -> None:
+    """The other one has no record of it, not one of refusals."""
+    backends = [opened(), opened(WithoutGru)]
+    number = next(
+        n for n in itertools.count(1) if rounds.drawn(3, n, backends).cell.startswith("gru")
+    )
+    (only,) = rounds.run(3, number, backends, [])
+    assert only.backend == fake("Right")
+    of = rounds.drawn(3, number, [opened(WithoutGru)])
+    assert not of.cell.startswith("gru"), "alone, it has another structure drawn"
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_the_record_of_a_round_says_all_of_it() -> None:
+    one = [opened()]
+    number = next(n for n in itertools.count(1) if rounds.drawn(9, n, one).dtype == "float32")
+    (record,) = rounds.run(9, number, one, [])
+    assert (record.seed, record.round, record.device) == (9, number, "cpu")
+    assert (record.dtype, record.structure) == ("float32", rounds.drawn(9, number, one).id)
+    assert record.margin is not None
+    assert 0 < record.margin <= 1
+    assert all(spent > 0 for spent in record.seconds.values()), record.seconds
+
+
+def test_the_margin_of_a_round_is_the_largest_of_what_agrees() -> None:
+    tally = Tally(opened(), [])
+    tally.add(ONE, Seen("inconclusive", 0.9))
+    assert tally.record(1, 2, "float32", ONE.id).margin is None, "nothing agrees"
+    for margin in (0.25, 0.5, 0.125):
+        tally.add(ONE, Seen("agrees", margin))
+    assert tally.record(1, 2, "float32", ONE.id).margin == 0.5
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_alarms_are_made_small_and_the_others_named() -> None:
+    backend = opened(WrongInTwo)
+    tally = Tally(backend, [])
+    cases = [replace(ONE, seed=k) for k in range(3)]
+    for one in cases:
+        tally.add(one, Seen("differs", None, partial(check, one.case(), backend)))
+    record = tally.record(1, 2, "float32", ONE.id)
+    (small,) = record.found
+    assert small.outcome == "differs"
+    assert parsed(small.case).direction == "forward", "it is as it was drawn"
+    assert record.others == [one.id for one in cases[1:]]
+    assert record.alarms == 3
+
+
+def test_a_smaller_case_that_is_known_is_seen_to_be() -> None:
+    backend = opened(fakes.PaddingNotZero)
+    entry = Known(backend.name, "fuzz/lstm/*", "what is exact is not", "https://example.org")
+    assert Tally(backend, [entry]).check(ONE).known == entry.reason
+    assert Tally(backend, []).check(ONE).known is None
+
+
+def isolated_as(
+    monkeypatch: pytest.MonkeyPatch, outcomes: Callable[[Fuzzed], dict[str, Any]]
+) -> None:
+    """Isolated checks end so, and no process is started."""
+
+    def records(cases: Sequence[Fuzzed], backend: Opened) -> dict[str, CaseRecord]:
+        return {one.id: sample.failed(**{"case": one.id, **outcomes(one)}) for one in cases}
+
+    monkeypatch.setattr(isolated, "records", records)
+    monkeypatch.setattr(replay, "records", records)
+
+
+def test_an_isolated_round_is_recorded_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    backends = [opened(), opened(WithoutGru)]
+    number = next(
+        n for n in itertools.count(1) if rounds.drawn(3, n, backends).cell.startswith("gru")
+    )
+    isolated_as(monkeypatch, lambda one: {"outcome": "agrees", "margin": 0.5, "card": ""})
+    (record,) = isolated.run(3, number, backends, [])
+    assert (record.backend, record.round, record.margin) == (fake("Right"), number, 0.5)
+    assert record.outcomes == {"agrees": GROUPS * IN_A_GROUP}
+    assert record.structure == rounds.drawn(3, number, backends).id
+    isolated_as(monkeypatch, lambda one: {})
+    (record,) = isolated.run(3, number, backends, [])
+    assert record.alarms == record.outcomes["differs"] == GROUPS * IN_A_GROUP
+
+
+def test_every_earlier_find_is_found_again_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    isolated_as(monkeypatch, lambda one: {"outcome": "agrees" if one.seed == 2 else "differs"})
+    cases = [replace(ONE, seed=k) for k in range(5)]
+    corpus = {fake("Right"): cases, "another": [ONE]}
+    (record,) = replay.replayed(7, corpus, [opened()], [])
+    assert (record.seed, record.round, record.backend) == (7, 0, fake("Right"))
+    assert [found.case for found in record.found] == [one.id for one in cases if one.seed != 2]
+    assert record.others == []
+    assert replay.replayed(7, {"another": [ONE]}, [opened()], []) == []
+
+
+def test_however_often_the_pool_breaks_every_round_is_done_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def breaking(
+        job: pool.Job, numbers: Iterator[int], processes: int, taken: set[int]
+    ) -> Iterator[list[FuzzRecord]]:
+        taken |= set(islice(numbers, processes))
+        if taken:
+            yield [sample.fuzzed(round=taken.pop())]
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(pool, "_until_one_breaks", breaking)
+    monkeypatch.setattr(isolated, "run", lambda seed, number, *_: [sample.fuzzed(round=number)])
+    Path("known.toml").touch()
+    job = pool.Job(0, (fake("Right"),), "cpu", Path("known.toml"))
+    done = [
+        record.round for records in pool.records(job, iter(range(1, 8)), 3) for record in records
+    ]
+    assert sorted(done) == list(range(1, 8))
+
+
 # The corpus.
 
 
@@ -312,7 +550,105 @@ def test_a_bad_corpus_is_refused(line: str, why: str, tmp_path: Path) -> None:
         read_corpus(path)
 
 
+def test_a_corpus_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(b"jax_scan \xff\n")
+    with pytest.raises(BadCorpus, match=re.escape(str(path))):
+        read_corpus(path)
+
+
+# What becomes of records.
+
+
+def writing(folder: Path) -> Writing:
+    writers = {name: RunWriter(folder / "runs", sample.header(run_id=name, backend=name))
+               for name in ("pytorch", "jax")}  # fmt: skip
+    return Writing(writers, [], folder / "corpus.txt")
+
+
+def ends(folder: Path) -> dict[str, tuple[int, int]]:
+    """The exit code and the number of rounds in the footer of each backend's run."""
+    return {run.header.backend: (run.footer.exit_code, run.footer.rounds)
+            for run in read_folder(folder / "runs")[0] if run.footer is not None}  # fmt: skip
+
+
+def test_every_backend_has_its_own_end_and_the_command_the_worst(tmp_path: Path) -> None:
+    find = sample.failed(case=ONE.id)
+    done = [[sample.fuzzed(found=[find]), sample.fuzzed(backend="jax")], [sample.fuzzed(round=2)]]
+    assert writing(tmp_path).all(done, 1) is ExitCode.CONFORMANCE_FAILURE
+    assert ends(tmp_path) == {
+        "pytorch": (ExitCode.CONFORMANCE_FAILURE, 2), "jax": (ExitCode.CLEAN, 1),
+    }  # fmt: skip
+    assert read_corpus(tmp_path / "corpus.txt") == {"pytorch": [ONE]}
+
+
+def test_a_backend_without_a_round_has_shown_nothing(tmp_path: Path) -> None:
+    assert writing(tmp_path).all([[sample.fuzzed()]], 1) is ExitCode.NOT_ENOUGH_DATA
+    assert ends(tmp_path) == {"pytorch": (ExitCode.CLEAN, 1), "jax": (ExitCode.NOT_ENOUGH_DATA, 0)}
+
+
+def test_ctrl_c_leaves_runs_that_can_be_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> Iterator[list[FuzzRecord]]:
+        yield [sample.fuzzed()]
+        raise KeyboardInterrupt
+
+    going = writing(tmp_path)
+    assert going.all(interrupted(), 1) is ExitCode.HARNESS_ERROR
+    for writer in going.writers.values():
+        writer.__exit__(None, None, None)
+    runs, _ = read_folder(tmp_path / "runs")
+    assert {run.header.backend: len(run.rounds) for run in runs} == {"pytorch": 1, "jax": 0}
+    assert not any(run.complete for run in runs)
+    assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_a_summary_adds_up_rounds() -> None:
+    find = sample.failed(case=ONE.id)
+    records = [sample.fuzzed(known={"this": 2, "that": 3}), sample.fuzzed(margin=0.5, found=[find]),
+               sample.fuzzed(margin=None, others=["fuzz/…"])]  # fmt: skip
+    assert summary(records) == (
+        "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 0.500"
+    )
+
+
 # The command.
+
+
+def test_options_say_how_long_on_how_many_processes_and_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that is a second later whenever it is asked."""
+    for name in front.ONE_THREAD:
+        monkeypatch.setenv(name, "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    (tmp_path / "known.toml").touch()
+    monkeypatch.setattr(sys, "argv", ["fuzz"])
+    monkeypatch.setattr(front, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    asked: list[tuple[int, int]] = []
+
+    def records(job: Any, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
+        asked.append((job.seed, processes))
+        for number in numbers:
+            yield [sample.fuzzed(seed=job.seed, round=number, backend=job.backends[0])]
+
+    monkeypatch.setattr(front, "records", records)
+    arguments = command(tmp_path, "--backend", fake("Right"), "--minutes", "0.5", "-n", "3",
+                        "--seed", "0")[3:]  # fmt: skip
+    assert front.main(arguments) is ExitCode.CLEAN
+    assert asked == [(0, 3)]
+    (run,), _ = read_folder(tmp_path / "runs")
+    assert [record.round for record in run.rounds] == list(range(1, 30)), "for half a minute"
+    threads = [os.environ[name] for name in front.ONE_THREAD]
+    assert sorted(threads) == ["1", "3", "3"], "one, unless the user wants more"
+
+
+@pytest.mark.parametrize("given", ["1.5", "two", "", "2"])
+def test_a_number_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected an integer from 3 on"):
+        counted(3)(given)
+    assert counted(3)("3") == 3
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
@@ -391,12 +727,17 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     process.wait()
     (before,), _ = read_folder(tmp_path / "runs")
     assert len(before.rounds) >= 3
+    other = fuzz(tmp_path, *arguments, "--seed", "5", "--minutes", "0.01", "--resume")
+    assert other.code == ExitCode.HARNESS_ERROR, other.printed
+    assert "the run has seed 4; --seed 5 given" in other.printed
+    keep(tmp_path / "corpus.txt", fake("Right"), [ONE.id])  # the run has begun, with what was known
     done = fuzz(tmp_path, *arguments, "--minutes", "0.02", "--resume")
     assert done.code == ExitCode.CLEAN, done.printed
     assert done.run.header.run_id == before.header.run_id
     assert done.run.rounds[: len(before.rounds)] == before.rounds
     numbers = [record.round for record in done.run.rounds]
     assert len(numbers) == len(set(numbers)) > len(before.rounds)
+    assert min(numbers) == 1, "what was found before is checked when a run begins, and no more"
     assert {record.seed for record in done.run.rounds} == {4}
 
 

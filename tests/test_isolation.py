@@ -7,15 +7,25 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
+import fakes
+import msgspec
+import psutil
 import pytest
 from faults import AFTER, FAULTS, NUISANCES
+from sample_runs import footer
 from test_front_end import LSTM, Done, command, conformance, environment, fake, timeless
 
 from conformance.cases import default_cases
+from conformance.isolation import Watch
+from conformance.opened import Opened
+from conformance.resuming import CannotResume, resume
+from reports import environment as machine
 from reports.exit_codes import ExitCode
 from reports.runs import RunWriter, read_folder
 
@@ -70,6 +80,27 @@ def test_a_limit_that_is_none_is_refused(option: str, value: str, tmp_path: Path
     done = conformance(tmp_path, "--backend", fake("Right"), "--case", LSTM, f"{option}={value}")
     assert done.code == ExitCode.HARNESS_ERROR, done.printed
     assert re.search(f"{option}.*{value}.*expected a number above 0", done.printed), done.printed
+
+
+def test_a_process_that_is_no_worker_is_left_alone(tmp_path: Path) -> None:
+    """A worker has ended, and its number is by now that of another's process."""
+    options = SimpleNamespace(getoption=lambda name, default=None: 1e-6)
+    watch = Watch(options)
+    worker = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE)
+    with worker:
+        assert worker.stdout is not None
+        other = psutil.Process(int(worker.stdout.readline()))
+        words = tmp_path / "gw0"
+        words.write_text(f"{other.pid}\n")
+        watch._end_if_too_large(words)
+        assert other.status() != psutil.STATUS_ZOMBIE, "it was ended"
+        assert words.read_text() == f"{other.pid}\n", "nothing is said of a worker"
+        words.write_text(f"{worker.pid}\n")
+        watch._end_if_too_large(words)
+        assert worker.wait(10) == -signal.SIGKILL, "a worker is ended"
+        assert "memory: " in words.read_text()
+        other.kill()
+    watch.pytest_unconfigure()
 
 
 # Interruptions.
@@ -153,6 +184,33 @@ def test_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
     assert done.code == ExitCode.HARNESS_ERROR, done.printed
     assert "--resume: no interrupted run of" in done.printed
     assert not done.runs
+
+
+def test_the_latest_that_was_interrupted_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not an older one, one that ended, another device's or another backend's."""
+    monkeypatch.setattr(sys, "argv", ["conformance"])
+    backend, seen = Opened(fake("Right"), "cpu", fakes.Right("cpu")), machine.environment()
+    head = backend.header(seen)
+
+    def left(hour: int, **changes: str) -> RunWriter:
+        started = f"2026-11-21T{hour:02}:00:00+00:00"
+        return RunWriter(tmp_path, msgspec.structs.replace(head, started_at=started, **changes))
+
+    for hour, changes in enumerate((
+        {"run_id": "older"}, {"run_id": "latest"}, {"run_id": "another", "device": "cuda"},
+        {"run_id": "others", "backend": "jax_scan"},
+    )):  # fmt: skip
+        with left(hour, **changes):
+            pass
+    with left(9, run_id="ended") as writer:
+        writer.close(footer([]))
+    going = resume(tmp_path, backend, seen)
+    with going.writer:
+        assert going.run.header.run_id == "latest"
+    with pytest.raises(CannotResume, match="no interrupted run of another on cpu"):
+        resume(tmp_path, Opened("another", "cpu", backend.adapter), seen)
 
 
 def interrupted(folder: Path) -> Path:

@@ -244,6 +244,28 @@ def test_what_is_as_declared_is_said_too(tmp_path: Path) -> None:
     assert "declares" not in printed(shown)
 
 
+def test_only_results_that_can_be_told_have_a_precision(tmp_path: Path) -> None:
+    """A tensor of a wrong shape has no arithmetic, and so wide a bound tells none from another."""
+    wide = sample.case(case="lstm/2", outcome="inconclusive", fingerprint=None)
+    misfit = sample.failed(case="lstm/3", tensors={}, reason="y: not returned")
+    ((found,),) = precisions(of(tmp_path, sample.case(case="lstm/1"), wide, misfit))
+    assert found.fingerprints == {"float32": 1}
+
+
+def test_an_arithmetic_is_held_to_what_is_declared_and_not_to_the_dtype(tmp_path: Path) -> None:
+    summed = sample.case(
+        dtype="bfloat16", arithmetic="bfloat16-summed", fingerprint="bfloat16-summed"
+    )
+    assert "Every result is of the arithmetic" in text_of(render(of(tmp_path, summed)))
+
+
+def test_more_coarse_places_than_the_page_has_room_for_are_counted(tmp_path: Path) -> None:
+    cases = [sample.case(case=f"cell{n}/1", fingerprint="tf32") for n in range(103)]
+    page = text_of(render(of(tmp_path, *cases)))
+    assert page.count("declares float32 for cell") == 100
+    assert " 3 more places omitted" in page
+
+
 def test_fuzzing_is_shown_beside_the_cases_and_not_among_them(tmp_path: Path) -> None:
     sample.write(tmp_path, sample.header(), [sample.case()])
     later = sample.header(run_id="f", started_at="2026-11-22T08:03:38+00:00")
@@ -266,6 +288,28 @@ def test_an_alarm_of_fuzzing_is_a_failure(tmp_path: Path) -> None:
     assert "fuzz/lstm/1-layer/…" in page
     assert find.card.strip().splitlines()[0] in page
     assert find.repeat in page
+
+
+def test_all_rounds_of_a_run_of_fuzzing_are_shown_together(tmp_path: Path) -> None:
+    """Of each backend: whether it ended, where the time went, the seeds, and the finds, if not too many."""
+    finds = [sample.failed(case=f"fuzz/lstm/{n}", reason=f"reason {n}.") for n in range(22)]
+    with RunWriter(tmp_path, sample.header()) as writer:
+        writer.write(sample.fuzzed(found=finds[:15]))
+        writer.write(sample.fuzzed(round=2, found=finds[15:]))
+    head = sample.header(run_id="j", backend="jax")
+    other = sample.failed(case="fuzz/gru/0", backend="jax")
+    sample.write(tmp_path, head, [sample.fuzzed(backend="jax", seed=8, found=[other])])
+    html = render(model(tmp_path))
+    page = text_of(html)
+    assert "pytorch @ torch 2.13.0 @ cpu interrupted ✗ 22 256" in page
+    assert "jax @ torch 2.13.0 @ cpu ✗ 1 128" in page, "a run that ended is not interrupted"
+    assert "0.410 6 reference, 2 backend 7 " in page
+    assert "0.410 3 reference, 1 backend 8 " in page
+    assert [n for n in range(22) if f"reason {n}." in page] == list(range(20)), "across rounds"
+    assert " 2 more finds omitted" in page
+    assert "fuzz/gru/0" in page, "the other backend's are shown too"
+    assert 'href="#fuzzing"' in html
+    assert 'href="#fuzzing"' not in render(of(tmp_path / "none", sample.case()))
 
 
 def test_an_interrupted_run_of_fuzzing_hides_no_run_of_cases(tmp_path: Path) -> None:
@@ -302,7 +346,9 @@ def test_no_runs_is_not_enough_data(tmp_path: Path, capsys: pytest.CaptureFixtur
     arguments = ["--runs", str(tmp_path / "none"), "--site", str(tmp_path / "site")]
     assert main(arguments) is ExitCode.NOT_ENOUGH_DATA
     assert "nothing was measured" in capsys.readouterr().out
-    assert "Nothing was measured" in (tmp_path / "site" / "index.html").read_text()
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert "Nothing was measured" in page
+    assert "Every result" not in page, "of no result nothing can be said"
 
 
 @pytest.mark.parametrize(

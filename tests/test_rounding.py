@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from reference import Array
+from reference import Array, Spec, Weights, vjp
 from reference.cells import sigmoid
 from reference.rounding import (
     ARITHMETICS,
     FLOOR,
     K_ACT,
+    OVERFLOW,
     SAMPLES,
     Arithmetic,
     Lift,
@@ -32,6 +33,7 @@ from reference.rounding import (
     rms,
 )
 from reference.sums import constant, outer, scatter, total
+from reference.trees import each
 
 MANY = 40_000
 """Samples: the variance of so many uniform numbers is known to 0.5 %."""
@@ -76,7 +78,6 @@ ROUNDED: dict[str, Operation] = {
     "exp": Operation(lambda a, b: np.exp(b), K_ACT * ROUND),
     "log": Operation(lambda a, b: np.log(abs(a)), K_ACT * ROUND),
     "sqrt": Operation(lambda a, b: np.sqrt(abs(a)), ROUND),
-    "sigmoid": Operation(lambda a, b: sigmoid(a), K_ACT * ROUND),
 }
 
 
@@ -99,6 +100,50 @@ def test_an_operation_rounds_by_its_unit_and_then_by_storage(
     exact = compute(A, B)
     relative = math.hypot(spread * arithmetic.u_op, ROUND * arithmetic.u_store)
     held(compute(*lifted(arithmetic, A, B)), exact, relative * even(exact))
+
+
+def test_the_logistic_function_is_one_operation_or_three_that_are_stored() -> None:
+    """Where nothing is stored in 16 bits, it is one."""
+    exact = sigmoid(A)
+    (a,) = lifted(UNSTORED, A)
+    held(sigmoid(a), exact, K_ACT * ROUND * UNSTORED.u_op * even(exact))
+    (a,) = lifted(ODD, A)
+    found, three = sigmoid(a).values, a.rounding.composed(1)
+    assert 0.49 < three.mean() < 0.51, "half of the samples"
+    relative = ROUND * math.hypot(K_ACT * ODD.u_op, ODD.u_store)
+    ratio = found[~three].std(axis=0) / (relative * even(exact))
+    assert np.abs(ratio - 1).max() < WITHIN, f"standard deviation / expected: {ratio}"
+    (again,) = lifted(ODD, A)
+    ratio = found[three].std(axis=0) / (1 / (1 + np.exp(-again))).values.std(axis=0)
+    assert np.abs(ratio - 1).max() < WITHIN, f"standard deviation / that of all three: {ratio}"
+
+
+def test_what_is_larger_than_any_number_is_infinite() -> None:
+    """And what is made of it: σ of a float16 below −11.09, where exp overflows, may be 0."""
+    a16, a = ARITHMETICS["float16"], np.array([60000.0, -60000.0, 3.0])
+    (x,) = lifted(a16, a, samples=8)
+    twice = (x * 2).values
+    assert (twice[:, :2] == [np.inf, -np.inf]).all()
+    assert np.isfinite(twice[:, 2]).all()
+    (b,) = lifted(a16, np.array([-11.5]), samples=64)
+    with np.errstate(invalid="ignore"):
+        found = sigmoid(b).values
+    assert {float(v) > 0 for v in found.ravel()} == {True, False}
+    (wide,) = lifted(ARITHMETICS["bfloat16"], a, samples=8)
+    assert np.isfinite((wide * 2).values).all()
+
+
+def test_what_comes_of_an_overflow_has_the_largest_radius() -> None:
+    def compute(lift: Lift) -> list[Array]:
+        v = lift(np.array([300.0, 3.0]))
+        return [v * v * 2.0**-10, v * 2]
+
+    first, second = radii(compute, compute(lambda a: a), ARITHMETICS["float16"], seed=[1])
+    assert (first.sigma[0], first.freedom) == (OVERFLOW, 1.0)
+    assert 0 < first.sigma[1] < 1
+    assert second.sigma.max() < 1
+    first, _ = radii(compute, compute(lambda a: a), ARITHMETICS["float64"], seed=[1])
+    assert first.sigma.max() < 1
 
 
 def test_a_single_number_rounds_as_others_do() -> None:
@@ -158,6 +203,28 @@ def test_saturated_values_are_rounded_alike_in_half_of_the_samples(function: Any
     worst = np.abs(np.corrcoef(apart[..., 0], rowvar=False) - np.eye(3)).max()
     assert worst < 0.05, f"and in the others their errors correlate: {worst:.3f}"
     assert np.abs(error).max() <= K_ACT * FINE.u_op * even(np.float64(1)) * (1 + 1e-9)
+
+
+def test_arguments_of_a_saturated_function_are_told_apart_as_finely_as_values_are() -> None:
+    """40 and 40 + 10⁻⁹ are one place of float32's grid, and two of float64's, for which it stands."""
+    for scale, expected in ((1.0, 1.0), (2.0**-29, 0.5)):
+        a: Any = Rounding(FINE, MANY, [1, 2, 3], scale).array(np.array([[40.0], [40 + 1e-9]]))
+        values = np.tanh(a).values
+        alike = np.mean(values[:, 0] == values[:, 1])
+        assert abs(alike - expected) < 0.02, f"scale {scale}: {alike:.1%} of the samples err alike"
+
+
+def test_the_error_of_an_approximation_is_one_share_in_half_of_the_samples() -> None:
+    """Of the grid, for all arguments; in the others that of unlike arguments is independent."""
+    x = np.array([[0.30], [0.35], [0.40], [0.45]])
+    (a,) = lifted(FINE, x)
+    error = (np.tanh(a).values - np.tanh(x))[..., 0] / FINE.u_op
+    alike = np.ptp(error, axis=1) < 1e-6
+    assert 0.48 < alike.mean() < 0.52, f"one share in {alike.mean():.1%} of the samples"
+    share = error[alike, 0]
+    assert share.std() == pytest.approx(K_ACT * ROUND * even(np.array(0.3)), rel=WITHIN)
+    worst = np.abs(np.corrcoef(error[~alike], rowvar=False) - np.eye(4)).max()
+    assert worst < 0.05, f"in the others they correlate: {worst:.3f}"
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0**-29])
@@ -283,6 +350,63 @@ def test_the_gradient_of_a_table_is_added_up_place_by_place() -> None:
 def test_the_second_operation_adds_to_the_first() -> None:
     (a,) = lifted(UNSTORED, A)
     held(a * 1 / 1, A, math.sqrt(2) * ROUND * UNSTORED.u_op * even(A))
+
+
+# Underflow: what is below the least number of a type may become 0, or twice as large.
+
+LEAST = 2.0**-126
+SMALL = A * LEAST
+"""On both sides of it."""
+UNDERFLOWING: dict[str, Callable[[Any], Any]] = {
+    "an operation": lambda a: a * 1,
+    "an elementary function": np.tanh,
+    "a product of matrices": lambda a: a @ np.eye(3),
+    "a sum": lambda a: np.sum(a[..., None], axis=-1),
+}
+"""Each gives such an argument back."""
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-10])
+@pytest.mark.parametrize("name", UNDERFLOWING)
+def test_what_underflows_is_off_by_itself_and_at_most_by_the_least(name: str, scale: float) -> None:
+    """However much smaller the spread is made afterwards."""
+    a = Rounding(UNSTORED, MANY, [1, 2, 3], scale).array(SMALL)
+    held(UNDERFLOWING[name](a), SMALL, ROUND * np.minimum(np.abs(SMALL), LEAST) / scale)
+
+
+def test_terms_that_underflow_are_lost_even_where_they_cancel() -> None:
+    (a,) = lifted(UNSTORED, np.array([[0.6, -0.6]]) * LEAST)
+    held(np.sum(a, axis=-1), np.zeros(1), ROUND * math.sqrt(2) * 0.6 * np.array([LEAST]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0**-10])
+@pytest.mark.parametrize("function", [np.exp, sigmoid], ids=["exp", "sigmoid"])
+def test_what_is_never_0_is_not_exact_where_it_is_too_small_to_be_seen(
+    function: Any, scale: float
+) -> None:
+    a = Rounding(UNSTORED, MANY, [1, 2, 3], scale).array(np.array([-1000.0]))
+    held(function(a), np.zeros(1), np.array([ROUND * LEAST / scale]))
+    assert not np.tanh(a * 0).values.any(), "0 where a function is 0 is exact"
+
+
+def test_storage_underflows_by_itself() -> None:
+    """As float16's does, at numbers that float32 still computes with."""
+    (a,) = lifted(replace(ODD, least_stored=2.0**-25), A * 2.0**-25)
+    held(a * 1, A * 2.0**-25, ROUND * np.minimum(np.abs(A), 1) * 2.0**-25)
+
+
+@pytest.mark.parametrize("name", ARITHMETICS)
+def test_every_arithmetic_underflows_where_its_type_does(name: str) -> None:
+    """float16 keeps what is below its smallest normal number; half of its last place is lost there."""
+    least = {"float64": 2.0**-1022, "float16": 2.0**-25}.get(
+        name.removesuffix("-summed").removesuffix("-throughout"), LEAST
+    )
+    for x, low, high in ((least / 2, 0.5, 1), (least * 2.0**30, 0, 0.01)):
+        (radius,) = radii(lambda lift, x=x: [lift(np.array([x])) * 1],  # type: ignore[misc]
+                          [np.array([x])], ARITHMETICS[name], seed=[1],
+                          samples=1000, at_once=1000)  # fmt: skip
+        share = radius.sigma[0] / x
+        assert low < share < high, f"{x:.3g}: σ is {share:.3g} of it"
 
 
 # What is exact.
@@ -441,7 +565,8 @@ def test_radii_are_linear_in_the_unit_roundoffs() -> None:
     for name in ("float32", "tf32", "bfloat16"):
         a = ARITHMETICS[name]
         half = Arithmetic("half", a.u_operand / 2, a.u_acc / 2, a.u_op / 2, a.u_store / 2)
-        for wide, narrow in zip(found(a), found(half), strict=True):
+        many = {"samples": 500}
+        for wide, narrow in zip(found(a, **many), found(half, **many), strict=True):
             ratio = rms(wide.sigma, wide.sigma > 0) / rms(narrow.sigma, narrow.sigma > 0)
             assert ratio == pytest.approx(2, rel=0.15), f"{name}: half the units, 1/{ratio} of σ"
 
@@ -568,6 +693,28 @@ def test_a_gradient_of_shared_weights_stays_near_however_it_is_added_up(way: str
     got = np.add.accumulate(sums, axis=0)[-1][:, None].astype(np.float64)
     worst = float((np.abs(got - exact) / radius.sigma).max())
     assert worst < 6, f"a correct sum, {way}, is {worst:.1f} σ̂ away"
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_a_gradient_in_16_bits_starts_with_the_step_that_ran_last(direction: Any) -> None:
+    """Its share is large, and all others are less than half of its last place: they are lost."""
+    spec = Spec(cell="vanilla", input_size=1, hidden_size=1, direction=direction, bias=False,
+                batch_first=False)  # fmt: skip
+    params = ((Weights(np.ones((1, 1)), np.zeros((1, 1)), None, None),),)
+    small, last = 2.0**-10, -1 if direction == "forward" else 0
+    dy = np.full((20, 1, 1), small)
+    dy[last] = 1.0
+
+    def gradient(lift: Lift) -> list[Array]:
+        output, pullback = vjp(spec, each(lift, params), lift(np.full((20, 1, 1), 0.5)))
+        return [
+            pullback(output._replace(y=lift(dy), h_n=lift(np.zeros((1, 1, 1))))).params[0][0][0]
+        ]
+
+    truth = gradient(lambda a: a)
+    (radius,) = radii(gradient, truth, ARITHMETICS["bfloat16"], seed=[1])
+    lost = float(truth[0][0, 0]) * 19 * small
+    assert radius.sigma[0, 0] > 0.7 * lost, f"σ̂ {radius.sigma[0, 0]:.2g}, and {lost:.2g} is lost"
 
 
 def test_a_float32_product_of_both_signs_stays_near() -> None:

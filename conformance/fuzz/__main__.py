@@ -12,7 +12,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound
 from conformance.fuzz.corpus import BadCorpus, read_corpus
 from conformance.fuzz.pool import Job, known, opened, records
 from conformance.fuzz.replay import replayed
+from conformance.fuzz.rounds import drawn, runs
 from conformance.fuzz.writing import Writing
 from conformance.known import BadKnownFile
 from conformance.opened import ROOT
@@ -55,12 +56,20 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume,
             metadata.PackageNotFoundError) as error:  # fmt: skip
         parser.error(str(error))
-    done, end = writing.rounds, time.monotonic() + 60 * options.minutes
-    finds = [] if done else [replayed(job.seed, corpus, opened(job), known(job))]
+    end = time.monotonic() + 60 * options.minutes
+    finds = [] if writing.written else [replayed(job.seed, corpus, opened(job), known(job))]
     numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.count(1))
-    fresh = (number for number in numbers if number not in done)
+    fresh = (number for number in numbers if not done(job, number, writing.written))
     rounds: Iterator[list[FuzzRecord]] = itertools.chain(finds, records(job, fresh, options.n))
     return writing.all(rounds, options.minutes)
+
+
+def done(job: Job, number: int, written: Set[tuple[str, int]]) -> bool:
+    """Whether every backend that the round is for has its record."""
+    if not written:
+        return False
+    of = drawn(job.seed, number, opened(job))
+    return all((b.name, number) in written for b in opened(job) if runs(b, of))
 
 
 def _parser() -> Parser:
@@ -92,12 +101,13 @@ def _writing(job: Job, options: Any) -> Writing:
     writers: dict[str, RunWriter] = {}
     before: list[FuzzRecord] = []
     for backend in opened(job):
+        header = backend.header(seen, "fuzz")
         if options.resume:
-            old = resume(folder, backend, seen)
+            old = resume(folder, header)
             writers[backend.name] = old.writer
             before += old.run.rounds
         else:
-            writers[backend.name] = RunWriter(folder, backend.header(seen))
+            writers[backend.name] = RunWriter(folder, header)
     if other := {r.seed for r in before} - {job.seed}:
         raise CannotResume(f"--resume: the run has seed {min(other)}; --seed {job.seed} given")
     return Writing(writers, before, options.corpus)

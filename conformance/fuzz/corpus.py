@@ -38,11 +38,9 @@ def read_corpus(path: Path) -> dict[str, list[Fuzzed]]:
 def keep(path: Path, backend: str, ids: Iterable[str]) -> None:
     """Add those finds that the corpus has not, all at once."""
     text = path.read_text("utf-8") if path.exists() else ""
-    lines = [f"{backend} {case_id}\n" for case_id in dict.fromkeys(ids)]
-    fresh = [line for line in lines if line not in text.splitlines(keepends=True)]
-    if fresh:
+    had = text.splitlines()
+    lines = (f"{backend} {case_id}" for case_id in dict.fromkeys(ids))
+    if fresh := [line for line in lines if line not in had]:
         part = path.with_name(path.name + ".part")
-        part.write_text(
-            text + "\n" * (bool(text) and not text.endswith("\n")) + "".join(fresh), "utf-8"
-        )
+        part.write_text("".join(f"{line}\n" for line in [*had, *fresh]), "utf-8")
         part.replace(path)

@@ -27,7 +27,7 @@ class IsolatedTally(Tally):
     checks = CHECKS
     shrunk = 1
 
-    def check(self, one: Fuzzed) -> CaseRecord:
+    def checked(self, one: Fuzzed) -> CaseRecord:
         return records([one], self.backend)[one.id]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from backends import Unsupported
 from backends.dialects import unsupported
 from conformance.cases.fuzzed import Fuzzed
-from conformance.check import answer, check, held, hold
+from conformance.check import answer, check, failed, hold, judged
 from conformance.draw import draw
 from conformance.fuzz.draws import groups, structure
 from conformance.fuzz.shrink import shrunk
@@ -78,9 +79,13 @@ class Tally:
         )
 
     def check(self, one: Fuzzed) -> CaseRecord:
-        """The whole record of a case."""
-        found = check(one.case(), self.backend)
+        """The whole record of a case, with what explains it."""
+        found = self.checked(one)
         return msgspec.structs.replace(found, known=reason(self.known, found))
+
+    def checked(self, one: Fuzzed) -> CaseRecord:
+        """The record alone."""
+        return check(one.case(), self.backend)
 
 
 def drawn(seed: int, number: int, backends: Sequence[Opened]) -> Fuzzed:
@@ -116,18 +121,15 @@ def run(
 
 
 def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
-    """What becomes of a case: ``held`` without what only a failure needs."""
-
-    def record() -> CaseRecord:
-        return held(one.case(), backend, t, t.version, 0.0)
-
+    """What becomes of a case; only of a failure that nothing explains is a record made, of this very answer."""
+    case, version = one.case(), t.version
     try:
-        result, _, arithmetic = answer(t.inputs, t.version, backend.adapter)
+        found = answer(t.inputs, version, backend.adapter)
     except Unsupported:
         return Seen("unsupported")
-    except (Exception, SystemExit):  # whatever it was, the record has it
-        return Seen("errored", None, record)
-    verdict = hold(result, t, backend, arithmetic)
+    except (Exception, SystemExit) as error:  # whatever it was, the record has it
+        return Seen("errored", None, partial(failed, case, backend, version, error, {}))
+    verdict = hold(found.result, t, backend, found.arithmetic)
     if verdict.outcome != "differs":
         return Seen(verdict.outcome, verdict.margin)
-    return Seen("differs", None, record)
+    return Seen("differs", None, partial(judged, case, backend, t, version, found, {}))

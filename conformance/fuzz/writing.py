@@ -27,7 +27,7 @@ class Writing:
         self.writers = writers
         self.corpus = corpus
         self.records = list(before)
-        self.rounds = {record.round for record in before}
+        self.written = {(record.backend, record.round) for record in before}
 
     def all(self, rounds: Iterable[list[FuzzRecord]], minutes: float) -> ExitCode:
         """Take all rounds, of so many minutes, and finish the run files; Ctrl-C leaves them unfinished."""
@@ -43,7 +43,8 @@ class Writing:
                 bar = progress.add_task("", total=60 * minutes, so_far="")
                 for records in rounds:
                     for record in records:
-                        self._write(record)
+                        if (record.backend, record.round) not in self.written:
+                            self._write(record)
                     seconds = time.monotonic() - started
                     checks = sum(r.checks for r in self.records) - resumed
                     so_far = f"{summary(self.records)}, {checks / seconds:.0f} a second"

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     if not chosen:
         parser.error(f"--match {options.match!r}: no mutant's id has it, such as {MUTANTS[0].id}")
     opened = Opened(BACKEND, "cpu", Specification("cpu"))
-    with RunWriter(options.out, opened.header(environment())) as writer:
+    with RunWriter(options.out, opened.header(environment(), "mutants")) as writer:
         records = []
         for record in scored(chosen, options.n):
             records.append(record)

@@ -9,6 +9,7 @@ from reference.rounding.arithmetic import ARITHMETICS, K_ACT, Arithmetic
 from reference.rounding.array import Rounding, RoundingArray
 from reference.rounding.radius import (
     FLOOR,
+    OVERFLOW,
     SAMPLES,
     Lift,
     Radius,
@@ -23,6 +24,7 @@ __all__ = [
     "ARITHMETICS",
     "FLOOR",
     "K_ACT",
+    "OVERFLOW",
     "SAMPLES",
     "Arithmetic",
     "Lift",

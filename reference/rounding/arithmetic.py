@@ -9,12 +9,17 @@ An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew f
                         no operands to round
     storage             v (1 + u_store ξ)
     underflow           v ± least at least, where v is not 0, and v ± |v| where |v| is below least
+    overflow            ±∞ where |v| is above largest
+
+Frameworks compute σ in 16 bits as one operation, or as 1 / (1 + exp(−v)) of three that are stored: each is
+the way of half of the samples.
 
 The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 K_ACT = 3.0
@@ -38,6 +43,8 @@ class Arithmetic:
     """The smallest normal number of operations: many kernels make 0 of anything smaller."""
     least_stored: float = 2.0**-126
     """Of storage; of float16, whose smaller numbers are kept, half of the step between them."""
+    largest: float = 2.0**128 * (1 - 2.0**-24)
+    """Number of the type that results are stored in."""
 
     @property
     def u_out(self) -> float:
@@ -46,15 +53,16 @@ class Arithmetic:
 
 
 _16 = 2.0**-25
+_FLOAT16 = {"u_store": 2**-11, "least_stored": _16, "largest": 65504.0}
 ARITHMETICS: dict[str, Arithmetic] = {
     a.name: a
     for a in (
-        Arithmetic("float64", 0, 2**-53, 2**-53, 0, least=2.0**-1022),
+        Arithmetic("float64", 0, 2**-53, 2**-53, 0, least=2.0**-1022, largest=math.inf),
         Arithmetic("float32", 0, 2**-24, 2**-24, 0),
         Arithmetic("tf32", 2**-11, 2**-24, 2**-24, 0),
-        Arithmetic("float16", 0, 2**-24, 2**-24, 2**-11, least_stored=_16),
-        Arithmetic("float16-summed", 0, 2**-24, 2**-24, 2**-11, u_sum=2**-11, least_stored=_16),
-        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, 2**-11, least=_16, least_stored=_16),
+        Arithmetic("float16", 0, 2**-24, 2**-24, **_FLOAT16),
+        Arithmetic("float16-summed", 0, 2**-24, 2**-24, u_sum=2**-11, **_FLOAT16),
+        Arithmetic("float16-throughout", 0, 2**-11, 2**-11, least=_16, **_FLOAT16),
         Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
         Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
         Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),

@@ -39,7 +39,9 @@ class Rounding:
     ) -> None:
         self.arithmetic = arithmetic
         self._scale = scale
-        self._grids = Grids(samples, np.random.default_rng(seed), coarse=scale != 1)
+        random = np.random.default_rng(seed)
+        self._composed = random.random(samples) < 0.5
+        self._grids = Grids(samples, random, coarse=scale != 1)
 
     def array(self, value: Array) -> Array:
         """``value (…)`` as an exact array ``(1, …)`` that rounds from its first operation on."""
@@ -59,15 +61,20 @@ class Rounding:
         spacing = self._spacing(v, a.k_act * a.u_op, a.least)
         if function in _NEVER_0:
             spacing = np.maximum(spacing, 2 * a.least / self._scale)
-        shift = self._grids.shift(argument, self._spacing(argument, a.u_op, a.least), kind)
-        return self.stored(self._grids.rounded(v, spacing, kind, shift))
+        step = self._spacing(argument, a.u_op, a.least)
+        return self.stored(self._grids.approximated(v, spacing, argument, step, kind))
 
     def stored(self, v: Array) -> Array:
-        """v to a grid of 2 u_store |v|."""
+        """v to a grid of 2 u_store |v|; infinite where it is larger than any number."""
         a = self.arithmetic
-        if not a.u_store:
-            return v
-        return self._grids.rounded(v, self._spacing(v, a.u_store, a.least_stored), "storage")
+        if a.u_store:
+            v = self._grids.rounded(v, self._spacing(v, a.u_store, a.least_stored), "storage")
+        np.copyto(v, np.copysign(np.inf, v), where=np.abs(v) > a.largest)
+        return v
+
+    def composed(self, axes: int) -> Array:
+        """In which samples σ is composed of stored operations, ``(K, 1, ...)`` with so many axes."""
+        return self._composed.reshape(-1, *(1,) * (axes - 1))
 
     def summed(self, v: Array, p2: Array, depth: int, u_operand: float, u_acc: float) -> Array:
         """A sum of ``depth`` products with their squares' sum ``p2``, then storage."""
@@ -186,7 +193,10 @@ def _unknown(what: str) -> TypeError:
 
 @sigmoid.register(RoundingArray)
 def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an Array
-    return a.elementary(sigmoid)
+    whole = a.elementary(sigmoid)
+    if not a.rounding.arithmetic.u_store:
+        return whole
+    return np.where(a.rounding.composed(a.ndim), 1 / (1 + np.exp(-a)), whole)
 
 
 # Frameworks add up the gradient of a shared parameter step by step, or over all steps at once. Both are

@@ -13,8 +13,9 @@ the error is uniform on (−g/2, g/2), and those of different places n are indep
 Where a fine grid is simulated by one that is much coarser, as float64's is, values that the fine one would
 tell apart share a place on the coarse one, and would err alike; there n counts finer places.
 
-An elementary function that has saturated gives one value for many arguments. Some kernels err there by one
-constant and others by the argument, so in half of the samples α' m is added to d, with m the argument's place.
+An elementary function is an approximation, whose error is one of its argument, and may be much the same for
+all arguments of a region. So in half of the samples n is the place of the argument, not of the value, which
+where the function has saturated is the same for many; and in the others the error is one share of the grid.
 """
 
 from __future__ import annotations
@@ -41,6 +42,22 @@ def magnitude(v: Array) -> Array:
     return (v.view(np.int64) & _EXPONENT).view(np.float64)
 
 
+def _to_grid(v: Array, spacing: Array, d: Array) -> Array:
+    """v' = g (⌊t + d⌉ − d)."""
+    d = d - np.rint(d)
+    d += v / np.maximum(spacing, _LEAST)
+    np.subtract(np.rint(d), d, out=d)
+    d *= spacing
+    d += v
+    return _as_infinite(d, v)
+
+
+def _as_infinite(rounded: Array, v: Array) -> Array:
+    """What is infinite stays so; a grid of infinite spacing has no places."""
+    np.copyto(rounded, v, where=np.isnan(rounded))
+    return rounded
+
+
 class Grids:
     """The grids of K samples; ``coarse`` where they stand for much finer ones."""
 
@@ -48,28 +65,29 @@ class Grids:
         self.samples = samples
         self._finer = FINER if coarse else 1.0
         self._random = random
-        self._by_argument = random.random(samples) < 0.5
+        self._biased = random.random(samples) < 0.5
         self._drawn: dict[tuple[str | int, ...], Array] = {}
 
-    def rounded(self, v: Array, spacing: Array, kind: str, shift: Array | float = 0.0) -> Array:
-        """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, as it is."""
-        t = v / np.maximum(spacing, _LEAST)
-        alpha, beta = self._draws(kind, v)
-        d = alpha * np.rint(t * self._finer)
-        d += beta
-        d += shift
-        d -= np.rint(d)
-        d += t
-        np.subtract(np.rint(d), d, out=d)
-        d *= spacing
-        d += v
-        return d
+    def rounded(self, v: Array, spacing: Array, kind: str) -> Array:
+        """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, or v infinite, as it is."""
+        return _to_grid(v, spacing, self._places(v, spacing, kind))
 
-    def shift(self, argument: Array, spacing: Array, kind: str) -> Array:
-        """α' m of the argument of an elementary function ``(K or 1, ...)``; 0 in half of the samples."""
-        alpha, _ = self._draws(f"argument of {kind}", argument)
-        place = np.rint(argument / np.maximum(spacing, _LEAST) * self._finer)
-        return alpha * self._by_argument.reshape(-1, *(1,) * (argument.ndim - 1)) * place
+    def approximated(
+        self, v: Array, spacing: Array, argument: Array, step: Array, kind: str
+    ) -> Array:
+        """A function's value, which errs by its argument, told apart in that step, or by one share."""
+        by_argument = _to_grid(v, spacing, self._places(argument, step, kind))
+        _, share = self._draws(f"bias of {kind}", v)
+        biased = self._biased.reshape(-1, *(1,) * (v.ndim - 1))
+        return _as_infinite(np.where(biased, v + spacing * (share - 0.5), by_argument), v)
+
+    def _places(self, v: Array, spacing: Array, kind: str) -> Array:
+        """d, whose whole part does not matter."""
+        alpha, beta = self._draws(kind, v)
+        d = np.rint(v / np.maximum(spacing, _LEAST) * self._finer)
+        d = alpha * d
+        d += beta
+        return d
 
     def _draws(self, kind: str, v: Array) -> Array:
         """α and β of every sample and unit, as they go with ``v``."""

@@ -22,6 +22,9 @@ DOUBLE = 2.0**-53
 FLOOR = 0.1
 """The least σ̂ of an element, as a share of its tensor's RMS σ̂."""
 
+OVERFLOW = 2.0**400
+"""σ of what comes of numbers that are too large for the type, and may be anything."""
+
 Lift: TypeAlias = Callable[[Array], Array]
 
 
@@ -79,13 +82,16 @@ def deviations(
     simulated = arithmetic
     if arithmetic.u_op == DOUBLE:
         float32 = ARITHMETICS["float32"]
-        simulated = replace(float32, k_act=arithmetic.k_act, least=arithmetic.least)
+        simulated = replace(
+            float32, k_act=arithmetic.k_act, least=arithmetic.least, largest=math.inf
+        )
     found: list[list[Array]] = [[] for _ in truth]
     for start in range(0, samples, at_once):
         some = min(at_once, samples - start)
         rounding = Rounding(simulated, some, [*seed, start], scale(arithmetic))
-        for parts, noisy, y in zip(found, compute(rounding.array), truth, strict=True):
-            parts.append(cast(Any, noisy).values - y)
+        with np.errstate(over="ignore", invalid="ignore"):  # overflow is what an arithmetic may do
+            for parts, noisy, y in zip(found, compute(rounding.array), truth, strict=True):
+                parts.append(cast(Any, noisy).values - y)
     return [np.concatenate(parts) for parts in found]
 
 
@@ -94,6 +100,10 @@ def radius(deviation: Array, arithmetic: Arithmetic) -> Radius:
 
     tr C² is estimated from the inner products of different samples, whose mean square it is.
     """
+    finite = np.isfinite(deviation).all(axis=0)
+    if not finite.all():
+        sigma = radius(np.where(finite, deviation, 0), arithmetic).sigma
+        return Radius(np.where(finite, sigma, OVERFLOW), 1.0)
     most = np.abs(deviation).max(axis=0)  # whose square may be too small a number
     ratio = np.divide(deviation, most, out=np.zeros_like(deviation), where=most > 0)
     sigma = most * np.sqrt((ratio**2).mean(axis=0))
