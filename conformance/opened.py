@@ -94,6 +94,8 @@ def _command() -> str:
     """The command line that started this process, as a user would type it."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
-        module = ".".join(program.resolve().parent.relative_to(ROOT).parts)
+        folder = program.resolve().parent
+        ours = folder.is_relative_to(ROOT) and "site-packages" not in folder.parts
+        module = ".".join(folder.relative_to(ROOT).parts) if ours else folder.name
         return shlex.join(["python", "-m", module, *sys.argv[1:]])
     return shlex.join([program.name, *sys.argv[1:]])

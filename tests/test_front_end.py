@@ -81,6 +81,20 @@ def conformance(folder: Path, *arguments: str, path: tuple[Path, ...] = ()) -> D
     return Done(done.returncode, done.stdout + done.stderr, runs)
 
 
+# Ways to start it.
+
+
+def test_it_is_a_pytest_suite_as_well(tmp_path: Path) -> None:
+    """``python -m pytest conformance``, where there is pytest and nothing else to start it."""
+    arguments = command(tmp_path, "--backend", fake("Right"), "--case", "large-state/lstm/float32")
+    arguments[2:3] = ["pytest", str(ROOT / "conformance")]
+    done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True,
+                          check=False, timeout=120)  # fmt: skip
+    assert done.returncode == ExitCode.CLEAN, done.stdout + done.stderr
+    (run,), _ = read_folder(tmp_path / "runs")
+    assert run.header.command.startswith("python -m pytest ")
+
+
 # Exit codes.
 
 

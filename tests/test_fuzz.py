@@ -457,11 +457,37 @@ def test_alarms_are_made_small_and_the_others_named() -> None:
     assert record.alarms == 3
 
 
-def test_a_smaller_case_that_is_known_is_seen_to_be() -> None:
+@pytest.mark.parametrize("kind", [Tally, isolated.IsolatedTally])
+def test_a_smaller_case_that_is_known_is_seen_to_be(
+    kind: type[Tally], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    isolated_as(monkeypatch, lambda one: {"backend": fake("PaddingNotZero"), "known": None})
     backend = opened(fakes.PaddingNotZero)
     entry = Known(backend.name, "fuzz/lstm/*", "what is exact is not", "https://example.org")
-    assert Tally(backend, [entry]).check(ONE).known == entry.reason
-    assert Tally(backend, []).check(ONE).known is None
+    assert kind(backend, [entry]).check(ONE).known == entry.reason
+    assert kind(backend, []).check(ONE).known is None
+
+
+class Seldom(fakes.Right):
+    """Wrong at every seventh call, and right when it is asked again."""
+
+    calls = 0
+
+    def spoilt(self, inputs: fakes.Inputs, result: fakes.Result) -> fakes.Result:
+        Seldom.calls += 1
+        if Seldom.calls % 7:
+            return result
+        return fakes.changed(result, y=result.tensors["y"] + 2.0**-3)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_difference_that_does_not_repeat_is_kept_as_it_was() -> None:
+    (record,) = rounds.run(2, 3, [opened(Seldom)], [])
+    assert record.alarms == record.outcomes["differs"] == 3
+    for found in record.found:
+        assert found.outcome == "differs", "what it is when it is run again took its place"
+        assert found.reason
+        assert found.card
 
 
 def isolated_as(
@@ -539,6 +565,15 @@ def test_the_corpus_keeps_every_find_once(tmp_path: Path) -> None:
     assert read_corpus(path)["jax_scan"] == [other, ONE, replace(ONE, seed=4)]
 
 
+def test_a_find_on_a_last_line_that_does_not_end_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text(f"pytorch {ONE.id}", "utf-8")
+    keep(path, "pytorch", [ONE.id])
+    assert path.read_text("utf-8").split() == ["pytorch", ONE.id]
+    keep(path, "jax_scan", [ONE.id])
+    assert read_corpus(path) == {"pytorch": [ONE], "jax_scan": [ONE]}
+
+
 @pytest.mark.parametrize(("line", "why"), [
     ("jax_scan fuzz/lstm", "line 1: case 'fuzz/lstm': 1 parts given"),
     (ONE.id, "expected a backend and a case"),
@@ -602,6 +637,23 @@ def test_ctrl_c_leaves_runs_that_can_be_gone_on_with(
     assert {run.header.backend: len(run.rounds) for run in runs} == {"pytorch": 1, "jax": 0}
     assert not any(run.complete for run in runs)
     assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
+    """A process may be killed between the records of two backends."""
+    (tmp_path / "known.toml").touch()
+    job = pool.Job(3, (fake("Right"), fake("PaddingNotZero")), "cpu", tmp_path / "known.toml")
+    first = sample.fuzzed(seed=3, round=1, backend=fake("Right"))
+    assert not front.done(job, 1, set())
+    assert not front.done(job, 1, {(fake("Right"), 1)})
+    assert front.done(job, 1, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    assert not front.done(job, 2, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    header = sample.header(backend=fake("Right"))
+    writer = RunWriter(tmp_path / "runs", header)
+    writer.write(first)
+    going = Writing({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
+    going.all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
+    assert [record.round for record in going.records] == [1, 2], "one of them twice"
 
 
 def test_a_summary_adds_up_rounds() -> None:

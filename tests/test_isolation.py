@@ -189,10 +189,10 @@ def test_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
 def test_the_latest_that_was_interrupted_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not an older one, one that ended, another device's or another backend's."""
+    """Not an older one, one that ended, another device's, backend's or front end's."""
     monkeypatch.setattr(sys, "argv", ["conformance"])
     backend, seen = Opened(fake("Right"), "cpu", fakes.Right("cpu")), machine.environment()
-    head = backend.header(seen)
+    head = backend.header(seen, "conformance")
 
     def left(hour: int, **changes: str) -> RunWriter:
         started = f"2026-11-21T{hour:02}:00:00+00:00"
@@ -200,17 +200,17 @@ def test_the_latest_that_was_interrupted_is_gone_on_with(
 
     for hour, changes in enumerate((
         {"run_id": "older"}, {"run_id": "latest"}, {"run_id": "another", "device": "cuda"},
-        {"run_id": "others", "backend": "jax_scan"},
+        {"run_id": "others", "backend": "jax_scan"}, {"run_id": "fuzzing", "front_end": "fuzz"},
     )):  # fmt: skip
         with left(hour, **changes):
             pass
     with left(9, run_id="ended") as writer:
         writer.close(footer([]))
-    going = resume(tmp_path, backend, seen)
+    going = resume(tmp_path, head)
     with going.writer:
         assert going.run.header.run_id == "latest"
     with pytest.raises(CannotResume, match="no interrupted run of another on cpu"):
-        resume(tmp_path, Opened("another", "cpu", backend.adapter), seen)
+        resume(tmp_path, msgspec.structs.replace(head, backend="another"))
 
 
 def interrupted(folder: Path) -> Path:

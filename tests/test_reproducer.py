@@ -465,7 +465,7 @@ class OffByABit(Specification):
 def run_of(name: str, folder: Path, case_ids: list[str]) -> tuple[Path, list[CaseRecord]]:
     """An unfinished run of these cases on the wrong backend, under this name."""
     opened = Opened(name, "cpu", OffByABit("cpu"))
-    with RunWriter(folder, opened.header(environment())) as writer:
+    with RunWriter(folder, opened.header(environment(), "conformance")) as writer:
         records = [check(by_id(case_id), opened) for case_id in case_ids]
         for record in records:
             writer.write(record)
