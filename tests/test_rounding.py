@@ -30,6 +30,7 @@ from reference.rounding import (
     RoundingArray,
     floored,
     radii,
+    radius,
     rms,
 )
 from reference.sums import constant, outer, scatter, total
@@ -656,6 +657,21 @@ def test_freedom_is_about_that_of_the_elements_that_move() -> None:
                       [1.0 * mask], UNSTORED, seed=[3])  # fmt: skip
     assert radius.freedom == pytest.approx(30, rel=0.2)
     assert np.array_equal(radius.sigma > 0, mask)
+
+
+def test_a_single_large_sample_counts() -> None:
+    """One of 64 is off by 1, the others by nothing to speak of."""
+    deviation = np.full((64, 2), 1e-3)
+    deviation[7, 0] = 1.0
+    sigma = radius(deviation, UNSTORED).sigma
+    np.testing.assert_allclose(sigma, [1 / 3.5, 1e-3])
+
+
+def test_a_rare_event_that_moves_all_elements_is_one_error() -> None:
+    normal = RNG(5).normal(size=(64, 400))
+    assert radius(normal, UNSTORED).freedom == pytest.approx(400, rel=0.2)
+    normal[7] *= 30
+    assert radius(normal, UNSTORED).freedom == 1
 
 
 def test_what_is_exact_throughout_has_no_radius() -> None:
