@@ -27,8 +27,8 @@ class Resumed(NamedTuple):
 def resume(folder: Path, header: Header) -> Resumed:
     """Go on with the latest interrupted run in ``folder`` that began as the run of ``header`` would.
 
-    That is with the same backend, device and front end. Raises ``CannotResume`` where there is none, where it was seen on another machine, with other
-    versions, settings or code, or where it is still going.
+    That is with the same backend, device and front end. Raises ``CannotResume`` where there is none, where
+    it was seen on another machine, with other versions, settings or code, or where it is still going.
     """
     found = [run for run in read_folder(folder)[0]
              if not run.complete and _place(run.header) == _place(header)]  # fmt: skip
