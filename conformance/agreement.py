@@ -90,7 +90,9 @@ def judge(
         return Verdict("differs", why, {}, None, {})
     tensors, margins = {}, {}
     wrong, doubted = [], []
-    overflow = [why for name, e in expected.items() if (why := _overflow(name, e, dtype))]
+    overflow = [
+        why for name, e in expected.items() if (why := _overflow(name, e, arithmetic, dtype))
+    ]
     for name, e in expected.items():
         error = got[name] - e.value
         margins[name] = _ratio(np.abs(error), bound(e, arithmetic))
@@ -178,14 +180,9 @@ def _figures(error: Array, margins: Array, e: Expected) -> TensorResult:
     )
 
 
-LARGEST = {"float16": 65504.0, "bfloat16": 2.0**128 * (1 - 2.0**-8),
-           "float32": 2.0**128 * (1 - 2.0**-24), "float64": math.inf}  # fmt: skip
-"""The largest number of a type; the truth, a float64, is never beyond that of float64."""
-
-
-def _overflow(name: str, e: Expected, dtype: str) -> str:
+def _overflow(name: str, e: Expected, arithmetic: Arithmetic, dtype: str) -> str:
     """Where the truth is no number of that type, or comes of what is none: then it may be anything."""
-    beyond = int(((np.abs(e.value) > LARGEST[dtype]) | (e.radius.sigma >= OVERFLOW)).sum())
+    beyond = int(((np.abs(e.value) > arithmetic.largest) | (e.radius.sigma >= OVERFLOW)).sum())
     if not beyond:
         return ""
     return f"{name}: {beyond} of {e.value.size} are, or come of, numbers larger than any {dtype}"

@@ -53,6 +53,7 @@ class Arithmetic:
 
 
 _16 = 2.0**-25
+_BFLOAT16 = {"u_store": 2**-8, "largest": 2.0**128 * (1 - 2.0**-8)}
 _FLOAT16 = {"u_store": 2**-11, "least_stored": _16, "largest": 65504.0}
 ARITHMETICS: dict[str, Arithmetic] = {
     a.name: a
@@ -63,9 +64,9 @@ ARITHMETICS: dict[str, Arithmetic] = {
         Arithmetic("float16", 0, 2**-24, 2**-24, **_FLOAT16),
         Arithmetic("float16-summed", 0, 2**-24, 2**-24, u_sum=2**-11, **_FLOAT16),
         Arithmetic("float16-throughout", 0, 2**-11, 2**-11, least=_16, **_FLOAT16),
-        Arithmetic("bfloat16", 0, 2**-24, 2**-24, 2**-8),
-        Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, 2**-8, u_sum=2**-8),
-        Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, 2**-8),
+        Arithmetic("bfloat16", 0, 2**-24, 2**-24, **_BFLOAT16),
+        Arithmetic("bfloat16-summed", 0, 2**-24, 2**-24, u_sum=2**-8, **_BFLOAT16),
+        Arithmetic("bfloat16-throughout", 0, 2**-8, 2**-8, **_BFLOAT16),
     )
 }
 """From the tightest to the loosest. float16 and bfloat16 accumulate in float32; kernels that add up
