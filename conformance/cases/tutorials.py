@@ -151,10 +151,10 @@ def decoder(
         spec=spec(cell, width, hidden_size, num_layers=layers),
         steps=5,
         units=9,
-        context=into,  # type: ignore[arg-type]  # one of the Literals' values, as the next two
-        words=words,  # type: ignore[arg-type]
+        context=into,  # type: ignore[arg-type]  # one of the Literal's values
+        words=words,  # type: ignore[arg-type]  # one of the Literal's values
         word_size=word_size,
-        bridge=bridge,  # type: ignore[arg-type]
+        bridge=bridge,  # type: ignore[arg-type]  # one of the Literal's values
         activation="softmax",
     )
 
