@@ -207,6 +207,14 @@ def test_arguments_of_a_saturated_function_are_told_apart_as_finely_as_values_ar
         assert abs(alike - expected) < 0.02, f"scale {scale}: {alike:.1%} of the samples err alike"
 
 
+@pytest.mark.parametrize("function", [np.tanh, lambda a: a * 1])
+def test_opposite_values_are_rounded_oppositely(function: Any) -> None:
+    """As of any odd function; where values swing, errors that did not would cancel."""
+    (a,) = lifted(FINE, np.array([[0.3, 0.7], [-0.3, -0.7]]))
+    found = function(a).values
+    assert (found[:, 0] == -found[:, 1]).all()
+
+
 def test_the_error_of_an_approximation_is_one_share_in_half_of_the_samples() -> None:
     """Of the grid, for all arguments; in the others that of unlike arguments is independent."""
     x = np.array([[0.30], [0.35], [0.40], [0.45]])

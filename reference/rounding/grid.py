@@ -1,10 +1,11 @@
 """Rounding to grids whose places are shifted at random: equal values err alike, unlike ones do not.
 
-A kernel rounds equal values equally: at every step of a sequence that has come to rest, and in every row of
-a batch of equal rows, its error is the same, and such errors add up. Errors drawn anew at every operation
-would not. So a sample rounds to a grid, as a kernel does, and only where its places are is random:
+A kernel rounds equal values equally, and opposite ones oppositely: at every step of a sequence that has come
+to rest, or swings, and in every row of a batch of equal rows, its error is the same share of them, and such
+errors add up. Errors drawn anew at every operation would not. So a sample rounds to a grid, as a kernel does,
+and only where its places are is random:
 
-    t = v / g,   n = ⌊t⌉,   d = α n + β − ⌊α n + β⌉,   v' = g (⌊t + d⌉ − d)
+    t = |v| / g,   n = ⌊t⌉,   d = α n + β − ⌊α n + β⌉,   v' = ± g (⌊t + d⌉ − d)
 
 g is a power of two times a constant. α and β are uniform on (0, 1), and belong to a sample, a kind of
 operation and a unit (the place on the last axis), for as long as the specification runs. Over the samples
@@ -15,7 +16,8 @@ tell apart share a place on the coarse one, and would err alike; there n counts 
 
 An elementary function is an approximation, whose error is one of its argument, and may be much the same for
 all arguments of a region. So in half of the samples n is the place of the argument, not of the value, which
-where the function has saturated is the same for many; and in the others the error is one share of the grid.
+where the function has saturated is the same for many; and in the others the error is one share of the grid,
+away from 0 or towards it: an odd function has an odd error, which adds up where values change their sign.
 """
 
 from __future__ import annotations
@@ -43,11 +45,11 @@ def magnitude(v: Array) -> Array:
 
 
 def _to_grid(v: Array, spacing: Array, d: Array) -> Array:
-    """v' = g (⌊t + d⌉ − d)."""
+    """v' = v ± g (⌊t + d⌉ − d − t)."""
     d = d - np.rint(d)
-    d += v / np.maximum(spacing, _LEAST)
+    d += np.abs(v) / np.maximum(spacing, _LEAST)
     np.subtract(np.rint(d), d, out=d)
-    d *= spacing
+    d *= np.copysign(spacing, v)
     d += v
     return _as_infinite(d, v)
 
@@ -79,12 +81,13 @@ class Grids:
         by_argument = _to_grid(v, spacing, self._places(argument, step, kind))
         _, share = self._draws(f"bias of {kind}", v)
         biased = self._biased.reshape(-1, *(1,) * (v.ndim - 1))
-        return _as_infinite(np.where(biased, v + spacing * (share - 0.5), by_argument), v)
+        by_share = v + np.copysign(spacing, v) * (share - 0.5)
+        return _as_infinite(np.where(biased, by_share, by_argument), v)
 
     def _places(self, v: Array, spacing: Array, kind: str) -> Array:
         """d, whose whole part does not matter."""
         alpha, beta = self._draws(kind, v)
-        d = np.rint(v / np.maximum(spacing, _LEAST) * self._finer)
+        d = np.rint(np.abs(v) / np.maximum(spacing, _LEAST) * self._finer)
         d = alpha * d
         d += beta
         return d
