@@ -23,7 +23,7 @@ from backends.adapter import (
     Unsupported,
 )
 from backends.dialects import (
-    JAX_SCAN,
+    JAX,
     PYTORCH,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
@@ -69,7 +69,8 @@ BACKENDS: dict[str, Entry] = {
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
     ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
-    "jax_scan": Entry("backends.jax_scan:JaxScan", "jax", JAX_SCAN),
+    "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
+    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
 }
 
 EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.values()))

@@ -151,7 +151,7 @@ PYTORCH = Dialect(
     zero_length="refused", arithmetic=_PLAIN, clip_epsilon=1e-6,
 )  # fmt: skip
 
-JAX_SCAN = Dialect(
+JAX = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=False, transposed=True, biases=1, bias_optional=True,

@@ -26,7 +26,7 @@ from backends import (
     TrainingInputs,
     Unsupported,
 )
-from backends.dialects import JAX_SCAN, fixed_parameters
+from backends.dialects import JAX, fixed_parameters
 from conformance.draw import rounded
 from conformance.evaluate import evaluate
 from conformance.extremes import LEAST
@@ -42,8 +42,8 @@ TINY = 1e-30
 class Right(Specification):
     """The specification itself, in the case's dtype; what is wrong is wrong by one method."""
 
-    dialect = JAX_SCAN
-    native: ClassVar[Dialect] = JAX_SCAN
+    dialect = JAX
+    native: ClassVar[Dialect] = JAX
     """How it works, whatever ``dialect`` says; of this class, how it trains."""
     kernel: ClassVar[type[Array]] = np.ndarray
     """The type of its weight matrices, which says how they multiply."""
@@ -234,7 +234,7 @@ class Refuses(Right):
 class DeclaresLess(Right):
     """It could run every direction, and declares one."""
 
-    dialect = replace(JAX_SCAN, directions=("forward",))
+    dialect = replace(JAX, directions=("forward",))
 
 
 # Wrong arithmetic.
@@ -315,7 +315,7 @@ class Float16Sums(Right):
 class Float16SumsDeclared(Float16Sums):
     """It adds up in the dtype itself, and says so."""
 
-    dialect = replace(JAX_SCAN, arithmetic={**JAX_SCAN.arithmetic, "float16": "float16-throughout"})
+    dialect = replace(JAX, arithmetic={**JAX.arithmetic, "float16": "float16-throughout"})
 
 
 # For the front end.

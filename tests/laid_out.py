@@ -27,7 +27,7 @@ from native import (
 
 from backends import Dialect, Inputs, Result, Unsupported
 from backends.dialects import (
-    JAX_SCAN,
+    JAX,
     PYTORCH,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
@@ -55,7 +55,7 @@ KERAS_LIKE = Dialect(
     },
     directions=("reverse", "bidirectional"),
     state="ch", padded_outputs="previous", reverse_outputs="processing order",
-    zero_length="refused", arithmetic=JAX_SCAN.arithmetic, adam_epsilon="inside",
+    zero_length="refused", arithmetic=JAX.arithmetic, adam_epsilon="inside",
     clip_epsilon=1e-5,
 )  # fmt: skip
 """The values that no framework in the list declares so far."""
@@ -220,7 +220,7 @@ class LaidOutPyTorch(LaidOut):
 class LaidOutJax(LaidOut):
     """As our JAX cells are."""
 
-    native = dialect = JAX_SCAN
+    native = dialect = JAX
 
 
 class LaidOutKeras(LaidOut):

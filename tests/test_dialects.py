@@ -18,7 +18,7 @@ from laid_out import LaidOut
 
 from backends import BACKENDS, Backend, Dialect, find
 from backends.dialects import (
-    JAX_SCAN,
+    JAX,
     PYTORCH,
     TENSORFLOW_LEGACY,
     CellDialect,
@@ -332,13 +332,13 @@ UNSUPPORTED: dict[str, tuple[Dialect, dict[str, Any], str, tuple[int, ...] | Non
                   "direction: .* not reverse"),
     "reset": (PYTORCH, {"cell": "gru", "reset": "before"}, "float32", None, "reset: .* before"),
     "reset, the other": (TENSORFLOW_LEGACY, {"cell": "gru"}, "float32", None, "reset: .* after"),
-    "dtype": (replace(JAX_SCAN, arithmetic={"float32": "float32"}), {"cell": "gru"}, "float16",
+    "dtype": (replace(JAX, arithmetic={"float32": "float32"}), {"cell": "gru"}, "float16",
               None, "dtype: it runs float32, not float16"),
     "lengths": (PYTORCH, {"cell": "lstm"}, "float32", (0, 0), "lengths: .* every row"),
     "some lengths": (PYTORCH, {"cell": "lstm"}, "float32", (0, 1), None),
-    "lengths that run": (JAX_SCAN, {"cell": "lstm"}, "float32", (0, 0), None),
+    "lengths that run": (JAX, {"cell": "lstm"}, "float32", (0, 0), None),
     "no lengths": (PYTORCH, {"cell": "lstm"}, "float32", None, None),
-    "everything": (JAX_SCAN, {"cell": "gru", "reset": "before", "direction": "reverse"},
+    "everything": (JAX, {"cell": "gru", "reset": "before", "direction": "reverse"},
                    "bfloat16", (0,), None),
 }  # fmt: skip
 
@@ -385,7 +385,7 @@ def test_outputs_are_moved_to_where_the_dialect_declares_them(what: str, batch_f
     if not batch_first:
         y, expected = np.swapaxes(y, 0, 1), np.swapaxes(expected, 0, 1)
     kept = y.copy()
-    dialect = replace(JAX_SCAN, **declared)
+    dialect = replace(JAX, **declared)
     found = as_declared(dialect, spec, np.array([3, 2, 0]), y)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(y, kept, "as_declared changed what it was given")
@@ -396,7 +396,7 @@ def test_repeated_outputs_are_not_exact() -> None:
     spec = Spec(cell="vanilla", input_size=1, hidden_size=1)
     ends = np.array([3, 2, 0])
     sigma: Array = (np.arange(3) < ends[:, None])[..., None] * 1.0
-    dialect = replace(JAX_SCAN, padded_outputs="previous")
+    dialect = replace(JAX, padded_outputs="previous")
     found = as_declared(dialect, spec, ends, sigma)
     assert (found[..., 0] == 0).tolist() == [[False] * 3, [False] * 3, [True] * 3]
 

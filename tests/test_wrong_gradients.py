@@ -15,7 +15,7 @@ import wrong_gradients as wrong
 from outcomes import Row, assert_card_tells, assert_ends, checked
 
 from backends import Backend
-from backends.dialects import JAX_SCAN
+from backends.dialects import JAX
 from conformance.cases import by_id, default_cases
 from conformance.check import declared
 from conformance.draw import draw
@@ -196,7 +196,7 @@ def test_a_wrong_declaration_of_training_differs(field: str) -> None:
     value, cases, dtypes = DECLARED[field]
 
     class Declares(wrong.Right):
-        dialect = replace(JAX_SCAN, **{field: value})
+        dialect = replace(JAX, **{field: value})
 
     for dtype in dtypes:
         record = checked(Declares, cases + dtype)
@@ -207,7 +207,7 @@ def test_a_wrong_declaration_of_training_differs(field: str) -> None:
 
 def test_a_true_declaration_of_training_agrees() -> None:
     """A framework that is otherwise than the papers is held to what it declares."""
-    other = replace(JAX_SCAN, adam_epsilon="inside", clip_epsilon=1e-3)
+    other = replace(JAX, adam_epsilon="inside", clip_epsilon=1e-3)
 
     class Otherwise(wrong.Right):
         dialect = native = other

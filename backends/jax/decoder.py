@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax_scan.cells import CELLS
-from backends.jax_scan.rnn import network
+from backends.jax.cells import CELLS
+from backends.jax.rnn import Scan, network
 from reference import STATES
 from reference.networks.layers import Affine, Decoder
 
@@ -25,7 +25,9 @@ def affine(params: Affine, v: jax.Array) -> jax.Array:
     return a if params.b is None else a + params.b
 
 
-def decode(layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None) -> jax.Array:
+def decode(
+    one_way: Scan, layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None
+) -> jax.Array:
     """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are the words of a teacher."""
     h0, c0 = initial_state(layer, params, context)
     if layer.words == "free":
@@ -38,7 +40,7 @@ def decode(layer: Decoder, params: Any, context: jax.Array, targets: jax.Array |
     if layer.context != "state":
         parts.append(jnp.repeat(context[:, None], layer.steps, axis=1))
     read = jnp.concatenate(parts, axis=-1)
-    y, _ = network(layer.spec, params.rnn, read, h0, c0, None)
+    y, _ = network(one_way, layer.spec, params.rnn, read, h0, c0, None)
     return affine(params.output, y)
 
 

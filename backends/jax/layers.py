@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from backends.jax_scan.decoder import affine, decode
-from backends.jax_scan.rnn import network as recurrent
+from backends.jax.decoder import affine, decode
+from backends.jax.rnn import Scan
+from backends.jax.rnn import network as recurrent
 from reference.networks.layers import (
     Data,
     Decoder,
@@ -68,16 +69,20 @@ class Passed(NamedTuple):
     """A recurrent network's final states."""
 
 
-def forward(network: Network, params: Any, data: Data) -> tuple[jax.Array, jax.Array]:
+def forward(
+    one_way: Scan, network: Network, params: Any, data: Data
+) -> tuple[jax.Array, jax.Array]:
     """The output of the last layer before the loss, and the loss."""
     dtype = jax.tree.leaves(params)[0].dtype
     passed = Passed(None)
     for layer, p in zip(network[:-1], params[:-1], strict=True):
-        passed = pass_on(layer, p, passed, data, dtype)
+        passed = pass_on(one_way, layer, p, passed, data, dtype)
     return passed.v, loss_of(network[-1], passed, data)
 
 
-def pass_on(layer: Layer, params: Any, before: Passed, data: Data, dtype: Any) -> Passed:
+def pass_on(
+    one_way: Scan, layer: Layer, params: Any, before: Passed, data: Data, dtype: Any
+) -> Passed:
     """One layer but a loss."""
     match layer:
         case Vectors() | Vector():
@@ -87,7 +92,7 @@ def pass_on(layer: Layer, params: Any, before: Passed, data: Data, dtype: Any) -
         case Embedding():
             return Passed(jnp.take(params.table, data.x, axis=0))
         case Recurrent():
-            y, states = recurrent(layer.spec, params, before.v, None, None, data.lengths)
+            y, states = recurrent(one_way, layer.spec, params, before.v, None, None, data.lengths)
             return Passed(y, h_n=states[0])
         case FinalState():
             directions = before.v.shape[-1] // before.h_n.shape[-1]
@@ -97,7 +102,7 @@ def pass_on(layer: Layer, params: Any, before: Passed, data: Data, dtype: Any) -
         case Dense():
             a = affine(params, before.v)
         case Decoder():
-            a = decode(layer, params, before.v, data.targets)
+            a = decode(one_way, layer, params, before.v, data.targets)
         case _:
             raise TypeError(f"{layer} given, expected a layer of reference/networks/layers.py")
     return Passed(ACTIVATIONS[layer.activation](a), a)
@@ -129,12 +134,12 @@ def loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
     return over(losses, where=valid)
 
 
-@partial(jax.jit, static_argnums=0)
-def differentiate(network: Network, params: Any, data: Data) -> tuple[Any, Any, Any]:
+@partial(jax.jit, static_argnums=(0, 1))
+def differentiate(one_way: Scan, network: Network, params: Any, data: Data) -> tuple[Any, Any, Any]:
     """Output, loss, and the loss's gradients by the parameters and, where it is numbers, by x."""
 
     def objective(params: Any, x: jax.Array) -> tuple[Any, Any]:
-        y, loss = forward(network, params, data._replace(x=x))
+        y, loss = forward(one_way, network, params, data._replace(x=x))
         return loss, y
 
     words = isinstance(network[0], OneHot | Embedding)

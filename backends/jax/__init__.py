@@ -1,20 +1,21 @@
 """JAX: networks as pure functions, run over time by ``lax.scan`` under ``jax.jit``; optax trains them.
 
-JAX has no recurrent module of its own; this is how its users write one.
+JAX has no recurrent module of its own. ``JaxScan`` is how its users write one; ``JaxVjp`` is how they
+make it fast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 
 from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
-from backends.dialects import JAX_SCAN
-from backends.jax_scan import layers, parameters, rnn, training
-from backends.jax_scan.device import DEFAULTS, find_device, put, result, set_precision
+from backends.dialects import JAX
+from backends.jax import deferred, layers, parameters, rnn, training
+from backends.jax.device import DEFAULTS, find_device, put, result, set_precision
 from reference import Spec
 from reference.trees import named
 
@@ -22,8 +23,10 @@ from reference.trees import named
 class JaxScan(Backend):
     """Each kind of inputs is one jitted function."""
 
-    dialect = JAX_SCAN
+    dialect = JAX
     packages = ("jax", "jaxlib", "optax")
+    one_way: ClassVar[rnn.Scan] = staticmethod(rnn.scan)
+    """Runs one layer in one direction."""
 
     def __init__(self, device: str) -> None:
         self.framework_defaults = DEFAULTS
@@ -37,11 +40,11 @@ class JaxScan(Backend):
         arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
         held = put(self.device, inputs.dtype, arrays)
         if inputs.incoming is None:
-            return lambda: jax.block_until_ready(rnn.forward(spec, *held))
+            return lambda: jax.block_until_ready(rnn.forward(self.one_way, spec, *held))
         by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}
         incoming = (inputs.incoming.y, tuple(by_state[name] for name in self._states(spec)))
         d = put(self.device, inputs.dtype, incoming)
-        return lambda: jax.block_until_ready(rnn.differentiate(spec, *held, d))
+        return lambda: jax.block_until_ready(rnn.differentiate(self.one_way, spec, *held, d))
 
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
         spec = inputs.spec
@@ -59,7 +62,7 @@ class JaxScan(Backend):
     def run_network(self, inputs: NetworkInputs) -> Result:
         held = self._held(inputs)
         data = put(self.device, inputs.dtype, inputs.data)
-        y, loss, (d_held, *dx) = layers.differentiate(inputs.network, held, data)
+        y, loss, (d_held, *dx) = layers.differentiate(self.one_way, inputs.network, held, data)
         found = parameters.network_gradients(self.dialect, inputs.network, inputs.params, d_held)
         arrays = {"y": y, "loss": loss} | ({"dx": dx[0]} if dx else {})
         return result(arrays | named(found, "dparams"))
@@ -68,6 +71,7 @@ class JaxScan(Backend):
         held = self._held(inputs)
         batches = put(self.device, inputs.dtype, inputs.batches)
         losses, found = training.train(
+            self.one_way,
             inputs.network,
             inputs.optimiser,
             inputs.clip,
@@ -85,12 +89,14 @@ class JaxScan(Backend):
 
     def ran(self, inputs: AnyInputs) -> str:
         if isinstance(inputs, Inputs):
-            scan = "jax.lax.scan"
-            return f"jax.jit of {f'jax.vjp of {scan}' if inputs.incoming else scan}"
+            return f"jax.jit of {self._call(inputs)}"
         called = layers.called(inputs.network)
         if isinstance(inputs, TrainingInputs):
             return f"jax.jit of {called}; {training.called(inputs.optimiser, inputs.clip)}"
         return f"jax.jit of {called}"
+
+    def _call(self, inputs: Inputs) -> str:
+        return f"{'jax.vjp of ' if inputs.incoming else ''}jax.lax.scan"
 
     def _held(self, inputs: NetworkInputs | TrainingInputs) -> Any:
         """The network's parameters on the device."""
@@ -101,3 +107,15 @@ class JaxScan(Backend):
     def _states(self, spec: Spec) -> str:
         """The states that a cell returns, by letter, in order."""
         return self.dialect.state if spec.cell == "lstm" else "h"
+
+
+class JaxVjp(JaxScan):
+    """The same with a ``custom_vjp``: the weights' gradients after the loop, in one product each."""
+
+    one_way = staticmethod(deferred.scan)
+
+    def _call(self, inputs: Inputs) -> str:
+        batch = inputs.x.shape[0 if inputs.spec.batch_first else 1]
+        hoisted = "; the input's product before it" if deferred.hoists(batch) else ""
+        vjp = "jax.vjp of a jax.custom_vjp of " if inputs.incoming else ""
+        return f"{vjp}jax.lax.scan{hoisted}"

@@ -6,14 +6,16 @@ one compilation.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax_scan.cells import CELLS
+from backends.jax.cells import CELLS
 from backends.layouts import Block
 from reference import STATES, Spec
 from reference.rnn import REVERSED
@@ -21,8 +23,12 @@ from reference.rnn import REVERSED
 Blocks = tuple[tuple[Block, ...], ...]
 """``blocks[layer][direction]``."""
 
+Scan: TypeAlias = Callable[..., Any]
+"""Runs one layer in one direction, as ``scan`` does."""
+
 
 def network(
+    one_way: Scan,
     spec: Spec,
     params: Blocks,
     x: jax.Array,
@@ -46,7 +52,7 @@ def network(
         outputs = []
         for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
             state = tuple(zero if s is None else s[len(finals)] for s in starts)
-            final, ys = scan(spec, w, xs, state, valid, reverse)
+            final, ys = one_way(spec, w, xs, state, valid, reverse)
             outputs.append(ys)
             finals.append(final)
         xs = jnp.concatenate(outputs, axis=-1)
@@ -56,26 +62,36 @@ def network(
 
 
 def scan(
-    spec: Spec, w: Block, xs: jax.Array, state: Any, valid: jax.Array | None, reverse: bool
+    spec: Spec,
+    w: Block,
+    xs: jax.Array | None,
+    state: Any,
+    valid: jax.Array | None,
+    reverse: bool,
+    by_step: Mapping[str, jax.Array | None] = MappingProxyType({}),
 ) -> Any:
-    """One layer in one direction: final state and outputs."""
+    """One layer in one direction: final state and outputs.
+
+    ``by_step`` are parts of ``w`` that every step has its own of, ``(T, B, ...)``.
+    """
 
     def step(state: Any, at: Any) -> Any:
-        x, ok = at
-        new = CELLS[spec.cell](spec, w, x, state)
+        x, ok, own = at
+        new = CELLS[spec.cell](spec, w._replace(**own), x, state)
         if ok is None:
             return new, new[0]
         kept = tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))
         return kept, jnp.where(ok, new[0], 0)
 
-    return lax.scan(step, state, (xs, valid), reverse=reverse)
+    return lax.scan(step, state, (xs, valid, dict(by_step)), reverse=reverse)
 
 
-forward = partial(jax.jit, static_argnums=0)(network)
+forward = partial(jax.jit, static_argnums=(0, 1))(network)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1))
 def differentiate(
+    one_way: Scan,
     spec: Spec,
     params: Blocks,
     x: jax.Array,
@@ -87,7 +103,7 @@ def differentiate(
     """What ``network`` returns; and, of Σ incoming · that, the gradients by params, x, h0 and c0."""
 
     def run(params: Blocks, x: jax.Array, h0: Any, c0: Any) -> Any:
-        return network(spec, params, x, h0, c0, lengths)
+        return network(one_way, spec, params, x, h0, c0, lengths)
 
     outputs, pullback = jax.vjp(run, params, x, h0, c0)
     return outputs, pullback(incoming)

@@ -8,7 +8,8 @@ from typing import Any
 import jax
 import optax
 
-from backends.jax_scan.layers import forward
+from backends.jax.layers import forward
+from backends.jax.rnn import Scan
 from reference.networks.layers import Data, Network
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 
@@ -31,8 +32,9 @@ def rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformatio
     return optax.chain(optax.clip_by_global_norm(clip.most), update) if clip else update
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def step(
+    one_way: Scan,
     network: Network,
     optimiser: Optimiser,
     clip: Clip | None,
@@ -44,7 +46,7 @@ def step(
     """The batch's loss, the new parameters, and what the optimiser remembers."""
 
     def objective(params: Any) -> Any:
-        return forward(network, merged(params, constants), batch)[1]
+        return forward(one_way, network, merged(params, constants), batch)[1]
 
     loss, gradients = jax.value_and_grad(objective)(params)
     updates, memory = rule(optimiser, clip).update(gradients, memory, params)
@@ -59,6 +61,7 @@ def merged(params: Any, constants: Any) -> Any:
 
 
 def train(
+    one_way: Scan,
     network: Network,
     optimiser: Optimiser,
     clip: Clip | None,
@@ -71,6 +74,8 @@ def train(
     memory = jax.device_put(rule(optimiser, clip).init(params), device)  # or it compiles twice
     losses = []
     for batch in batches:
-        loss, params, memory = step(network, optimiser, clip, params, constants, memory, batch)
+        loss, params, memory = step(
+            one_way, network, optimiser, clip, params, constants, memory, batch
+        )
         losses.append(loss)
     return losses, params
