@@ -283,6 +283,22 @@ def test_what_comes_of_an_overflow_may_be_anything() -> None:
         assert math.isfinite(figures.bound_to_signal), "a record can hold it"
 
 
+@pytest.mark.parametrize(("dtype", "sigma", "outcome"), [
+    ("float16", 0.2, "inconclusive"),
+    ("float16", 0.1, "differs"),
+    ("bfloat16", 0.2, "differs"),
+])  # fmt: skip
+def test_a_float16_result_may_overflow_where_its_errors_are_as_large_as_it(
+    dtype: str, sigma: float, outcome: str
+) -> None:
+    """σ is 1/5 or 1/10 of the signal: eight times that is more than the signal, or less."""
+    e = Expected(np.ones(4), Radius(np.full(4, sigma), 4.0))
+    for bad in (INF, NAN):
+        got = {"y": np.array([1.0, bad, 1.0, 1.0])}
+        verdict = judge(got, {"y": dtype}, dtype, {"y": e}, ARITHMETICS[dtype])
+        assert verdict.outcome == outcome, verdict.reason
+
+
 # The limit of the RMS.
 
 

@@ -1,11 +1,10 @@
 """Rounding to grids whose places are shifted at random: equal values err alike, unlike ones do not.
 
-A kernel rounds equal values equally, and opposite ones oppositely: at every step of a sequence that has come
-to rest, or swings, and in every row of a batch of equal rows, its error is the same share of them, and such
-errors add up. Errors drawn anew at every operation would not. So a sample rounds to a grid, as a kernel does,
-and only where its places are is random:
+A kernel rounds equal values equally: at every step of a sequence that has come to rest, and in every row of
+a batch of equal rows, its error is the same, and such errors add up. Errors drawn anew at every operation
+would not. So a sample rounds to a grid, as a kernel does, and only where its places are is random:
 
-    t = |v| / g,   n = ⌊t⌉,   d = α n + β − ⌊α n + β⌉,   v' = ± g (⌊t + d⌉ − d)
+    t = v / g,   n = ⌊t⌉,   d = α n + β − ⌊α n + β⌉,   v' = g (⌊t + d⌉ − d)
 
 g is a power of two times a constant. α and β are uniform on (0, 1), and belong to a sample, a kind of
 operation and a unit (the place on the last axis), for as long as the specification runs. Over the samples
@@ -17,7 +16,8 @@ tell apart share a place on the coarse one, and would err alike; there n counts 
 An elementary function is an approximation, whose error is one of its argument, and may be much the same for
 all arguments of a region. So in half of the samples n is the place of the argument, not of the value, which
 where the function has saturated is the same for many; and in the others the error is one share of the grid,
-away from 0 or towards it: an odd function has an odd error, which adds up where values change their sign.
+away from 0 or towards it: an odd function has an odd error, which adds up where values swing. (Grids are not
+odd: then b and −b, added one after the other, would be off by as much, and their sum exact.)
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def magnitude(v: Array) -> Array:
 
 
 def _to_grid(v: Array, spacing: Array, d: Array) -> Array:
-    """v' = v ± g (⌊t + d⌉ − d − t)."""
+    """v' = g (⌊t + d⌉ − d)."""
     d = d - np.rint(d)
-    d += np.abs(v) / np.maximum(spacing, _LEAST)
+    d += v / np.maximum(spacing, _LEAST)
     np.subtract(np.rint(d), d, out=d)
-    d *= np.copysign(spacing, v)
+    d *= spacing
     d += v
     return _as_infinite(d, v)
 
@@ -87,7 +87,7 @@ class Grids:
     def _places(self, v: Array, spacing: Array, kind: str) -> Array:
         """d, whose whole part does not matter."""
         alpha, beta = self._draws(kind, v)
-        d = np.rint(np.abs(v) / np.maximum(spacing, _LEAST) * self._finer)
+        d = np.rint(v / np.maximum(spacing, _LEAST) * self._finer)
         d = alpha * d
         d += beta
         return d
