@@ -104,7 +104,7 @@ def judge(
         elif why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
         elif undecided(e, arithmetic):
-            doubted.append(f"{name}: the bound is {result.bound_to_signal:.1%} of the signal")
+            doubted.append(f"{name}: the bound is {_in_words(result.bound_to_signal)}")
         elif why := _beyond(margins[name], result):
             wrong.append(f"{name}: {why}")
     outcome: Outcome = "differs" if wrong else "inconclusive" if doubted else "agrees"
@@ -128,9 +128,13 @@ def may_overflow(e: Expected, dtype: str) -> bool:
 
 
 def bound_to_signal(e: Expected) -> float:
-    """Z · RMS σ̂ / RMS |y|; 0 where there is no signal."""
-    signal = rms(e.value, ~e.exact)
-    return Z * rms(e.sigma, ~e.exact) / signal if signal else 0.0
+    """Z · RMS σ̂ / RMS |y|, at most OVERFLOW, as where all signal is 0; 0 where all is exact."""
+    allowed, signal = Z * rms(e.sigma, ~e.exact), rms(e.value, ~e.exact)
+    return allowed / signal if allowed < OVERFLOW * signal else OVERFLOW * bool(allowed)
+
+
+def _in_words(share: float) -> str:
+    return f"{share:.1%} of the signal" if share < OVERFLOW else "more than 0, which the signal is"
 
 
 def _worst(

@@ -299,6 +299,16 @@ def test_a_float16_result_may_overflow_where_its_errors_are_as_large_as_it(
         assert verdict.outcome == outcome, verdict.reason
 
 
+@pytest.mark.parametrize("got", [0.0, 0.5, 3.0])
+def test_where_there_is_no_signal_no_bound_says_anything(got: float) -> None:
+    """All that is expected is 0 by underflow, say, and errors are not: within is as good as beyond."""
+    e = Expected(np.zeros(3), Radius(np.array([0.1, 0.1, 0.0]), 2.0))
+    verdict = judge({"y": np.array([got, 0.0, 0.0])}, {"y": "bfloat16"}, "bfloat16", {"y": e},
+                    ARITHMETICS["bfloat16"])  # fmt: skip
+    assert verdict.outcome == "inconclusive", verdict.reason
+    assert math.isfinite(verdict.tensors["y"].bound_to_signal), "a record can hold it"
+
+
 # The limit of the RMS.
 
 
