@@ -134,6 +134,22 @@ class Backend(ABC):
         """Train for as many steps as there are batches, with the framework's own optimiser."""
         raise Unsupported("training: this adapter runs bare recurrent networks only")
 
+    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], Any]:
+        """Matrix products alone, for what the framework's own speed allows at most.
+
+        The call makes v ``(rows, N)`` @ W ``(N, M)``, ``times`` times, each with the first N columns
+        of the one before as its v, and waits. This one is NumPy's; a framework makes its own.
+        """
+        held, first = W.astype(dtype), v.astype(dtype)
+
+        def call() -> Array:
+            result = first
+            for _ in range(times):
+                result = result[:, : len(held)] @ held
+            return result
+
+        return call
+
     def refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
         """Raise ``Unsupported`` where the dialect does not run this recurrent network."""
         ends = None if lengths is None else tuple(int(n) for n in lengths)

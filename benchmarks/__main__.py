@@ -1,45 +1,127 @@
-"""``python -m benchmarks``: one process for each backend, one after the other.
+"""``python -m benchmarks``: workloads timed on every backend, in several fresh processes each.
 
-Two frameworks in one process slow each other down, because an idle thread pool still holds its
-cores. Takes the options in conftest.py and pytest's own; pytest-benchmark's JSON goes beside the
-run files.
+What a process has measured is in the run file of its backend as soon as it ends. pytest-benchmark's own
+JSON of every process goes beside the run files.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-from datetime import UTC, datetime
+import tempfile
 from pathlib import Path
 
-from backends import EXTRAS
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from backends import BACKENDS, EXTRAS
+from benchmarks.merged import Merged, say_why
+from benchmarks.options import MODES, PROCESSES, WORKLOADS, workloads
+from benchmarks.processes import Process, plan, run
+from conformance.opened import command
 from conformance.options import backend_names
-from conformance.session import run_pytest
 from reports.exit_codes import ExitCode
+from reports.matrix import matrix
+from reports.options import Parser, counted
+from reports.reading import read_run
+from reports.terminal import print_matrix
 
 
 def main(arguments: list[str]) -> int:
-    """Run every backend asked for; the lowest exit code that is not 0."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--backend", action="append", default=[])
-    parser.add_argument("--framework", choices=EXTRAS)
-    parser.add_argument("--out", type=Path, default=Path("reports"))
-    given, rest = parser.parse_known_args(arguments)
-    backends = backend_names(given.backend, given.framework)
-    if len(backends) > 1:
-        own = [sys.executable, "-m", "benchmarks", "--out", str(given.out), *rest]
-        runs = [subprocess.run([*own, "--backend", name], check=False) for name in backends]
-        codes = [
-            c if (c := run.returncode) in set(ExitCode) else ExitCode.HARNESS_ERROR for run in runs
-        ]
-        return min((code for code in codes if code), default=ExitCode.CLEAN)
+    """Run all processes; the lowest exit code that is not 0."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    names = backend_names(given.backend, given.framework)
+    if not names:
+        parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
+                     f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
+    for name in names:
+        if name not in BACKENDS and ":" not in name:
+            parser.error(f"--backend {name!r}: expected one of {', '.join(BACKENDS)}, or one from "
+                         "outside as package.module:Class or path/to/file.py:Class")  # fmt: skip
+    asked = workloads(given.workload, given.device, quick=given.quick, full=given.full)
+    modes = given.mode or MODES
+    processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
+    planned = list(plan(names, processes, (True,) if given.quick else (False, True)))
     runs = given.out / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-    own = ["-p", "no:xdist", f"--benchmark-json={runs / f'{stamp}-pytest-benchmark.json'}"]
-    return run_pytest(Path(__file__).parent, [*own, *arguments])
+    merged = {name: Merged(runs, len(asked) * len(modes), command()) for name in names}
+    console = Console()
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(planned))
+        for process in planned:
+            progress.update(task, description=process.label)
+            if not merged[process.backend].broken:
+                _run(process, _options(asked, modes, given), merged[process.backend], runs, console)
+            progress.advance(task)
+    codes = [one.close() for one in merged.values()]
+    paths = [one.path for one in merged.values() if one.path]
+    print_matrix(matrix([read_run(path) for path in paths]), console)
+    for path in paths:
+        console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    return min((code for code in codes if code), default=ExitCode.CLEAN)
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks", __doc__)
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
+                        help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
+                        "path/to/file.py:Class; may be given again")  # fmt: skip
+    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
+                        metavar="NAME", help="time these only; may be given again: "
+                        f"{', '.join(WORKLOADS)}")  # fmt: skip
+    parser.add_argument("--mode", action="append", default=[], choices=MODES,
+                        help="time forward or training only")  # fmt: skip
+    parser.add_argument("--processes", type=counted(1), metavar="N",
+                        help=f"that time each row (default: {PROCESSES['whole']})")  # fmt: skip
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--quick", action="store_true",
+                       help="few workloads, one processor, two processes")  # fmt: skip
+    which.add_argument("--full", action="store_true",
+                       help="every workload, those of other devices too")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
+                        help="run files go to DIR/runs (default: reports)")  # fmt: skip
+    return parser
+
+
+def _options(asked: list[str], modes: tuple[str, ...], given: argparse.Namespace) -> list[str]:
+    """The options of every process."""
+    found = ["--device", given.device, *(["--quick"] if given.quick else [])]
+    for name in asked:
+        found += ["--workload", name]
+    for mode in modes:
+        found += ["--mode", mode]
+    return found
+
+
+def _run(
+    process: Process, arguments: list[str], merged: Merged, runs: Path, console: Console
+) -> None:
+    """Run one process, and keep what it measured."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, log = Path(scratch), Path(scratch) / "log"
+        runs.mkdir(parents=True, exist_ok=True)
+        json = folder / "benchmark.json"
+        code = run(process, [*arguments, "--out", scratch, f"--benchmark-json={json}"], log)
+        merged.take(code, folder / "runs")
+        if merged.broken:
+            console.print(f"{process.label}: {say_why(code, log)}", markup=False, highlight=False)
+        if merged.path and json.exists() and json.stat().st_size:
+            stem = merged.path.name.partition(".")[0]
+            series = "1-processor" if process.pinned else "all-processors"
+            name = f"{stem}-{series}-{process.number}-pytest-benchmark.json"
+            (runs / name).write_bytes(json.read_bytes())
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                    TimeElapsedColumn(), console=console)  # fmt: skip
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("interrupted: what was measured is in the run files")

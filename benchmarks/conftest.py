@@ -1,4 +1,4 @@
-"""The pytest front end of the benchmarks: options, and the run file that measurements go to."""
+"""One process of the benchmarks: its options, and the run file that its measurements go to."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.workloads import WORKLOADS
+from benchmarks.options import MODES, SECONDS, WORKLOADS, workloads
+from benchmarks.test_rows import Process
 from conformance.opened import Opened, now
 from conformance.options import add_options, only_asks, open_backends, runs_folder
-from reports.environment import environment
+from reports.environment import environment, processors
 from reports.exit_codes import exit_code
 from reports.matrix import matrix
 from reports.records import Footer, Measurement
@@ -27,6 +28,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(group)
     group.addoption("--workload", action="append", default=[], choices=list(WORKLOADS),
                     help="time these only; may be given again")  # fmt: skip
+    group.addoption("--mode", action="append", default=[], choices=MODES,
+                    help="time forward or training only")  # fmt: skip
+    group.addoption(
+        "--quick", action="store_true", help="a few workloads, one processor, two processes"
+    )
+    group.addoption(
+        "--full", action="store_true", help="every workload, those of other devices too"
+    )
+    group.addoption("--process", type=int, default=0, metavar="N",
+                    help="which of several alike this process is")  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,8 +54,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    names = metafunc.config.getoption("--workload") or list(WORKLOADS)
+    option = metafunc.config.getoption
+    names = workloads(
+        option("--workload"), option("--device"), quick=option("--quick"), full=option("--full")
+    )
     metafunc.parametrize("workload", [WORKLOADS[name] for name in names], ids=names)
+    metafunc.parametrize("mode", option("--mode") or MODES)
+
+
+@pytest.fixture(scope="session")
+def process(request: pytest.FixtureRequest) -> Process:
+    """Which process this is, and how long it times a row."""
+    option = request.config.getoption
+    quick = "quick" if option("--quick") else "whole"
+    return Process(option("--process"), processors(), SECONDS[quick])
 
 
 @pytest.fixture
@@ -87,7 +110,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             counts={},
             measurements=len(measured),
             selected=session.testscollected,
-            deselected=len(WORKLOADS) - session.testscollected,
+            deselected=2 * len(WORKLOADS) - session.testscollected,
             stale_known=[],
             exit_code=code,
         )

@@ -1,30 +1,80 @@
-"""The workloads, as data: cases with names that people can compare."""
+"""The workloads, as data: networks and sizes with names that people can compare.
+
+``deepbench/`` are Baidu's DeepBench, ``cell-H-B-T``; ``braun/`` are S. Braun's LSTM benchmarks for
+speech (arXiv:1806.01818), input 123; ``tutorial/`` are the sizes of the tutorials that the suite
+grew from, far below what any kernel is made for.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal, NamedTuple, TypeAlias
 
 from conformance.cases import Case
 from reference import Spec
 
-WORKLOADS: dict[str, Case] = {
-    case.id: case
-    for case in (
-        Case(
-            id="deepbench/lstm-512-16-25/float32",
-            spec=Spec(cell="lstm", input_size=512, hidden_size=512),
-            dtype="float32",
-            batch=16,
-            steps=25,
-        ),
-    )
-}
+Mode: TypeAlias = Literal["forward", "training"]
+MODES: tuple[Mode, ...] = ("forward", "training")
+"""The outputs alone; or outputs and the gradients of all parameters, inputs and states."""
+
+DTYPE = "float32"
 
 
-def flops(case: Case) -> int:
-    """Operations of all matrix products of one forward run: 2·G·H·(I + H)·B·T a layer and direction.
+class Workload(NamedTuple):
+    """A network with its sizes, and the sets that have it."""
 
-    DeepBench leaves out the input's share, and counts 2·G·H·H·B·T.
-    """
-    spec = case.spec
-    rows = spec.num_gates * spec.hidden_size * spec.num_directions
-    widths = sum(spec.layer_input_size(k) + spec.hidden_size for k in range(spec.num_layers))
-    return 2 * rows * widths * case.batch * case.steps
+    name: str
+    spec: Spec
+    batch: int
+    steps: int
+    sets: tuple[str, ...]
+
+    def case(self, mode: Mode) -> Case:
+        """What is timed, as a case; both modes have the same weights and inputs."""
+        return Case(
+            id=f"{self.name}/{DTYPE}", spec=self.spec, dtype=DTYPE, batch=self.batch,
+            steps=self.steps, state=True, gradients=mode == "training",
+        )  # fmt: skip
+
+
+def _lstm(inputs: int, hidden: int, **options: object) -> Spec:
+    return Spec(cell="lstm", input_size=inputs, hidden_size=hidden, **options)  # type: ignore[arg-type]  # Spec checks them
+
+
+_relu = Spec(cell="vanilla", activation="relu", input_size=1, hidden_size=1)
+_gru = Spec(cell="gru", input_size=1, hidden_size=1)
+
+
+def _square(spec: Spec, hidden: int) -> Spec:
+    return replace(spec, input_size=hidden, hidden_size=hidden)
+
+
+_TABLE = (
+    Workload("deepbench/lstm-512-16-25", _lstm(512, 512), 16, 25, ("quick", "cpu")),
+    Workload("deepbench/lstm-256-16-150", _lstm(256, 256), 16, 150, ("cpu",)),
+    Workload("deepbench/lstm-256-1-150", _lstm(256, 256), 1, 150, ("quick", "cpu")),
+    Workload("deepbench/lstm-1024-128-25", _lstm(1024, 1024), 128, 25, ("gpu",)),
+    Workload("deepbench/lstm-4096-128-25", _lstm(4096, 4096), 128, 25, ("gpu",)),
+    Workload("deepbench/vanilla-64-1-96", _square(_relu, 64), 1, 96, ("cpu",)),
+    Workload("deepbench/vanilla-1760-16-50", _square(_relu, 1760), 16, 50, ("gpu",)),
+    Workload("deepbench/vanilla-2560-128-50", _square(_relu, 2560), 128, 50, ("gpu",)),
+    Workload("deepbench/gru-512-32-1", _square(_gru, 512), 32, 1, ("cpu",)),
+    Workload("deepbench/gru-2816-32-1500", _square(_gru, 2816), 32, 1500, ("gpu",)),
+    Workload("braun/1x320-short", _lstm(123, 320), 64, 100, ("cpu",)),
+    Workload("braun/1x320-long", _lstm(123, 320), 32, 1000, ("gpu",)),
+    Workload(
+        "braun/4x320-bi", _lstm(123, 320, num_layers=4, direction="bidirectional"), 32, 1000,
+        ("gpu",),
+    ),
+    Workload("tutorial/6x5x3-7", _lstm(3, 7), 6, 5, ("quick", "cpu")),
+    Workload("tutorial/4x2x3-5", _lstm(3, 5), 4, 2, ("cpu",)),
+    Workload("tutorial/30-of-400-words", _lstm(400, 3), 1, 30, ("cpu",)),
+)  # fmt: skip
+
+WORKLOADS: dict[str, Workload] = {w.name: w for w in _TABLE}
+SETS = ("quick", "cpu", "gpu")
+
+
+def of_set(name: str) -> list[str]:
+    """The names of a set's workloads."""
+    return [w.name for w in _TABLE if name in w.sets]

@@ -53,7 +53,7 @@ class Opened:
             source=_source(type(self.adapter)),
             backend_version=self.version,
             device=self.device,
-            command=_command(),
+            command=command(),
             environment=environment,
             fingerprint=fingerprint(environment),
             settings=self.adapter.settings,
@@ -90,7 +90,7 @@ def _suite_version() -> str:
         return str(tomllib.load(file)["project"]["version"])
 
 
-def _command() -> str:
+def command() -> str:
     """The command line that started this process, as a user would type it."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":

@@ -15,8 +15,9 @@ from functools import cached_property
 
 from reports.fuzzing import Fuzzed
 from reports.reading import BadRunFile, Run
-from reports.records import CaseRecord, Measurement, Outcome
+from reports.records import CaseRecord, Outcome
 from reports.statuses import STATUSES, Status, status
+from reports.timing import Timing, timings
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 
@@ -119,16 +120,15 @@ class Matrix:
     """The latest run of fuzzing of each backend and device."""
 
     @property
-    def measurements(self) -> list[tuple[Run, Measurement]]:
-        """Every measurement shown, by workload and dtype."""
-        found = [(run, record) for run in self.timed for record in run.measurements]
-        return sorted(found, key=lambda pair: (pair[1].workload, dtype_order(pair[1].dtype)))
+    def timings(self) -> list[Timing]:
+        """Every row that was timed."""
+        return timings(record for run in self.timed for record in run.measurements)
 
     @property
     def outcomes(self) -> Counter[Outcome]:
         """Results shown, cases and measurements, by outcome."""
         cases = Counter(case.outcome for column in self.columns for case in column.run.cases)
-        return cases + Counter(record.outcome for _, record in self.measurements)
+        return cases + Counter(record.outcome for run in self.timed for record in run.measurements)
 
 
 def label(run: Run) -> str:

@@ -194,6 +194,8 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
             ran, said = (line.backend, line.device), (header.backend, header.device)
             if ran != said:
                 raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {said}")
+        if isinstance(line, Measurement) and (why := _unpaired(line)):
+            raise BadRunFile(path, f"line {number}: {why}")
         what = ONCE.get(type(line), "")
         if what:
             first = seen.setdefault(f"{what} {getattr(line, what)}", number)
@@ -201,6 +203,14 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
                 raise BadRunFile(path, f"line {number}: the {what} of line {first} again")
         records.append(line)
     return tuple(records)
+
+
+def _unpaired(m: Measurement) -> str:
+    """Why the limit's samples do not stand around those of the row; empty where they do."""
+    wanted = len(m.seconds) + 1
+    if not m.limit_seconds or len(m.limit_seconds) == wanted:
+        return ""
+    return f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: {wanted}"
 
 
 def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None:

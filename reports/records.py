@@ -131,10 +131,25 @@ class CaseRecord(
     """One command that runs this case again."""
 
 
+class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What else went on while one row was timed."""
+
+    load_average: float | None
+    """Of the last minute, at the start."""
+    steal: float | None
+    """Share of all processors' time that the host gave to others."""
+    involuntary_switches: int | None
+    """How often the process was made to give its core away."""
+
+
 class Measurement(
     msgspec.Struct, frozen=True, tag_field="kind", tag="measurement", forbid_unknown_fields=True
 ):
-    """One workload timed on one backend and device; a row that does not agree has no speed."""
+    """One workload timed in one process on one backend and device.
+
+    A row is what all processes of one workload, mode and number of threads have measured; where one
+    of them does not agree, the row has no speed.
+    """
 
     workload: str
     workload_version: str
@@ -142,7 +157,7 @@ class Measurement(
     device: str
     dtype: str
     mode: str
-    """forward."""
+    """forward, or training: forward, and all gradients."""
     outcome: Outcome
     reason: str
     margin: float | None
@@ -158,6 +173,35 @@ class Measurement(
     flops: int
     """Floating-point operations of all matrix products of one call."""
     repeat: str
+    threads: int | None = None
+    """How many processors the process had."""
+    process: int = 0
+    """Which of the fresh processes that timed the row."""
+    limit_seconds: list[float] = []
+    """The limit's matrix products alone: before every sample, and after the last one."""
+    binds: str = ""
+    """What the limit is made of, for the most part."""
+    deepbench_flops: int = 0
+    """As DeepBench counts: forward, without the input's product."""
+    transcendentals: int = 0
+    """Calls of tanh, σ and the like, forward; they are not in ``flops``."""
+    weight_bytes: int = 0
+    """Of the recurrent weights, which every step reads again."""
+    peak_memory_bytes: int | None = None
+    """The most that the process held while the row was loaded, run and timed."""
+    checked: str = ""
+    """What of the timed result was held to the specification."""
+    conditions: Conditions | None = None
+
+    @property
+    def row(self) -> tuple[str, str, str, str, str, int | None]:
+        """What all processes of a row have alike."""
+        return self.workload, self.dtype, self.backend, self.device, self.mode, self.threads
+
+    @property
+    def has_speed(self) -> bool:
+        """Whether it was timed, and agreed."""
+        return self.outcome == "agrees" and bool(self.seconds)
 
 
 class MutantRecord(

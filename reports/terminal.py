@@ -18,6 +18,7 @@ from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import FAILURES, STATUSES, status
 from reports.text import count, number, one_line
+from reports.timing import Estimate
 
 LISTED = 10
 """How many failing cases are listed; the page has all."""
@@ -55,7 +56,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
     if matrix.columns:
         yield _margins(matrix)
     if matrix.timed:
-        yield _measurements(matrix)
+        yield _timings(matrix)
     for place in coarse(matrix):
         names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
@@ -173,18 +174,29 @@ def _margins(matrix: Matrix) -> Table:
     return table
 
 
-def _measurements(matrix: Matrix) -> Table:
-    table = _new("\nThroughput", ["workload", "dtype", "backend", "median ms", "IQR ms",
-                                  "GFLOP/s", "first call ms"], left=3)  # fmt: skip
-    for run, row in matrix.measurements:
-        words = one_line(row.workload), one_line(row.dtype), _where(run)
-        if row.outcome != "agrees" or not row.median_seconds:
-            table.add_row(*words, Text(f"{row.outcome}: no speed"))
+def _timings(matrix: Matrix) -> Table:
+    table = _new("\nThroughput", ["workload", "mode", "processors", "backend", "ms", "95 %", "GFLOP/s",
+                                  "% of limit", "first call ms"], left=4)  # fmt: skip
+    for row in matrix.timings:
+        first = row.first
+        where = f"{first.backend} @ {first.device}"
+        words = [one_line(w) for w in (first.workload, first.mode, str(first.threads or ""), where)]
+        if refused := row.refused:
+            table.add_row(*words, Text(f"{refused.outcome}: no speed", no_wrap=True))
             continue
-        table.add_row(*words, *map(number, (
-            row.median_seconds * 1e3, _ms(row.iqr_seconds), row.flops / row.median_seconds / 1e9,
-            _ms(row.first_call_seconds))))  # fmt: skip
+        of_limit = row.of_limit
+        table.add_row(*words, number(row.seconds.value * 1e3), _within(row.seconds),
+                      number(row.flops_per_second / 1e9),
+                      number(of_limit.value * 100 if of_limit else None),
+                      number(_ms(row.first_call_seconds)))  # fmt: skip
     return table
+
+
+def _within(seconds: Estimate) -> str:
+    if seconds.interval is None:
+        return "–"
+    low, high = seconds.interval
+    return f"{number(low * 1e3)} to {number(high * 1e3)}"
 
 
 def _mutants(run: Run) -> Table:

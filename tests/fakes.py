@@ -330,6 +330,13 @@ class Crashes(Right):
         return inputs
 
 
+class Aborts(Right):
+    """It takes the process down at once."""
+
+    def seen(self, inputs: Inputs) -> Inputs:
+        os.abort()
+
+
 class CrashesSeldom(Right):
     """It takes the process down where weights are denormal and the whole input is 0."""
 

@@ -142,7 +142,7 @@ def test_a_column_is_the_latest_run_of_a_backend_and_device(tmp_path: Path) -> N
     sample.write(tmp_path, timed, [sample.measurement()])
     shown = model(tmp_path)
     assert [column.label for column in shown.columns] == ["pytorch @ torch 3 @ cpu"]
-    assert len(shown.columns[0].run.cases) == len(shown.measurements) == 1, (
+    assert len(shown.columns[0].run.cases) == len(shown.timings) == 1, (
         "a later run of workloads does not hide the cases"
     )
     assert code(shown) is ExitCode.CLEAN

@@ -16,7 +16,7 @@ from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, 
 from backends.dialects import JAX
 from backends.jax import deferred, layers, parameters, rnn, training
 from backends.jax.device import DEFAULTS, find_device, put, result, set_precision
-from reference import Spec
+from reference import Array, Spec
 from reference.trees import named
 
 
@@ -86,6 +86,19 @@ class JaxScan(Backend):
         exact = result(loss | named(parameters.network_values(*its), "params"))
         left = {name: a for name, a in exact.tensors.items() if name not in inputs.fixed}
         return Result(left, typed.dtypes)
+
+    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], jax.Array]:
+        held = put(self.device, dtype, (W, v))
+
+        @jax.jit
+        def chain(W: jax.Array, v: jax.Array) -> jax.Array:
+            def again(_: int, result: jax.Array) -> jax.Array:
+                return result[:, : len(W)] @ W
+
+            once = v @ W
+            return once if times == 1 else jax.lax.fori_loop(1, times, again, once)
+
+        return lambda: jax.block_until_ready(chain(*held))
 
     def ran(self, inputs: AnyInputs) -> str:
         if isinstance(inputs, Inputs):

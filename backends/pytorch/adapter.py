@@ -11,6 +11,7 @@ from backends.dialects import PYTORCH
 from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
 from backends.pytorch.device import DEFAULTS, Place, find_device, set_precision
+from reference import Array
 
 
 class PyTorch(Backend):
@@ -49,6 +50,21 @@ class PyTorch(Backend):
 
     def ran(self, inputs: AnyInputs) -> str:
         return called(inputs)
+
+    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], torch.Tensor]:
+        place = self._place(dtype)
+        held, first = place.numbers(W), place.numbers(v)
+
+        def call() -> torch.Tensor:
+            result = first
+            with torch.inference_mode():
+                for _ in range(times):
+                    result = torch.mm(result[:, : len(held)], held)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
+            return result
+
+        return call
 
     def _place(self, dtype: str) -> Place:
         return Place(self.device, getattr(torch, dtype), self.dialect)

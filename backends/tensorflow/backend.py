@@ -21,7 +21,7 @@ from backends.adapter import (
 )
 from backends.layouts import values as trained_values
 from backends.tensorflow.calls import calls
-from backends.tensorflow.execution import Compiled, Execution, Feeds, Program
+from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program
 from backends.tensorflow.layers import spec_of, whole
 from backends.tensorflow.parameters import Parts, canonical, values
 from backends.tensorflow.rnn import Recurrence, bare
@@ -110,6 +110,18 @@ class TensorFlow(Backend):
         result = _result(losses | named(kinds, "params"))
         ended = {n: a for n, a in named(exact, "params").items() if n not in inputs.fixed}
         return result._replace(tensors=losses | ended)
+
+    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], Any]:
+        placed = Function(jit_compile=False).place(_feeds(dtype, {"W": W, "v": v}), self.device)
+
+        @tf.function(autograph=False)
+        def chain() -> Any:
+            result = placed["v"]
+            for _ in range(times):
+                result = tf.matmul(result[:, : len(W)], placed["W"])
+            return result
+
+        return lambda: chain().numpy()
 
     def ran(self, inputs: AnyInputs) -> str:
         return ", ".join(calls(inputs, self.unrolling, self.execution))
