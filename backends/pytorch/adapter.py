@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 
 from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
-from backends.dialects import PYTORCH
+from backends.dialects import PYTORCH, PYTORCH_CELLS
 from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
-from backends.pytorch.device import DEFAULTS, Place, find_device, set_precision
+from backends.pytorch.cells import Cells
+from backends.pytorch.device import DEFAULTS, Place, Way, find_device, set_precision
+from backends.pytorch.fused import Fused
 
 
 class PyTorch(Backend):
@@ -18,6 +21,7 @@ class PyTorch(Backend):
 
     dialect = PYTORCH
     packages = ("torch",)
+    way: ClassVar[Way] = Fused
 
     def __init__(self, device: str) -> None:
         self.device = find_device(device)
@@ -37,7 +41,7 @@ class PyTorch(Backend):
         return wait
 
     def fetch(self, inputs: Inputs, raw: bare.Raw) -> Result:
-        return bare.fetch(inputs, raw, self.dialect)
+        return bare.fetch(inputs, raw, self._place(inputs.dtype))
 
     def run_network(self, inputs: NetworkInputs) -> Result:
         self.refuse_network(inputs)
@@ -48,7 +52,14 @@ class PyTorch(Backend):
         return training.train(inputs, self._place(inputs.dtype))
 
     def ran(self, inputs: AnyInputs) -> str:
-        return called(inputs)
+        return called(inputs, self.way)
 
     def _place(self, dtype: str) -> Place:
-        return Place(self.device, getattr(torch, dtype), self.dialect)
+        return Place(self.device, getattr(torch, dtype), self.dialect, self.way)
+
+
+class PyTorchCells(PyTorch):
+    """The same with cells, called step by step."""
+
+    dialect = PYTORCH_CELLS
+    way = Cells
