@@ -25,6 +25,7 @@ from backends.adapter import (
 from backends.dialects import (
     JAX,
     PYTORCH,
+    PYTORCH_CELLS,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
     TENSORFLOW_XLA,
@@ -69,6 +70,12 @@ BACKENDS: dict[str, Entry] = {
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
     ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
+    "pytorch_cells": Entry(
+        "backends.pytorch:PyTorchCells",
+        "pytorch",
+        PYTORCH_CELLS,
+        _SIXTEEN_BIT_NETWORKS + _TRIPLES,
+    ),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
     "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
 }

@@ -151,6 +151,10 @@ PYTORCH = Dialect(
     zero_length="refused", arithmetic=_PLAIN, clip_epsilon=1e-6,
 )  # fmt: skip
 
+PYTORCH_CELLS = replace(
+    PYTORCH, directions=("forward", "reverse", "bidirectional"), zero_length="runs"
+)
+
 JAX = Dialect(
     cells={
         "vanilla": CellDialect(

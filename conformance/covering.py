@@ -4,6 +4,8 @@ Greedy, and deterministic: a row starts from the first combination not yet cover
 axis, the value that covers most. What counts is a combination *on a backend*: a row that one framework
 cannot run covers nothing there. tests/test_cases.py checks the result without this code.
 
+The rows there are stay, so that a new dialect adds cases and changes none; ``--anew`` starts from none.
+
     python -m conformance.covering
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from backends import BACKENDS, Dialect
@@ -77,8 +79,10 @@ def feasible_combinations(runs: Runs, strength: int) -> set[Values]:
     return found
 
 
-def covering_array(dialects: list[Dialect], strength: int) -> list[Row]:
-    """Rows that together hold, for every dialect, every combination of a row that it runs."""
+def covering_array(dialects: list[Dialect], strength: int, kept: Sequence[Row]) -> list[Row]:
+    """Rows that together hold, for every dialect, every combination of a row that it runs: those that are
+    kept, and as many more as it takes.
+    """
     rng = random.Random(0)
     every: list[Runs] = [lambda row, d=d: runs_on(d, row) for d in dialects]  # type: ignore[misc]
     left = [feasible_combinations(runs, strength) for runs in every]
@@ -91,7 +95,16 @@ def covering_array(dialects: list[Dialect], strength: int) -> list[Row]:
         return sum(c in missing for c in new
                    for missing, runs in zip(left, every, strict=True) if runs(row))  # fmt: skip
 
+    def take(row: Row) -> None:
+        rows.append(row)
+        held = combinations(row, strength)
+        for missing, runs in zip(left, every, strict=True):
+            if runs(row):
+                missing.difference_update(held)
+
     rows: list[Row] = []
+    for row in kept:
+        take(row)
     while any(left):
         fullest = max(range(len(left)), key=lambda k: len(left[k]))
         best: tuple[int, Row] = (0, {})
@@ -104,20 +117,19 @@ def covering_array(dialects: list[Dialect], strength: int) -> list[Row]:
             score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
                         if runs(row))  # fmt: skip
             best = max(best, (score, row), key=lambda b: b[0])
-        rows.append(best[1])
-        held = combinations(best[1], strength)
-        for missing, runs in zip(left, every, strict=True):
-            if runs(best[1]):
-                missing.difference_update(held)
+        take(best[1])
         print(f"\r{len(rows)} rows, {sum(map(len, left))} combinations left ", end="", flush=True)
     print()
     return rows
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
+    anew = parser.parse_args().anew
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
     for file, strength in ARRAYS.items():
-        found = covering_array([*distinct.values()], strength)
+        kept = [] if anew else cases.rows(file)
+        found = covering_array([*distinct.values()], strength, kept)
         lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

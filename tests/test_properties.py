@@ -21,11 +21,12 @@ FEW: dict[str, Any] = {"sizes": ("b5-t5-i4-h6", "b1-t6-i5-h4")}
 SHALLOW: dict[str, Any] = {"layers": ("1-layer", "2-layer"), **FEW}
 EXAMPLES: dict[str, dict[str, Any]] = {
     "pytorch": {"examples": 30},
+    "pytorch_cells": {"examples": 30},
     "jax_scan": {"examples": 12, **FEW},
     "tensorflow_dynamic_rnn": {"examples": 8, **SHALLOW},
 }
 FURTHER: dict[str, Any] = {"examples": 3, **SHALLOW}
-"""Of a further way to run TensorFlow. Compilation takes nearly all of the time."""
+"""Of a further way to run a framework that compiles. That takes nearly all of the time."""
 
 
 @pytest.fixture(scope="module")

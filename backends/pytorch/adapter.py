@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 
 from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
-from backends.dialects import PYTORCH
+from backends.dialects import PYTORCH, PYTORCH_CELLS
 from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
-from backends.pytorch.device import DEFAULTS, Place, find_device, set_precision
+from backends.pytorch.cells import Cells
+from backends.pytorch.device import DEFAULTS, Place, Way, find_device, set_precision
+from backends.pytorch.fused import Fused
 from reference import Array
 
 
@@ -19,6 +22,7 @@ class PyTorch(Backend):
 
     dialect = PYTORCH
     packages = ("torch",)
+    way: ClassVar[Way] = Fused
 
     def __init__(self, device: str) -> None:
         self.device = find_device(device)
@@ -38,7 +42,7 @@ class PyTorch(Backend):
         return wait
 
     def fetch(self, inputs: Inputs, raw: bare.Raw) -> Result:
-        return bare.fetch(inputs, raw, self.dialect)
+        return bare.fetch(inputs, raw, self._place(inputs.dtype))
 
     def run_network(self, inputs: NetworkInputs) -> Result:
         self.refuse_network(inputs)
@@ -49,7 +53,7 @@ class PyTorch(Backend):
         return training.train(inputs, self._place(inputs.dtype))
 
     def ran(self, inputs: AnyInputs) -> str:
-        return called(inputs)
+        return called(inputs, self.way)
 
     def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], torch.Tensor]:
         place = self._place(dtype)
@@ -67,4 +71,11 @@ class PyTorch(Backend):
         return call
 
     def _place(self, dtype: str) -> Place:
-        return Place(self.device, getattr(torch, dtype), self.dialect)
+        return Place(self.device, getattr(torch, dtype), self.dialect, self.way)
+
+
+class PyTorchCells(PyTorch):
+    """The same with cells, called step by step."""
+
+    dialect = PYTORCH_CELLS
+    way = Cells

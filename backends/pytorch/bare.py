@@ -1,4 +1,4 @@
-"""A bare recurrent network: one call of the fused module, and its gradients where asked for.
+"""A bare recurrent network: one call of its module, and its gradients where asked for.
 
 ``pack_padded_sequence`` refuses rows of length 0. Such rows are left out of the batch and given
 back as the specification has them: outputs 0, final state = initial state; so the gradient by x is
@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from backends.adapter import Inputs, Result
-from backends.dialects import Dialect
 from backends.pytorch.device import Place, dtypes_of, to_numpy
 from backends.pytorch.rnn import (
     arranged,
@@ -24,7 +23,6 @@ from backends.pytorch.rnn import (
     canonical_gradients,
     parts_of,
     trained,
-    unroll,
 )
 from reference import STATES, Array
 from reference.trees import each, named
@@ -40,16 +38,16 @@ class Raw(NamedTuple):
 
 def load(inputs: Inputs, place: Place) -> Callable[[], Raw]:
     """Build the module and move the arrays; the call returned runs it once."""
-    rows = kept_rows(inputs)
+    rows = kept_rows(inputs, place)
     module = build(inputs.spec, inputs.params, place)
-    x = place.numbers(_cut(inputs, inputs.x))
+    x = place.numbers(np.compress(rows, inputs.x, _batch_axis(inputs)))
     given = {"h": inputs.h0, "c": inputs.c0}
     starts = {name: place.numbers(s[:, rows]) for name, s in given.items() if s is not None}
     state = _initial_state(inputs, place, starts)
     lengths = None if inputs.lengths is None else torch.tensor(inputs.lengths[rows])
 
     def forward() -> Any:
-        return unroll(module, x, state, lengths)
+        return module(x, state, lengths)
 
     if inputs.incoming is None:
         return _inferring(module, forward)
@@ -89,38 +87,34 @@ def _differentiating(
     return call
 
 
-def fetch(inputs: Inputs, raw: Raw, dialect: Dialect) -> Result:
+def fetch(inputs: Inputs, raw: Raw, place: Place) -> Result:
     """What such a call returned, with the rows that were left out."""
-    spec = inputs.spec
+    spec, dialect, rows = inputs.spec, place.dialect, kept_rows(inputs, place)
     tensors = {"y": raw.y}
     for name, part in parts_of(spec, dialect, raw.final).items():
         tensors[f"{name}_n"] = part
     tensors |= {
         f"d{name}": raw.gradients[name] for name in ("x", "h0", "c0") if name in raw.gradients
     }
-    arrays = {name: _whole(inputs, name, to_numpy(t)) for name, t in tensors.items()}
+    arrays = {name: _whole(inputs, rows, name, to_numpy(t)) for name, t in tensors.items()}
     dtypes = dtypes_of(tensors)
     if inputs.incoming is not None:
-        found = arranged(spec, raw.gradients)
+        found = arranged(spec, place.way, raw.gradients)
         values = each(to_numpy, found)
         arrays |= named(canonical_gradients(spec, dialect, inputs.params, values), "dparams")
         dtypes |= dtypes_of(named(found, "dparams"))
     return Result(arrays, dtypes)
 
 
-def kept_rows(inputs: Inputs) -> Array:
-    """The batch rows that PyTorch is given: all but those of length 0."""
-    batch = inputs.x.shape[_batch_axis(inputs)]
-    return np.ones(batch, bool) if inputs.lengths is None else inputs.lengths > 0
+def kept_rows(inputs: Inputs, place: Place) -> Array:
+    """The batch rows that PyTorch is given: all but those of length 0, where it refuses them."""
+    if inputs.lengths is None or place.dialect.zero_length == "runs":
+        return np.ones(inputs.x.shape[_batch_axis(inputs)], bool)
+    return inputs.lengths > 0
 
 
 def _batch_axis(inputs: Inputs) -> int:
     return 0 if inputs.spec.batch_first else 1
-
-
-def _cut(inputs: Inputs, values: Array) -> Array:
-    """The rows of x, or of what is shaped like it, that PyTorch is given."""
-    return np.compress(kept_rows(inputs), values, _batch_axis(inputs))
 
 
 def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]) -> Any:
@@ -136,16 +130,15 @@ def _incoming(inputs: Inputs, place: Place) -> list[torch.Tensor]:
     """The gradients by y and by the parts of the final state, of the rows that PyTorch is given."""
     assert inputs.incoming is not None
     dy, *states = inputs.incoming
-    rows = kept_rows(inputs)
+    rows = kept_rows(inputs, place)
     return [
-        place.numbers(_cut(inputs, dy)),
+        place.numbers(np.compress(rows, dy, _batch_axis(inputs))),
         *(place.numbers(d[:, rows]) for d in states if d is not None),
     ]
 
 
-def _whole(inputs: Inputs, name: str, kept: Array) -> Array:
-    """``kept`` with the rows that were left out put back."""
-    rows = kept_rows(inputs)
+def _whole(inputs: Inputs, rows: Array, name: str, kept: Array) -> Array:
+    """``kept``, which has these rows, with those that were left out put back."""
     if rows.all():
         return kept
     axis = _batch_axis(inputs) if name in ("y", "dx") else 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backends.adapter import AnyInputs, Inputs, NetworkInputs
-from backends.pytorch.rnn import MODULES
+from backends.pytorch.cells import Cells
+from backends.pytorch.device import Way
 from reference import Array, Spec
 from reference.networks.layers import (
     Data,
@@ -26,35 +27,38 @@ OPTIMISERS = {GradientDescent: "SGD", Momentum: "SGD with momentum", Adam: "Adam
 LOSSES = {NegativeLogLikelihood: "cross_entropy", MeanSquaredError: "mse_loss"}
 
 
-def called(inputs: AnyInputs) -> str:
+def called(inputs: AnyInputs, way: Way) -> str:
     """What was run, in the order in which it ran."""
     if isinstance(inputs, Inputs):
         gradients = "" if inputs.incoming is None else "; torch.autograd.grad"
-        return f"{_fused(inputs.spec)}, {_input([inputs.lengths])}{gradients}"
+        return f"{_module(inputs.spec, way)}, {_input([inputs.lengths], way)}{gradients}"
     if isinstance(inputs, NetworkInputs):
-        return f"{_network(inputs.network, [inputs.data])}; backward()"
+        return f"{_network(inputs.network, [inputs.data], way)}; backward()"
     clip = "" if inputs.clip is None else ", torch.nn.utils.clip_grad_norm_"
     optimiser = f"torch.optim.{OPTIMISERS[type(inputs.optimiser)]}"
-    return f"{_network(inputs.network, inputs.batches)}; backward(){clip}, {optimiser}"
+    return f"{_network(inputs.network, inputs.batches, way)}; backward(){clip}, {optimiser}"
 
 
-def _fused(spec: Spec) -> str:
-    return f"torch.nn.{MODULES[spec.cell].__name__}"
+def _module(spec: Spec, way: Way) -> str:
+    return f"torch.nn.{way.modules[spec.cell].__name__}"
 
 
-def _input(lengths: Sequence[Array | None]) -> str:
+def _input(lengths: Sequence[Array | None], way: Way) -> str:
+    """How the sequence goes in."""
     given = [ends for ends in lengths if ends is not None]
+    if way is Cells:
+        return "step by step" + (", masked by torch.where" if given else "")
     if not given:
         return "padded input"
     empty = any((ends == 0).any() for ends in given)
     return "packed input" + (", rows of length 0 left out by the adapter" if empty else "")
 
 
-def _network(network: Network, batches: Sequence[Data]) -> str:
-    return " → ".join(filter(None, (_layer(layer, batches) for layer in network)))
+def _network(network: Network, batches: Sequence[Data], way: Way) -> str:
+    return " → ".join(filter(None, (_layer(layer, batches, way) for layer in network)))
 
 
-def _layer(layer: Layer, batches: Sequence[Data]) -> str:
+def _layer(layer: Layer, batches: Sequence[Data], way: Way) -> str:
     """The layer's calls; empty where PyTorch has nothing to do."""
     match layer:
         case OneHot():
@@ -62,23 +66,25 @@ def _layer(layer: Layer, batches: Sequence[Data]) -> str:
         case Embedding():
             return "torch.nn.Embedding"
         case Recurrent(spec=spec):
-            return f"{_fused(spec)} ({_input([data.lengths for data in batches])})"
+            lengths = [data.lengths for data in batches]
+            return f"{_module(spec, way)} ({_input(lengths, way)})"
         case Readout() | Dense():
             return "torch.nn.Linear" + _activation(layer.activation)
         case Decoder():
-            return _decoder(layer)
+            return _decoder(layer, way)
         case NegativeLogLikelihood() | MeanSquaredError():
             return f"torch.nn.functional.{LOSSES[type(layer)]}"
     return ""
 
 
-def _decoder(layer: Decoder) -> str:
-    """The fused module once over all steps, or once a step where it feeds itself its own words."""
-    over = "one step a call" if layer.words == "free" else "all steps in one call"
+def _decoder(layer: Decoder, way: Way) -> str:
+    """A fused module once over all steps, or once a step where it feeds itself its own words."""
+    fused = "one step a call" if layer.words == "free" else "all steps in one call"
+    over = "step by step" if way is Cells else fused
     bridge = "" if layer.bridge == "none" else "torch.nn.Linear" + _activation(layer.bridge) + " → "
     words = "" if layer.words == "none" else "torch.nn.Embedding → "
     output = "torch.nn.Linear" + _activation(layer.activation)
-    return f"{bridge}{words}{_fused(layer.spec)} ({over}) → {output}"
+    return f"{bridge}{words}{_module(layer.spec, way)} ({over}) → {output}"
 
 
 def _activation(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The decoder: where all words are known, one call of the fused module; else one call a step."""
+"""The decoder: where all words are known, one call of the recurrent module; else one call a step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from reference.networks.layers import DecoderParams
 
 
 class Decoder(Layer):
-    """``nn.Embedding`` for the words, a fused module, ``nn.Linear`` for outputs and bridge."""
+    """``nn.Embedding`` for the words, a recurrent module, ``nn.Linear`` for outputs and bridge."""
 
     def __init__(self, layer: layers.Decoder, params: DecoderParams, place: Place) -> None:
         super().__init__(layer, params, place)
@@ -90,9 +90,10 @@ class Decoder(Layer):
         return as_state(spec, self.place.dialect, parts)
 
     def parameters_of(self, of: Of) -> DecoderParams:
+        found = {name: of(p) for name, p in trained(self.rnn).items()}
         return DecoderParams(
             None if self.embedding is None else of(self.embedding.weight),
-            arranged(self.layer.spec, {name: of(p) for name, p in trained(self.rnn).items()}),
+            arranged(self.layer.spec, self.place.way, found),
             affine_of(self.output, of),
             tuple(tuple(affine_of(part, of) for part in parts) for parts in self.bridge),
         )

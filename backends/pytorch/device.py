@@ -1,13 +1,15 @@
-"""Where PyTorch computes, and in which precision."""
+"""Where PyTorch computes, in which precision, and by which modules."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
 from backends.adapter import DeviceNotFound
 from backends.dialects import Dialect
+from backends.pytorch.cells import Cells
+from backends.pytorch.fused import Fused
 from reference import Array
 
 PRECISION: dict[str, Any] = {
@@ -52,12 +54,17 @@ def find_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+Way: TypeAlias = type[Fused | Cells]
+"""The modules that run a recurrent network."""
+
+
 class Place(NamedTuple):
-    """Where parameters and data are put, in which type, and in which dialect's layout."""
+    """Where parameters and data are put, in which type, in which dialect's layout, in which modules."""
 
     device: torch.device
     dtype: torch.dtype
     dialect: Dialect
+    way: Way
 
     def numbers(self, values: Array) -> torch.Tensor:
         """Floating-point values, rounded to the type of this place."""

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import one_hot
 
 from backends.pytorch.device import Place
-from backends.pytorch.rnn import arranged, build, parts_of, trained, unroll
+from backends.pytorch.rnn import arranged, build, parts_of, trained
 from reference.networks import layers
 from reference.networks.layers import Affine, Table
 from reference.spec import Array, Params
@@ -92,7 +92,7 @@ class Embedding(Layer):
 
 
 class Recurrent(Layer):
-    """A fused module; rows of length 0 are left out of its batch and given back as zeros."""
+    """A recurrent module; where it refuses rows of length 0, they are left out and given back as zeros."""
 
     def __init__(self, layer: layers.Recurrent, params: Params, place: Place) -> None:
         super().__init__(layer, params, place)
@@ -100,7 +100,7 @@ class Recurrent(Layer):
 
     def forward(self, before: Passed, batch: Batch) -> Passed:
         x, lengths = before.values, batch.lengths
-        if lengths is None or lengths.all():
+        if self.place.dialect.zero_length == "runs" or lengths is None or lengths.all():
             return Passed(*self._unroll(x, lengths))
         rows = lengths.nonzero().squeeze(1)
         kept = self._unroll(x[rows], lengths[rows])
@@ -111,12 +111,13 @@ class Recurrent(Layer):
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """The outputs, and the last layer's final h, directions side by side."""
         spec = self.layer.spec
-        y, state = unroll(self.rnn, x, None, lengths)
+        y, state = self.rnn(x, None, lengths)
         h_n = parts_of(spec, self.place.dialect, state)["h"]
         return y, torch.cat(tuple(h_n[-spec.num_directions :]), dim=-1)
 
     def parameters_of(self, of: Of) -> Params:
-        return arranged(self.layer.spec, {name: of(p) for name, p in trained(self.rnn).items()})
+        found = {name: of(p) for name, p in trained(self.rnn).items()}
+        return arranged(self.layer.spec, self.place.way, found)
 
     def canonical(self, found: Params, back: RecurrentBack) -> Params:
         return back(self.layer.spec, self.place.dialect, self.params, found)

@@ -1,4 +1,4 @@
-"""The fused modules ``nn.RNN``, ``nn.GRU`` and ``nn.LSTM``, with packed sequences for lengths.
+"""A recurrent network as a module of the place's way, fused or cells; its parameters, its state, and back.
 
 A cell with a stored forget bias has biases even where the specification has none; those are
 constants, with no gradient.
@@ -12,20 +12,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from backends.dialects import Dialect
 from backends.layouts import Block, convert, gradients, values
-from backends.pytorch.device import Place
+from backends.pytorch.device import Place, Way
 from reference import STATES, Params, Spec, Weights
-
-MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-
-
-def names(layer: int, direction: int) -> tuple[str, ...]:
-    """What a module calls the parameters of one layer and direction, in the order of ``Weights``."""
-    suffix = f"l{layer}" + ("", "_reverse")[direction]
-    return tuple(f"{part}_{suffix}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
 
 def build(spec: Spec, params: Params, place: Place) -> nn.Module:
@@ -36,38 +27,18 @@ def build(spec: Spec, params: Params, place: Place) -> nn.Module:
         for number, layer in enumerate(params)
         for direction, weights in enumerate(layer)
         for name, value in zip(
-            names(number, direction), convert(spec, cell, weights)[0], strict=True
+            place.way.names(number, direction), convert(spec, cell, weights)[0], strict=True
         )
         if value is not None
     }
     options = {"nonlinearity": spec.activation} if spec.cell == "vanilla" else {}
-    module = MODULES[spec.cell](
-        spec.input_size,
-        spec.hidden_size,
-        spec.num_layers,
-        bias="bias_ih_l0" in held,
-        batch_first=spec.batch_first,
-        bidirectional=spec.direction == "bidirectional",
-        device=place.device,
-        dtype=place.dtype,
-        **options,
-    )
+    biased = any("bias" in name for name in held)
+    module = place.way(spec, bias=biased, device=place.device, dtype=place.dtype, **options)
     module.load_state_dict(held)
     if not spec.bias:
         for name, parameter in module.named_parameters():
-            parameter.requires_grad_(not name.startswith("bias"))
+            parameter.requires_grad_("bias" not in name)
     return module
-
-
-def unroll(module: nn.Module, x: torch.Tensor, state: Any, lengths: torch.Tensor | None) -> Any:
-    """Outputs, 0 past the lengths, and the final state; ``lengths`` on the CPU, all at least 1."""
-    if lengths is None:
-        return module(x, state)
-    packed = pack_padded_sequence(x, lengths, module.batch_first, enforce_sorted=False)
-    output, final = module(packed, state)
-    total = x.shape[1 if module.batch_first else 0]
-    y, _ = pad_packed_sequence(output, module.batch_first, total_length=total)
-    return y, final
 
 
 def as_state(spec: Spec, dialect: Dialect, parts: dict[str, torch.Tensor]) -> Any:
@@ -83,11 +54,11 @@ def parts_of(spec: Spec, dialect: Dialect, state: Any) -> dict[str, torch.Tensor
     return {name: found[name] for name in STATES["lstm"]}
 
 
-def arranged(spec: Spec, by_name: Mapping[str, Any]) -> Params:
+def arranged(spec: Spec, way: Way, by_name: Mapping[str, Any]) -> Params:
     """A module's tensors as ``params[layer][direction]``, still in PyTorch's layout; None for none."""
     return tuple(
         tuple(
-            Weights(*map(by_name.get, names(layer, direction)))  # type: ignore[arg-type]  # a weight is there
+            Weights(*map(by_name.get, way.names(layer, direction)))  # type: ignore[arg-type]  # a weight is there
             for direction in range(spec.num_directions)
         )
         for layer in range(spec.num_layers)

@@ -36,8 +36,7 @@ def facts(subject: Subject, extra: str) -> dict[str, Any]:
         "parts": PARTS[bias],
         "gates": " and ".join(dict.fromkeys(", ".join(GATES[spec.cell]) for spec in subject.specs)),
     }
-    own = bare(inputs) if isinstance(inputs, Inputs) else network(inputs)
-    return common | own | {"needs_packing": own["lengths"]}
+    return common | (bare(inputs) if isinstance(inputs, Inputs) else network(inputs))
 
 
 def bare(inputs: Inputs) -> dict[str, Any]:

@@ -39,7 +39,8 @@ WAYS: dict[str, Way] = {
     "tensorflow_unrolled": Way(
         "cells of tf.matmul, step by step, in a graph and a Session", "unrolled", "session"
     ),
-    "pytorch": Way("the fused modules of torch.nn"),
+    "pytorch": Way("the fused modules of torch.nn", "fused"),
+    "pytorch_cells": Way("the cells of torch.nn, step by step", "cells"),
     "jax_scan": Way("lax.scan under jax.jit"),
 }
 """By backend."""

@@ -1,0 +1,101 @@
+"""The cells ``nn.RNNCell``, ``nn.GRUCell`` and ``nn.LSTMCell``, called step by step in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from reference import Spec
+from reference.rnn import REVERSED
+
+State = tuple[torch.Tensor, ...]
+"""Each part ``(B, H)``, h first."""
+
+
+class Cells(nn.Module):
+    """A cell for every layer and direction, and the loops over them."""
+
+    modules: ClassVar[dict[str, type[nn.Module]]] = {
+        "vanilla": nn.RNNCell,
+        "gru": nn.GRUCell,
+        "lstm": nn.LSTMCell,
+    }
+
+    def __init__(self, spec: Spec, **options: Any) -> None:
+        super().__init__()
+        self.spec = spec
+        above = spec.num_directions * spec.hidden_size
+        self.layers = nn.ModuleList(
+            nn.ModuleList(
+                self.modules[spec.cell](width, spec.hidden_size, **options)
+                for _ in range(spec.num_directions)
+            )
+            for width in (spec.input_size, *[above] * (spec.num_layers - 1))
+        )
+
+    def forward(
+        self, x: torch.Tensor, state: Any = None, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """Outputs, 0 past the lengths, and final state, in the shapes of the fused modules."""
+        spec = self.spec
+        xs = x.transpose(0, 1) if spec.batch_first else x
+        valid = None
+        if lengths is not None:
+            valid = (torch.arange(len(xs))[:, None] < lengths)[..., None].to(x.device)
+            # Not only in the outputs: a cell's gradient is 0 · NaN where its input is NaN.
+            xs = torch.where(valid, xs, 0)
+        starts = self._starts(state, xs)
+        finals: list[State] = []
+        for cells in self.layers:
+            outputs = []
+            for cell, reverse in zip(cells, REVERSED[spec.direction], strict=True):
+                ys, final = unroll(cell, xs, starts[len(finals)], valid, reverse)
+                outputs.append(ys)
+                finals.append(final)
+            xs = torch.cat(outputs, dim=-1)
+        parts = tuple(torch.stack(part) for part in zip(*finals, strict=True))
+        y = xs.transpose(0, 1) if spec.batch_first else xs
+        return y, parts if spec.cell == "lstm" else parts[0]
+
+    def _starts(self, state: Any, xs: torch.Tensor) -> Sequence[State]:
+        """The initial state of every layer and direction; 0 where none is given."""
+        spec = self.spec
+        if state is None:
+            zero = xs.new_zeros(xs.shape[1], spec.hidden_size)
+            parts = 2 if spec.cell == "lstm" else 1
+            return [(zero,) * parts] * (spec.num_layers * spec.num_directions)
+        return [*zip(*(state if spec.cell == "lstm" else (state,)), strict=True)]
+
+    @staticmethod
+    def names(layer: int, direction: int) -> tuple[str, ...]:
+        """What the parameters of one layer and direction are called, in the order of ``Weights``."""
+        parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return tuple(f"layers.{layer}.{direction}.{part}" for part in parts)
+
+
+def unroll(
+    cell: nn.Module, xs: torch.Tensor, state: State, valid: torch.Tensor | None, reverse: bool
+) -> tuple[torch.Tensor, State]:
+    """One layer in one direction: outputs ``(T, B, H)`` and final state.
+
+    Where a step is not valid, the output is 0 and the state is kept.
+    """
+    steps = [*zip(xs, [None] * len(xs) if valid is None else valid, strict=True)]
+    ys = []
+    for x, ok in reversed(steps) if reverse else steps:
+        new = step(cell, x, state)
+        if ok is None:
+            state, y = new, new[0]
+        else:
+            state = tuple(torch.where(ok, n, s) for n, s in zip(new, state, strict=True))
+            y = torch.where(ok, new[0], 0)
+        ys.append(y)
+    return torch.stack(ys[::-1] if reverse else ys), state
+
+
+def step(cell: nn.Module, x: torch.Tensor, state: State) -> State:
+    """One call of a cell: ``nn.LSTMCell`` takes and returns (h, c), the others h."""
+    return cell(x, state) if isinstance(cell, nn.LSTMCell) else (cell(x, *state),)

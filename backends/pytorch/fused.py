@@ -1,0 +1,52 @@
+"""The fused modules ``nn.RNN``, ``nn.GRU`` and ``nn.LSTM``, with packed sequences for lengths."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from reference import Spec
+
+
+class Fused(nn.Module):
+    """One call over all steps, layers and directions."""
+
+    modules: ClassVar[dict[str, type[nn.Module]]] = {
+        "vanilla": nn.RNN,
+        "gru": nn.GRU,
+        "lstm": nn.LSTM,
+    }
+
+    def __init__(self, spec: Spec, **options: Any) -> None:
+        super().__init__()
+        self.rnn = self.modules[spec.cell](
+            spec.input_size,
+            spec.hidden_size,
+            spec.num_layers,
+            batch_first=spec.batch_first,
+            bidirectional=spec.direction == "bidirectional",
+            **options,
+        )
+
+    def forward(
+        self, x: torch.Tensor, state: Any = None, lengths: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """Outputs, 0 past the lengths, and final state; ``lengths`` on the CPU, all at least 1."""
+        if lengths is None:
+            return self.rnn(x, state)
+        batch_first = self.rnn.batch_first
+        packed = pack_padded_sequence(x, lengths, batch_first, enforce_sorted=False)
+        output, final = self.rnn(packed, state)
+        total = x.shape[1 if batch_first else 0]
+        y, _ = pad_packed_sequence(output, batch_first, total_length=total)
+        return y, final
+
+    @staticmethod
+    def names(layer: int, direction: int) -> tuple[str, ...]:
+        """What the parameters of one layer and direction are called, in the order of ``Weights``."""
+        suffix = f"l{layer}" + ("", "_reverse")[direction]
+        parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return tuple(f"rnn.{part}_{suffix}" for part in parts)
