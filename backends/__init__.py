@@ -27,6 +27,7 @@ from backends.dialects import (
     PYTORCH,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
+    TENSORFLOW_WHILE,
     TENSORFLOW_XLA,
     Dialect,
 )
@@ -67,6 +68,9 @@ BACKENDS: dict[str, Entry] = {
         "tensorflow",
         TENSORFLOW_UNROLLED,
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
+    ),
+    "tensorflow_while": Entry(
+        f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _SIXTEEN_BIT_NETWORKS + _TRIPLES
     ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
