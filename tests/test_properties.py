@@ -25,7 +25,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "tensorflow_dynamic_rnn": {"examples": 8, **SHALLOW},
 }
 FURTHER: dict[str, Any] = {"examples": 3, **SHALLOW}
-"""Of a further way to run TensorFlow. Compilation takes nearly all of the time."""
+"""Of a further way to run a framework. Compilation takes nearly all of the time."""
 
 
 @pytest.fixture(scope="module")
