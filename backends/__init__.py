@@ -28,6 +28,7 @@ from backends.dialects import (
     PYTORCH_CELLS,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
+    TENSORFLOW_WHILE,
     TENSORFLOW_XLA,
     Dialect,
 )
@@ -68,6 +69,9 @@ BACKENDS: dict[str, Entry] = {
         "tensorflow",
         TENSORFLOW_UNROLLED,
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
+    ),
+    "tensorflow_while": Entry(
+        f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _SIXTEEN_BIT_NETWORKS + _TRIPLES
     ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
     "pytorch_cells": Entry(

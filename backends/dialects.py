@@ -131,6 +131,8 @@ TENSORFLOW_UNROLLED = Dialect(
     arithmetic=_PLAIN | {"float16": "float16-summed"},  # the gradient of a broadcast sum on a CPU
 )  # fmt: skip
 
+TENSORFLOW_WHILE = replace(TENSORFLOW_UNROLLED, arithmetic=_PLAIN)
+
 PYTORCH = Dialect(
     cells={
         "vanilla": CellDialect(

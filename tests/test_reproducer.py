@@ -348,7 +348,7 @@ SETTINGS = {
     [
         ("pytorch", "pytorch/device.py", "PRECISION", "{}"),
         ("pytorch", "pytorch/device.py", "REDUCTIONS", "torch.backends.cuda.matmul.{} = False"),
-        ("jax_scan", "jax_scan/device.py", "SETTINGS", '"{}"'),
+        ("jax_scan", "jax/device.py", "SETTINGS", '"{}"'),
     ],
 )
 def test_the_precision_is_set_as_the_adapter_sets_it(
@@ -361,6 +361,26 @@ def test_the_precision_is_set_as_the_adapter_sets_it(
         assert line.format(switch) in text, f"the script does not set {switch}"
     for setting in SETTINGS.get(name, ()):
         assert setting in text
+
+
+@pytest.mark.parametrize(
+    ("backend", "path", "rule"),
+    [
+        ("tensorflow_while", "tensorflow/deferred.py",
+         "xs.shape[1] < {SMALL_BATCH} or kernel.shape[0] * kernel.shape[1] >= {LARGE_KERNEL}\n"),
+        ("jax_vjp", "jax/deferred.py", "xs.shape[1] < {SMALL_BATCH}\n"),
+    ],
+)  # fmt: skip
+def test_the_input_s_product_is_hoisted_by_the_rule_of_the_adapter(
+    backend: str, path: str, rule: str
+) -> None:
+    tree = ast.parse((ROOT / "backends" / path).read_text("utf-8"))
+    constants = {
+        ast.unparse(node.targets[0]): ast.unparse(node.value).replace(" ", "")
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    assert rule.format(**constants) in script(by_id("gradients/" + CASE), backend)
 
 
 def test_tensorflow_s_precision_is_set() -> None:

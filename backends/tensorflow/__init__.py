@@ -4,9 +4,11 @@
     dynamic_rnn                  DynamicSession    DynamicFunction   DynamicXla
     static_rnn                   StaticSession
     tensor maths, step by step   UnrolledSession
+    tensor maths, tf.while_loop                                      WhileXla
 
-The two choices know nothing of each other: ``unrolling.py`` and ``unrolled.py`` are the one,
-``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take both.
+The two choices know nothing of each other: ``unrolling.py``, ``unrolled.py`` and ``while_loop.py`` are
+the one, ``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take
+both.
 """
 
 from __future__ import annotations
@@ -19,11 +21,17 @@ os.environ.setdefault(
 
 import tensorflow as tf
 
-from backends.dialects import TENSORFLOW_LEGACY, TENSORFLOW_UNROLLED, TENSORFLOW_XLA
+from backends.dialects import (
+    TENSORFLOW_LEGACY,
+    TENSORFLOW_UNROLLED,
+    TENSORFLOW_WHILE,
+    TENSORFLOW_XLA,
+)
 from backends.tensorflow.backend import TensorFlow
 from backends.tensorflow.execution import Function, Session
 from backends.tensorflow.unrolled import Unrolled
 from backends.tensorflow.unrolling import Dynamic, Static
+from backends.tensorflow.while_loop import While
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell
 
@@ -66,3 +74,11 @@ class UnrolledSession(TensorFlow):
     dialect = TENSORFLOW_UNROLLED
     unrolling = Unrolled()
     execution = Session()
+
+
+class WhileXla(TensorFlow):
+    """The same cells in a loop of the graph, compiled by XLA, with gradients made for it."""
+
+    dialect = TENSORFLOW_WHILE
+    unrolling = While()
+    execution = Function(jit_compile=True)

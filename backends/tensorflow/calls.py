@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from backends.adapter import AnyInputs, Inputs, TrainingInputs
 from backends.tensorflow.execution import Execution
 from backends.tensorflow.unrolling import Unrolling
+from reference import Spec
 from reference.networks.layers import (
     Decoder,
     Dense,
@@ -31,9 +34,12 @@ OPERATIONS: dict[type, str] = {
 def calls(inputs: AnyInputs, unrolling: Unrolling, execution: Execution) -> list[str]:
     """The operations in order, each once, and how they were executed."""
     if isinstance(inputs, Inputs):
-        found = [unrolling.called(inputs.spec)]
+        batch = inputs.x.shape[0 if inputs.spec.batch_first else 1]
+        found = [unrolling.called(inputs.spec, batch)]
     else:
-        found = [call for layer in inputs.network for call in _of(layer, unrolling)]
+        data = inputs.batches[0] if isinstance(inputs, TrainingInputs) else inputs.data
+        called = partial(unrolling.called, batch=len(data.x))
+        found = [call for layer in inputs.network for call in _of(layer, called)]
     if not isinstance(inputs, Inputs) or inputs.incoming is not None:
         found += ["tf.gradients"]
     if isinstance(inputs, TrainingInputs):
@@ -43,12 +49,12 @@ def calls(inputs: AnyInputs, unrolling: Unrolling, execution: Execution) -> list
     return [*dict.fromkeys(found), execution.how]
 
 
-def _of(layer: Any, unrolling: Unrolling) -> list[str]:
+def _of(layer: Any, called: Callable[[Spec], str]) -> list[str]:
     if isinstance(layer, Recurrent):
-        return [unrolling.called(layer.spec)]
+        return [called(layer.spec)]
     if isinstance(layer, Decoder):
         lookup = [] if layer.words == "none" else ["tf.nn.embedding_lookup"]
         free = layer.words == "free"
-        run = "its cells step by step" if free else unrolling.called(layer.spec)
+        run = "its cells step by step" if free else called(layer.spec)
         return [*lookup, run, "tf.matmul"]
     return [OPERATIONS[type(layer)]] if type(layer) in OPERATIONS else []

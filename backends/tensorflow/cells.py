@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
@@ -63,40 +64,52 @@ class Written:
         return [v for v in self.weights if v is not None]
 
     def __call__(self, x: Any, state: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
-        state = STEP[self.spec.cell](self.spec, self.weights, x, *state)
+        w = self.weights
+        side = affine(x, w.kernel, w.bias)
+        state = STEP[self.spec.cell](self.spec, side, partial(by_recurrent, w), *state)
         return state[0], state
 
 
-def _affine(v: Any, W: Any, b: Any) -> Any:
-    return tf.matmul(v, W) if b is None else tf.matmul(v, W) + b
+Side = Callable[..., Any]
+"""The recurrent side of a step: v U + b from ``v (B, H)``; of some columns, where they are given."""
 
 
-def vanilla(spec: Spec, w: Block, x: Any, h: Any) -> tuple[Any, ...]:
-    """h' = act(x W + h U + b)."""
-    return (ACTIVATIONS[spec.activation](_affine(x, w.kernel, w.bias) + tf.matmul(h, w.recurrent)),)
+def affine(v: Any, W: Any, b: Any) -> Any:
+    """v W + b; all steps of a sequence are the rows of one product."""
+    a = tf.matmul(v, W) if v.shape.rank == 2 else tf.tensordot(v, W, 1)
+    return a if b is None else a + b
 
 
-def gru(spec: Spec, w: Block, x: Any, h: Any) -> tuple[Any, ...]:
+def by_recurrent(w: Block, v: Any, columns: slice = slice(None)) -> Any:
+    """v U + b, or some of its columns."""
+    assert w.recurrent is not None
+    b = w.recurrent_bias
+    return affine(v, w.recurrent[:, columns], None if b is None else b[columns])
+
+
+def vanilla(spec: Spec, x: Any, by_h: Side, h: Any) -> tuple[Any, ...]:
+    """h' = act(x W + h U + b). x is the input's side, x W + b, as it is in every cell."""
+    return (ACTIVATIONS[spec.activation](x + by_h(h)),)
+
+
+def gru(spec: Spec, x: Any, by_h: Side, h: Any) -> tuple[Any, ...]:
     """h' = (1 − z) n + z h, the reset gate applied after or before the recurrent product."""
-    x_r, x_z, x_n = tf.split(_affine(x, w.kernel, w.bias), 3, axis=-1)
+    x_r, x_z, x_n = tf.split(x, 3, axis=-1)
     if spec.reset == "after":
-        h_r, h_z, h_n = tf.split(_affine(h, w.recurrent, w.recurrent_bias), 3, axis=-1)
+        h_r, h_z, h_n = tf.split(by_h(h), 3, axis=-1)
         r, z = tf.sigmoid(x_r + h_r), tf.sigmoid(x_z + h_z)
         n = tf.tanh(x_n + r * h_n)
     else:
-        assert w.recurrent is not None
-        cut, b = 2 * spec.hidden_size, w.recurrent_bias
-        b_rz, b_n = (None, None) if b is None else (b[:cut], b[cut:])
-        h_r, h_z = tf.split(_affine(h, w.recurrent[:, :cut], b_rz), 2, axis=-1)
+        cut = 2 * spec.hidden_size
+        h_r, h_z = tf.split(by_h(h, slice(cut)), 2, axis=-1)
         r, z = tf.sigmoid(x_r + h_r), tf.sigmoid(x_z + h_z)
-        n = tf.tanh(x_n + _affine(r * h, w.recurrent[:, cut:], b_n))
+        n = tf.tanh(x_n + by_h(r * h, slice(cut, None)))
     return ((1 - z) * n + z * h,)
 
 
-def lstm(spec: Spec, w: Block, x: Any, h: Any, c: Any) -> tuple[Any, ...]:
+def lstm(spec: Spec, x: Any, by_h: Side, h: Any, c: Any) -> tuple[Any, ...]:
     """c' = σ(f + forget bias) c + σ(i) tanh(g);  h' = σ(o) tanh(c')."""
-    a = _affine(x, w.kernel, w.bias) + tf.matmul(h, w.recurrent)
-    i, f, g, o = tf.split(a, 4, axis=-1)
+    i, f, g, o = tf.split(x + by_h(h), 4, axis=-1)
     c = tf.sigmoid(f + spec.forget_bias) * c + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(c), c
 

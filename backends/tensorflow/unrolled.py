@@ -52,7 +52,7 @@ class Unrolled(Unrolling):
             finals.append(state)
         return x, finals
 
-    def called(self, spec: Spec) -> str:
+    def called(self, spec: Spec, batch: int) -> str:
         return f"{spec.cell} cell of tf.matmul, step by step"
 
 

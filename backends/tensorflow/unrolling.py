@@ -46,8 +46,8 @@ class Unrolling(ABC):
         """The outputs and states after one step of a forward network on ``x (B, I)``."""
 
     @abstractmethod
-    def called(self, spec: Spec) -> str:
-        """What runs, as a reader of TensorFlow's documentation would name it."""
+    def called(self, spec: Spec, batch: int) -> str:
+        """What runs for ``batch`` rows, as a reader of TensorFlow's documentation would name it."""
 
 
 class Legacy(Unrolling):
@@ -90,7 +90,7 @@ class Legacy(Unrolling):
         y, final = _stack(cells)(x, tuple(states) if len(cells) > 1 else states[0])
         return y, [_row(spec, s) for s in (final if len(cells) > 1 else [final])]
 
-    def called(self, spec: Spec) -> str:
+    def called(self, spec: Spec, batch: int) -> str:
         cell, call = legacy_class(spec).__name__, self.calls[spec.direction]
         stacked = spec.num_layers > 1 and spec.direction == "forward"
         return f"{call} of {f'MultiRNNCell of {cell}' if stacked else cell}"

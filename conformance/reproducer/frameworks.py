@@ -28,6 +28,11 @@ class Way(NamedTuple):
     unrolling: str = ""
     execution: str = ""
 
+    @property
+    def written(self) -> bool:
+        """Whether its cells are in tensor maths, and not TensorFlow 1's own."""
+        return self.unrolling in ("unrolled", "while")
+
 
 WAYS: dict[str, Way] = {
     "tensorflow_dynamic_rnn": Way("dynamic_rnn in a graph and a Session", "dynamic", "session"),
@@ -39,8 +44,14 @@ WAYS: dict[str, Way] = {
     "tensorflow_unrolled": Way(
         "cells of tf.matmul, step by step, in a graph and a Session", "unrolled", "session"
     ),
+    "tensorflow_while": Way(
+        "cells of tf.matmul in a tf.while_loop with gradients of its own, in a tf.function compiled by XLA",
+        "while",
+        "xla",
+    ),
     "pytorch": Way("the fused modules of torch.nn", "fused"),
     "pytorch_cells": Way("the cells of torch.nn, step by step", "cells"),
     "jax_scan": Way("lax.scan under jax.jit"),
+    "jax_vjp": Way("lax.scan with a custom_vjp under jax.jit", "deferred"),
 }
 """By backend."""
