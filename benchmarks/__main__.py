@@ -107,7 +107,8 @@ def _run(
         code = run(process, [*arguments, "--out", scratch, f"--benchmark-json={json}"], log)
         merged.take(code, folder / "runs")
         if merged.broken:
-            console.print(f"{process.label}: {say_why(code, log)}", markup=False, highlight=False)
+            console.print(f"{process.label}: {say_why(code, log)}", markup=False, highlight=False,
+                          soft_wrap=True)  # fmt: skip
         if merged.path and json.exists() and json.stat().st_size:
             stem = merged.path.name.partition(".")[0]
             series = "1-processor" if process.pinned else "all-processors"
