@@ -40,7 +40,7 @@ def called(inputs: AnyInputs, way: Way) -> str:
 
 
 def _module(spec: Spec, way: Way) -> str:
-    return f"torch.nn.{way.modules[spec.cell].__name__}"
+    return f"torch.nn.{way.kinds[spec.cell].__name__}"
 
 
 def _input(lengths: Sequence[Array | None], way: Way) -> str:

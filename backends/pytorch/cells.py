@@ -18,7 +18,7 @@ State = tuple[torch.Tensor, ...]
 class Cells(nn.Module):
     """A cell for every layer and direction, and the loops over them."""
 
-    modules: ClassVar[dict[str, type[nn.Module]]] = {
+    kinds: ClassVar[dict[str, type[nn.Module]]] = {
         "vanilla": nn.RNNCell,
         "gru": nn.GRUCell,
         "lstm": nn.LSTMCell,
@@ -30,7 +30,7 @@ class Cells(nn.Module):
         above = spec.num_directions * spec.hidden_size
         self.layers = nn.ModuleList(
             nn.ModuleList(
-                self.modules[spec.cell](width, spec.hidden_size, **options)
+                self.kinds[spec.cell](width, spec.hidden_size, **options)
                 for _ in range(spec.num_directions)
             )
             for width in (spec.input_size, *[above] * (spec.num_layers - 1))

@@ -14,7 +14,7 @@ from reference import Spec
 class Fused(nn.Module):
     """One call over all steps, layers and directions."""
 
-    modules: ClassVar[dict[str, type[nn.Module]]] = {
+    kinds: ClassVar[dict[str, type[nn.Module]]] = {
         "vanilla": nn.RNN,
         "gru": nn.GRU,
         "lstm": nn.LSTM,
@@ -22,7 +22,7 @@ class Fused(nn.Module):
 
     def __init__(self, spec: Spec, **options: Any) -> None:
         super().__init__()
-        self.rnn = self.modules[spec.cell](
+        self.rnn = self.kinds[spec.cell](
             spec.input_size,
             spec.hidden_size,
             spec.num_layers,
