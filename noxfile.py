@@ -94,6 +94,13 @@ def bench(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
+def compare(session: nox.Session) -> None:
+    """Time two git revisions, or two versions of a framework, in turn (-- BASE HEAD --backend NAME)."""
+    install(session)
+    session.run("python", "-m", "benchmarks.compare", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def adapters(session: nox.Session, framework: str) -> None:
     """Hold a framework's adapters to the properties; show that every field of its dialects has force."""

@@ -40,14 +40,26 @@ def plan(backends: list[str], processes: int, series: tuple[bool, ...]) -> Itera
                 yield Process(backend, pinned, number)
 
 
-def run(process: Process, arguments: list[str], log: Path) -> int:
-    """Run one process to its end; what it prints goes to ``log``. Its exit code."""
+def run(
+    process: Process,
+    arguments: list[str],
+    log: Path,
+    python: Path | str = sys.executable,
+    checkout: Path | None = None,
+) -> int:
+    """Run one process to its end; what it prints goes to ``log``. Its exit code.
+
+    ``checkout`` is another one than this, whose suite it runs.
+    """
     own = ["--backend", process.backend, "--process", str(process.number)]
-    command = [sys.executable, "-m", "benchmarks.process", *own, *arguments]
+    other = {} if checkout is None else {"PYTHONPATH": str(checkout)}
+    safe = [] if checkout is None else ["-P"]  # or the working directory's suite would come first
+    command = [str(python), *safe, "-m", "benchmarks.process", *own, *arguments]
     with log.open("wb") as to:
         return subprocess.run(
             command, stdout=to, stderr=subprocess.STDOUT, check=False,
-            env=os.environ | _environment(process), preexec_fn=_pin if process.pinned else None,
+            env=os.environ | _environment(process) | other,
+            preexec_fn=_pin if process.pinned else None,
         ).returncode  # fmt: skip
 
 

@@ -182,7 +182,7 @@ def _timings(matrix: Matrix) -> Table:
         where = f"{first.backend} @ {first.device}"
         words = [one_line(w) for w in (first.workload, first.mode, str(first.threads or ""), where)]
         if refused := row.refused:
-            table.add_row(*words, Text(f"{refused.outcome}: no speed", no_wrap=True))
+            table.add_row(*words, refused.outcome, "no speed")
             continue
         of_limit = row.of_limit
         table.add_row(*words, number(row.seconds.value * 1e3), _within(row.seconds),

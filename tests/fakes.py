@@ -366,3 +366,25 @@ class Slow(Right):
     def seen(self, inputs: Inputs) -> Inputs:
         time.sleep(0.02)
         return inputs
+
+
+class TwiceAsSlow(Right):
+    """Where the side of a comparison that it runs in is called slower."""
+
+    def load(self, inputs: Inputs) -> Callable[[], Any]:
+        call = super().load(inputs)
+        if "slower" not in os.environ.get("PYTHONPATH", ""):
+            return call
+        call()
+        started = time.perf_counter()
+        call()
+        wait = time.perf_counter() - started
+
+        def slower() -> Any:
+            result = call()
+            until = time.perf_counter() + wait
+            while time.perf_counter() < until:  # busy, as a slower kernel is
+                pass
+            return result
+
+        return slower

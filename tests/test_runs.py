@@ -177,7 +177,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "other backend": (changed(1, backend="jax"), "line 2: ran on .'jax', 'cpu'.* header says"),
     "other device": (changed(3, device="cuda"), "line 4: ran on .'pytorch', 'cuda'"),
     "twice": (joined(*LINES[:2], *LINES[1:]), "line 3: the case of line 2 again"),
-    "unpaired": (changed(4, limit_seconds=[0.1]), "line 5: 1 limit_seconds, expected .*: 4"),
+    "unpaired": (changed(3, limit_seconds=[0.1]), "line 4: 1 limit_seconds, expected .*: 4"),
     "counts": (changed(5, counts={"agrees": 2}), "the footer says outcomes .*'agrees': 2"),
     "measurements": (changed(5, measurements=9), "the footer says measurements 9, .*holds 1"),
     "selected": (changed(5, selected=1), "the footer says 1 selected, but the file holds 3"),

@@ -1,0 +1,269 @@
+"""``python -m benchmarks.compare BASE HEAD``: what became faster or slower, and which margins moved.
+
+BASE and HEAD are git revisions, or versions of a framework such as ``jax==0.9.2 jax==0.10.2``. Their
+processes are interleaved in one run, BASE HEAD, HEAD BASE and so on, on one processor. What seems slower is
+timed again, and is a regression where it is slower again. Exits with 2 for one, and with 4 where a row
+cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backends import BACKENDS, EXTRAS
+from benchmarks.merged import Merged, say_why
+from benchmarks.options import MODES, WORKLOADS, workloads
+from benchmarks.processes import Process, run
+from benchmarks.sides import BadSide, Side, side
+from conformance.opened import command
+from conformance.options import backend_names
+from reports.comparison import Comparison, comparisons
+from reports.exit_codes import ExitCode
+from reports.options import Parser, counted, positive
+from reports.reading import read_run
+from reports.records import Measurement
+from reports.text import number
+
+PAIRS = 5
+BUDGET = 0.05
+"""What identical code may differ by, where no --budget says."""
+
+
+class Rows(NamedTuple):
+    """What is timed: every workload in every mode."""
+
+    workloads: Sequence[str]
+    modes: Sequence[str]
+
+    @property
+    def total(self) -> int:
+        """Of one backend."""
+        return len(self.workloads) * len(self.modes)
+
+    def options(self) -> list[str]:
+        """For a process."""
+        found = []
+        for name in self.workloads:
+            found += ["--workload", name]
+        for mode in self.modes:
+            found += ["--mode", mode]
+        return found
+
+
+class Timed(NamedTuple):
+    """Both sides of all rows."""
+
+    base: Sequence[Measurement]
+    head: Sequence[Measurement]
+    same_framework: bool
+
+
+def main(arguments: list[str]) -> int:
+    """Compare; the exit code."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    names = backend_names(given.backend, given.framework)
+    if not names:
+        parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
+                     f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
+    console = Console()
+    extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
+    if len(extras) > 1:
+        parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
+    try:
+        with console.status("environments"):
+            sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
+    except BadSide as why:
+        parser.error(str(why))
+    rows = Rows(
+        workloads(given.workload, given.device, quick=given.quick, full=False), given.mode or MODES
+    )
+    folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    found = _compared(sides, names, rows, given, folder / "first", console)
+    slower = [c for c in found if c.verdict == "slower"]
+    confirmed: set[tuple[object, ...]] = set()
+    if slower:
+        console.print(f"{len(slower)} seem slower: timed again")
+        again = Rows(
+            list(dict.fromkeys(c.base.first.workload for c in slower)),
+            list(dict.fromkeys(c.base.first.mode for c in slower)),
+        )
+        who = list(dict.fromkeys(c.base.first.backend for c in slower))
+        second = _compared(sides, who, again, given, folder / "again", console)
+        confirmed = {c.base.first.row for c in second if c.verdict == "slower"}
+    console.print(table(found, confirmed, given.base, given.head))
+    path = folder / "comparison.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(
+        [as_data(c, confirmed, given.base, given.head) for c in found])))  # fmt: skip
+    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    return code(found, confirmed, rows.total * len(names))
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks.compare", __doc__)
+    parser.add_argument("base", metavar="BASE", help="a git revision, or NAME==VERSION")
+    parser.add_argument("head", metavar="HEAD", help="another one")
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
+                        help="of one framework; may be given again")  # fmt: skip
+    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
+                        metavar="NAME", help="these only; may be given again")  # fmt: skip
+    parser.add_argument("--mode", action="append", default=[], choices=MODES,
+                        help="forward or training only")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
+                        help=f"of processes (default: {PAIRS})")  # fmt: skip
+    parser.add_argument("--budget", type=positive, default=BUDGET, metavar="SHARE",
+                        help=f"what identical code may differ by (default: {BUDGET})")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="a few workloads")
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
+                        help="results go to DIR/compare (default: reports)")  # fmt: skip
+    return parser
+
+
+def code(found: Sequence[Comparison], confirmed: set[tuple[object, ...]], rows: int) -> ExitCode:
+    """The code for what was found of so many rows."""
+    verdicts = Counter(c.verdict for c in found)
+    supported = [c for c in found if not _unsupported(c)]
+    if any(c.refused and not _unsupported(c) for c in found):
+        return ExitCode.CONFORMANCE_FAILURE
+    if confirmed:
+        return ExitCode.PERFORMANCE_REGRESSION
+    if len(found) < rows or not supported or verdicts["slower"]:
+        return ExitCode.NOT_ENOUGH_DATA
+    undecided = [c for c in supported if c.verdict == "ambiguous"]
+    return ExitCode.NOT_ENOUGH_DATA if undecided else ExitCode.CLEAN
+
+
+def table(
+    found: Sequence[Comparison], confirmed: set[tuple[object, ...]], base: str, head: str
+) -> Table:
+    """Every row, as a person reads it."""
+    shown = Table(title=f"{head} against {base}", box=None, title_justify="left", pad_edge=False)
+    for name in ("workload", "mode", "backend"):
+        shown.add_column(name)
+    for name in (f"{base} ms", f"{head} ms", "change (95 %)", "of the limit", "verdict", "margin"):
+        shown.add_column(name, justify="right")
+    for c in found:
+        first = c.base.first
+        words = first.workload, first.mode, first.backend
+        if c.refused:
+            shown.add_row(*words, "", "", "", "", f"{c.refused.outcome}: no speed")
+            continue
+        shown.add_row(*words, number(c.base.seconds.value * 1e3), number(c.head.seconds.value * 1e3),
+                      str(c.change), str(c.of_limit or ""), in_words(c, confirmed),
+                      f"{number(_margin(c.base.measurements))} → "
+                      f"{number(_margin(c.head.measurements))}")  # fmt: skip
+    return shown
+
+
+def in_words(c: Comparison, confirmed: set[tuple[object, ...]]) -> str:
+    """The verdict; what was slower once and not again is ambiguous."""
+    if c.verdict == "slower" and c.base.first.row not in confirmed:
+        return "ambiguous"
+    return c.verdict
+
+
+def as_data(
+    c: Comparison, confirmed: set[tuple[object, ...]], base: str, head: str
+) -> dict[str, object]:
+    """One row of comparison.json."""
+    first = c.base.first
+    data: dict[str, object] = {
+        "base": base, "head": head, "workload": first.workload, "mode": first.mode,
+        "backend": first.backend, "device": first.device, "dtype": first.dtype,
+        "threads": first.threads, "budget": c.budget, "verdict": in_words(c, confirmed),
+    }  # fmt: skip
+    if c.refused:
+        return data | {"refused": f"{c.refused.outcome}: {c.refused.reason}"}
+    return data | {
+        "log_ratio": c.change, "log_ratio_of_limit": c.of_limit,
+        "base_seconds": c.base.seconds.value, "head_seconds": c.head.seconds.value,
+        "base_margin": _margin(c.base.measurements), "head_margin": _margin(c.head.measurements),
+    }  # fmt: skip
+
+
+def _compared(
+    sides: Sequence[Side],
+    names: list[str],
+    rows: Rows,
+    given: argparse.Namespace,
+    folder: Path,
+    console: Console,
+) -> list[Comparison]:
+    """Time both sides in turn, and compare their rows."""
+    found = []
+    for name in names:
+        timed = _timed(sides, name, rows, given, folder, console)
+        if timed:
+            found += comparisons(
+                timed.base, timed.head, given.budget, same_products=timed.same_framework
+            )
+    return found
+
+
+def _timed(
+    sides: Sequence[Side],
+    name: str,
+    rows: Rows,
+    given: argparse.Namespace,
+    folder: Path,
+    console: Console,
+) -> Timed | None:
+    """All pairs of one backend; None where a process gave no answer."""
+    arguments = ["--device", given.device, *rows.options(), *(["--quick"] if given.quick else [])]
+    merged = [Merged(folder / part / "runs", rows.total, command()) for part in ("base", "head")]
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                  TimeElapsedColumn(), console=console) as progress:  # fmt: skip
+        task = progress.add_task(name, total=2 * given.pairs)
+        for pair in range(given.pairs):
+            for which in (0, 1) if pair % 2 == 0 else (1, 0):
+                one, into = sides[which], merged[which]
+                if any(m.broken for m in merged):
+                    break
+                progress.update(task, description=f"{name}, {one.name}")
+                _one(Process(name, True, pair), one, arguments, into, console)
+                progress.advance(task)
+    for m in merged:
+        m.close()
+    if any(m.broken or m.path is None for m in merged):
+        return None
+    base, head = (read_run(m.path) for m in merged if m.path)
+    same = base.header.backend_version == head.header.backend_version
+    return Timed(base.measurements, head.measurements, same)
+
+
+def _one(process: Process, on: Side, arguments: list[str], into: Merged, console: Console) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        log = Path(scratch) / "log"
+        code = run(process, [*arguments, "--out", scratch], log, on.python, on.checkout)
+        into.take(code, Path(scratch) / "runs")
+        if into.broken:
+            console.print(f"{on.name}: {say_why(code, log)}", markup=False, highlight=False,
+                          soft_wrap=True)  # fmt: skip
+
+
+def _unsupported(c: Comparison) -> bool:
+    return bool(c.refused and c.refused.outcome == "unsupported")
+
+
+def _margin(measurements: Sequence[Measurement]) -> float | None:
+    """The largest of all processes."""
+    return max((m.margin for m in measurements if m.margin is not None), default=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
