@@ -24,7 +24,9 @@ def two_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sides of this checkout, called by their names; of "slower", backends can see that they are."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
-        monkeypatch.delenv(name)  # or pytest-benchmark takes its processes for xdist's, and times nothing
+        monkeypatch.delenv(
+            name
+        )  # or pytest-benchmark takes its processes for xdist's, and times nothing
 
     def side(given: str, extra: str | None) -> Side:
         assert extra is None, "a backend from outside the tree brings its own"
