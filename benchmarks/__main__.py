@@ -16,8 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from backends import BACKENDS, EXTRAS
 from benchmarks.merged import Merged, say_why
-from benchmarks.options import MODES, PROCESSES, WORKLOADS, workloads
+from benchmarks.options import PROCESSES, workloads
 from benchmarks.processes import Process, plan, run
+from benchmarks.workloads import MODES, WORKLOADS
 from conformance.opened import command
 from conformance.options import backend_names
 from reports.exit_codes import ExitCode
@@ -39,7 +40,10 @@ def main(arguments: list[str]) -> int:
         if name not in BACKENDS and ":" not in name:
             parser.error(f"--backend {name!r}: expected one of {', '.join(BACKENDS)}, or one from "
                          "outside as package.module:Class or path/to/file.py:Class")  # fmt: skip
-    asked = workloads(given.workload, given.device, quick=given.quick, full=given.full)
+    try:
+        asked = workloads(given.workload, given.device, quick=given.quick, full=given.full)
+    except ValueError as why:
+        parser.error(str(why))
     modes = given.mode or MODES
     processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
     planned = list(plan(names, processes, (True,) if given.quick else (False, True)))

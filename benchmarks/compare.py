@@ -24,9 +24,10 @@ from rich.table import Table
 
 from backends import BACKENDS, EXTRAS
 from benchmarks.merged import Merged, say_why
-from benchmarks.options import MODES, WORKLOADS, workloads
+from benchmarks.options import workloads
 from benchmarks.processes import Process, run
 from benchmarks.sides import BadSide, Side, side
+from benchmarks.workloads import MODES, WORKLOADS
 from conformance.opened import command
 from conformance.options import backend_names
 from reports.comparison import Comparison, comparisons
@@ -83,13 +84,12 @@ def main(arguments: list[str]) -> int:
     if len(extras) > 1:
         parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
     try:
+        asked = workloads(given.workload, given.device, quick=given.quick, full=False)
         with console.status("environments"):
             sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
-    except BadSide as why:
+    except (BadSide, ValueError) as why:
         parser.error(str(why))
-    rows = Rows(
-        workloads(given.workload, given.device, quick=given.quick, full=False), given.mode or MODES
-    )
+    rows = Rows(asked, given.mode or MODES)
     folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     found = _compared(sides, names, rows, given, folder / "first", console)
     slower = [c for c in found if c.verdict == "slower"]

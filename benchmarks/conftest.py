@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.options import MODES, SECONDS, WORKLOADS, workloads
-from benchmarks.test_rows import Process
+from benchmarks.options import SECONDS, workloads
+from benchmarks.test_rows import ThisProcess
+from benchmarks.workloads import MODES, WORKLOADS
 from conformance.opened import Opened, now
 from conformance.options import add_options, only_asks, open_backends, runs_folder
 from reports.environment import environment, processors
@@ -63,11 +64,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def process(request: pytest.FixtureRequest) -> Process:
+def process(request: pytest.FixtureRequest) -> ThisProcess:
     """Which process this is, and how long it times a row."""
     option = request.config.getoption
     quick = "quick" if option("--quick") else "whole"
-    return Process(option("--process"), processors(), SECONDS[quick])
+    return ThisProcess(option("--process"), processors(), SECONDS[quick])
 
 
 @pytest.fixture

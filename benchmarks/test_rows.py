@@ -34,7 +34,7 @@ LEAST, MOST = 8, 100
 Call = Callable[[], Any]
 
 
-class Process:
+class ThisProcess:
     """What one process writes of every row, besides what it measures."""
 
     def __init__(self, number: int, threads: int, seconds: float) -> None:
@@ -49,7 +49,7 @@ def test_row(
     workload: Workload,
     mode: Mode,
     backend: Opened,
-    process: Process,
+    process: ThisProcess,
     write: Callable[[Measurement], None],
     benchmark: BenchmarkFixture,
 ) -> None:
@@ -87,7 +87,7 @@ def test_row(
 
 
 def _timed(
-    inputs: Inputs, case: Case, backend: Opened, process: Process, benchmark: BenchmarkFixture
+    inputs: Inputs, case: Case, backend: Opened, process: ThisProcess, benchmark: BenchmarkFixture
 ) -> dict[str, Any]:
     """The result of the last run, and what was measured."""
     adapter, watch = backend.adapter, Watch()
@@ -134,7 +134,7 @@ def _measurement(
     mode: Mode,
     case: Case,
     backend: Opened,
-    process: Process,
+    process: ThisProcess,
     outcome: Outcome,
     reason: str,
     *,

@@ -105,6 +105,7 @@ def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_pa
     [(), ("--backend", "nobody"), ("--backend", f"{FAKES}:Right", "--workload", "no/such"),
      ("--backend", f"{FAKES}:Right", "--mode", "backward"),
      ("--backend", f"{FAKES}:Right", "--processes", "0"),
+     ("--backend", f"{FAKES}:Right", "--device", "tpu"),
      ("--backend", f"{FAKES}:Right", "--quick", "--full")],
     ids=" ".join,
 )  # fmt: skip

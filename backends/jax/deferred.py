@@ -97,13 +97,12 @@ def _biases(spec: Spec, w: Block, xs: jax.Array) -> Own:
 
 def _before(ys: jax.Array, h0: jax.Array, valid: jax.Array | None, reverse: bool) -> jax.Array:
     """The h that every step began with; where the step before it is padding, the initial one."""
-    if reverse:
-        h = jnp.concatenate([ys[1:], h0[None]])
-        ok = None if valid is None else jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])])
-    else:
-        h = jnp.concatenate([h0[None], ys[:-1]])
-        ok = None  # a padded step has no gradient, and no valid one comes after it
-    return h if ok is None else jnp.where(ok, h, h0)
+    if not reverse:  # no valid step comes after a padded one
+        return jnp.concatenate([h0[None], ys[:-1]])
+    h = jnp.concatenate([ys[1:], h0[None]])
+    if valid is None:
+        return h
+    return jnp.where(jnp.concatenate([valid[1:], jnp.zeros_like(valid[:1])]), h, h0)
 
 
 def _by_recurrent(spec: Spec, w: Block, xs: Any, h: jax.Array, da: jax.Array) -> jax.Array:

@@ -101,7 +101,7 @@ def _backward(
 
     def step(d: Any, d_h: Any, ok: Any, x_side: Any, h_side: Any, *state: Any) -> Any:
         def by_h(v: Any, columns: slice = slice(None)) -> Any:
-            return _recalled(h_side[:, columns], v, w.recurrent[:, columns])  # type: ignore[index]
+            return _recalled(h_side[:, columns], v, w.recurrent[:, columns])  # type: ignore[index]  # it has one
 
         new = _kept(ok, STEP[spec.cell](spec, x_side, by_h, *state), state)
         d_new = [d[0] + d_h, *d[1:]]
