@@ -5,6 +5,7 @@
     cases = "gru-*/3-layer/*"                   # a pattern of case ids, as in a shell
     reason = "what is wrong, in a sentence"
     evidence = "docs/known/script.py"           # a standalone script, or a link
+    shows = "*not finite*"                      # a pattern of what the record says, if not anything
     only = "CPUs with AVX-512"                  # where it shows, if not everywhere
 
 A difference that an entry covers does not fail the run; an entry that no difference matches does,
@@ -31,6 +32,7 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cases: str
     reason: str
     evidence: str
+    shows: str = "*"
     only: str = ""
 
     def __str__(self) -> str:
@@ -39,6 +41,10 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def covers(self, backend: str, case: str) -> bool:
         """Whether this case of this backend is meant."""
         return self.backend == backend and fnmatchcase(case, self.cases)
+
+    def explains(self, backend: str, case: str, difference: str) -> bool:
+        """Whether this case of this backend may differ so, in the words of its record."""
+        return self.covers(backend, case) and fnmatchcase(difference, self.shows)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +65,7 @@ def read_known(path: Path) -> list[Known]:
         if entry.backend not in BACKENDS and ":" not in entry.backend:
             raise BadKnownFile(f"{path}: backend {entry.backend!r}: expected one of "
                                f"{', '.join(BACKENDS)}, or one from outside")  # fmt: skip
-        for name in ("backend", "cases", "reason", "evidence"):
+        for name in ("backend", "cases", "reason", "evidence", "shows"):
             if not getattr(entry, name).strip():
                 raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
         if (
@@ -75,13 +81,14 @@ def read_known(path: Path) -> list[Known]:
 
 def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
     """Why this difference is known; None where it is none, or no entry covers it."""
-    known = record.outcome == "differs"
-    return explanation(entries, record.backend, record.case) if known else None
+    if record.outcome != "differs":
+        return None
+    return explanation(entries, record.backend, record.case, record.reason)
 
 
-def explanation(entries: Iterable[Known], backend: str, case: str) -> str | None:
-    """Why this case differs on this backend, if it does; None where no entry covers it."""
-    return next((e.reason for e in entries if e.covers(backend, case)), None)
+def explanation(entries: Iterable[Known], backend: str, case: str, difference: str) -> str | None:
+    """Why this case of this backend differs so; None where no entry covers it."""
+    return next((e.reason for e in entries if e.explains(backend, case, difference)), None)
 
 
 def stale(
@@ -96,6 +103,7 @@ def stale(
     for entry in entries:
         covered = [r for r in records if entry.covers(r.backend, r.case)]
         expected = bool(covered) if narrowed else entry.backend in backends
-        if expected and not entry.only and not any(r.outcome == "differs" for r in covered):
+        seen = (r for r in covered if r.outcome == "differs" and fnmatchcase(r.reason, entry.shows))
+        if expected and not entry.only and not any(seen):
             found.append(entry)
     return found

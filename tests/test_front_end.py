@@ -295,6 +295,18 @@ def test_what_the_entry_does_not_cover_still_fails(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_an_entry_covers_only_what_differs_as_it_says(tmp_path: Path) -> None:
+    known(tmp_path, entry("ForgetBiasIgnored", LSTM, shows="*not finite*"))
+    done = conformance(tmp_path, "--backend", fake("ForgetBiasIgnored"), "--case", LSTM)
+    assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
+    assert done.records[LSTM].known is None
+    assert done.run.footer is not None
+    assert len(done.run.footer.stale_known) == 1, "and what it says is not seen"
+    known(tmp_path, entry("ForgetBiasIgnored", LSTM, shows="*beyond the bound*"))
+    done = conformance(tmp_path, "--backend", fake("ForgetBiasIgnored"), "--case", LSTM)
+    assert done.code == ExitCode.CLEAN, done.printed
+
+
 def test_an_entry_that_nothing_matches_fails(tmp_path: Path) -> None:
     known(tmp_path, entry("Right", LSTM))
     done = conformance(tmp_path, "--backend", fake("Right"), "--case", LSTM)

@@ -153,6 +153,10 @@ def test_what_is_known_is_no_alarm() -> None:
     explained: Counter[str] = sum((Counter(r.known) for r in records), Counter())
     assert explained[entry.reason] > 20
     assert not any(record.alarms for record in records)
+    other = msgspec.structs.replace(entry, shows="*not finite*")
+    alarms = [r.alarms for number in range(1, 8)
+              for r in rounds.run(2, number, [opened(fakes.PaddingNotZero)], [other])]  # fmt: skip
+    assert any(alarms), "an entry explains no more than it says"
     assert sum(r.outcomes.get("differs", 0) for r in records) == explained.total()
 
 
@@ -244,6 +248,8 @@ def test_a_smaller_case_that_is_known_is_seen_to_be(
     entry = Known(backend.name, "fuzz/lstm/*", "what is exact is not", "https://example.org")
     assert kind(backend, [entry]).check(ONE).known == entry.reason
     assert kind(backend, []).check(ONE).known is None
+    other = msgspec.structs.replace(entry, shows="*not finite*")
+    assert kind(backend, [other]).check(ONE).known is None
 
 
 class Seldom(fakes.Right):

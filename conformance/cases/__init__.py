@@ -2,8 +2,8 @@
 
 The default cases are two covering arrays of the axes, one for outputs (default_cases.txt, every
 feasible triple of values on every backend) and one for gradients as well (gradient_cases.txt, every
-pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, states large enough
-to show a clip, and training.
+pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, rows enough for it to
+multiply otherwise, states large enough to show a clip, and training.
 """
 
 from __future__ import annotations
@@ -16,10 +16,17 @@ from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, d
 from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase
 from conformance.cases.fuzzed import FUZZ, parsed
 from conformance.cases.tasks import training_cases
-from conformance.cases.tutorials import deep_sums, large_states, tutorial_cases
+from conformance.cases.tutorials import deep_sums, large_states, many_rows, tutorial_cases
 
 NAMED: dict[str, AnyCase] = {
-    case.id: case for case in (*tutorial_cases(), *deep_sums(), *large_states(), *training_cases())
+    case.id: case
+    for case in (
+        *tutorial_cases(),
+        *deep_sums(),
+        *many_rows(),
+        *large_states(),
+        *training_cases(),
+    )
 }
 
 

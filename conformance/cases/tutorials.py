@@ -87,6 +87,15 @@ def deep_sums() -> Iterator[Case]:
                        dtype=dtype, batch=150, steps=3, gradients=True)  # fmt: skip
 
 
+def many_rows() -> Iterator[Case]:
+    """Rows enough for an adapter to multiply otherwise, where lengths, layers and directions meet."""
+    for dtype in DTYPES:
+        for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm"):
+            both = spec(cell, 4, 5, num_layers=2, direction="bidirectional")
+            yield Case(id=f"gradients/many-rows/{cell}/{dtype}", spec=both, dtype=dtype,
+                       batch=11, steps=6, lengths="ragged", gradients=True)  # fmt: skip
+
+
 def large_states() -> Iterator[Case]:
     """A cell state that grows above 3, where some LSTMs clip it unless told not to."""
     for dtype in DTYPES:

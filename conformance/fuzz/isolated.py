@@ -34,7 +34,7 @@ class IsolatedTally(Tally):
 def of_record(record: CaseRecord) -> Seen:
     """What became of a case that has a record."""
     alarm = record.outcome in ("differs", "errored")
-    return Seen(record.outcome, record.margin, (lambda: record) if alarm else None)
+    return Seen(record.outcome, record.margin, (lambda: record) if alarm else None, record.reason)
 
 
 def run(

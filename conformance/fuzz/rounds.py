@@ -30,6 +30,7 @@ class Seen(NamedTuple):
     outcome: Outcome
     margin: float | None = None
     record: Callable[[], CaseRecord] | None = None
+    reason: str = ""
 
 
 class Tally:
@@ -55,7 +56,7 @@ class Tally:
         if seen.outcome == "agrees":
             self.margin = max(self.margin, seen.margin or 0.0)
         elif seen.outcome == "differs" and (
-            why := explanation(self.known, self.backend.name, one.id)
+            why := explanation(self.known, self.backend.name, one.id, seen.reason)
         ):
             self.explained[why] += 1
         elif seen.record is not None:
@@ -132,4 +133,5 @@ def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
     verdict = hold(found.result, t, backend, found.arithmetic)
     if verdict.outcome != "differs":
         return Seen(verdict.outcome, verdict.margin)
-    return Seen("differs", None, partial(judged, case, backend, t, version, found, {}))
+    record = partial(judged, case, backend, t, version, found, {})
+    return Seen("differs", None, record, verdict.reason)
