@@ -21,6 +21,8 @@ FRAMEWORKS = tuple(PYPROJECT["project"]["optional-dependencies"])
 """One environment each; tests/test_imports.py holds this to the list of backends."""
 
 WORKERS = "2"
+PEERS = {"reference": ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
+"""Whose peers are timed, with which extra and which group."""
 
 
 def install(session: nox.Session, *, extra: str = "", groups: tuple[str, ...] = ()) -> None:
@@ -134,10 +136,12 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
-def peers(session: nox.Session) -> None:
-    """Time the reference beside ONNX's reference evaluator and PyTorch, each pair in one run."""
-    install(session, extra="pytorch", groups=("peers",))
-    session.run("python", "-m", "benchmarks.peers", *session.posargs)
+@nox.parametrize("group", PEERS, ids=PEERS)
+def peers(session: nox.Session, group: str) -> None:
+    """Time the reference and jax_vjp beside their peers, each pair in one run."""
+    extra, of_group = PEERS[group]
+    install(session, extra=extra, groups=(of_group,))
+    session.run("python", "-m", "benchmarks.peers", group, *session.posargs)
 
 
 @nox.session

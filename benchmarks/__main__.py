@@ -6,17 +6,20 @@ JSON of every process goes beside the run files.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backends import BACKENDS, EXTRAS
+from benchmarks.aa import PAIRS, measure
+from benchmarks.budgets import FILE
 from benchmarks.merged import Merged, say_why
+from benchmarks.noise import LEAST_PAIRS
 from benchmarks.options import PROCESSES, workloads
+from benchmarks.pairs import Rows, progress
 from benchmarks.processes import Process, plan, run
 from benchmarks.workloads import MODES, WORKLOADS
 from conformance.opened import command
@@ -40,23 +43,30 @@ def main(arguments: list[str]) -> int:
         if name not in BACKENDS and ":" not in name:
             parser.error(f"--backend {name!r}: expected one of {', '.join(BACKENDS)}, or one from "
                          "outside as package.module:Class or path/to/file.py:Class")  # fmt: skip
+    if given.aa and given.processes:
+        parser.error("--processes: with --aa, expected --pairs")
+    if given.pairs and not given.aa:
+        parser.error("--pairs: without --aa given, expected --processes")
     try:
         asked = workloads(given.workload, given.device, quick=given.quick, full=given.full)
     except ValueError as why:
         parser.error(str(why))
-    modes = given.mode or MODES
+    console = Console()
+    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
+    if given.aa:
+        folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)
     processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
     planned = list(plan(names, processes, (True,) if given.quick else (False, True)))
     runs = given.out / "runs"
-    merged = {name: Merged(runs, len(asked) * len(modes), command()) for name in names}
-    console = Console()
-    with _progress(console) as progress:
-        task = progress.add_task("", total=len(planned))
+    merged = {name: Merged(runs, rows.total, command()) for name in names}
+    with progress(console) as shown:
+        task = shown.add_task("", total=len(planned))
         for process in planned:
-            progress.update(task, description=process.label)
+            shown.update(task, description=process.label)
             if not merged[process.backend].broken:
-                _run(process, _options(asked, modes, given), merged[process.backend], runs, console)
-            progress.advance(task)
+                _run(process, rows.options(), merged[process.backend], runs, console)
+            shown.advance(task)
     codes = [one.close() for one in merged.values()]
     paths = [one.path for one in merged.values() if one.path]
     print_matrix(matrix([read_run(path) for path in paths]), console)
@@ -80,6 +90,11 @@ def options() -> Parser:
                         help="time forward or training only")  # fmt: skip
     parser.add_argument("--processes", type=counted(1), metavar="N",
                         help=f"that time each row (default: {PROCESSES['whole']})")  # fmt: skip
+    parser.add_argument("--aa", action="store_true",
+                        help="time identical code beside itself, on one processor: how much it "
+                        f"differs by goes to DIR/{FILE}, which comparisons use")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(LEAST_PAIRS), metavar="N",
+                        help=f"of processes, with --aa (default: {PAIRS})")  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--quick", action="store_true",
                        help="few workloads, one processor, two processes")  # fmt: skip
@@ -88,16 +103,6 @@ def options() -> Parser:
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
                         help="run files go to DIR/runs (default: reports)")  # fmt: skip
     return parser
-
-
-def _options(asked: list[str], modes: tuple[str, ...], given: argparse.Namespace) -> list[str]:
-    """The options of every process."""
-    found = ["--device", given.device, *(["--quick"] if given.quick else [])]
-    for name in asked:
-        found += ["--workload", name]
-    for mode in modes:
-        found += ["--mode", mode]
-    return found
 
 
 def _run(
@@ -118,11 +123,6 @@ def _run(
             series = "1-processor" if process.pinned else "all-processors"
             name = f"{stem}-{series}-{process.number}-pytest-benchmark.json"
             (runs / name).write_bytes(json.read_bytes())
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                    TimeElapsedColumn(), console=console)  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -10,65 +10,33 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from backends import BACKENDS, EXTRAS
-from benchmarks.merged import Merged, say_why
+from benchmarks.budgets import FILE, BadBudgets, Budget, Key, key, machine, read
 from benchmarks.options import workloads
-from benchmarks.processes import Process, run
+from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import BadSide, Side, side
 from benchmarks.workloads import MODES, WORKLOADS
-from conformance.opened import command
 from conformance.options import backend_names
 from reports.comparison import Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
-from reports.reading import read_run
 from reports.records import Measurement
 from reports.text import number
+from reports.timing import Timing
 
 PAIRS = 5
 BUDGET = 0.05
-"""What identical code may differ by, where no --budget says."""
-
-
-class Rows(NamedTuple):
-    """What is timed: every workload in every mode."""
-
-    workloads: Sequence[str]
-    modes: Sequence[str]
-
-    @property
-    def total(self) -> int:
-        """Of one backend."""
-        return len(self.workloads) * len(self.modes)
-
-    def options(self) -> list[str]:
-        """For a process."""
-        found = []
-        for name in self.workloads:
-            found += ["--workload", name]
-        for mode in self.modes:
-            found += ["--mode", mode]
-        return found
-
-
-class Timed(NamedTuple):
-    """Both sides of all rows."""
-
-    base: Sequence[Measurement]
-    head: Sequence[Measurement]
-    same_framework: bool
+"""What identical code may differ by, where nothing measured says."""
 
 
 def main(arguments: list[str]) -> int:
@@ -85,13 +53,15 @@ def main(arguments: list[str]) -> int:
         parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
     try:
         asked = workloads(given.workload, given.device, quick=given.quick, full=False)
+        measured = read(given.budgets or given.out / FILE)
         with console.status("environments"):
             sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
-    except (BadSide, ValueError) as why:
+    except (BadBudgets, BadSide, ValueError) as why:
         parser.error(str(why))
-    rows = Rows(asked, given.mode or MODES)
+    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
     folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    found = _compared(sides, names, rows, given, folder / "first", console)
+    compared = partial(_compared, sides, given=given, measured=measured, console=console)
+    found = compared(names, rows, folder / "first")
     slower = [c for c in found if c.verdict == "slower"]
     confirmed: set[tuple[object, ...]] = set()
     if slower:
@@ -99,9 +69,11 @@ def main(arguments: list[str]) -> int:
         again = Rows(
             list(dict.fromkeys(c.base.first.workload for c in slower)),
             list(dict.fromkeys(c.base.first.mode for c in slower)),
+            given.device,
+            given.quick,
         )
         who = list(dict.fromkeys(c.base.first.backend for c in slower))
-        second = _compared(sides, who, again, given, folder / "again", console)
+        second = compared(who, again, folder / "again")
         confirmed = {c.base.first.row for c in second if c.verdict == "slower"}
     console.print(table(found, confirmed, given.base, given.head))
     path = folder / "comparison.json"
@@ -126,8 +98,11 @@ def options() -> Parser:
                         help="forward or training only")  # fmt: skip
     parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
-    parser.add_argument("--budget", type=positive, default=BUDGET, metavar="SHARE",
-                        help=f"what identical code may differ by (default: {BUDGET})")  # fmt: skip
+    parser.add_argument("--budget", type=positive, metavar="SHARE",
+                        help="what identical code may differ by (default: what --budgets has "
+                        f"of the row, else {BUDGET})")  # fmt: skip
+    parser.add_argument("--budgets", type=Path, metavar="FILE",
+                        help=f"what `nox -s bench -- --aa` wrote (default: OUT/{FILE})")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few workloads")
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
                         help="results go to DIR/compare (default: reports)")  # fmt: skip
@@ -137,8 +112,8 @@ def options() -> Parser:
 def code(found: Sequence[Comparison], confirmed: set[tuple[object, ...]], rows: int) -> ExitCode:
     """The code for what was found of so many rows."""
     verdicts = Counter(c.verdict for c in found)
-    supported = [c for c in found if not _unsupported(c)]
-    if any(c.refused and not _unsupported(c) for c in found):
+    supported = [c for c in found if not c.refused]
+    if any(c.differs for c in found):
         return ExitCode.CONFORMANCE_FAILURE
     if confirmed:
         return ExitCode.PERFORMANCE_REGRESSION
@@ -155,16 +130,18 @@ def table(
     shown = Table(title=f"{head} against {base}", box=None, title_justify="left", pad_edge=False)
     for name in ("workload", "mode", "backend"):
         shown.add_column(name)
-    for name in (f"{base} ms", f"{head} ms", "change (95 %)", "of the limit", "verdict", "margin"):
+    for name in (f"{base} ms", f"{head} ms", "change (95 %)", "of the limit", "budget", "verdict",
+                 "margin"):  # fmt: skip
         shown.add_column(name, justify="right")
     for c in found:
         first = c.base.first
         words = first.workload, first.mode, first.backend
         if c.refused:
-            shown.add_row(*words, "", "", "", "", f"{c.refused.outcome}: no speed")
+            shown.add_row(*words, "", "", "", "", "", f"{c.refused.outcome}: no speed")
             continue
         shown.add_row(*words, number(c.base.seconds.value * 1e3), number(c.head.seconds.value * 1e3),
-                      str(c.change), str(c.of_limit or ""), in_words(c, confirmed),
+                      str(c.change), str(c.of_limit or ""), f"{c.budget:.1%}",
+                      in_words(c, confirmed),
                       f"{number(_margin(c.base.measurements))} → "
                       f"{number(_margin(c.head.measurements))}")  # fmt: skip
     return shown
@@ -197,67 +174,29 @@ def as_data(
 
 
 def _compared(
-    sides: Sequence[Side],
-    names: list[str],
-    rows: Rows,
-    given: argparse.Namespace,
-    folder: Path,
-    console: Console,
-) -> list[Comparison]:
+    sides: Sequence[Side], names: list[str], rows: Rows, folder: Path, *, given: argparse.Namespace,
+    measured: Mapping[Key, Budget], console: Console,
+) -> list[Comparison]:  # fmt: skip
     """Time both sides in turn, and compare their rows."""
+    base, head = sides
     found = []
     for name in names:
-        timed = _timed(sides, name, rows, given, folder, console)
-        if timed:
-            found += comparisons(
-                timed.base, timed.head, given.budget, same_products=timed.same_framework
-            )
+        both = Subject(name, base), Subject(name, head)
+        of = timed(both, rows, range(given.pairs), folder, console)
+        if of:
+            versions = {header.backend_version for header in of.headers}
+            on = machine(of.headers[0].environment)
+            budget = partial(_budget, given=given.budget, measured=measured, on=on)
+            found += comparisons(of.base, of.head, budget, same_products=len(versions) == 1)
     return found
 
 
-def _timed(
-    sides: Sequence[Side],
-    name: str,
-    rows: Rows,
-    given: argparse.Namespace,
-    folder: Path,
-    console: Console,
-) -> Timed | None:
-    """All pairs of one backend; None where a process gave no answer."""
-    arguments = ["--device", given.device, *rows.options(), *(["--quick"] if given.quick else [])]
-    merged = [Merged(folder / part / "runs", rows.total, command()) for part in ("base", "head")]
-    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                  TimeElapsedColumn(), console=console) as progress:  # fmt: skip
-        task = progress.add_task(name, total=2 * given.pairs)
-        for pair in range(given.pairs):
-            for which in (0, 1) if pair % 2 == 0 else (1, 0):
-                one, into = sides[which], merged[which]
-                if any(m.broken for m in merged):
-                    break
-                progress.update(task, description=f"{name}, {one.name}")
-                _one(Process(name, True, pair), one, arguments, into, console)
-                progress.advance(task)
-    for m in merged:
-        m.close()
-    if any(m.broken or m.path is None for m in merged):
-        return None
-    base, head = (read_run(m.path) for m in merged if m.path)
-    same = base.header.backend_version == head.header.backend_version
-    return Timed(base.measurements, head.measurements, same)
-
-
-def _one(process: Process, on: Side, arguments: list[str], into: Merged, console: Console) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch) / "log"
-        code = run(process, [*arguments, "--out", scratch], log, on.python, on.checkout)
-        into.take(code, Path(scratch) / "runs")
-        if into.broken:
-            console.print(f"{on.name}: {say_why(code, log)}", markup=False, highlight=False,
-                          soft_wrap=True)  # fmt: skip
-
-
-def _unsupported(c: Comparison) -> bool:
-    return bool(c.refused and c.refused.outcome == "unsupported")
+def _budget(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on: str) -> float:
+    """What identical code may differ by in a row: as given, as measured here, or as assumed."""
+    if given is not None:
+        return given
+    known = measured.get(key(t.first, on))
+    return known.noise(len(t.measurements)).budget if known else BUDGET
 
 
 def _margin(measurements: Sequence[Measurement]) -> float | None:

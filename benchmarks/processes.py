@@ -59,7 +59,7 @@ def run(
         return subprocess.run(
             command, stdout=to, stderr=subprocess.STDOUT, check=False,
             env=os.environ | _environment(process) | other,
-            preexec_fn=_pin if process.pinned else None,
+            preexec_fn=pin if process.pinned else None,
         ).returncode  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def _environment(process: Process) -> Mapping[str, str]:
     return dict.fromkeys(POOLS, "1") if process.pinned else {}
 
 
-def _pin() -> None:
+def pin() -> None:
     """Give this process one processor: the last, since the first takes the system's interrupts."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -79,6 +79,11 @@ class Comparison:
         return self.base.refused or self.head.refused
 
     @property
+    def differs(self) -> bool:
+        """Whether a side has no speed for a reason that is no mere lack of support."""
+        return bool(self.refused and self.refused.outcome != "unsupported")
+
+    @property
     def verdict(self) -> Verdict:
         """Of the row against its limit and of the limit: slower where one of them is."""
         if self.refused:
@@ -87,28 +92,36 @@ class Comparison:
         worst: tuple[Verdict, ...] = ("slower", "ambiguous", "faster", "same")
         return next(word for word in worst if word in found)
 
+    @property
+    def changes(self) -> list[float]:
+        """Of the row against its limit, in every pair."""
+        return [_of_pair(*pair) for pair in self._pairs(ratios)]
+
     def _change(self, what: str, of: Callable[[Measurement], Samples]) -> Change:
-        pairs = [
-            (of(b), of(h))
-            for b, h in zip(self.base.measurements, self.head.measurements, strict=True)
-        ]
-        return change(pairs, f"{self.base.first.row} {what}")
+        return change(self._pairs(of), f"{self.base.first.row} {what}")
+
+    def _pairs(self, of: Callable[[Measurement], Samples]) -> list[tuple[Samples, Samples]]:
+        both = zip(self.base.measurements, self.head.measurements, strict=True)
+        return [(of(b), of(h)) for b, h in both]
 
 
 def comparisons(
     base: Iterable[Measurement],
     head: Iterable[Measurement],
-    budget: float,
+    budget: Callable[[Timing], float],
     *,
     same_products: bool,
 ) -> list[Comparison]:
-    """The rows that both sides have timed in as many processes each, in the order of ``timings``."""
+    """The rows that both sides have timed in as many processes each, in the order of ``timings``.
+
+    ``budget`` says what identical code may differ by in a row.
+    """
     of_head = {t.first.row: t for t in timings(head)}
     found = []
     for t in timings(base):
         other = of_head.get(t.first.row)
         if other and len(other.measurements) == len(t.measurements):
-            found.append(Comparison(t, other, budget, same_products))
+            found.append(Comparison(t, other, budget(t), same_products))
     return found
 
 
@@ -130,9 +143,11 @@ def _fastest(m: Measurement) -> Samples:
 
 
 def _typical(pairs: Sequence[tuple[Samples, Samples]]) -> float:
-    return statistics.median(
-        math.log(statistics.median(head) / statistics.median(base)) for base, head in pairs
-    )
+    return statistics.median(_of_pair(*pair) for pair in pairs)
+
+
+def _of_pair(base: Samples, head: Samples) -> float:
+    return math.log(statistics.median(head) / statistics.median(base))
 
 
 def _resampled(samples: Samples, drawn: random.Random) -> Samples:

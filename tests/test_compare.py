@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks import compare, sides
+from benchmarks.budgets import Budget, machine, write
+from benchmarks.compare import BUDGET
 from benchmarks.sides import BadSide, Side
+from reports.environment import environment
 from reports.exit_codes import ExitCode
 from reports.runs import read_folder
 
@@ -51,6 +56,7 @@ def test_a_side_that_is_twice_as_slow_is_a_regression(tmp_path: Path) -> None:
     assert code == ExitCode.PERFORMANCE_REGRESSION
     (row,) = rows
     assert row["verdict"] == "slower"
+    assert row["budget"] == BUDGET, "none was measured"
     assert row["base_margin"] == row["head_margin"], "the same result"
     assert sorted(p.name for p in next((tmp_path / "compare").iterdir()).iterdir()) == [
         "again", "comparison.json", "first",
@@ -58,6 +64,22 @@ def test_a_side_that_is_twice_as_slow_is_a_regression(tmp_path: Path) -> None:
     runs, bad = read_folder(next((tmp_path / "compare").rglob("head/runs")))
     assert not bad
     assert [len(r.measurements) for r in runs] == [3], "the measurements of one side"
+
+
+@pytest.mark.usefixtures("two_sides")
+def test_the_budget_is_that_which_was_measured_of_the_row_on_this_machine(tmp_path: Path) -> None:
+    who = f"{FAKES}:TwiceAsSlow"
+    one_processor = msgspec.structs.replace(environment(), cores=1)
+    noisy = Budget(
+        machine=machine(one_processor), backend=who, workload="tutorial/4x2x3-5",
+        mode="forward", device="cpu", dtype="float32", threads=1, changes=[2.0, -2.0] * 5,
+        pairs=10, budget=0, detectable=0,
+    )  # fmt: skip
+    write(tmp_path / "budgets.json", [noisy, msgspec.structs.replace(noisy, workload="other")])
+    given = ("base", "slower", "--backend", who, "--budgets", str(tmp_path / "budgets.json"))
+    code, (row,) = run(tmp_path, *given)
+    assert row["budget"] == pytest.approx(math.expm1(2)), "of three such pairs"
+    assert (code, row["verdict"]) == (ExitCode.CLEAN, "same"), "identical code differs by as much"
 
 
 @pytest.mark.usefixtures("two_sides")
@@ -84,6 +106,7 @@ def test_a_side_without_a_speed_is_no_pass(tmp_path: Path, fake: str, code: Exit
     (("HEAD", "HEAD", "--backend", "pytorch", "--backend", "jax_scan"), "of one framework"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--pairs", "2"), "--pairs"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--budget", "-1"), "--budget"),
+    (("HEAD", "HEAD", "--backend", "pytorch", "--budgets", str(FAKES)), "expected what `nox -s"),
     (("HEAD",), "the following arguments are required: HEAD"),
 ], ids=str)  # fmt: skip
 def test_bad_options_are_refused(

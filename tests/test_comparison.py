@@ -29,7 +29,7 @@ def side(
 
 
 def compared(base: list[Measurement], head: list[Measurement], **options: bool) -> Comparison:
-    (row,) = comparisons(base, head, 0.05, **{"same_products": True, **options})
+    (row,) = comparisons(base, head, lambda _: 0.05, **{"same_products": True, **options})
     return row
 
 
@@ -69,8 +69,10 @@ def test_a_row_that_one_side_does_not_agree_on_has_no_verdict_but_ambiguous() ->
 def test_rows_of_one_side_alone_are_left_out() -> None:
     drawn = random.Random(4)
     base, head = side(drawn), side(drawn)
-    assert not comparisons(base, head[:-1], 0.05, same_products=True), "a process is missing"
-    assert not comparisons(base, [], 0.05, same_products=True)
+    assert not comparisons(base, head[:-1], lambda _: 0.05, same_products=True), (
+        "a process is missing"
+    )
+    assert not comparisons(base, [], lambda _: 0.05, same_products=True)
 
 
 @pytest.mark.parametrize(("low", "value", "high", "verdict"), [

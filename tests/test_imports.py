@@ -37,8 +37,12 @@ OWN: dict[str, set[str]] = {
     entry.target.partition(":")[0]: FRAMEWORKS[entry.extra] for entry in BACKENDS.values()
 }
 """For each adapter, a module or a package, the framework that it may import."""
-PEERS: dict[str, set[str]] = {"benchmarks.peers": {"torch"}}
-"""What is timed beside the specification itself, without an adapter."""
+BESIDE: dict[str, tuple[str | None, set[str]]] = {
+    "benchmarks.peers.of_reference": (None, {"torch"}),
+    "benchmarks.peers.of_jax": ("backends.jax", {"jax", "flax", "keras"}),
+    **{f"benchmarks.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra]) for extra in EXTRAS},
+}
+"""What is timed beside the specification or an adapter: the adapter and the framework that it needs."""
 
 
 def module_of(path: Path) -> str:
@@ -73,10 +77,11 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
     top_package = module.partition(".")[0]
     projects, libraries = MAY_IMPORT[top_package]
     mine = adapter_of(module)
+    mine, own = BESIDE.get(module, (mine, OWN.get(mine or "", set())))
     found = {}
     for line, name in imported(source, module if is_package else module.rpartition(".")[0]):
         top = name.partition(".")[0]
-        if top in sys.stdlib_module_names or top in OWN.get(mine or "", PEERS.get(module, ())):
+        if top in sys.stdlib_module_names or top in own:
             continue
         if adapter_of(name) not in (None, mine):
             found[line] = f"{module}, line {line}: imports the adapter {adapter_of(name)}"
@@ -120,7 +125,16 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
         ("conformance.cases.case", "from ..opened import torch\nimport jax", "line 2: imports"),
         ("conformance.cases.case", "from backends.pytorch.rnn import x", "imports the adapter"),
         ("benchmarks.workloads", "import torch", "imports the framework torch"),
-        ("benchmarks.peers", "import torch\nimport jax", "line 2: imports the framework jax"),
+        (
+            "benchmarks.peers.of_reference",
+            "import torch\nimport jax",
+            "line 2: imports the framework",
+        ),
+        (
+            "benchmarks.bare.jax",
+            "import jax\nimport backends.pytorch",
+            "line 2: imports the adapter",
+        ),
         ("benchmarks.a", "from backends import find\nfrom backends import pytorch", "line 2"),
         ("conformance.check", "from backends.pytorch import PyTorch", "imports the adapter"),
         ("conformance.check", "import importlib\nimportlib.import_module('torch')", "line 2"),
@@ -158,7 +172,7 @@ LIGHT = sorted(
     module_of(path)
     for path in FILES
     if not adapter_of(module_of(path))
-    and path.parent.name != "benchmarks"
+    and "benchmarks" not in path.parts
     and not path.stem.startswith(NOT_LIBRARIES)
 )
 

@@ -1,0 +1,57 @@
+"""``python -m benchmarks --aa``: identical code beside itself, in pairs, and the noise of every row."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.budgets import Budget, machine, measured, write
+from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.sides import Side
+from conformance.opened import ROOT
+from reports.comparison import Comparison, comparisons
+from reports.exit_codes import ExitCode
+from reports.text import number
+
+PAIRS = 10
+HERE = Side("as it is", ROOT, Path(sys.executable))
+"""The suite as it stands, in this environment."""
+
+
+def measure(
+    names: Sequence[str], rows: Rows, pairs: int, folder: Path, budgets_at: Path, console: Console
+) -> ExitCode:
+    """Time every backend beside itself; its rows' noise goes to ``budgets_at``."""
+    codes = []
+    for name in names:
+        both = Subject(name, HERE), Subject(name, HERE)
+        of = timed(both, rows, range(pairs), folder / name.replace("/", "_"), console)
+        if of is None:
+            codes.append(ExitCode.NOT_ENOUGH_DATA)
+            continue
+        found = comparisons(of.base, of.head, lambda _: 0.0, same_products=True)
+        on = machine(of.headers[0].environment)
+        new = [measured(c, on) for c in found if not c.refused]
+        write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
+        console.print(table(found, new, pairs))
+        codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
+    console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
+    return min((code for code in codes if code), default=ExitCode.CLEAN)
+
+
+def table(found: Sequence[Comparison], new: Sequence[Budget], pairs: int) -> Table:
+    """The noise of every row, for comparisons of so many pairs."""
+    shown = Table(title=f"Identical code, in comparisons of {pairs} pairs", box=None,
+                  title_justify="left", pad_edge=False)  # fmt: skip
+    for name in ("workload", "mode", "backend"):
+        shown.add_column(name)
+    for name in ("ms", "budget", "detectable"):
+        shown.add_column(name, justify="right")
+    for c, b in zip((c for c in found if not c.refused), new, strict=True):
+        shown.add_row(b.workload, b.mode, b.backend, number(c.base.seconds.value * 1e3),
+                      f"{b.budget:.1%}", f"{b.detectable:.1%}")  # fmt: skip
+    return shown

@@ -1,0 +1,35 @@
+"""JAX: the jitted function, of arrays that are on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from backends import Inputs
+from backends.jax import parameters, rnn
+from backends.jax.device import put
+
+
+def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
+    """The LSTM of these inputs, by the framework alone."""
+    spec, one_way = inputs.spec, backend.one_way
+    blocks = parameters.blocks(backend.dialect, spec, inputs.params)
+    held = put(backend.device, inputs.dtype, (blocks, inputs.x, inputs.h0, inputs.c0))
+
+    def forward(blocks: Any, x: Any, h0: Any, c0: Any) -> Any:
+        return rnn.network(one_way, spec, blocks, x, h0, c0, None)
+
+    if inputs.incoming is None:
+        jitted = jax.jit(forward)
+        return lambda: jax.block_until_ready(jitted(*held))
+    y, h, c = inputs.incoming
+    d = put(backend.device, inputs.dtype, (y, (h, c) if backend.dialect.state == "hc" else (c, h)))
+
+    @jax.jit
+    def differentiated(held: Any, d: Any) -> Any:
+        outputs, pullback = jax.vjp(forward, *held)
+        return outputs, pullback(d)
+
+    return lambda: jax.block_until_ready(differentiated(held, d))

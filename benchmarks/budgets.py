@@ -1,0 +1,89 @@
+"""The noise of every row on every machine, as ``nox -s bench -- --aa`` measured it: budgets.json."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.noise import Noise, noise
+from reports.comparison import Comparison
+from reports.records import Environment, Measurement
+
+FILE = "budgets.json"
+Key = tuple[str, str, str, str, str, str, int | None]
+
+
+class BadBudgets(Exception):
+    """A file that is none of budgets; the text says where and why."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A row on one machine, and the changes log(head / base) of pairs of identical code."""
+
+    machine: str
+    backend: str
+    workload: str
+    mode: str
+    device: str
+    dtype: str
+    threads: int | None
+    changes: list[float]
+    pairs: int
+    budget: float
+    detectable: float
+    """Shares of the row's time, in comparisons of so many pairs (``noise.py``)."""
+
+    @property
+    def key(self) -> Key:
+        """Which row this is, and on which machine."""
+        return (self.machine, self.backend, self.workload, self.mode, self.device, self.dtype,
+                self.threads)  # fmt: skip
+
+    def noise(self, pairs: int) -> Noise:
+        """Of a comparison of so many pairs."""
+        return noise(self.changes, pairs)
+
+
+def machine(environment: Environment) -> str:
+    """What a row's noise belongs to; the versions that are compared are no part of it."""
+    of_gpu = f", {environment.gpu}" if environment.gpu else ""
+    return f"{environment.cores} × {environment.cpu}{of_gpu}"
+
+
+def key(m: Measurement, on: str) -> Key:
+    """Which row of budgets a measurement on this machine is of."""
+    return on, m.backend, m.workload, m.mode, m.device, m.dtype, m.threads
+
+
+def measured(c: Comparison, on: str) -> Budget:
+    """That of a row which was compared with itself."""
+    m, found, pairs = c.base.first, noise(c.changes, len(c.changes)), len(c.changes)
+    return Budget(
+        machine=on, backend=m.backend, workload=m.workload, mode=m.mode, device=m.device,
+        dtype=m.dtype, threads=m.threads, changes=c.changes, pairs=pairs, budget=found.budget,
+        detectable=found.detectable,
+    )  # fmt: skip
+
+
+def read(path: Path) -> dict[Key, Budget]:
+    """What the file has, by row; nothing where there is no file. Raises ``BadBudgets``."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=list[Budget])
+    except FileNotFoundError:
+        return {}
+    except (msgspec.DecodeError, OSError) as why:
+        raise BadBudgets(f"{path}: {why}; expected what `nox -s bench -- --aa` writes") from why
+    return {b.key: b for b in found}
+
+
+def write(path: Path, new: Sequence[Budget]) -> None:
+    """Put ``new`` into the file, in the place of what it has of the same rows."""
+    kept = {**read(path), **{b.key: b for b in new}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = msgspec.json.format(msgspec.json.encode(list(kept.values())))
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
+        part.write(data)
+    Path(part.name).replace(path)

@@ -1,0 +1,231 @@
+"""``python -m benchmarks.experiment``: how often comparisons cry wolf, and how often they miss a wolf.
+
+The same backend is timed in pairs of processes under four conditions: beside itself and beside itself
+slowed by 15 %, on a quiet machine and with three processes that do nothing but count. Every pair is kept,
+so that it goes on where it was stopped. From the pairs:
+
+    budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
+    ours        comparisons of PAIRS pairs each of the others, before and after being confirmed by the
+                next PAIRS
+    theirs      one saved run and one that is compared with it, as ``--benchmark-compare-fail=mean:5%``
+                and ``min:5%`` of pytest-benchmark decide, by its own code
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+from pytest_benchmark.utils import PercentageRegressionCheck
+from rich.console import Console
+from rich.table import Table
+
+from backends import BACKENDS
+from benchmarks.aa import HERE, PAIRS
+from benchmarks.noise import noise
+from benchmarks.options import SETS
+from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.slowed import SHARE
+from benchmarks.workloads import MODES, WORKLOADS
+from reports.comparison import Comparison, Verdict, comparisons
+from reports.exit_codes import ExitCode
+from reports.options import Parser, counted
+from reports.reading import BadRunFile, read_run
+from reports.records import Measurement
+from reports.timing import Timing
+
+HOGS = 3
+BUDGET_PAIRS = 20
+THEIRS = {"mean:5%": "mean", "min:5%": "min"}
+
+
+class Condition(NamedTuple):
+    """What stands beside the backend: itself or itself slowed, and how many hogs."""
+
+    name: str
+    slowed: bool
+    hogs: int
+    share: float
+    """How many of the pairs that are asked for; slowed rows say as much with fewer."""
+
+
+CONDITIONS = (
+    Condition("quiet, identical", slowed=False, hogs=0, share=1.0),
+    Condition("quiet, slowed", slowed=True, hogs=0, share=0.4),
+    Condition("hogs, identical", slowed=False, hogs=HOGS, share=0.4),
+    Condition("hogs, slowed", slowed=True, hogs=HOGS, share=0.4),
+)
+
+Pair = tuple[Measurement, Measurement]
+
+
+def main(arguments: list[str]) -> int:
+    """Time what is missing, then print the table; 4 where a process gave no answer."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    console = Console()
+    rows = Rows(given.workload or SETS["quick"], MODES, quick=True)
+    counts = {c.name: max(BUDGET_PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
+    found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
+    for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
+        for condition in CONDITIONS:
+            if number >= counts[condition.name]:
+                continue
+            folder = given.out / given.backend / condition.name.replace(", ", "-") / f"{number:03}"
+            pairs = kept(folder) or run(condition, given.backend, rows, number, folder, console)
+            if pairs is None:
+                return ExitCode.NOT_ENOUGH_DATA
+            found[condition.name].append(pairs)
+    console.print(table(found))
+    return ExitCode.CLEAN
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks.experiment", __doc__)
+    parser.add_argument("--backend", choices=list(BACKENDS), default="pytorch", metavar="NAME",
+                        help="whose rows are timed (default: pytorch)")  # fmt: skip
+    parser.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="NAME",
+                        help="these only; may be given again (default: those of a quick run)")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(2 * BUDGET_PAIRS), default=100, metavar="N",
+                        help="of the quiet condition with identical code (default: 100)")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("reports/experiment"), metavar="DIR",
+                        help="where pairs are kept (default: reports/experiment)")  # fmt: skip
+    return parser
+
+
+def run(
+    condition: Condition, backend: str, rows: Rows, number: int, folder: Path, console: Console
+) -> list[Pair] | None:
+    """Time one pair; None where a process gave no answer."""
+    head = f"{Path(__file__).with_name('slowed.py')}:{backend}" if condition.slowed else backend
+    console.print(f"{condition.name}, pair {number}")
+    with hogs(condition.hogs):
+        of = timed((Subject(backend, HERE), Subject(head, HERE)), rows, [number], folder, console)
+    return of and matched(of.base, of.head)
+
+
+def kept(folder: Path) -> list[Pair] | None:
+    """The pair that an earlier run has timed; None where there is none, or half of one."""
+    sides = [list((folder / part / "runs").glob("*.jsonl.gz")) for part in ("base", "head")]
+    try:
+        base, head = (read_run(path) for (path,) in sides)
+    except (ValueError, BadRunFile):
+        return None
+    return matched(base.measurements, head.measurements)
+
+
+def matched(base: Sequence[Measurement], head: Sequence[Measurement]) -> list[Pair]:
+    """The same rows of both sides; a slowed backend goes by the name of what it slows."""
+    return [(b, replace(h, backend=b.backend)) for b, h in zip(base, head, strict=True)]
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """So many processes that only count, meanwhile."""
+    started = [multiprocessing.get_context("spawn").Process(target=_count, daemon=True)
+               for _ in range(count)]  # fmt: skip
+    for process in started:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+
+
+def _count() -> None:
+    number = 0
+    while True:
+        number += 1
+
+
+def table(found: dict[str, list[list[Pair]]]) -> Table:
+    """What every way of deciding says under every condition."""
+    quiet = found[CONDITIONS[0].name]
+    budgets = _budgets(quiet[:BUDGET_PAIRS])
+    shown = Table(title=f"Rows called slower or faster; the slowdown is {SHARE:.0%}", box=None,
+                  title_justify="left", pad_edge=False)  # fmt: skip
+    for name in ("condition", "decided by"):
+        shown.add_column(name)
+    for name in ("comparisons", "slower", "faster", "ambiguous"):
+        shown.add_column(name, justify="right")
+    for condition in CONDITIONS:
+        pairs = found[condition.name]
+        pairs = pairs[BUDGET_PAIRS:] if pairs is quiet else pairs
+        compared = _compared(pairs, budgets)
+        for how, verdicts in {
+            f"{PAIRS} pairs": [c.verdict for group in compared for c in group],
+            f"{PAIRS} pairs, slower confirmed": confirmed(compared),
+            **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
+        }.items():
+            counts = [verdicts.count(word) for word in ("slower", "faster", "ambiguous")]
+            shown.add_row(condition.name, how, str(len(verdicts)),
+                          *(f"{n} ({n / len(verdicts):.1%})" for n in counts))  # fmt: skip
+    return shown
+
+
+def confirmed(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
+    """The verdicts where what seems slower is timed again, by the group that follows."""
+    found: list[Verdict] = []
+    for first, again in zip(groups, [*groups[1:], groups[0]], strict=True):
+        for c, d in zip(first, again, strict=True):
+            agree = c.verdict != "slower" or d.verdict == "slower"
+            found.append(c.verdict if agree else "ambiguous")
+    return found
+
+
+def theirs(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
+    """What pytest-benchmark says of every pair: it knows slower, and nothing else."""
+    check = PercentageRegressionCheck(THEIRS[text], 5)
+    figure = FIGURES[THEIRS[text]]
+
+    def fails(base: Measurement, head: Measurement) -> bool:
+        now, before = ({check.field: figure(m.seconds)} for m in (head, base))
+        return bool(check.compute(now, before) > check.threshold)
+
+    return ["slower" if fails(*pair) else "same" for group in pairs for pair in group]
+
+
+def _mean(samples: Sequence[float]) -> float:
+    return sum(samples) / len(samples)
+
+
+FIGURES: dict[str, Callable[[Sequence[float]], float]] = {"mean": _mean, "min": min}
+
+
+def _budgets(pairs: Sequence[Sequence[Pair]]) -> dict[object, float]:
+    return {
+        c.base.first.row: noise(c.changes, PAIRS).budget for c in _comparisons(pairs, lambda _: 0.0)
+    }
+
+
+def _compared(
+    pairs: Sequence[Sequence[Pair]], budgets: dict[object, float]
+) -> list[list[Comparison]]:
+    """Comparisons of PAIRS pairs each, one group of pairs after another."""
+    whole = range(0, len(pairs) - PAIRS + 1, PAIRS)
+
+    def budget(t: Timing) -> float:
+        return budgets[t.first.row]
+
+    return [_comparisons(pairs[at : at + PAIRS], budget) for at in whole]
+
+
+def _comparisons(
+    pairs: Sequence[Sequence[Pair]], budget: Callable[[Timing], float]
+) -> list[Comparison]:
+    base, head = ([pair[side] for group in pairs for pair in group] for side in (0, 1))
+    return comparisons(base, head, budget, same_products=True)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on")
