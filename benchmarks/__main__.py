@@ -21,7 +21,7 @@ from benchmarks.noise import LEAST_PAIRS
 from benchmarks.options import PROCESSES, workloads
 from benchmarks.pairs import Rows, progress
 from benchmarks.processes import Process, plan, run
-from benchmarks.workloads import MODES, WORKLOADS
+from benchmarks.workloads import MODES, WORKLOADS, of_set
 from conformance.opened import command
 from conformance.options import backend_names
 from reports.exit_codes import ExitCode
@@ -47,8 +47,13 @@ def main(arguments: list[str]) -> int:
         parser.error("--processes: with --aa, expected --pairs")
     if given.pairs and not given.aa:
         parser.error("--pairs: without --aa given, expected --processes")
+    if given.scaling and given.workload:
+        parser.error("--workload: with --scaling given, expected one of them")
     try:
-        asked = workloads(given.workload, given.device, quick=given.quick, full=given.full)
+        asked = workloads(
+            of_set("scaling") if given.scaling else given.workload, given.device,
+            quick=given.quick, full=given.full,
+        )  # fmt: skip
     except ValueError as why:
         parser.error(str(why))
     console = Console()
@@ -57,7 +62,8 @@ def main(arguments: list[str]) -> int:
         folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)
     processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
-    planned = list(plan(names, processes, (True,) if given.quick else (False, True)))
+    pinned = given.quick or given.scaling
+    planned = list(plan(names, processes, (True,) if pinned else (False, True)))
     runs = given.out / "runs"
     merged = {name: Merged(runs, rows.total, command()) for name in names}
     with progress(console) as shown:
@@ -100,6 +106,8 @@ def options() -> Parser:
                        help="few workloads, one processor, two processes")  # fmt: skip
     which.add_argument("--full", action="store_true",
                        help="every workload, those of other devices too")  # fmt: skip
+    which.add_argument("--scaling", action="store_true",
+                       help="LSTMs along each of their sizes, on one processor: how time grows")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
                         help="run files go to DIR/runs (default: reports)")  # fmt: skip
     return parser

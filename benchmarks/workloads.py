@@ -2,11 +2,13 @@
 
 ``deepbench/`` are Baidu's DeepBench, ``cell-H-B-T``; ``braun/`` are S. Braun's LSTM benchmarks for
 speech (arXiv:1806.01818), input 123; ``tutorial/`` are the sizes of the tutorials that the suite
-grew from, far below what any kernel is made for.
+grew from, far below what any kernel is made for; ``scaling/`` are LSTMs, ``H-B-T-L``, along each
+axis in turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -71,10 +73,27 @@ _TABLE = (
     Workload("tutorial/30-of-400-words", _lstm(400, 3), 1, 30, ("cpu",)),
 )  # fmt: skip
 
-WORKLOADS: dict[str, Workload] = {w.name: w for w in _TABLE}
-SETS = ("quick", "cpu", "gpu")
+_BASE = (256, 16, 20, 1)
+_SWEPT = (
+    (32, 64, 128, 256, 512, 1024),
+    (1, 2, 4, 8, 16, 32, 64),
+    (5, 10, 20, 40, 80),
+    (1, 2, 3, 4),
+)
+"""H, B, T and L, and the values of each while the others stay."""
+
+
+def _swept() -> Iterator[Workload]:
+    sizes = {(*_BASE[:k], n, *_BASE[k + 1 :]) for k, values in enumerate(_SWEPT) for n in values}
+    for H, B, T, L in sorted(sizes):
+        spec = _lstm(H, H, num_layers=L)
+        yield Workload(f"scaling/lstm-{H}-{B}-{T}-{L}", spec, B, T, ("scaling",))
+
+
+WORKLOADS: dict[str, Workload] = {w.name: w for w in (*_TABLE, *_swept())}
+SETS = ("quick", "cpu", "gpu", "scaling")
 
 
 def of_set(name: str) -> list[str]:
     """The names of a set's workloads."""
-    return [w.name for w in _TABLE if name in w.sets]
+    return [w.name for w in WORKLOADS.values() if name in w.sets]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import groupby
 
@@ -16,6 +16,7 @@ from reports.mutation import others, scores
 from reports.precision import coarse
 from reports.reading import Run
 from reports.records import CaseRecord
+from reports.scaling import Sweep, sweeps
 from reports.statuses import FAILURES, STATUSES, status
 from reports.text import count, number, one_line
 from reports.timing import Estimate
@@ -57,6 +58,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _margins(matrix)
     if matrix.timed:
         yield _timings(matrix)
+        yield from _scaling(sweeps(matrix.timings))
     for place in coarse(matrix):
         names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
@@ -190,6 +192,23 @@ def _timings(matrix: Matrix) -> Table:
                       number(of_limit.value * 100 if of_limit else None),
                       number(_ms(row.first_call_seconds)))  # fmt: skip
     return table
+
+
+def _scaling(swept: Sequence[Sweep]) -> Iterator[Table]:
+    if not swept:
+        return
+    table = _new("\nScaling: time grows as size to the power of", [
+        "mode", "backend", "size", "from", "to", "power", "from each to the next", "knee at",
+        "cache left at"], left=3)  # fmt: skip
+    for sweep in swept:
+        first = sweep.first.first
+        table.add_row(
+            one_line(first.mode), one_line(f"{first.backend} @ {first.device}"), sweep.axis,
+            str(sweep.points[0][0]), str(sweep.points[-1][0]), f"{sweep.slope:.2f}",
+            " ".join(f"{s:.2f}" for s in sweep.slopes), str(sweep.knee or "–"),
+            str(sweep.leaves_cache or "–"),
+        )  # fmt: skip
+    yield table
 
 
 def _within(seconds: Estimate) -> str:
