@@ -15,7 +15,15 @@ from reports.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-MODULES = {"conformance", "conformance.reproduce", "benchmarks", "reports"}
+MODULES = {
+    "conformance",
+    "conformance.fuzz",
+    "conformance.reproduce",
+    "benchmarks",
+    "benchmarks.experiment",
+    "benchmarks.overhead",
+    "reports",
+}
 
 
 def commands(page: Path) -> list[str]:
