@@ -75,7 +75,7 @@ def recurrent_cases(dtype: str) -> Iterator[Case]:
 def deep_sums() -> Iterator[Case]:
     """Sums deep enough to show how a kernel accumulates.
 
-    Products of a thousand positive inputs; and, in the gradients of weights and biases, 150 rows.
+    Products of a thousand positive inputs; and, in the gradients of weights and biases, 250 rows.
     """
     for dtype in DTYPES:
         for cell, options in CELLS.items():
@@ -84,7 +84,7 @@ def deep_sums() -> Iterator[Case]:
                        dtype=dtype, batch=2, steps=3, one_sign=True)  # fmt: skip
         for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm"):
             yield Case(id=f"gradients/deep-sum/{cell}/{dtype}", spec=spec(cell, 4, 5),
-                       dtype=dtype, batch=150, steps=3, gradients=True)  # fmt: skip
+                       dtype=dtype, batch=250, steps=3, gradients=True)  # fmt: skip
 
 
 def many_rows() -> Iterator[Case]:
