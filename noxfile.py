@@ -136,7 +136,7 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("group", PEERS, ids=PEERS)
+@nox.parametrize("group", tuple(PEERS), ids=tuple(PEERS))
 def peers(session: nox.Session, group: str) -> None:
     """Time the reference and jax_vjp beside their peers, each pair in one run."""
     extra, of_group = PEERS[group]
