@@ -17,7 +17,7 @@ from benchmarks.cost import cost
 from benchmarks.limit import limit
 from benchmarks.options import SETS
 from benchmarks.processes import Process, plan
-from benchmarks.workloads import MODES, WORKLOADS
+from benchmarks.workloads import MODES, WORKLOADS, of_set
 from conformance.cases import Case
 from conformance.draw import draw
 from conformance.evaluate import evaluate
@@ -125,7 +125,7 @@ def test_every_process_is_planned_once_and_the_backends_in_turn() -> None:
 
 def test_sets_are_of_workloads_and_every_workload_is_in_one() -> None:
     assert set(SETS["quick"]) < set(SETS["cpu"])
-    assert {*SETS["cpu"], *SETS["cuda"]} == set(WORKLOADS)
+    assert {*SETS["cpu"], *SETS["cuda"], *of_set("scaling")} == set(WORKLOADS)
 
 
 # Costs.
