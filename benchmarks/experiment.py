@@ -80,6 +80,10 @@ def main(arguments: list[str]) -> int:
             pairs = kept(folder) or run(condition, given.backend, rows, number, folder, console)
             if pairs is None:
                 return ExitCode.NOT_ENOUGH_DATA
+            timed_before = {(b.workload, b.mode) for b, _ in pairs}
+            if timed_before != {(w, m) for w in rows.workloads for m in rows.modes}:
+                parser.error(f"--workload: {folder} has pairs of {sorted(timed_before)}; expected "
+                             "the same workloads, or another --out")  # fmt: skip
             found[condition.name].append(pairs)
     console.print(table(found))
     return ExitCode.CLEAN
