@@ -14,6 +14,7 @@ so that it goes on where it was stopped. From the pairs:
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -107,6 +108,7 @@ def run(
     condition: Condition, backend: str, rows: Rows, number: int, folder: Path, console: Console
 ) -> list[Pair] | None:
     """Time one pair; None where a process gave no answer."""
+    shutil.rmtree(folder, ignore_errors=True)  # half a pair, whose other half was never timed
     head = f"{Path(__file__).with_name('slowed.py')}:{backend}" if condition.slowed else backend
     console.print(f"{condition.name}, pair {number}")
     with hogs(condition.hogs):
@@ -141,6 +143,7 @@ def hogs(count: int) -> Iterator[None]:
     finally:
         for process in started:
             process.kill()
+            process.join()
 
 
 def _count() -> None:
