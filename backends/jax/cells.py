@@ -1,6 +1,7 @@
 """One time step of each cell in ``jax.numpy``, on the blocks that the dialect declares.
 
-A step takes ``x (B, N)`` and the state, each part ``(B, H)``, and returns the new state, h first.
+A step takes the input's side of its pre-activations, x W + b; the recurrent side as a function ``by_h(v,
+columns)``, v U + b; and the state, h first. It returns the new state. Gates lie along ``axis``.
 """
 
 from __future__ import annotations
@@ -14,43 +15,52 @@ import jax.numpy as jnp
 from backends.layouts import Block
 from reference import Spec
 
+Side = Callable[..., Any]
+ALL = slice(None)
+
 
 def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
-    """v W + b; where there is no W, its product is in b already."""
-    if W is None:
-        return b
+    """v W + b."""
     return v @ W if b is None else v @ W + b
 
 
-def vanilla(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
+def by_rows(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
+    """A step for ``x (B, N)`` and a state of ``(B, H)``."""
+    U, b = w.recurrent, w.recurrent_bias
+    assert U is not None
+
+    def by_h(v: jax.Array, columns: slice = ALL) -> jax.Array:
+        return affine(v, U[:, columns], None if b is None else b[columns])
+
+    return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), by_h, state, axis=-1)
+
+
+def vanilla(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
     """h' = act(x W + b + h U)."""
     act = jnp.tanh if spec.activation == "tanh" else jax.nn.relu
-    return (act(affine(x, w.kernel, w.bias) + state[0] @ w.recurrent),)
+    return (act(x + by_h(*state)),)
 
 
-def gru(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
+def gru(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
     """The reset gate applied after or before the recurrent product, as the spec says."""
     (h,) = state
-    x_r, x_z, x_n = jnp.split(affine(x, w.kernel, w.bias), 3, axis=-1)
+    x_r, x_z, x_n = jnp.split(x, 3, axis)
     if spec.reset == "after":
-        h_r, h_z, h_n = jnp.split(affine(h, w.recurrent, w.recurrent_bias), 3, axis=-1)
+        h_r, h_z, h_n = jnp.split(by_h(h), 3, axis)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
         n = jnp.tanh(x_n + r * h_n)
     else:
-        assert w.recurrent is not None
         cut = 2 * spec.hidden_size
-        b = w.recurrent_bias
-        b_rz, b_n = (None, None) if b is None else (b[..., :cut], b[..., cut:])
-        h_r, h_z = jnp.split(affine(h, w.recurrent[:, :cut], b_rz), 2, axis=-1)
+        h_r, h_z = jnp.split(by_h(h, slice(cut)), 2, axis)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
-        n = jnp.tanh(x_n + affine(r * h, w.recurrent[:, cut:], b_n))
+        n = jnp.tanh(x_n + by_h(r * h, slice(cut, None)))
     return ((1 - z) * n + z * h,)
 
 
-def lstm(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
+def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
     """The forget bias is stored in the bias, as the dialect declares."""
     h, c = state
-    a_i, a_f, a_g, a_o = jnp.split(affine(x, w.kernel, w.bias) + h @ w.recurrent, 4, axis=-1)
+    a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis)
     c = jax.nn.sigmoid(a_f) * c + jax.nn.sigmoid(a_i) * jnp.tanh(a_g)
     return jax.nn.sigmoid(a_o) * jnp.tanh(c), c
 

@@ -6,16 +6,15 @@ one compilation.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.cells import CELLS
+from backends.jax.cells import by_rows
 from backends.layouts import Block
 from reference import STATES, Spec
 from reference.rnn import REVERSED
@@ -64,26 +63,22 @@ def network(
 def scan(
     spec: Spec,
     w: Block,
-    xs: jax.Array | None,
+    xs: jax.Array,
     state: Any,
     valid: jax.Array | None,
     reverse: bool,
-    by_step: Mapping[str, jax.Array | None] = MappingProxyType({}),
 ) -> Any:
-    """One layer in one direction: final state and outputs.
-
-    ``by_step`` are parts of ``w`` that every step has its own of, ``(T, B, ...)``.
-    """
+    """One layer in one direction: final state and outputs."""
 
     def step(state: Any, at: Any) -> Any:
-        x, ok, own = at
-        new = CELLS[spec.cell](spec, w._replace(**own), x, state)
+        x, ok = at
+        new = by_rows(spec, w, x, state)
         if ok is None:
             return new, new[0]
         kept = tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))
         return kept, jnp.where(ok, new[0], 0)
 
-    return lax.scan(step, state, (xs, valid, dict(by_step)), reverse=reverse)
+    return lax.scan(step, state, (xs, valid), reverse=reverse)
 
 
 forward = partial(jax.jit, static_argnums=(0, 1))(network)

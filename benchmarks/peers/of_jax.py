@@ -1,7 +1,7 @@
-"""jax_vjp beside the recurrent layers of JAX's libraries: a training step on one processor.
+"""jax_vjp beside the recurrent layers of JAX's libraries, and PyTorch's: a training step on one processor.
 
-Each is called as its documentation does, under one ``jax.jit``, with the same weights: y, and the gradients of
-the sum of dy · y by x, both kernels and the bias.
+Each is called as its documentation does, JAX's under one ``jax.jit``, with the same weights: y, and the
+gradients of the sum of dy · y by x, both kernels and the bias.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import jax
 import jax.numpy as jnp
 import keras
 import numpy as np
+import torch
 from flax import nnx
 from jax import lax
 
 from backends.jax import deferred, rnn
 from backends.layouts import Block
 from benchmarks.peers.peer import Calls, Peer, Size, problem
-from reference import Spec
+from reference import Array, Spec
 
 SIZES = ((16, 25, 512, 512), (16, 150, 256, 256))
 
@@ -85,25 +86,65 @@ def ours(spec: Spec) -> Run:
     return run
 
 
-def beside(theirs: Callable[[Spec], Run], size: Size) -> Calls:
-    """A training step of both."""
+Problem = tuple[Spec, Block, Array]
+"""The weights in the layout of JAX's libraries, and the input."""
+
+
+def held(size: Size) -> Problem:
+    """The problem with one bias."""
     spec, params, x = problem(size, batch_first=False)
     W, U, b, c = (np.asarray(a) for a in params[0][0])
-    w = Block(jnp.asarray(W.T), jnp.asarray(U.T), jnp.asarray(b + c), None)
-    held, dy = jnp.asarray(x), jnp.ones((*x.shape[:2], spec.hidden_size), x.dtype)
+    return spec, Block(W.T, U.T, b + c, None), x
 
-    def step(run: Run) -> Callable[[], Any]:
-        @jax.jit
-        def differentiated(x: jax.Array, w: Block) -> Any:
-            y, pullback = jax.vjp(run, x, w)
-            return jax.tree.leaves((y, pullback(dy)))
 
-        return lambda: jax.block_until_ready(differentiated(held, w))
+def step(of: Callable[[Spec], Run], given: Problem) -> Callable[[], Any]:
+    """A training step of one of JAX's."""
+    spec, w, x = given
+    arrays = jax.tree.map(jnp.asarray, (x, w))
+    dy = jnp.ones((*x.shape[:2], spec.hidden_size), x.dtype)
 
-    return step(ours(spec)), step(theirs(spec))
+    @jax.jit
+    def differentiated(x: jax.Array, w: Block) -> Any:
+        y, pullback = jax.vjp(of(spec), x, w)
+        return jax.tree.leaves((y, pullback(dy)))
 
+    return lambda: jax.block_until_ready(differentiated(*arrays))
+
+
+def step_of_pytorch(given: Problem) -> Callable[[], Any]:
+    """A training step of ``nn.LSTM``, whose second bias is 0."""
+    spec, w, x = given
+    torch.set_num_threads(1)
+    module = torch.nn.LSTM(spec.input_size, spec.hidden_size)
+    values = (w.kernel.T, w.recurrent.T, w.bias, 0 * w.bias)  # type: ignore[union-attr,operator]  # all are there
+    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+    module.load_state_dict(dict(zip(names, map(torch.tensor, values), strict=True)))
+    x_torch = torch.tensor(x, requires_grad=True)
+    leaves = [x_torch, *(getattr(module, name) for name in names[:3])]
+    dy = torch.ones(*x.shape[:2], spec.hidden_size)
+
+    def call() -> Any:
+        y, _ = module(x_torch)
+        dx, d_kernel, d_recurrent, d_bias = torch.autograd.grad(y, leaves, dy)
+        return [y.detach(), dx, d_kernel.T, d_recurrent.T, d_bias]
+
+    return call
+
+
+def beside(theirs: Callable[[Problem], Callable[[], Any]], size: Size) -> Calls:
+    """Our step and theirs."""
+    given = held(size)
+    return step(ours, given), theirs(given)
+
+
+STEPS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
+    "PyTorch": step_of_pytorch,
+    "Flax": partial(step, flax),
+    "Equinox": partial(step, equinox),
+    "Keras": partial(step, keras_on_jax),
+}
 
 PEERS = tuple(
     Peer(name, "LSTM training step, float32, one processor", SIZES, partial(beside, theirs))
-    for name, theirs in (("Flax", flax), ("Equinox", equinox), ("Keras", keras_on_jax))
+    for name, theirs in STEPS.items()
 )
