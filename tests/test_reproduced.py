@@ -19,6 +19,7 @@ import pytest
 
 from backends import BACKENDS, EXTRAS, Unsupported
 from conformance.cases import NAMED, AnyCase, TrainingCase, by_id, default_cases, drawn, rows
+from conformance.fuzz.corpus import read_corpus
 from conformance.known import Known, read_known
 from conformance.reproducer import script
 from conformance.reproducer.frameworks import FRAMEWORKS
@@ -142,8 +143,9 @@ def test_scripts_show_what_is_known_and_nothing_else(
 
 @pytest.mark.parametrize("backend", BACKENDS_HERE)
 def test_every_known_difference_is_shown(backend: str, tmp_path: Path) -> None:
-    """In the default cases that an entry covers, which are at least one."""
-    cases = [c for c in default_cases() if known(backend, c.id)]
+    """In the cases that an entry covers, default ones and finds of fuzzing, which are at least one."""
+    finds = [by_id(find.id) for find in read_corpus(ROOT / "corpus.txt").get(backend, [])]
+    cases = [c for c in [*default_cases(), *finds] if known(backend, c.id)]
     found = run(tmp_path, written(backend, cases)) if cases else {}
     bad = wrong(backend, found)
     assert not bad, "\n".join(bad)

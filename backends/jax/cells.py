@@ -1,12 +1,13 @@
 """One time step of each cell in ``jax.numpy``, on the blocks that the dialect declares.
 
 A step takes the input's side of its pre-activations, x W + b; the recurrent side as a function ``by_h(v,
-columns)``, v U + b; and the state, h first. It returns the new state. Gates lie along ``axis``.
+columns)``, v U + b; and the state, h first. It returns the new state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,6 @@ from backends.layouts import Block
 from reference import Spec
 
 Side = Callable[..., Any]
-ALL = slice(None)
 
 
 def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
@@ -24,43 +24,44 @@ def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
     return v @ W if b is None else v @ W + b
 
 
-def by_rows(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
+def step(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
     """A step for ``x (B, N)`` and a state of ``(B, H)``."""
-    U, b = w.recurrent, w.recurrent_bias
-    assert U is not None
-
-    def by_h(v: jax.Array, columns: slice = ALL) -> jax.Array:
-        return affine(v, U[:, columns], None if b is None else b[columns])
-
-    return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), by_h, state, axis=-1)
+    return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), partial(by_recurrent, w), state)
 
 
-def vanilla(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
+def by_recurrent(w: Block, v: jax.Array, columns: slice = slice(None)) -> jax.Array:
+    """v U + b, or some of its columns."""
+    assert w.recurrent is not None
+    b = w.recurrent_bias
+    return affine(v, w.recurrent[:, columns], None if b is None else b[columns])
+
+
+def vanilla(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
     """h' = act(x W + b + h U)."""
     act = jnp.tanh if spec.activation == "tanh" else jax.nn.relu
     return (act(x + by_h(*state)),)
 
 
-def gru(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
+def gru(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
     """The reset gate applied after or before the recurrent product, as the spec says."""
     (h,) = state
-    x_r, x_z, x_n = jnp.split(x, 3, axis)
+    x_r, x_z, x_n = jnp.split(x, 3, axis=-1)
     if spec.reset == "after":
-        h_r, h_z, h_n = jnp.split(by_h(h), 3, axis)
+        h_r, h_z, h_n = jnp.split(by_h(h), 3, axis=-1)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
         n = jnp.tanh(x_n + r * h_n)
     else:
         cut = 2 * spec.hidden_size
-        h_r, h_z = jnp.split(by_h(h, slice(cut)), 2, axis)
+        h_r, h_z = jnp.split(by_h(h, slice(cut)), 2, axis=-1)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
         n = jnp.tanh(x_n + by_h(r * h, slice(cut, None)))
     return ((1 - z) * n + z * h,)
 
 
-def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int) -> Any:
+def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
     """The forget bias is stored in the bias, as the dialect declares."""
     h, c = state
-    a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis)
+    a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis=-1)
     c = jax.nn.sigmoid(a_f) * c + jax.nn.sigmoid(a_i) * jnp.tanh(a_g)
     return jax.nn.sigmoid(a_o) * jnp.tanh(c), c
 

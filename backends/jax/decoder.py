@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.cells import by_rows
+from backends.jax import cells
 from backends.jax.rnn import Scan, network
 from reference import STATES
 from reference.networks.layers import Affine, Decoder
@@ -75,7 +75,7 @@ def run_free(layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any) 
             v = jnp.concatenate([v, context], axis=-1)
         new = []
         for (w,), state in zip(params.rnn, states, strict=True):
-            new.append(by_rows(spec, w, v, state))
+            new.append(cells.step(spec, w, v, state))
             v = new[-1][0]
         a = affine(params.output, v)
         return (tuple(new), jnp.argmax(a, axis=-1)), a

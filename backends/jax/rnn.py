@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.cells import by_rows
+from backends.jax import cells
 from backends.layouts import Block
 from reference import STATES, Spec
 from reference.rnn import REVERSED
@@ -72,7 +72,7 @@ def scan(
 
     def step(state: Any, at: Any) -> Any:
         x, ok = at
-        new = by_rows(spec, w, x, state)
+        new = cells.step(spec, w, x, state)
         if ok is None:
             return new, new[0]
         kept = tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))

@@ -32,11 +32,12 @@ class PyTorch(Backend):
     def load(self, inputs: Inputs) -> Callable[[], bare.Raw]:
         self.refuse(inputs.spec, inputs.dtype, inputs.lengths)
         call = bare.load(inputs, self._place(inputs.dtype))
+        if self.device.type != "cuda":
+            return call
 
         def wait() -> bare.Raw:
             raw = call()
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
+            torch.cuda.synchronize(self.device)
             return raw
 
         return wait

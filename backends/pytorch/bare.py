@@ -7,7 +7,7 @@ back as the specification has them: outputs 0, final state = initial state; so t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,11 +29,15 @@ from reference.trees import each, named
 
 
 class Raw(NamedTuple):
-    """What PyTorch returned: outputs, final state, and gradients, parameters by PyTorch's names."""
+    """What PyTorch returned: outputs, final state, and gradients, with what each is by.
+
+    Parameters have PyTorch's names.
+    """
 
     y: torch.Tensor
     final: Any
-    gradients: dict[str, torch.Tensor]
+    names: Sequence[str] = ()
+    gradients: Sequence[torch.Tensor] = ()
 
 
 def load(inputs: Inputs, place: Place) -> Callable[[], Raw]:
@@ -60,8 +64,7 @@ def _inferring(module: nn.Module, forward: Callable[[], Any]) -> Callable[[], Ra
 
     def call() -> Raw:
         with torch.inference_mode():
-            y, final = forward()
-        return Raw(y, final, {})
+            return Raw(*forward())
 
     return call
 
@@ -77,12 +80,13 @@ def _differentiating(
     incoming = _incoming(inputs, place)
     for leaf in leaves.values():
         leaf.requires_grad_()
+    names, wanted = tuple(leaves), tuple(leaves.values())
+    lstm = inputs.spec.cell == "lstm"
 
     def call() -> Raw:
         y, final = forward()
-        outputs = [y, *parts_of(inputs.spec, place.dialect, final).values()]
-        found = torch.autograd.grad(outputs, list(leaves.values()), incoming)
-        return Raw(y, final, dict(zip(leaves, found, strict=True)))
+        outputs = (y, *final) if lstm else (y, final)
+        return Raw(y, final, names, torch.autograd.grad(outputs, wanted, incoming))
 
     return call
 
@@ -93,13 +97,12 @@ def fetch(inputs: Inputs, raw: Raw, place: Place) -> Result:
     tensors = {"y": raw.y}
     for name, part in parts_of(spec, dialect, raw.final).items():
         tensors[f"{name}_n"] = part
-    tensors |= {
-        f"d{name}": raw.gradients[name] for name in ("x", "h0", "c0") if name in raw.gradients
-    }
+    by_name = dict(zip(raw.names, raw.gradients, strict=True))
+    tensors |= {f"d{name}": by_name[name] for name in ("x", "h0", "c0") if name in by_name}
     arrays = {name: _whole(inputs, rows, name, to_numpy(t)) for name, t in tensors.items()}
     dtypes = dtypes_of(tensors)
     if inputs.incoming is not None:
-        found = arranged(spec, place.way, raw.gradients)
+        found = arranged(spec, place.way, by_name)
         values = each(to_numpy, found)
         arrays |= named(canonical_gradients(spec, dialect, inputs.params, values), "dparams")
         dtypes |= dtypes_of(named(found, "dparams"))
@@ -127,13 +130,15 @@ def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]
 
 
 def _incoming(inputs: Inputs, place: Place) -> list[torch.Tensor]:
-    """The gradients by y and by the parts of the final state, of the rows that PyTorch is given."""
+    """The gradients by y and by the final state's parts in PyTorch's order, of the rows that it is given."""
     assert inputs.incoming is not None
     dy, *states = inputs.incoming
     rows = kept_rows(inputs, place)
+    by_part = dict(zip("hc", states, strict=True))
+    order = place.dialect.state if inputs.spec.cell == "lstm" else "h"
     return [
         place.numbers(np.compress(rows, dy, _batch_axis(inputs))),
-        *(place.numbers(d[:, rows]) for d in states if d is not None),
+        *(place.numbers(by_part[name][:, rows]) for name in order),  # type: ignore[index]  # a cell's own are there
     ]
 
 
