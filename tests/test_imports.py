@@ -39,7 +39,7 @@ OWN: dict[str, set[str]] = {
 """For each adapter, a module or a package, the framework that it may import."""
 BESIDE: dict[str, tuple[str | None, set[str]]] = {
     "benchmarks.peers.of_reference": (None, {"torch"}),
-    "benchmarks.peers.of_jax": ("backends.jax", {"jax", "flax", "keras"}),
+    "benchmarks.peers.of_jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
     **{f"benchmarks.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra]) for extra in EXTRAS},
 }
 """What is timed beside the specification or an adapter: the adapter and the framework that it needs."""

@@ -26,6 +26,8 @@ def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
 
 def step(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
     """A step for ``x (B, N)`` and a state of ``(B, H)``."""
+    if spec.cell != "gru":  # the dialect declares one bias
+        w = w._replace(recurrent_bias=None)
     return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), partial(by_recurrent, w), state)
 
 
