@@ -26,15 +26,14 @@ def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
 
 def step(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
     """A step for ``x (B, N)`` and a state of ``(B, H)``."""
-    if spec.cell != "gru":  # the dialect declares one bias
-        w = w._replace(recurrent_bias=None)
-    return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), partial(by_recurrent, w), state)
+    by_h = partial(by_recurrent, spec, w)
+    return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), by_h, state)
 
 
-def by_recurrent(w: Block, v: jax.Array, columns: slice = slice(None)) -> jax.Array:
-    """v U + b, or some of its columns."""
+def by_recurrent(spec: Spec, w: Block, v: jax.Array, columns: slice = slice(None)) -> jax.Array:
+    """v U + b, or some of its columns; the one bias of a cell that is no GRU is the input side's."""
     assert w.recurrent is not None
-    b = w.recurrent_bias
+    b = w.recurrent_bias if spec.cell == "gru" else None
     return affine(v, w.recurrent[:, columns], None if b is None else b[columns])
 
 
@@ -66,6 +65,13 @@ def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
     a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis=-1)
     c = jax.nn.sigmoid(a_f) * c + jax.nn.sigmoid(a_i) * jnp.tanh(a_g)
     return jax.nn.sigmoid(a_o) * jnp.tanh(c), c
+
+
+def kept(ok: jax.Array | None, new: Any, state: Any) -> Any:
+    """The new state; in rows that have ended, the old one."""
+    if ok is None:
+        return new
+    return tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))
 
 
 CELLS: dict[str, Callable[..., Any]] = {"vanilla": vanilla, "gru": gru, "lstm": lstm}

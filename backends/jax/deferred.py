@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.cells import CELLS, affine, by_recurrent
+from backends.jax.cells import CELLS, affine, by_recurrent, kept
 from backends.layouts import Block
 from reference import Spec
 
@@ -52,11 +52,11 @@ def _forward(
         h_side = []
 
         def by_h(v: jax.Array, columns: slice = slice(None)) -> jax.Array:
-            h_side.append(by_recurrent(w, v, columns))
+            h_side.append(by_recurrent(spec, w, v, columns))
             return h_side[-1]
 
         x_side = x if hoisted else affine(x, w.kernel, w.bias)
-        new = _kept(ok, CELLS[spec.cell](spec, x_side, by_h, state), state)
+        new = kept(ok, CELLS[spec.cell](spec, x_side, by_h, state), state)
         sides = x_side, jnp.concatenate(h_side, axis=-1)
         return new, (sides if _apart(spec) else (sum(sides),), new)
 
@@ -82,7 +82,7 @@ def _backward(spec: Spec, reverse: bool, residuals: Any, d: Any) -> Any:
             def by_h(v: jax.Array, columns: slice = slice(None)) -> jax.Array:
                 return _recalled(h_side[:, columns], v, U_T[columns])
 
-            return _kept(ok, CELLS[spec.cell](spec, x_side, by_h, state), state)
+            return kept(ok, CELLS[spec.cell](spec, x_side, by_h, state), state)
 
         _, pullback = jax.vjp(new, a, state)
         da, d_before = pullback((d_state[0] + d_h, *d_state[1:]))
@@ -138,10 +138,3 @@ def _before(states: jax.Array, start: jax.Array, reverse: bool) -> jax.Array:
     """What every step began with."""
     parts = [states[1:], start[None]] if reverse else [start[None], states[:-1]]
     return jnp.concatenate(parts)
-
-
-def _kept(ok: jax.Array | None, new: Any, state: Any) -> Any:
-    """The new state; in rows that have ended, the old one."""
-    if ok is None:
-        return new
-    return tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))

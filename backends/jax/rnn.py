@@ -73,10 +73,8 @@ def scan(
     def step(state: Any, at: Any) -> Any:
         x, ok = at
         new = cells.step(spec, w, x, state)
-        if ok is None:
-            return new, new[0]
-        kept = tuple(jnp.where(ok, n, s) for n, s in zip(new, state, strict=True))
-        return kept, jnp.where(ok, new[0], 0)
+        y = new[0] if ok is None else jnp.where(ok, new[0], 0)
+        return cells.kept(ok, new, state), y
 
     return lax.scan(step, state, (xs, valid), reverse=reverse)
 
