@@ -33,7 +33,7 @@ def measure(
         if of is None:
             codes.append(ExitCode.NOT_ENOUGH_DATA)
             continue
-        found = comparisons(of.base, of.head, lambda _: 0.0, same_products=True)
+        found = comparisons(of.base, of.head, lambda _: 0.0)
         on = machine(of.headers[0].environment)
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some

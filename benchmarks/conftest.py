@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.options import SECONDS, workloads
+from benchmarks.partner import Partner, Pipes
 from benchmarks.test_rows import ThisProcess
 from benchmarks.workloads import MODES, WORKLOADS
 from conformance.opened import Opened, now
@@ -39,6 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--process", type=int, default=0, metavar="N",
                     help="which of several alike this process is")  # fmt: skip
+    group.addoption("--partner", type=Pipes.parse, metavar="PIPES",
+                    help="the pipes to the other process of a pair")  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,10 +68,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def process(request: pytest.FixtureRequest) -> ThisProcess:
-    """Which process this is, and how long it times a row."""
+    """Which process this is, how long it times a row, and its partner."""
     option = request.config.getoption
-    quick = "quick" if option("--quick") else "whole"
-    return ThisProcess(option("--process"), processors(), SECONDS[quick])
+    seconds = SECONDS["quick" if option("--quick") else "whole"]
+    partner = Partner(option("--partner"))
+    return ThisProcess(option("--process"), processors(), seconds, partner)
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ so that it goes on where it was stopped. From the pairs:
     budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
     ours        comparisons of PAIRS pairs each of the others, before and after being confirmed by the
                 next PAIRS
-    theirs      one saved run and one that is compared with it, as ``--benchmark-compare-fail=mean:5%``
-                and ``min:5%`` of pytest-benchmark decide, by its own code
+    theirs      one run and the head of the next pair, as a run that was saved and a later one, decided as
+                ``--benchmark-compare-fail=mean:5%`` and ``min:5%`` of pytest-benchmark do, by its own code
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,9 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
-from benchmarks.aa import HERE, PAIRS
+from benchmarks.aa import HERE
+from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
-from benchmarks.options import SETS
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.slowed import SHARE
 from benchmarks.workloads import MODES, WORKLOADS
@@ -39,6 +40,12 @@ from reports.options import Parser, counted
 from reports.reading import BadRunFile, read_run
 from reports.records import Measurement
 from reports.timing import Timing
+
+ROWS = (
+    "deepbench/lstm-256-1-150", "deepbench/vanilla-64-1-96", "deepbench/gru-512-32-1",
+    "tutorial/6x5x3-7", "tutorial/4x2x3-5", "tutorial/30-of-400-words",
+)  # fmt: skip
+"""Of every magnitude, and none so large that a pair would take minutes."""
 
 HOGS = 3
 BUDGET_PAIRS = 20
@@ -57,9 +64,9 @@ class Condition(NamedTuple):
 
 CONDITIONS = (
     Condition("quiet, identical", slowed=False, hogs=0, share=1.0),
-    Condition("quiet, slowed", slowed=True, hogs=0, share=0.4),
-    Condition("hogs, identical", slowed=False, hogs=HOGS, share=0.4),
-    Condition("hogs, slowed", slowed=True, hogs=HOGS, share=0.4),
+    Condition("quiet, slowed", slowed=True, hogs=0, share=0.14),
+    Condition("hogs, identical", slowed=False, hogs=HOGS, share=0.14),
+    Condition("hogs, slowed", slowed=True, hogs=HOGS, share=0.14),
 )
 
 Pair = tuple[Measurement, Measurement]
@@ -70,7 +77,7 @@ def main(arguments: list[str]) -> int:
     parser = options()
     given = parser.parse_args(arguments)
     console = Console()
-    rows = Rows(given.workload or SETS["quick"], MODES, quick=True)
+    rows = Rows(given.workload or ROWS, MODES, quick=True)
     counts = {c.name: max(BUDGET_PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
     found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
     for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
@@ -96,9 +103,9 @@ def options() -> Parser:
     parser.add_argument("--backend", choices=list(BACKENDS), default="pytorch", metavar="NAME",
                         help="whose rows are timed (default: pytorch)")  # fmt: skip
     parser.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="NAME",
-                        help="these only; may be given again (default: those of a quick run)")  # fmt: skip
-    parser.add_argument("--pairs", type=counted(2 * BUDGET_PAIRS), default=100, metavar="N",
-                        help="of the quiet condition with identical code (default: 100)")  # fmt: skip
+                        help=f"these only; may be given again (default: {', '.join(ROWS)})")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(2 * BUDGET_PAIRS), default=145, metavar="N",
+                        help="of the quiet condition with identical code (default: 145)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports/experiment"), metavar="DIR",
                         help="where pairs are kept (default: reports/experiment)")  # fmt: skip
     return parser
@@ -188,7 +195,7 @@ def confirmed(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
 
 
 def theirs(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
-    """What pytest-benchmark says of every pair: it knows slower, and nothing else."""
+    """What pytest-benchmark says of every run and the next one: it knows slower, and nothing else."""
     check = PercentageRegressionCheck(THEIRS[text], 5)
     figure = FIGURES[THEIRS[text]]
 
@@ -196,7 +203,9 @@ def theirs(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
         now, before = ({check.field: figure(m.seconds)} for m in (head, base))
         return bool(check.compute(now, before) > check.threshold)
 
-    return ["slower" if fails(*pair) else "same" for group in pairs for pair in group]
+    return ["slower" if fails(base, head) else "same"
+            for saved, later in pairwise(pairs)
+            for (base, _), (_, head) in zip(saved, later, strict=True)]  # fmt: skip
 
 
 def _mean(samples: Sequence[float]) -> float:
@@ -228,7 +237,7 @@ def _comparisons(
     pairs: Sequence[Sequence[Pair]], budget: Callable[[Timing], float]
 ) -> list[Comparison]:
     base, head = ([pair[side] for group in pairs for pair in group] for side in (0, 1))
-    return comparisons(base, head, budget, same_products=True)
+    return comparisons(base, head, budget)
 
 
 if __name__ == "__main__":

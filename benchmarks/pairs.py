@@ -1,4 +1,4 @@
-"""Two sides timed in turn: pairs of fresh processes on one processor, BASE HEAD, HEAD BASE, and so on."""
+"""Two sides timed in turn: pairs of fresh processes on one processor, each sample beside one of the other side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.merged import Merged, say_why
-from benchmarks.processes import Process, run
+from benchmarks.processes import Planned, Process, run_pair
 from benchmarks.sides import Side
 from conformance.opened import command
 from reports.reading import read_run
@@ -71,19 +71,21 @@ def timed(
 ) -> Timed | None:
     """The pairs of these numbers; None where a process gave no answer.
 
-    Run files go to ``folder/base`` and ``folder/head``. Odd pairs begin with HEAD.
+    Run files go to ``folder/base`` and ``folder/head``. In odd pairs HEAD takes the first sample.
     """
     merged = [Merged(folder / part / "runs", rows.total, command()) for part in ("base", "head")]
     with progress(console) as shown:
-        task = shown.add_task("", total=2 * len(numbers))
+        task = shown.add_task("", total=len(numbers))
         for number in numbers:
-            for which in (0, 1) if number % 2 == 0 else (1, 0):
-                if any(m.broken for m in merged):
-                    break
-                backend, side = subjects[which]
-                shown.update(task, description=f"{backend}, {side.name}")
-                _one(Process(backend, True, number), side, rows, merged[which], console)
-                shown.advance(task)
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            both = [subjects[which] for which in order]
+            shown.update(
+                task, description=" beside ".join(f"{s.backend}, {s.side.name}" for s in both)
+            )
+            _one(both, number, rows, [merged[which] for which in order], console)
+            shown.advance(task)
+            if any(m.broken for m in merged):
+                break
     for m in merged:
         m.close()
     if any(m.broken or m.path is None for m in merged):
@@ -92,11 +94,21 @@ def timed(
     return Timed(base.measurements, head.measurements, (base.header, head.header))
 
 
-def _one(process: Process, on: Side, rows: Rows, into: Merged, console: Console) -> None:
+def _one(
+    both: Sequence[Subject], number: int, rows: Rows, into: Sequence[Merged], console: Console
+) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        log = Path(scratch) / "log"
-        code = run(process, [*rows.options(), "--out", scratch], log, on.python, on.checkout)
-        into.take(code, Path(scratch) / "runs")
-        if into.broken:
-            console.print(f"{on.name}: {say_why(code, log)}", markup=False, highlight=False,
-                          soft_wrap=True)  # fmt: skip
+        folders = [Path(scratch) / part for part in ("first", "second")]
+        planned = []
+        for subject, folder in zip(both, folders, strict=True):
+            folder.mkdir()
+            planned.append(Planned(
+                Process(subject.backend, True, number), [*rows.options(), "--out", str(folder)],
+                folder / "log", subject.side.python, subject.side.checkout,
+            ))  # fmt: skip
+        codes = run_pair(*planned)
+        for subject, folder, code, merged in zip(both, folders, codes, into, strict=True):
+            merged.take(code, folder / "runs")
+            if merged.broken:
+                console.print(f"{subject.side.name}: {say_why(code, folder / 'log')}", markup=False,
+                              highlight=False, soft_wrap=True)  # fmt: skip

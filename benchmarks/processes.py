@@ -2,7 +2,8 @@
 
 The same code runs at different speeds in different processes, and at the same speed within each; so a row
 is timed in several. One is active at a time: an idle thread pool still holds its cores. Processes of one
-backend stand as far apart as they can, so that what slows the machine for minutes meets all alike.
+backend stand as far apart as they can, so that what slows the machine for minutes meets all alike; those of a
+pair, which are compared, run at once and take turns.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from benchmarks.partner import Pipes
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
          "TF_NUM_INTEROP_THREADS")  # fmt: skip
 """What the thread pools read; XLA's has its size from the processors that a process may use."""
+
+SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+"""Two processes at once, and neither takes all of a device's memory."""
 
 
 class Process(NamedTuple):
@@ -40,27 +47,64 @@ def plan(backends: list[str], processes: int, series: tuple[bool, ...]) -> Itera
                 yield Process(backend, pinned, number)
 
 
-def run(
-    process: Process,
-    arguments: list[str],
-    log: Path,
-    python: Path | str = sys.executable,
-    checkout: Path | None = None,
-) -> int:
-    """Run one process to its end; what it prints goes to ``log``. Its exit code.
+def run(process: Process, arguments: list[str], log: Path) -> int:
+    """Run one process to its end; what it prints goes to ``log``. Its exit code."""
+    with _started(_command(process, arguments), log, process, None, {}) as started:
+        return started.wait()
 
-    ``checkout`` is another one than this, whose suite it runs.
-    """
+
+class Planned(NamedTuple):
+    """One process of a pair, with the Python and the checkout whose suite it runs."""
+
+    process: Process
+    arguments: list[str]
+    log: Path
+    python: Path
+    checkout: Path
+
+
+def run_pair(first: Planned, second: Planned) -> tuple[int, int]:
+    """Run both to their end, one of them at a time (``partner.py``). Their exit codes."""
+    to_first, to_second = os.pipe(), os.pipe()
+    ends = (Pipes(True, to_first[0], to_second[1]), Pipes(False, to_second[0], to_first[1]))
+    with ExitStack() as stack:
+        both = []
+        for one, pipes in zip((first, second), ends, strict=True):
+            # -P, or the working directory's suite would come before the checkout's.
+            command = _command(
+                one.process, ["--partner", str(pipes), *one.arguments], one.python, "-P"
+            )
+            other = {"PYTHONPATH": str(one.checkout), **SHARED}
+            both.append(stack.enter_context(_started(command, one.log, one.process, pipes, other)))
+        for end in (*to_first, *to_second):  # a process that ends is then heard of by the other
+            os.close(end)
+        a, b = (started.wait() for started in both)
+        return a, b
+
+
+def _command(
+    process: Process, arguments: list[str], python: Path | str = sys.executable, *options: str
+) -> list[str]:
     own = ["--backend", process.backend, "--process", str(process.number)]
-    other = {} if checkout is None else {"PYTHONPATH": str(checkout)}
-    safe = [] if checkout is None else ["-P"]  # or the working directory's suite would come first
-    command = [str(python), *safe, "-m", "benchmarks.process", *own, *arguments]
+    return [str(python), *options, "-m", "benchmarks.process", *own, *arguments]
+
+
+@contextmanager
+def _started(
+    command: list[str], log: Path, process: Process, pipes: Pipes | None, other: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which does not outlive what waits for it."""
     with log.open("wb") as to:
-        return subprocess.run(
-            command, stdout=to, stderr=subprocess.STDOUT, check=False,
-            env=os.environ | _environment(process) | other,
-            preexec_fn=pin if process.pinned else None,
-        ).returncode  # fmt: skip
+        started = subprocess.Popen(
+            command, stdout=to, stderr=subprocess.STDOUT, env={**os.environ, **_environment(process), **other},
+            pass_fds=(pipes.receives, pipes.sends) if pipes else (),
+            preexec_fn=pin if process.pinned else None,  # noqa: PLW1509  # no threads here
+        )  # fmt: skip
+    try:
+        yield started
+    finally:
+        started.kill()  # where it has ended, nothing happens
+        started.wait()
 
 
 def _environment(process: Process) -> Mapping[str, str]:

@@ -42,8 +42,8 @@ def side(given: str, extra: str | None) -> Side:
     if VERSION.fullmatch(given):
         return Side(given, ROOT, _environment(ROOT, extra, given))
     checkout = _checkout(given)
-    if not (checkout / "benchmarks" / "process.py").exists():
-        raise BadSide(f"{given}: that revision has no benchmarks/process.py, which times its rows; "
+    if not (checkout / "benchmarks" / "partner.py").exists():
+        raise BadSide(f"{given}: that revision has no benchmarks/partner.py, and cannot take turns; "
                       "expected a later one")  # fmt: skip
     return Side(given, checkout, _environment(checkout, extra, None))
 

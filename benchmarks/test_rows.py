@@ -1,7 +1,7 @@
 """Time each workload on the backend of this process, and hold what was timed to the truth.
 
-A sample is calibrate – run – calibrate: pytest-benchmark times the run, and its set-up times the limit's
-products (``limit.py``), whose samples stand before, between and after those of the run.
+pytest-benchmark times the runs. Between them its set-up times the limit's products (``limit.py``); or, where
+this process is one of a pair, gives the other its turn (``partner.py``).
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import shlex
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backends import Inputs, Unsupported
+from backends import Backend, Inputs, Unsupported
 from benchmarks import held
 from benchmarks.cost import cost
 from benchmarks.limit import limit
 from benchmarks.machine import Watch
+from benchmarks.partner import Partner
 from benchmarks.workloads import Mode, Workload
 from conformance.cases import Case
 from conformance.check import checked, fingerprint, hold
@@ -30,6 +31,8 @@ from reports.records import Measurement, Outcome
 WARMUP = 3
 LEAST, MOST = 8, 100
 """Samples, whatever their time."""
+LEAST_IN_TURN = 16
+"""Of each process of a pair, since single samples of identical code differ by up to a third."""
 
 Call = Callable[[], Any]
 
@@ -37,15 +40,28 @@ Call = Callable[[], Any]
 class ThisProcess:
     """What one process writes of every row, besides what it measures."""
 
-    def __init__(self, number: int, threads: int, seconds: float) -> None:
+    def __init__(self, number: int, threads: int, seconds: float, partner: Partner) -> None:
         self.number = number
         self.threads = threads
         self.seconds = seconds
         """For the samples of one row."""
+        self.partner = partner
 
 
 @pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
 def test_row(
+    workload: Workload,
+    mode: Mode,
+    backend: Opened,
+    process: ThisProcess,
+    write: Callable[[Measurement], None],
+    benchmark: BenchmarkFixture,
+) -> None:
+    with process.partner.row():
+        _row(workload, mode, backend, process, write, benchmark)
+
+
+def _row(
     workload: Workload,
     mode: Mode,
     backend: Opened,
@@ -77,11 +93,11 @@ def test_row(
     arithmetic = backend.adapter.dialect.arithmetic[case.dtype]
     verdict = hold(result, expected, backend, arithmetic)
     if verdict.outcome != "agrees":
-        found |= {"seconds": [], "limit_seconds": []}
+        found |= {"seconds": [], "limit_seconds": [], "processor_seconds": []}
     named = fingerprint(result, expected, backend, arithmetic, verdict)
     figures |= {"margin": verdict.margin, "fingerprint": named}
     record(verdict.outcome, verdict.reason, **figures, **found)
-    benchmark.extra_info |= {"margin": verdict.margin, "limit_seconds": found["limit_seconds"]}
+    benchmark.extra_info |= {"margin": verdict.margin, "limit_seconds": found.get("limit_seconds")}
     if verdict.outcome != "agrees":
         pytest.fail(f"no speed: {verdict.reason}", pytrace=False)
 
@@ -95,32 +111,89 @@ def _timed(
     call = adapter.load(inputs)
     call()
     first_call = time.perf_counter() - started
-    calibration = limit(adapter, case)
-    products: list[float] = []
-
-    def calibrate() -> None:
-        started = time.perf_counter()
-        calibration.call()
-        products.append(time.perf_counter() - started)
-
-    once = _seconds(call)
-    calibrate()
-    rounds = round(process.seconds / (once + products[-1]))
-    raw = benchmark.pedantic(
-        call, setup=calibrate, rounds=min(max(rounds, LEAST), MOST), warmup_rounds=WARMUP
+    between: Between = (
+        InTurn(process, call) if process.partner.exists else Calibrated(adapter, case, call)
     )
-    calibrate()
+    rounds = min(max(between.rounds(process.seconds), LEAST), MOST)
+    raw = benchmark.pedantic(call, setup=between.samples, rounds=rounds, warmup_rounds=WARMUP)
+    between.samples_end()
     seconds = list(benchmark.stats.stats.data)
     return {
         "result": adapter.fetch(inputs, raw),
         "ran": adapter.ran(inputs),
         "first_call_seconds": first_call,
         "seconds": seconds,
-        "limit_seconds": products[-len(seconds) - 1 :],
-        "binds": calibration.binds,
         "peak_memory_bytes": watch.peak_memory(),
         "conditions": watch.conditions(),
+        **between.figures(len(seconds)),
     }
+
+
+class Between(Protocol):
+    """What happens between samples."""
+
+    def rounds(self, seconds: float) -> int:
+        """How many samples fit into so many seconds."""
+
+    def samples(self) -> None:
+        """Before every sample."""
+
+    def samples_end(self) -> None:
+        """After the last one."""
+
+    def figures(self, samples: int) -> dict[str, Any]:
+        """Of the record, for so many samples."""
+
+
+class Calibrated:
+    """The limit's products, before, between and after samples."""
+
+    def __init__(self, adapter: Backend, case: Case, call: Call) -> None:
+        self._limit, self._call = limit(adapter, case), call
+        self._products: list[float] = []
+
+    def rounds(self, seconds: float) -> int:
+        once = _seconds(self._call)
+        self.samples()
+        return round(seconds / (once + self._products[-1]))
+
+    def samples(self) -> None:
+        self._products.append(_seconds(self._limit.call))
+
+    samples_end = samples
+
+    def figures(self, samples: int) -> dict[str, Any]:
+        return {"limit_seconds": self._products[-samples - 1 :], "binds": self._limit.binds}
+
+
+class InTurn:
+    """A sample of the partner, then a run that does not count: the cache held what the partner used.
+
+    Beside the time of a sample, that of its processor is measured: another process's is not in it.
+    """
+
+    def __init__(self, process: ThisProcess, call: Call) -> None:
+        self._partner, self._call = process.partner, call
+        self._one_processor = process.threads == 1
+        self._processor: list[float] = []
+        self._started: float | None = None
+
+    def rounds(self, seconds: float) -> int:
+        once = _seconds(self._call)
+        return self._partner.agree(min(max(round(seconds / (2 * once)), LEAST_IN_TURN), MOST))
+
+    def samples(self) -> None:
+        self.samples_end()
+        self._partner.swap()
+        self._call()
+        self._started = time.process_time()
+
+    def samples_end(self) -> None:
+        if self._started is not None:
+            self._processor.append(time.process_time() - self._started)
+
+    def figures(self, samples: int) -> dict[str, Any]:
+        return {"processor_seconds": self._processor[-samples:] if self._one_processor else []}
 
 
 def _seconds(call: Call) -> float:

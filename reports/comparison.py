@@ -1,19 +1,16 @@
 """Whether a row became faster or slower between two sides that were timed in turn, in one run.
 
-A pair are two processes right after one another, one of either side. Its figure is
+A pair are two processes that took a sample each in turn. Its changes, one of every two neighbouring samples, are
 
-    d_k = log (median ratio of head / median ratio of base),  ratio = seconds / the limit's, as in timing.py
+    d_k = log (head_k / base_k)
 
-The row's change is the median of the pairs', and its interval a bootstrap that draws pairs, then samples in
-both processes of each. Where the two sides have other versions of a framework, its matrix products may have
-changed too, and ratios to them do not see it: so the limit itself is compared as well, by the fastest sample
-of every process, since there is nothing to divide it by.
+The row's change is the median of the pairs' medians, and its interval a bootstrap that draws pairs, then d_k
+within each. On one processor, time is that for which the process had it: other processes' is not in it.
 """
 
 from __future__ import annotations
 
 import math
-import random
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,10 +18,9 @@ from functools import cached_property
 from typing import Literal, TypeAlias
 
 from reports.records import Measurement
-from reports.timing import LEVEL, RESAMPLES, Timing, ratios, timings
+from reports.timing import Timing, interval, timings, typical
 
 Verdict: TypeAlias = Literal["faster", "slower", "same", "ambiguous"]
-Samples: TypeAlias = Sequence[float]
 
 
 @dataclass(frozen=True)
@@ -60,18 +56,16 @@ class Comparison:
     base: Timing
     head: Timing
     budget: float
-    same_products: bool
-    """The framework is the same on both sides, and so is the limit."""
 
     @cached_property
     def change(self) -> Change:
-        """Of the row against its limit."""
-        return self._change("ratio", ratios)
+        """Of the processor's time, where it was measured."""
+        return change(self._pairs(_own), f"{self.base.first.row} own")
 
     @cached_property
-    def of_limit(self) -> Change | None:
-        """Of the limit itself, in seconds; None where it is the same."""
-        return None if self.same_products else self._change("limit", _fastest)
+    def by_clock(self) -> Change:
+        """Of the time that a clock on the wall says."""
+        return change(self._pairs(_by_clock), f"{self.base.first.row} by clock")
 
     @property
     def refused(self) -> Measurement | None:
@@ -85,32 +79,33 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Of the row against its limit and of the limit: slower where one of them is."""
-        if self.refused:
+        """That of the change; ``ambiguous`` where by the clock alone head is slower.
+
+        For then it waits, or others had its processor: nobody can say which.
+        """
+        if self.refused or self.slower_by_clock_alone:
             return "ambiguous"
-        found = [c.verdict(self.budget) for c in (self.change, self.of_limit) if c]
-        worst: tuple[Verdict, ...] = ("slower", "ambiguous", "faster", "same")
-        return next(word for word in worst if word in found)
+        return self.change.verdict(self.budget)
+
+    @property
+    def slower_by_clock_alone(self) -> bool:
+        """Whether the processor's time does not say so."""
+        found, seen = (c.verdict(self.budget) for c in (self.change, self.by_clock))
+        return seen == "slower" != found
 
     @property
     def changes(self) -> list[float]:
-        """Of the row against its limit, in every pair."""
-        return [_of_pair(*pair) for pair in self._pairs(ratios)]
+        """The median of every pair."""
+        return [statistics.median(d) for d in self._pairs(_own)]
 
-    def _change(self, what: str, of: Callable[[Measurement], Samples]) -> Change:
-        return change(self._pairs(of), f"{self.base.first.row} {what}")
-
-    def _pairs(self, of: Callable[[Measurement], Samples]) -> list[tuple[Samples, Samples]]:
+    def _pairs(self, of: Callable[[Measurement], Sequence[float]]) -> list[list[float]]:
+        """The changes of every pair."""
         both = zip(self.base.measurements, self.head.measurements, strict=True)
-        return [(of(b), of(h)) for b, h in both]
+        return [_changes(of(base), of(head)) for base, head in both]
 
 
 def comparisons(
-    base: Iterable[Measurement],
-    head: Iterable[Measurement],
-    budget: Callable[[Timing], float],
-    *,
-    same_products: bool,
+    base: Iterable[Measurement], head: Iterable[Measurement], budget: Callable[[Timing], float]
 ) -> list[Comparison]:
     """The rows that both sides have timed in as many processes each, in the order of ``timings``.
 
@@ -121,34 +116,23 @@ def comparisons(
     for t in timings(base):
         other = of_head.get(t.first.row)
         if other and len(other.measurements) == len(t.measurements):
-            found.append(Comparison(t, other, budget(t), same_products))
+            found.append(Comparison(t, other, budget(t)))
     return found
 
 
-def change(pairs: Sequence[tuple[Samples, Samples]], seed: str) -> Change:
-    """The median of the pairs' changes, and its interval; the same ``seed``, the same interval."""
-    drawn = random.Random(seed)  # statistics, no secret
-
-    def again() -> float:
-        some = drawn.choices(pairs, k=len(pairs))
-        return _typical([(_resampled(b, drawn), _resampled(h, drawn)) for b, h in some])
-
-    found = sorted(again() for _ in range(RESAMPLES))
-    outside = round((1 - LEVEL) / 2 * RESAMPLES)
-    return Change(_typical(pairs), found[outside], found[-1 - outside])
+def change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
+    """The median of the pairs' medians, and its interval; the same ``seed``, the same interval."""
+    return Change(typical(pairs), *interval(pairs, seed, typical))
 
 
-def _fastest(m: Measurement) -> Samples:
-    return [min(m.limit_seconds)]
+def _changes(base: Sequence[float], head: Sequence[float]) -> list[float]:
+    # Where one process ended early, the last samples of the other have no neighbours.
+    return [math.log(h / b) for b, h in zip(base, head, strict=False)]
 
 
-def _typical(pairs: Sequence[tuple[Samples, Samples]]) -> float:
-    return statistics.median(_of_pair(*pair) for pair in pairs)
+def _own(m: Measurement) -> Sequence[float]:
+    return m.processor_seconds or m.seconds
 
 
-def _of_pair(base: Samples, head: Samples) -> float:
-    return math.log(statistics.median(head) / statistics.median(base))
-
-
-def _resampled(samples: Samples, drawn: random.Random) -> Samples:
-    return drawn.choices(samples, k=len(samples))
+def _by_clock(m: Measurement) -> Sequence[float]:
+    return m.seconds

@@ -206,11 +206,14 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
 
 
 def _unpaired(m: Measurement) -> str:
-    """Why the limit's samples do not stand around those of the row; empty where they do."""
-    wanted = len(m.seconds) + 1
-    if not m.limit_seconds or len(m.limit_seconds) == wanted:
-        return ""
-    return f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: {wanted}"
+    """Why what was measured beside every sample does not fit the samples; empty where it does."""
+    count = len(m.seconds)
+    if m.limit_seconds and len(m.limit_seconds) != count + 1:
+        return (f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: "
+                f"{count + 1}")  # fmt: skip
+    if m.processor_seconds and len(m.processor_seconds) != count:
+        return f"{len(m.processor_seconds)} processor_seconds, expected none or as many as seconds: {count}"
+    return ""
 
 
 def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None:

@@ -179,6 +179,8 @@ class Measurement(
     """Which of the fresh processes that timed the row."""
     limit_seconds: list[float] = []
     """The limit's matrix products alone: before every sample, and after the last one."""
+    processor_seconds: list[float] = []
+    """Of every sample, how long its process had the processor; of pairs on one processor alone."""
     binds: str = ""
     """What the limit is made of, for the most part."""
     deepbench_flops: int = 0

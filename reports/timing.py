@@ -113,10 +113,10 @@ def ratios(m: Measurement) -> list[float]:
 
 def estimate(processes: Sequence[Sequence[float]], seed: str) -> Estimate:
     """The median over processes of their medians; the same ``seed``, the same interval."""
-    value = _typical(processes)
+    value = typical(processes)
     if len(processes) < LEAST_PROCESSES:
         return Estimate(value, None)
-    return Estimate(value, interval(processes, seed, _typical))
+    return Estimate(value, interval(processes, seed, typical))
 
 
 def interval(
@@ -134,5 +134,6 @@ def interval(
     return found[outside], found[-1 - outside]
 
 
-def _typical(processes: Sequence[Sequence[float]]) -> float:
+def typical(processes: Sequence[Sequence[float]]) -> float:
+    """The median of the processes' medians."""
     return statistics.median(statistics.median(p) for p in processes)

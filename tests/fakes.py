@@ -368,6 +368,23 @@ class Slow(Right):
         return inputs
 
 
+class Waits(Right):
+    """Computes for 20 ms; where the side of a comparison is called slower, it waits as long before it does."""
+
+    def load(self, inputs: Inputs) -> Callable[[], Any]:
+        call = super().load(inputs)
+
+        def waits() -> Any:
+            if "slower" in os.environ.get("PYTHONPATH", ""):
+                time.sleep(0.02)
+            until = time.process_time() + 0.02
+            while time.process_time() < until:
+                pass
+            return call()
+
+        return waits
+
+
 class TwiceAsSlow(Right):
     """Where the side of a comparison that it runs in is called slower."""
 

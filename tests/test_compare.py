@@ -64,6 +64,14 @@ def test_a_side_that_is_twice_as_slow_is_a_regression(tmp_path: Path) -> None:
     runs, bad = read_folder(next((tmp_path / "compare").rglob("head/runs")))
     assert not bad
     assert [len(r.measurements) for r in runs] == [3], "the measurements of one side"
+    for m in runs[0].measurements:
+        assert len(m.processor_seconds) == len(m.seconds), "on one processor its time is measured"
+
+
+@pytest.mark.usefixtures("two_sides")
+def test_a_side_that_waits_is_no_pass(tmp_path: Path) -> None:
+    code, (row,) = run(tmp_path, "base", "slower", "--backend", f"{FAKES}:Waits")
+    assert (code, row["verdict"]) == (ExitCode.NOT_ENOUGH_DATA, "ambiguous"), row
 
 
 @pytest.mark.usefixtures("two_sides")
@@ -134,7 +142,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two revisions: one without the module that times rows, and one with it."""
+    """Two revisions: one whose processes take no turns, and one whose do."""
     folder = tmp_path / "repository"
     folder.mkdir()
     git(folder, "init", "-q")
@@ -144,7 +152,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "before")
     (folder / "benchmarks").mkdir()
-    (folder / "benchmarks" / "process.py").touch()
+    (folder / "benchmarks" / "partner.py").touch()
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "after")
     monkeypatch.setattr(sides, "ROOT", folder)
@@ -155,14 +163,14 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Path) -> None:
     found = sides.side("HEAD", None)
     assert found.checkout.name == git(repository, "rev-parse", "HEAD")[:12]
-    assert (found.checkout / "benchmarks" / "process.py").exists()
+    assert (found.checkout / "benchmarks" / "partner.py").exists()
     version = subprocess.run([found.python, "-V"], check=True, capture_output=True, text=True)
     assert version.stdout.split()[1] == sys.version.split()[0]
     assert sides.side("HEAD", None) == found, "made once"
 
 
-def test_a_revision_that_cannot_time_rows_is_refused(repository: Path) -> None:
-    with pytest.raises(BadSide, match=r"no benchmarks/process\.py"):
+def test_a_revision_that_cannot_take_turns_is_refused(repository: Path) -> None:
+    with pytest.raises(BadSide, match=r"no benchmarks/partner\.py"):
         sides.side("HEAD~1", None)
 
 

@@ -12,7 +12,7 @@ import sample_runs as sample
 from rich.console import Console
 
 from benchmarks import experiment
-from benchmarks.aa import PAIRS
+from benchmarks.compare import PAIRS
 from benchmarks.experiment import BUDGET_PAIRS, CONDITIONS, Condition, Pair
 from benchmarks.pairs import Rows, Timed
 from reports.comparison import Verdict
@@ -31,7 +31,7 @@ def pair(number: int, factor: float = 1.0, noise: float = 0.004) -> Pair:
             workload=WORKLOAD,
             process=number,
             seconds=[2 * times * drawn.gauss(1, noise) for _ in range(20)],
-            limit_seconds=[drawn.gauss(1, noise) for _ in range(21)],
+            limit_seconds=[],
         )
 
     return side(1.0), side(factor)
@@ -59,14 +59,15 @@ def test_slowed_rows_are_counted_as_slower_and_identical_ones_are_not() -> None:
             assert slower == of_all, (condition.name, how)
 
 
-def test_pytest_benchmark_decides_each_pair_by_its_own_rule() -> None:
-    of = [[pair(0, factor, noise=0)] for factor in (1.0, 1.04, 1.06)]
+def test_pytest_benchmark_decides_of_a_run_and_the_next_by_its_own_rule() -> None:
+    of = [[pair(0, factor, noise=0)] for factor in (1.1, 1.0, 1.04, 1.06)]
     for rule in experiment.THEIRS:
         assert experiment.theirs(of, rule) == ["same", "same", "slower"], rule
     base, head = pair(0, noise=0)
     spiked = sample.measurement(seconds=[*head.seconds[:-1], 10 * head.seconds[-1]])
-    assert experiment.theirs([[(base, spiked)]], "mean:5%") == ["slower"]
-    assert experiment.theirs([[(base, spiked)]], "min:5%") == ["same"]
+    of = [[(base, head)], [(base, spiked)]]
+    assert experiment.theirs(of, "mean:5%") == ["slower"]
+    assert experiment.theirs(of, "min:5%") == ["same"]
 
 
 @pytest.mark.parametrize(("verdicts", "expected"), [

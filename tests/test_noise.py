@@ -32,7 +32,7 @@ def changes(spread: float, count: int = 40, seed: int = 0) -> list[float]:
 
 def judged(shift: float, spread: float, seed: int) -> Change:
     """A real comparison of pairs whose changes have that spread around ``shift``."""
-    pairs = [([1.0], [math.exp(shift + d)]) for d in changes(spread, PAIRS, seed)]
+    pairs = [[shift + d] for d in changes(spread, PAIRS, seed)]
     return change(pairs, str(seed))
 
 

@@ -178,6 +178,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "other device": (changed(3, device="cuda"), "line 4: ran on .'pytorch', 'cuda'"),
     "twice": (joined(*LINES[:2], *LINES[1:]), "line 3: the case of line 2 again"),
     "unpaired": (changed(3, limit_seconds=[0.1]), "line 4: 1 limit_seconds, expected .*: 4"),
+    "uneven": (changed(3, processor_seconds=[0.1]), "line 4: 1 processor_seconds, expected .*: 3"),
     "counts": (changed(5, counts={"agrees": 2}), "the footer says outcomes .*'agrees': 2"),
     "measurements": (changed(5, measurements=9), "the footer says measurements 9, .*holds 1"),
     "selected": (changed(5, selected=1), "the footer says 1 selected, but the file holds 3"),

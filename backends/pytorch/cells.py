@@ -14,6 +14,9 @@ from reference.rnn import REVERSED
 State = tuple[torch.Tensor, ...]
 """Each part ``(B, H)``, h first."""
 
+Steps = tuple[torch.Tensor, ...]
+"""A sequence: each step ``(B, N)``."""
+
 
 class Cells(nn.Module):
     """A cell for every layer and direction, and the loops over them."""
@@ -41,13 +44,14 @@ class Cells(nn.Module):
     ) -> tuple[torch.Tensor, Any]:
         """Outputs, 0 past the lengths, and final state, in the shapes of the fused modules."""
         spec = self.spec
-        xs = x.transpose(0, 1) if spec.batch_first else x
-        valid = None
+        time = 1 if spec.batch_first else 0
+        xs = x.unbind(time)
+        valid: Sequence[torch.Tensor | None] = [None] * len(xs)
         if lengths is not None:
-            valid = (torch.arange(len(xs))[:, None] < lengths)[..., None].to(x.device)
+            valid = (torch.arange(len(xs))[:, None] < lengths)[..., None].to(x.device).unbind()
             # Not only in the outputs: a cell's gradient is 0 · NaN where its input is NaN.
-            xs = torch.where(valid, xs, 0)
-        starts = self._starts(state, xs)
+            xs = tuple(torch.where(ok, x, 0) for ok, x in zip(valid, xs, strict=True))
+        starts = self._starts(state, x, len(xs[0]))
         finals: list[State] = []
         for cells in self.layers:
             outputs = []
@@ -55,19 +59,19 @@ class Cells(nn.Module):
                 ys, final = unroll(cell, xs, starts[len(finals)], valid, reverse)
                 outputs.append(ys)
                 finals.append(final)
-            xs = torch.cat(outputs, dim=-1)
-        parts = tuple(torch.stack(part) for part in zip(*finals, strict=True))
-        y = xs.transpose(0, 1) if spec.batch_first else xs
-        return y, parts if spec.cell == "lstm" else parts[0]
+            xs = joined(outputs)
+        parts = tuple(map(torch.stack, zip(*finals, strict=True)))
+        return torch.stack(xs, time), parts if spec.cell == "lstm" else parts[0]
 
-    def _starts(self, state: Any, xs: torch.Tensor) -> Sequence[State]:
+    def _starts(self, state: Any, x: torch.Tensor, batch: int) -> Sequence[State]:
         """The initial state of every layer and direction; 0 where none is given."""
         spec = self.spec
         if state is None:
-            zero = xs.new_zeros(xs.shape[1], spec.hidden_size)
+            zero = x.new_zeros(batch, spec.hidden_size)
             parts = 2 if spec.cell == "lstm" else 1
             return [(zero,) * parts] * (spec.num_layers * spec.num_directions)
-        return [*zip(*(state if spec.cell == "lstm" else (state,)), strict=True)]
+        given = state if spec.cell == "lstm" else (state,)
+        return [*zip(*(part.unbind() for part in given), strict=True)]
 
     @staticmethod
     def names(layer: int, direction: int) -> tuple[str, ...]:
@@ -77,13 +81,17 @@ class Cells(nn.Module):
 
 
 def unroll(
-    cell: nn.Module, xs: torch.Tensor, state: State, valid: torch.Tensor | None, reverse: bool
-) -> tuple[torch.Tensor, State]:
-    """One layer in one direction: outputs ``(T, B, H)`` and final state.
+    cell: nn.Module,
+    xs: Steps,
+    state: State,
+    valid: Sequence[torch.Tensor | None],
+    reverse: bool,
+) -> tuple[Steps, State]:
+    """One layer in one direction: outputs and final state.
 
     Where a step is not valid, the output is 0 and the state is kept.
     """
-    steps = [*zip(xs, [None] * len(xs) if valid is None else valid, strict=True)]
+    steps = [*zip(xs, valid, strict=True)]
     ys = []
     for x, ok in reversed(steps) if reverse else steps:
         new = step(cell, x, state)
@@ -93,7 +101,14 @@ def unroll(
             state = tuple(torch.where(ok, n, s) for n, s in zip(new, state, strict=True))
             y = torch.where(ok, new[0], 0)
         ys.append(y)
-    return torch.stack(ys[::-1] if reverse else ys), state
+    return tuple(ys[::-1] if reverse else ys), state
+
+
+def joined(outputs: Sequence[Steps]) -> Steps:
+    """The directions of a layer side by side, in every step."""
+    if len(outputs) == 1:
+        return outputs[0]
+    return tuple(torch.cat(both, dim=-1) for both in zip(*outputs, strict=True))
 
 
 def step(cell: nn.Module, x: torch.Tensor, state: State) -> State:
