@@ -20,8 +20,11 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 FRAMEWORKS = tuple(PYPROJECT["project"]["optional-dependencies"])
 """One environment each; tests/test_imports.py holds this to the list of backends."""
 
+REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification"
+"""The specification itself, as a backend."""
+
 WORKERS = "2"
-PEERS = {"reference": ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
+PEERS = {REFERENCE: ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
 """Whose peers are timed, with which extra and which group."""
 
 
@@ -91,12 +94,14 @@ def fuzz(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
-@nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
+@nox.parametrize("framework", (REFERENCE, *FRAMEWORKS), ids=(REFERENCE, *FRAMEWORKS))
 def bench(session: nox.Session, framework: str) -> None:
-    """Time a framework's backends, one process each; then show the report."""
-    install(session, extra=framework)
+    """Time the reference and every framework's backends, one process each; then show the report."""
+    itself = framework == REFERENCE
+    install(session, extra="" if itself else framework)
     session.notify("report")
-    session.run("python", "-m", "benchmarks", "--framework", framework, *session.posargs)
+    whose = ("--backend", SPECIFICATION) if itself else ("--framework", framework)
+    session.run("python", "-m", "benchmarks", *whose, *session.posargs)
 
 
 @nox.session

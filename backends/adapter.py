@@ -70,6 +70,14 @@ class TrainingInputs:
 AnyInputs: TypeAlias = Inputs | NetworkInputs | TrainingInputs
 
 
+class Prepared(NamedTuple):
+    """Seconds of this process, as the framework tells them; None where it does not."""
+
+    tracing: float | None = None
+    """Python to graph, and to what a compiler reads."""
+    compiling: float | None = None
+
+
 class Result(NamedTuple):
     """What came back: float64 arrays as the dialect declares them, and the dtype that the framework
     itself returned for each, by name.
@@ -117,6 +125,10 @@ class Backend(ABC):
     @abstractmethod
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
         """What such a call returned, as NumPy arrays."""
+
+    def prepared(self) -> Prepared:
+        """What making programs has taken so far."""
+        return Prepared()
 
     @abstractmethod
     def ran(self, inputs: AnyInputs) -> str:

@@ -107,10 +107,11 @@ def _timed(
 ) -> dict[str, Any]:
     """The result of the last run, and what was measured."""
     adapter, watch = backend.adapter, Watch()
-    started = time.perf_counter()
+    before, started = adapter.prepared(), time.perf_counter()
     call = adapter.load(inputs)
+    loaded = time.perf_counter()
     call()
-    first_call = time.perf_counter() - started
+    called, after = time.perf_counter(), adapter.prepared()
     between: Between = (
         InTurn(process, call) if process.partner.exists else Calibrated(adapter, case, call)
     )
@@ -121,12 +122,19 @@ def _timed(
     return {
         "result": adapter.fetch(inputs, raw),
         "ran": adapter.ran(inputs),
-        "first_call_seconds": first_call,
+        "load_seconds": loaded - started,
+        "first_call_seconds": called - loaded,
+        "tracing_seconds": _spent(before.tracing, after.tracing),
+        "compiling_seconds": _spent(before.compiling, after.compiling),
         "seconds": seconds,
         "peak_memory_bytes": watch.peak_memory(),
         "conditions": watch.conditions(),
         **between.figures(len(seconds)),
     }
+
+
+def _spent(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
 
 
 class Between(Protocol):

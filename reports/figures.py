@@ -1,17 +1,25 @@
-"""Distributions of margins as small drawings, all on one logarithmic axis with the bound at 1."""
+"""Small drawings: distributions of margins on one logarithmic axis with the bound at 1; times as bars, and
+over sizes as lines.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from reports.scaling import Sweep
+from reports.timing import Estimate, Timing
 
 DECADES = 3
 """The axis goes from 10⁻³ to 10³; what lies outside is drawn at its ends."""
 BINS_PER_DECADE = 4
 WIDTH, HEIGHT = DECADES * 2 * BINS_PER_DECADE * 4, 20
 BOUND_X = WIDTH // 2
+
+BAR_WIDTH, BAR_HEIGHT = 200, 14
+LINE_WIDTH, LINE_HEIGHT = 120, 44
 
 
 @dataclass(frozen=True)
@@ -42,3 +50,33 @@ def _bin(margin: float) -> int:
         return 0
     place = math.ceil((math.log10(margin) + DECADES) * BINS_PER_DECADE) - 1
     return min(max(place, 0), last)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """How long a bar is in BAR_WIDTH, and where its interval lies; None where there is none."""
+
+    length: float
+    interval: tuple[float, float] | None
+
+
+def bars(rows: Sequence[Timing]) -> list[Bar | None]:
+    """Times on one axis that starts at 0; None for a row without a speed."""
+    ends = [(t.seconds.interval or (0.0, t.seconds.value))[1] for t in rows if not t.refused]
+    scale = BAR_WIDTH / max(ends, default=1.0)
+    return [None if t.refused else _bar(t.seconds, scale) for t in rows]
+
+
+def _bar(seconds: Estimate, scale: float) -> Bar:
+    interval = seconds.interval
+    return Bar(seconds.value * scale, interval and (interval[0] * scale, interval[1] * scale))
+
+
+def line(sweep: Sweep) -> list[tuple[float, float]]:
+    """The points of a sweep in LINE_WIDTH × LINE_HEIGHT; both axes are of logarithms."""
+    sizes = [math.log(n) for n, _ in sweep.points]
+    times = [math.log(t.seconds.value) for _, t in sweep.points]
+    across = LINE_WIDTH / ((sizes[-1] - sizes[0]) or 1)
+    up = LINE_HEIGHT / ((max(times) - min(times)) or 1)
+    return [((n - sizes[0]) * across, LINE_HEIGHT - (s - min(times)) * up)
+            for n, s in zip(sizes, times, strict=True)]  # fmt: skip

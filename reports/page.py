@@ -16,8 +16,10 @@ from reports.mutation import others, scores
 from reports.precision import coarse, precisions
 from reports.reading import Run
 from reports.records import CaseRecord
+from reports.scaling import sweeps
 from reports.statuses import STATUSES, status
 from reports.text import clip, count, number, one_line
+from reports.timing import beside
 
 
 def write_page(matrix: Matrix, folder: Path) -> Path:
@@ -40,7 +42,8 @@ def render(matrix: Matrix) -> str:
         lstrip_blocks=True,
     )
     jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
-    jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status}
+    jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
+                      "beside": beside, "zip": zip}  # fmt: skip
     return jinja.get_template("page.html.j2").render(
         matrix=matrix,
         places=places(matrix),
@@ -54,6 +57,7 @@ def render(matrix: Matrix) -> str:
         others=others(matrix.mutated.mutants) if matrix.mutated else [],
         precisions=precisions(matrix),
         coarse=coarse(matrix),
+        swept=sweeps(matrix.timings),
     )
 
 

@@ -164,7 +164,7 @@ class Measurement(
     fingerprint: str | None
     ran: str
     first_call_seconds: float | None
-    """The first call, compilation included."""
+    """The first call; what is made late, tracing and compilation, is in it."""
     seconds: list[float]
     """Every steady-state sample, in the order taken; empty where the outcome is not agrees."""
     min_seconds: float | None
@@ -179,6 +179,12 @@ class Measurement(
     """Which of the fresh processes that timed the row."""
     limit_seconds: list[float] = []
     """The limit's matrix products alone: before every sample, and after the last one."""
+    load_seconds: float | None = None
+    """Before it: the module or graph made, parameters and data moved to the device."""
+    tracing_seconds: float | None = None
+    """Of loading and the first call, as the framework tells it; None where it does not."""
+    compiling_seconds: float | None = None
+    """The same."""
     processor_seconds: list[float] = []
     """Of every sample, how long its process had the processor; of pairs on one processor alone."""
     binds: str = ""

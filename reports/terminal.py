@@ -178,7 +178,7 @@ def _margins(matrix: Matrix) -> Table:
 
 def _timings(matrix: Matrix) -> Table:
     table = _new("\nThroughput", ["workload", "mode", "processors", "backend", "ms", "95 %", "GFLOP/s",
-                                  "% of limit", "first call ms"], left=4)  # fmt: skip
+                                  "% of limit", "first result after ms"], left=4)  # fmt: skip
     for row in matrix.timings:
         first = row.first
         where = f"{first.backend} @ {first.device}"
@@ -190,7 +190,7 @@ def _timings(matrix: Matrix) -> Table:
         table.add_row(*words, number(row.seconds.value * 1e3), _within(row.seconds),
                       number(row.flops_per_second / 1e9),
                       number(of_limit.value * 100 if of_limit else None),
-                      number(_ms(row.first_call_seconds)))  # fmt: skip
+                      number(_ms(row.until_result)))  # fmt: skip
     return table
 
 

@@ -75,10 +75,19 @@ class Timing:
         return self.first.flops / self.seconds.value
 
     @property
-    def first_call_seconds(self) -> float | None:
-        """The slowest first call, which nothing was compiled before."""
-        found = [m.first_call_seconds for m in self.measurements]
-        return max((s for s in found if s is not None), default=None)
+    def until_result(self) -> float | None:
+        """Loading and the first call, in the slowest process: seconds until there is a first result."""
+        found = [(m.load_seconds or 0.0) + m.first_call_seconds for m in self.measurements
+                 if m.first_call_seconds is not None]  # fmt: skip
+        return max(found, default=None)
+
+    @property
+    def preparing(self) -> dict[str, float]:
+        """What of that was which, by name, in the median process; what was not told is left out."""
+        parts = {"load": "load_seconds", "trace": "tracing_seconds", "compile": "compiling_seconds"}
+        found = {word: [s for m in self.measurements if (s := getattr(m, field)) is not None]
+                 for word, field in parts.items()}  # fmt: skip
+        return {word: statistics.median(s) for word, s in found.items() if s}
 
     @property
     def peak_memory_bytes(self) -> int | None:
@@ -103,6 +112,16 @@ def timings(measurements: Iterable[Measurement]) -> list[Timing]:
 
     ordered = sorted(measurements, key=order)
     return [Timing(tuple(group)) for _, group in groupby(ordered, key=lambda m: m.row)]
+
+
+def beside(rows: Iterable[Timing]) -> list[list[Timing]]:
+    """Rows of one workload, mode and number of processors together, the fastest first; in the order given."""
+    found: dict[tuple[object, ...], list[Timing]] = {}
+    for t in rows:
+        m = t.first
+        found.setdefault((m.workload, m.dtype, m.mode, m.threads), []).append(t)
+    return [sorted(group, key=lambda t: math.inf if t.refused else t.seconds.value)
+            for group in found.values()]  # fmt: skip
 
 
 def ratios(m: Measurement) -> list[float]:

@@ -62,6 +62,8 @@ def test_a_result_that_agrees_has_a_speed_in_every_process(cached: Path, tmp_pat
         assert m.min_seconds == min(m.seconds), "the minimum is that of the samples"
         assert len(m.limit_seconds) == len(m.seconds) + 1, "calibrated before and after each"
         assert m.first_call_seconds is not None
+        assert m.load_seconds is not None
+        assert m.tracing_seconds is m.compiling_seconds is None, "NumPy does neither"
         assert m.margin is not None
         assert m.margin <= 1
         assert m.checked == "whole"

@@ -8,6 +8,7 @@ import pytest
 import sample_runs as sample
 
 from benchmarks.workloads import WORKLOADS, of_set
+from reports.figures import LINE_HEIGHT, LINE_WIDTH, line
 from reports.records import Measurement
 from reports.scaling import AXES, Sweep, sweeps
 from reports.timing import timings
@@ -37,6 +38,13 @@ def test_a_power_has_its_slope_and_no_knee() -> None:
     assert sweep.slopes == pytest.approx([2] * 5)
     assert sweep.knee is None
     assert sweep.leaves_cache is None
+
+
+def test_a_power_is_drawn_as_a_straight_line_from_corner_to_corner() -> None:
+    drawn = line(swept(lambda n: 1e-6 * n**2))
+    assert drawn[0] == pytest.approx((0, LINE_HEIGHT))
+    assert drawn[-1] == pytest.approx((LINE_WIDTH, 0))
+    assert all(y == pytest.approx(LINE_HEIGHT * (1 - x / LINE_WIDTH)) for x, y in drawn)
 
 
 def test_a_floor_under_a_power_is_a_knee() -> None:

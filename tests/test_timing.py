@@ -10,7 +10,9 @@ import pytest
 import sample_runs as sample
 from msgspec.structs import replace
 
-from reports.timing import Timing, estimate, ratios, timings
+from reports.figures import BAR_WIDTH, bars
+from reports.records import Measurement
+from reports.timing import Timing, beside, estimate, ratios, timings
 
 
 def test_a_ratio_is_over_the_mean_of_the_limits_around_it() -> None:
@@ -75,3 +77,44 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     assert 0.85 * rounds <= held, f"the interval holds the truth in {held} of {rounds}"
     narrow = statistics.stdev([drawn.gauss(1, 0.02) for _ in range(160)]) / 160**0.5
     assert high - low > 4 * narrow, "wider than if all samples were independent"
+
+
+def test_rows_of_a_workload_stand_together_the_fastest_first_and_those_without_a_speed_last() -> (
+    None
+):
+    def of(backend: str, seconds: float, **options: object) -> Measurement:
+        return sample.measurement(backend=backend, seconds=[seconds] * 3, **options)
+
+    wrong = of("wrong", 1.0, outcome="differs")
+    rows = [of("slow", 3.0), wrong, of("fast", 1.0), of("fast", 2.0, mode="training")]
+    found = beside(timings(rows))
+    assert [[t.first.backend for t in group] for group in found] == [
+        ["fast", "slow", "wrong"],
+        ["fast"],
+    ]
+
+
+def test_bars_begin_at_0_and_the_end_of_the_longest_interval_is_the_whole_width() -> None:
+    def row(backend: str, *processes: float, **options: object) -> Timing:
+        (found,) = timings(sample.measurement(backend=backend, process=n, seconds=[s] * 3, **options)
+                           for n, s in enumerate(processes))  # fmt: skip
+        return found
+
+    alone, sure, wrong = bars(
+        [row("a", 1.0), row("b", 1.0, 2.0, 4.0), row("c", 9.0, outcome="differs")]
+    )
+    assert wrong is None
+    assert alone is not None
+    assert (alone.length, alone.interval) == (pytest.approx(BAR_WIDTH / 4), None)
+    assert sure is not None
+    assert sure.length == pytest.approx(BAR_WIDTH / 2)
+    assert sure.interval == pytest.approx((BAR_WIDTH / 4, BAR_WIDTH))
+
+
+def test_the_first_result_comes_after_loading_and_the_first_call_of_the_slowest_process() -> None:
+    (row,) = timings([
+        sample.measurement(process=0, load_seconds=1.0, first_call_seconds=2.0, compiling_seconds=1.5),
+        sample.measurement(process=1, load_seconds=2.0, first_call_seconds=2.5, compiling_seconds=0.5),
+    ])  # fmt: skip
+    assert row.until_result == 4.5
+    assert row.preparing == {"load": 1.5, "compile": 1.0}, "what was not told is no part"

@@ -12,10 +12,19 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
+from backends.adapter import (
+    AnyInputs,
+    Backend,
+    Inputs,
+    NetworkInputs,
+    Prepared,
+    Result,
+    TrainingInputs,
+)
 from backends.dialects import JAX
 from backends.jax import deferred, layers, parameters, rnn, training
 from backends.jax.device import DEFAULTS, find_device, put, result, set_precision
+from backends.jax.prepared import prepared
 from reference import Array, Spec
 from reference.trees import named
 
@@ -86,6 +95,9 @@ class JaxScan(Backend):
         exact = result(loss | named(parameters.network_values(*its), "params"))
         left = {name: a for name, a in exact.tensors.items() if name not in inputs.fixed}
         return Result(left, typed.dtypes)
+
+    def prepared(self) -> Prepared:
+        return prepared()
 
     def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], jax.Array]:
         held = put(self.device, dtype, (W, v))

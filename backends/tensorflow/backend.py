@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import Any, ClassVar
@@ -15,6 +16,7 @@ from backends.adapter import (
     DeviceNotFound,
     Inputs,
     NetworkInputs,
+    Prepared,
     Result,
     TrainingInputs,
     Unsupported,
@@ -52,6 +54,7 @@ class TensorFlow(Backend):
         tf.config.experimental.enable_tensor_float_32_execution(False)
         self.settings = {"tensor_float_32_execution": "False"}
         self._compiled: dict[Hashable, Compiled] = {}
+        self._tracing = 0.0
 
     @property
     def recurrence(self) -> Recurrence:
@@ -111,6 +114,9 @@ class TensorFlow(Backend):
         ended = {n: a for n, a in named(exact, "params").items() if n not in inputs.fixed}
         return result._replace(tensors=losses | ended)
 
+    def prepared(self) -> Prepared:
+        return Prepared(tracing=self._tracing)
+
     def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], Any]:
         placed = Function(jit_compile=False).place(_feeds(dtype, {"W": W, "v": v}), self.device)
 
@@ -132,8 +138,22 @@ class TensorFlow(Backend):
             if len(self._compiled) == KEPT:
                 self._compiled.pop(next(iter(self._compiled)))  # the oldest
             fixed = self.unrolling.fixed_steps
-            self._compiled[key] = self.execution.compile(build, feeds, self.device, fixed=fixed)
+            self._compiled[key] = self.execution.compile(
+                partial(self._clocked, build), feeds, self.device, fixed=fixed
+            )
         return self._compiled[key]
+
+    def _clocked(self, build: Callable[[], Program]) -> Program:
+        """The program; TensorFlow runs its call in Python only while it traces."""
+        program = build()
+
+        def call(feeds: Feeds) -> Any:
+            started = time.perf_counter()
+            outputs = program.call(feeds)
+            self._tracing += time.perf_counter() - started
+            return outputs
+
+        return program._replace(call=call)
 
     def _structure(self, feeds: Feeds) -> Hashable:
         """What a graph is made for: what is fed and, where steps are fixed, in which sizes."""

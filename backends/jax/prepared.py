@@ -1,0 +1,28 @@
+"""How long JAX traces and compiles, by its own monitoring."""
+
+from __future__ import annotations
+
+import jax
+
+from backends.adapter import Prepared
+
+_EVENTS = {
+    "/jax/core/compile/jaxpr_trace_duration": "tracing",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration": "tracing",
+    "/jax/core/compile/backend_compile_duration": "compiling",
+}
+
+_spent = dict.fromkeys(_EVENTS.values(), 0.0)
+
+
+def prepared() -> Prepared:
+    """Of this process so far."""
+    return Prepared(**_spent)
+
+
+def _listen(event: str, seconds: float, **_: object) -> None:
+    if event in _EVENTS:
+        _spent[_EVENTS[event]] += seconds
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)
