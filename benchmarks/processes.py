@@ -25,6 +25,11 @@ POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_I
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 """Two processes at once, and neither takes all of a device's memory."""
 
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**25),
+        "MALLOC_TOP_PAD_": str(2**26)}  # fmt: skip
+"""glibc keeps memory that was given back. As it is, some processes get it anew from the system at every call
+and others do not, and a row of identical code differs by up to a fifth from process to process."""
+
 
 class Process(NamedTuple):
     """One process: a backend on one processor or on all, for the n-th time."""
@@ -74,7 +79,7 @@ def run_pair(first: Planned, second: Planned) -> tuple[int, int]:
             command = _command(
                 one.process, ["--partner", str(pipes), *one.arguments], one.python, "-P"
             )
-            other = {"PYTHONPATH": str(one.checkout), **SHARED}
+            other = {"PYTHONPATH": str(one.checkout), **SHARED, **KEPT}
             both.append(stack.enter_context(_started(command, one.log, one.process, pipes, other)))
         for end in (*to_first, *to_second):  # a process that ends is then heard of by the other
             os.close(end)

@@ -120,7 +120,7 @@ def test_it_goes_on_where_it_was_stopped(
         experiment.main(given)
     monkeypatch.setattr(experiment, "run", timed_by(counted))
     assert experiment.main(given) == ExitCode.CLEAN
-    assert len(counted) == len(set(counted)) == 40 + 3 * BUDGET_PAIRS, "no pair is timed twice"
+    assert len(counted) == len(set(counted)) == 40 + 3 * 2 * PAIRS, "no pair is timed twice"
     first = capsys.readouterr().out
     monkeypatch.setattr(experiment, "run", timed_by(counted, stop_after=len(counted)))
     assert experiment.main(given) == ExitCode.CLEAN
