@@ -9,7 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.budgets import Budget, machine, measured, write
+from benchmarks.budgets import machine, measured, write
+from benchmarks.compare import PAIRS as COMPARED
+from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import Side
 from conformance.opened import ROOT
@@ -37,21 +39,23 @@ def measure(
         on = machine(of.headers[0].environment)
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
-        console.print(table(found, new, pairs))
+        console.print(table(found, COMPARED))
         codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
     console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
     return min((code for code in codes if code), default=ExitCode.CLEAN)
 
 
-def table(found: Sequence[Comparison], new: Sequence[Budget], pairs: int) -> Table:
-    """The noise of every row, for comparisons of so many pairs."""
+def table(found: Sequence[Comparison], pairs: int) -> Table:
+    """The noise of every row that has a speed, for comparisons of so many pairs."""
     shown = Table(title=f"Identical code, in comparisons of {pairs} pairs", box=None,
                   title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode", "backend"):
         shown.add_column(name)
     for name in ("ms", "budget", "detectable"):
         shown.add_column(name, justify="right")
-    for c, b in zip((c for c in found if not c.refused), new, strict=True):
-        shown.add_row(b.workload, b.mode, b.backend, number(c.base.seconds.value * 1e3),
-                      f"{b.budget:.1%}", f"{b.detectable:.1%}")  # fmt: skip
+    for c in found:
+        if not c.refused:
+            m, its = c.base.first, noise(c.changes, pairs)
+            shown.add_row(m.workload, m.mode, m.backend, number(c.base.seconds.value * 1e3),
+                          f"{its.budget:.1%}", f"{its.detectable:.1%}")  # fmt: skip
     return shown

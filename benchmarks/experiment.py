@@ -29,6 +29,7 @@ from rich.table import Table
 
 from backends import BACKENDS
 from benchmarks.aa import HERE
+from benchmarks.aa import table as of_rows
 from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
@@ -95,7 +96,8 @@ def main(arguments: list[str]) -> int:
                 parser.error(f"--workload: {folder} has pairs of {sorted(timed_before)}; expected "
                              "the same workloads, or another --out")  # fmt: skip
             found[condition.name].append(pairs)
-    console.print(table(found))
+    quiet = found[CONDITIONS[0].name]
+    console.print(of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: 0.0), PAIRS), table(found))
     return ExitCode.CLEAN
 
 

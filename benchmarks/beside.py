@@ -1,0 +1,101 @@
+"""``python -m benchmarks.beside BACKEND BACKEND``: one backend beside another, on the same workloads in one run.
+
+Their processes run in pairs on one processor and take a sample each in turn, as two sides of a comparison do.
+The figure is how many times as long the first one takes, with a 95 % interval: the median over pairs.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+from backends import BACKENDS
+from benchmarks.aa import HERE
+from benchmarks.compare import PAIRS
+from benchmarks.options import workloads
+from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.workloads import MODES, WORKLOADS
+from reports.comparison import Change, Comparison, comparisons
+from reports.exit_codes import ExitCode
+from reports.options import Parser, counted
+from reports.text import number
+
+
+def main(arguments: list[str]) -> int:
+    """Time both, and print the table; 1 where a row does not agree, 4 where a process gave no answer."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    for name in (given.first, given.second):
+        if name not in BACKENDS and ":" not in name:
+            parser.error(f"{name!r} given, expected one of {', '.join(BACKENDS)}, or one from outside "
+                         "as package.module:Class or path/to/file.py:Class")  # fmt: skip
+    try:
+        asked = workloads(given.workload, given.device, quick=given.quick, full=False)
+    except ValueError as why:
+        parser.error(str(why))
+    console = Console()
+    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
+    folder = given.out / "beside" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    both = Subject(given.second, HERE), Subject(given.first, HERE)
+    of = timed(both, rows, range(given.pairs), folder, console)
+    if of is None:
+        return ExitCode.NOT_ENOUGH_DATA
+    # A comparison is of one row on two sides; here its sides are backends.
+    first = [replace(m, backend=given.second) for m in of.head]
+    found = comparisons(of.base, first, lambda _: 0.0)
+    console.print(table(found, given.first, given.second))
+    return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks.beside", __doc__)
+    parser.add_argument(
+        "first", metavar="BACKEND", help=f"one of {', '.join(BACKENDS)}, or from outside"
+    )
+    parser.add_argument("second", metavar="BACKEND", help="another one")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
+                        metavar="NAME", help="these only; may be given again")  # fmt: skip
+    parser.add_argument("--mode", action="append", default=[], choices=MODES,
+                        help="forward or training only")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
+                        help=f"of processes (default: {PAIRS})")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="a few workloads")
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
+                        help="run files go to DIR/beside (default: reports)")  # fmt: skip
+    return parser
+
+
+def table(found: list[Comparison], first: str, second: str) -> Table:
+    """Every row, as a person reads it."""
+    shown = Table(title=f"{first} beside {second}, one processor", box=None, title_justify="left",
+                  pad_edge=False)  # fmt: skip
+    for name in ("workload", "mode"):
+        shown.add_column(name)
+    for name in (f"{first} ms", f"{second} ms", "times as long", "95 %"):
+        shown.add_column(name, justify="right")
+    for c in found:
+        words = c.base.first.workload, c.base.first.mode
+        if c.refused:
+            shown.add_row(*words, "", "", "", f"{c.refused.outcome}: no speed")
+            continue
+        shown.add_row(*words, number(c.head.seconds.value * 1e3), number(c.base.seconds.value * 1e3),
+                      *times(c.change))  # fmt: skip
+    return shown
+
+
+def times(change: Change) -> tuple[str, str]:
+    """A ratio and its interval."""
+    low, value, high = (math.exp(x) for x in (change.low, change.value, change.high))
+    return f"{value:.3f}", f"{low:.3f} to {high:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
