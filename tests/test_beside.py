@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from benchmarks import beside
+from benchmarks import beside, hoisting
 from reports.comparison import Change
 from reports.exit_codes import ExitCode
 
@@ -77,3 +79,16 @@ def test_a_ratio_is_the_power_of_a_change() -> None:
         "2.000",
         "1.500 to 2.500",
     )
+
+
+def test_a_backend_can_be_made_to_choose_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("chooser")
+    monkeypatch.setitem(sys.modules, "chooser", module)
+    monkeypatch.setattr(hoisting, "CHOOSERS", {"jax_vjp": ("chooser",)})
+    monkeypatch.setattr(hoisting, "find", lambda name: name)
+    for how, chosen in (("always", True), ("never", False)):
+        assert getattr(hoisting, f"{how}_jax_vjp") == "jax_vjp"
+        assert module.hoists(16, 3, 5) is chosen
+    for name in ("sometimes_jax_vjp", "always_pytorch", "jax_vjp"):
+        with pytest.raises(AttributeError, match=name):
+            getattr(hoisting, name)

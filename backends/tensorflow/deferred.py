@@ -98,10 +98,11 @@ def _backward(
 ) -> tuple[list[Any], Any]:
     """The gradients of every step by both sides of a, and by the state that the first began with."""
     apart = spec.cell == "gru" and spec.reset == "after"  # of others, both have the same
+    U_T = tf.transpose(w.recurrent)  # once: XLA's CPU products by a transposed matrix are slower
 
     def step(d: Any, d_h: Any, ok: Any, x_side: Any, h_side: Any, *state: Any) -> Any:
         def by_h(v: Any, columns: slice = slice(None)) -> Any:
-            return _recalled(h_side[:, columns], v, w.recurrent[:, columns])  # type: ignore[index]  # it has one
+            return _recalled(h_side[:, columns], v, U_T[columns])
 
         new = _kept(ok, STEP[spec.cell](spec, x_side, by_h, *state), state)
         d_new = [d[0] + d_h, *d[1:]]
@@ -113,12 +114,12 @@ def _backward(
     return [das[0], das[-1]], d_start
 
 
-def _recalled(value: Any, v: Any, U: Any) -> Any:
+def _recalled(value: Any, v: Any, U_T: Any) -> Any:
     """v U + b where that value is known; only its gradients, by the value and by v, are made."""
 
     @tf.custom_gradient
     def recall(value: Any, v: Any) -> Any:
-        return tf.identity(value), lambda d: (d, tf.matmul(d, U, transpose_b=True))
+        return tf.identity(value), lambda d: (d, tf.matmul(d, U_T))
 
     return recall(value, v)
 
