@@ -113,11 +113,13 @@ def _timed(
     call()
     called, after = time.perf_counter(), adapter.prepared()
     between: Between = (
-        InTurn(process, call) if process.partner.exists else Calibrated(adapter, case, call)
+        InTurn(process, backend, call)
+        if process.partner.exists
+        else Calibrated(adapter, case, call)
     )
     rounds = min(max(between.rounds(process.seconds), LEAST), MOST)
-    raw = benchmark.pedantic(call, setup=between.samples, rounds=rounds, warmup_rounds=WARMUP)
-    between.samples_end()
+    raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds, warmup_rounds=WARMUP)
+    between.after_last()
     seconds = list(benchmark.stats.stats.data)
     return {
         "result": adapter.fetch(inputs, raw),
@@ -143,11 +145,9 @@ class Between(Protocol):
     def rounds(self, seconds: float) -> int:
         """How many samples fit into so many seconds."""
 
-    def samples(self) -> None:
-        """Before every sample."""
+    def before_sample(self) -> None: ...
 
-    def samples_end(self) -> None:
-        """After the last one."""
+    def after_last(self) -> None: ...
 
     def figures(self, samples: int) -> dict[str, Any]:
         """Of the record, for so many samples."""
@@ -162,13 +162,13 @@ class Calibrated:
 
     def rounds(self, seconds: float) -> int:
         once = _seconds(self._call)
-        self.samples()
+        self.before_sample()
         return round(seconds / (once + self._products[-1]))
 
-    def samples(self) -> None:
+    def before_sample(self) -> None:
         self._products.append(_seconds(self._limit.call))
 
-    samples_end = samples
+    after_last = before_sample
 
     def figures(self, samples: int) -> dict[str, Any]:
         return {"limit_seconds": self._products[-samples - 1 :], "binds": self._limit.binds}
@@ -180,9 +180,9 @@ class InTurn:
     Beside the time of a sample, that of its processor is measured: another process's is not in it.
     """
 
-    def __init__(self, process: ThisProcess, call: Call) -> None:
+    def __init__(self, process: ThisProcess, backend: Opened, call: Call) -> None:
         self._partner, self._call = process.partner, call
-        self._one_processor = process.threads == 1
+        self._computes_here = process.threads == 1 and backend.device.partition(":")[0] == "cpu"
         self._processor: list[float] = []
         self._started: float | None = None
 
@@ -190,18 +190,18 @@ class InTurn:
         once = _seconds(self._call)
         return self._partner.agree(min(max(round(seconds / (2 * once)), LEAST_IN_TURN), MOST))
 
-    def samples(self) -> None:
-        self.samples_end()
+    def before_sample(self) -> None:
+        self.after_last()
         self._partner.swap()
         self._call()
         self._started = time.process_time()
 
-    def samples_end(self) -> None:
+    def after_last(self) -> None:
         if self._started is not None:
             self._processor.append(time.process_time() - self._started)
 
     def figures(self, samples: int) -> dict[str, Any]:
-        return {"processor_seconds": self._processor[-samples:] if self._one_processor else []}
+        return {"processor_seconds": self._processor[-samples:] if self._computes_here else []}
 
 
 def _seconds(call: Call) -> float:
