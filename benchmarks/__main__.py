@@ -14,8 +14,9 @@ from pathlib import Path
 from rich.console import Console
 
 from backends import BACKENDS, EXTRAS
-from benchmarks.aa import PAIRS, measure
+from benchmarks.aa import measure
 from benchmarks.budgets import FILE
+from benchmarks.compare import PAIRS
 from benchmarks.merged import Merged, say_why
 from benchmarks.noise import LEAST_PAIRS
 from benchmarks.options import PROCESSES, workloads

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.budgets import machine, measured, write
-from benchmarks.compare import PAIRS as COMPARED
+from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import Side
@@ -19,7 +19,6 @@ from reports.comparison import Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.text import number
 
-PAIRS = 10
 HERE = Side("as it is", ROOT, Path(sys.executable))
 """The suite as it stands, in this environment."""
 
@@ -39,7 +38,7 @@ def measure(
         on = machine(of.headers[0].environment)
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
-        console.print(table(found, COMPARED))
+        console.print(table(found, PAIRS))
         codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
     console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
     return min((code for code in codes if code), default=ExitCode.CLEAN)

@@ -17,7 +17,6 @@ from rich.table import Table
 
 from backends import BACKENDS
 from benchmarks.aa import HERE
-from benchmarks.compare import PAIRS
 from benchmarks.options import workloads
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.workloads import MODES, WORKLOADS
@@ -25,6 +24,8 @@ from reports.comparison import Change, Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
 from reports.text import number
+
+PAIRS = 5
 
 
 def main(arguments: list[str]) -> int:

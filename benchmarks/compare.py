@@ -33,7 +33,7 @@ from reports.records import Measurement
 from reports.text import number
 from reports.timing import Timing
 
-PAIRS = 5
+PAIRS = 10
 BUDGET = 0.05
 """What identical code may differ by, where nothing measured says."""
 

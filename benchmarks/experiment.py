@@ -5,8 +5,8 @@ slowed by 15 %, on a quiet machine and with three processes that do nothing but 
 so that it goes on where it was stopped. From the pairs:
 
     budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
-    ours        comparisons of PAIRS pairs each of the others, before and after being confirmed by the
-                next PAIRS
+    ours        comparisons of PAIRS of the others each, and of half as many, before and after what seems
+                slower was confirmed by the next
     theirs      one run and the head of the next pair, as a run that was saved and a later one, decided as
                 ``--benchmark-compare-fail=mean:5%`` and ``min:5%`` of pytest-benchmark do, by its own code
 """
@@ -52,6 +52,7 @@ ROWS = (
 
 HOGS = 3
 BUDGET_PAIRS = 20
+HALF = PAIRS // 2
 THEIRS = {"mean:5%": "mean", "min:5%": "min"}
 
 
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     console = Console()
     rows = Rows(given.workload or ROWS, MODES, quick=True)
-    counts = {c.name: max(2 * PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
+    counts = {c.name: max(PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
     found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
     for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
         for condition in CONDITIONS:
@@ -108,7 +109,7 @@ def options() -> Parser:
                         help="whose rows are timed (default: pytorch)")  # fmt: skip
     parser.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="NAME",
                         help=f"these only; may be given again (default: {', '.join(ROWS)})")  # fmt: skip
-    parser.add_argument("--pairs", type=counted(BUDGET_PAIRS + 2 * PAIRS), default=85, metavar="N",
+    parser.add_argument("--pairs", type=counted(BUDGET_PAIRS + PAIRS), default=85, metavar="N",
                         help="of the quiet condition with identical code (default: 85)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports/experiment"), metavar="DIR",
                         help="where pairs are kept (default: reports/experiment)")  # fmt: skip
@@ -167,7 +168,6 @@ def _count() -> None:
 def table(found: dict[str, list[list[Pair]]]) -> Table:
     """What every way of deciding says under every condition."""
     quiet = found[CONDITIONS[0].name]
-    budgets = _budgets(quiet[:BUDGET_PAIRS])
     shown = Table(title=f"Rows called slower or faster; the slowdown is {SHARE:.0%}", box=None,
                   title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("condition", "decided by"):
@@ -177,10 +177,11 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
     for condition in CONDITIONS:
         pairs = found[condition.name]
         pairs = pairs[BUDGET_PAIRS:] if pairs is quiet else pairs
-        compared = _compared(pairs, budgets)
+        halves, whole = (_compared(pairs, n, quiet[:BUDGET_PAIRS]) for n in (HALF, PAIRS))
         for how, verdicts in {
-            f"{PAIRS} pairs": [c.verdict for group in compared for c in group],
-            f"{PAIRS} pairs, slower confirmed": confirmed(compared),
+            f"{HALF} pairs": [c.verdict for group in halves for c in group],
+            f"{HALF} pairs, slower confirmed": confirmed(halves),
+            f"{PAIRS} pairs": [c.verdict for group in whole for c in group],
             **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
         }.items():
             counts = [verdicts.count(word) for word in ("slower", "faster", "ambiguous")]
@@ -220,22 +221,17 @@ def _mean(samples: Sequence[float]) -> float:
 FIGURES: dict[str, Callable[[Sequence[float]], float]] = {"mean": _mean, "min": min}
 
 
-def _budgets(pairs: Sequence[Sequence[Pair]]) -> dict[object, float]:
-    return {
-        c.base.first.row: noise(c.changes, PAIRS).budget for c in _comparisons(pairs, lambda _: 0.0)
-    }
-
-
 def _compared(
-    pairs: Sequence[Sequence[Pair]], budgets: dict[object, float]
+    pairs: Sequence[Sequence[Pair]], size: int, identical: Sequence[Sequence[Pair]]
 ) -> list[list[Comparison]]:
-    """Comparisons of PAIRS pairs each, one group of pairs after another."""
-    whole = range(0, len(pairs) - PAIRS + 1, PAIRS)
+    """Comparisons of ``size`` pairs each, one group of pairs after another.
 
-    def budget(t: Timing) -> float:
-        return budgets[t.first.row]
-
-    return [_comparisons(pairs[at : at + PAIRS], budget) for at in whole]
+    The budgets are those that the pairs of ``identical`` code give.
+    """
+    budgets = {c.base.first.row: noise(c.changes, size).budget
+               for c in _comparisons(identical, lambda _: 0.0)}  # fmt: skip
+    groups = range(0, len(pairs) - size + 1, size)
+    return [_comparisons(pairs[at : at + size], lambda t: budgets[t.first.row]) for at in groups]
 
 
 def _comparisons(
