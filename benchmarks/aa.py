@@ -15,7 +15,7 @@ from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import Side
 from conformance.opened import ROOT
-from reports.comparison import Comparison, comparisons
+from reports.comparison import NOTHING_KNOWN, Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.text import number
 
@@ -34,7 +34,7 @@ def measure(
         if of is None:
             codes.append(ExitCode.NOT_ENOUGH_DATA)
             continue
-        found = comparisons(of.base, of.head, lambda _: 0.0)
+        found = comparisons(of.base, of.head, lambda _: NOTHING_KNOWN)
         on = machine(of.headers[0].environment)
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some

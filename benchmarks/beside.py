@@ -20,7 +20,7 @@ from benchmarks.aa import HERE
 from benchmarks.options import workloads
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.workloads import MODES, WORKLOADS
-from reports.comparison import Change, Comparison, comparisons
+from reports.comparison import NOTHING_KNOWN, Change, Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
 from reports.text import number
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         return ExitCode.NOT_ENOUGH_DATA
     # A comparison is of one row on two sides; here its sides are backends.
     first = [replace(m, backend=given.second) for m in of.head]
-    found = comparisons(of.base, first, lambda _: 0.0)
+    found = comparisons(of.base, first, lambda _: NOTHING_KNOWN)
     console.print(table(found, given.first, given.second))
     return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.noise import Noise, noise
-from reports.comparison import Comparison
+from benchmarks.noise import noise
+from reports.comparison import Comparison, Noise
 from reports.records import Environment, Measurement
 
 FILE = "budgets.json"

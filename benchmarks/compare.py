@@ -26,7 +26,7 @@ from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import BadSide, Side, side
 from benchmarks.workloads import MODES, WORKLOADS
 from conformance.options import backend_names
-from reports.comparison import Comparison, comparisons
+from reports.comparison import Comparison, Noise, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
 from reports.records import Measurement
@@ -34,8 +34,8 @@ from reports.text import number
 from reports.timing import Timing
 
 PAIRS = 10
-BUDGET = 0.05
-"""What identical code may differ by, where nothing measured says."""
+ASSUMED = Noise(0.05, 0.05)
+"""Where nothing measured says."""
 
 
 def main(arguments: list[str]) -> int:
@@ -99,7 +99,7 @@ def options() -> Parser:
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
     parser.add_argument("--budget", type=positive, metavar="SHARE",
                         help="what identical code may differ by (default: what --budgets has "
-                        f"of the row, else {BUDGET})")  # fmt: skip
+                        f"of the row, else {ASSUMED.budget})")  # fmt: skip
     parser.add_argument("--budgets", type=Path, metavar="FILE",
                         help=f"what `nox -s bench -- --aa` wrote (default: OUT/{FILE})")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few workloads")
@@ -139,7 +139,7 @@ def table(
             shown.add_row(*words, "", "", "", "", f"{c.refused.outcome}: no speed")
             continue
         shown.add_row(*words, number(c.base.seconds.value * 1e3), number(c.head.seconds.value * 1e3),
-                      str(c.change), f"{c.budget:.1%}",
+                      str(c.change), f"{c.noise.budget:.1%}",
                       f"{in_words(c, confirmed)}{_why(c)}",
                       f"{number(_margin(c.base.measurements))} → "
                       f"{number(_margin(c.head.measurements))}")  # fmt: skip
@@ -166,7 +166,7 @@ def as_data(
     data: dict[str, object] = {
         "base": base, "head": head, "workload": first.workload, "mode": first.mode,
         "backend": first.backend, "device": first.device, "dtype": first.dtype,
-        "threads": first.threads, "budget": c.budget, "verdict": in_words(c, confirmed),
+        "threads": first.threads, "noise": c.noise._asdict(), "verdict": in_words(c, confirmed),
     }  # fmt: skip
     if c.refused:
         return data | {"refused": f"{c.refused.outcome}: {c.refused.reason}"}
@@ -189,17 +189,17 @@ def _compared(
         of = timed(both, rows, range(given.pairs), folder, console)
         if of:
             on = machine(of.headers[0].environment)
-            budget = partial(_budget, given=given.budget, measured=measured, on=on)
-            found += comparisons(of.base, of.head, budget)
+            known = partial(_noise, given=given.budget, measured=measured, on=on)
+            found += comparisons(of.base, of.head, known)
     return found
 
 
-def _budget(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on: str) -> float:
-    """What identical code may differ by in a row: as given, as measured here, or as assumed."""
+def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on: str) -> Noise:
+    """What can be told of a row: as given, as measured here, or as assumed."""
     if given is not None:
-        return given
+        return Noise(given, given)
     known = measured.get(key(t.first, on))
-    return known.noise(len(t.measurements)).budget if known else BUDGET
+    return known.noise(len(t.measurements)) if known else ASSUMED
 
 
 def _margin(measurements: Sequence[Measurement]) -> float | None:

@@ -35,7 +35,7 @@ from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.slowed import SHARE
 from benchmarks.workloads import MODES, WORKLOADS
-from reports.comparison import Comparison, Verdict, comparisons
+from reports.comparison import NOTHING_KNOWN, Comparison, Noise, Verdict, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
 from reports.reading import BadRunFile, read_run
@@ -98,7 +98,9 @@ def main(arguments: list[str]) -> int:
                              "the same workloads, or another --out")  # fmt: skip
             found[condition.name].append(pairs)
     quiet = found[CONDITIONS[0].name]
-    console.print(of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: 0.0), PAIRS), table(found))
+    console.print(
+        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS), table(found)
+    )
     return ExitCode.CLEAN
 
 
@@ -172,7 +174,7 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
                   title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("condition", "decided by"):
         shown.add_column(name)
-    for name in ("comparisons", "slower", "faster", "ambiguous"):
+    for name in ("comparisons", "slower", "faster", "same", "ambiguous"):
         shown.add_column(name, justify="right")
     for condition in CONDITIONS:
         pairs = found[condition.name]
@@ -184,7 +186,7 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
             f"{PAIRS} pairs": [c.verdict for group in whole for c in group],
             **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
         }.items():
-            counts = [verdicts.count(word) for word in ("slower", "faster", "ambiguous")]
+            counts = [verdicts.count(word) for word in ("slower", "faster", "same", "ambiguous")]
             shown.add_row(condition.name, how, str(len(verdicts)),
                           *(f"{n} ({n / len(verdicts):.1%})" for n in counts))  # fmt: skip
     return shown
@@ -226,19 +228,19 @@ def _compared(
 ) -> list[list[Comparison]]:
     """Comparisons of ``size`` pairs each, one group of pairs after another.
 
-    The budgets are those that the pairs of ``identical`` code give.
+    What can be told of a row is what the pairs of ``identical`` code say.
     """
-    budgets = {c.base.first.row: noise(c.changes, size).budget
-               for c in _comparisons(identical, lambda _: 0.0)}  # fmt: skip
+    known = {c.base.first.row: noise(c.changes, size)
+               for c in _comparisons(identical, lambda _: NOTHING_KNOWN)}  # fmt: skip
     groups = range(0, len(pairs) - size + 1, size)
-    return [_comparisons(pairs[at : at + size], lambda t: budgets[t.first.row]) for at in groups]
+    return [_comparisons(pairs[at : at + size], lambda t: known[t.first.row]) for at in groups]
 
 
 def _comparisons(
-    pairs: Sequence[Sequence[Pair]], budget: Callable[[Timing], float]
+    pairs: Sequence[Sequence[Pair]], known: Callable[[Timing], Noise]
 ) -> list[Comparison]:
     base, head = ([pair[side] for group in pairs for pair in group] for side in (0, 1))
-    return comparisons(base, head, budget)
+    return comparisons(base, head, known)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ and each is judged as a real one is, by its median and the bootstrap interval of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
+from reports.comparison import Noise
 from reports.timing import LEVEL
 
 FALSE_ALARMS = 0.01
@@ -22,13 +22,6 @@ POWER = 0.95
 DRAWN, RESAMPLES = 1000, 400
 LEAST_PAIRS = 6
 """With fewer, what happens once in a hundred comparisons cannot be told at all."""
-
-
-class Noise(NamedTuple):
-    """Shares of a row's time."""
-
-    budget: float
-    detectable: float
 
 
 def noise(changes: Sequence[float], pairs: int) -> Noise:

@@ -15,12 +15,25 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from reports.records import Measurement
 from reports.timing import Timing, interval, timings, typical
 
 Verdict: TypeAlias = Literal["faster", "slower", "same", "ambiguous"]
+
+
+class Noise(NamedTuple):
+    """What comparisons of a row can tell, as shares of its time."""
+
+    budget: float
+    """Identical code may differ by so much."""
+    detectable: float
+    """A change that is so large is found."""
+
+
+NOTHING_KNOWN = Noise(0.0, 0.0)
+"""For comparisons whose change is looked at, not their verdict."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +44,18 @@ class Change:
     low: float
     high: float
 
-    def verdict(self, budget: float) -> Verdict:
-        """What it says where identical code may differ by the share ``budget``.
+    def verdict(self, noise: Noise) -> Verdict:
+        """What it says of a row with that noise.
 
-        ``same``: all of the interval lies within the budget. ``ambiguous``: it holds 0 and more than
-        the budget, or a change that the budget has room for.
+        ``same``: no change that would be found lies in the interval. ``ambiguous``: one does, and so does
+        none at all; or the budget has room for the change.
         """
-        most = math.log1p(budget)
-        if self.low > 0 and self.value > most:
+        budget, found = (math.log1p(share) for share in (noise.budget, max(noise)))
+        if self.low > 0 and self.value > budget:
             return "slower"
-        if self.high < 0 and self.value < -most:
+        if self.high < 0 and self.value < -budget:
             return "faster"
-        return "same" if -most <= self.low and self.high <= most else "ambiguous"
+        return "same" if -found <= self.low and self.high <= found else "ambiguous"
 
     def __str__(self) -> str:
         low, value, high = (math.expm1(x) for x in (self.low, self.value, self.high))
@@ -55,7 +68,7 @@ class Comparison:
 
     base: Timing
     head: Timing
-    budget: float
+    noise: Noise
 
     @cached_property
     def change(self) -> Change:
@@ -85,12 +98,12 @@ class Comparison:
         """
         if self.refused or self.slower_by_clock_alone:
             return "ambiguous"
-        return self.change.verdict(self.budget)
+        return self.change.verdict(self.noise)
 
     @property
     def slower_by_clock_alone(self) -> bool:
         """Whether the processor's time does not say so."""
-        found, seen = (c.verdict(self.budget) for c in (self.change, self.by_clock))
+        found, seen = (c.verdict(self.noise) for c in (self.change, self.by_clock))
         return seen == "slower" != found
 
     @property
@@ -105,18 +118,18 @@ class Comparison:
 
 
 def comparisons(
-    base: Iterable[Measurement], head: Iterable[Measurement], budget: Callable[[Timing], float]
+    base: Iterable[Measurement], head: Iterable[Measurement], noise: Callable[[Timing], Noise]
 ) -> list[Comparison]:
     """The rows that both sides have timed in as many processes each, in the order of ``timings``.
 
-    ``budget`` says what identical code may differ by in a row.
+    ``noise`` says what can be told of a row.
     """
     of_head = {t.first.row: t for t in timings(head)}
     found = []
     for t in timings(base):
         other = of_head.get(t.first.row)
         if other and len(other.measurements) == len(t.measurements):
-            found.append(Comparison(t, other, budget(t)))
+            found.append(Comparison(t, other, noise(t)))
     return found
 
 

@@ -9,11 +9,12 @@ import pytest
 import sample_runs as sample
 from msgspec.structs import replace
 
-from reports.comparison import Change, Comparison, change, comparisons
+from reports.comparison import Change, Comparison, Noise, change, comparisons
 from reports.records import Measurement
 from reports.timing import Timing
 
 PAIRS = 5
+NOISE = Noise(budget=0.05, detectable=0.08)
 SAMPLES = 20
 Sides = tuple[list[Measurement], list[Measurement]]
 
@@ -45,7 +46,7 @@ def sides(
 
 
 def compared(base: list[Measurement], head: list[Measurement]) -> Comparison:
-    (row,) = comparisons(base, head, lambda _: 0.05)
+    (row,) = comparisons(base, head, lambda _: NOISE)
     return row
 
 
@@ -93,7 +94,7 @@ def test_samples_without_a_neighbour_are_left_out() -> None:
 
 def test_a_row_that_one_side_does_not_agree_on_has_no_verdict_but_ambiguous() -> None:
     wrong = sample.measurement(outcome="differs", seconds=[], limit_seconds=[])
-    row = Comparison(Timing((sample.measurement(),)), Timing((wrong,)), 0.05)
+    row = Comparison(Timing((sample.measurement(),)), Timing((wrong,)), NOISE)
     assert row.verdict == "ambiguous"
     assert row.refused == wrong
 
@@ -101,8 +102,8 @@ def test_a_row_that_one_side_does_not_agree_on_has_no_verdict_but_ambiguous() ->
 def test_rows_of_one_side_alone_are_left_out() -> None:
     drawn = random.Random(4)
     base, head = sides(drawn)
-    assert not comparisons(base, head[:-1], lambda _: 0.05), "a process is missing"
-    assert not comparisons(base, [], lambda _: 0.05)
+    assert not comparisons(base, head[:-1], lambda _: NOISE), "a process is missing"
+    assert not comparisons(base, [], lambda _: NOISE)
 
 
 @pytest.mark.parametrize(("low", "value", "high", "verdict"), [
@@ -110,12 +111,13 @@ def test_rows_of_one_side_alone_are_left_out() -> None:
     (0.01, 0.1, 0.2, "slower"),
     (-0.01, 0.1, 0.2, "ambiguous"),
     (-0.2, -0.1, -0.01, "faster"),
-    (-0.04, 0.0, 0.04, "same"),
+    (-0.07, 0.0, 0.07, "same"),
     (0.01, 0.02, 0.04, "same"),
+    (0.01, 0.04, 0.09, "ambiguous"),
     (-0.1, 0.0, 0.1, "ambiguous"),
 ])  # fmt: skip
 def test_verdicts(low: float, value: float, high: float, verdict: str) -> None:
-    assert Change(value, low, high).verdict(0.05) == verdict
+    assert Change(value, low, high).verdict(NOISE) == verdict
 
 
 def test_a_change_says_itself_in_per_cent() -> None:

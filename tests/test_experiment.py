@@ -54,7 +54,7 @@ def test_slowed_rows_are_counted_as_slower_and_identical_ones_are_not() -> None:
     ways = {f"{HALF} pairs": 2, f"{HALF} pairs, slower confirmed": 2, f"{PAIRS} pairs": 1}
     for condition in CONDITIONS:
         for how, groups in ways.items():
-            count, slower, faster, _ = figures[condition.name, how]
+            count, slower, faster, *_ = figures[condition.name, how]
             assert (count, faster) == (str(groups), "0 (0.0%)"), (condition.name, how)
             of_all = f"{groups} (100.0%)" if condition.slowed else "0 (0.0%)"
             assert slower == of_all, (condition.name, how)

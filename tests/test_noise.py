@@ -55,10 +55,10 @@ def test_at_the_budget_false_alarms_are_few_and_at_the_detectable_change_hardly_
 ):
     """By comparisons that are judged as real ones are, of pairs that noise() never saw."""
     found = noise(changes(0.02, 400), PAIRS)
-    of_none = [judged(0.0, 0.02, seed).verdict(found.budget) for seed in range(1000, 1300)]
+    of_none = [judged(0.0, 0.02, seed).verdict(found) for seed in range(1000, 1300)]
     assert sum(v in ("slower", "faster") for v in of_none) <= 9, "3 are expected"
     slower = math.log1p(found.detectable)
-    of_all = [judged(slower, 0.02, seed).verdict(found.budget) for seed in range(2000, 2300)]
+    of_all = [judged(slower, 0.02, seed).verdict(found) for seed in range(2000, 2300)]
     missed = sum(v != "slower" for v in of_all)
     assert 3 <= missed <= 30, f"15 are expected, {missed} were missed"
 
