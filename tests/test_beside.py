@@ -48,9 +48,8 @@ def test_the_first_takes_so_many_times_as_long_as_the_second(
         (row,) = [
             line for line in capsys.readouterr().out.splitlines() if line.startswith("tutorial/")
         ]
-        _, _, ms, other, ratio, *_ = row.split()
-        assert float(ratio) == pytest.approx(float(ms) / float(other), rel=0.3)
-        assert (float(ratio) > 1) is more
+        ratio = float(row.split()[4])
+        assert ratio > 2 if more else ratio < 0.5, row
 
 
 def test_what_differs_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
