@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -73,6 +73,13 @@ def process(request: pytest.FixtureRequest) -> ThisProcess:
     seconds = SECONDS["quick" if option("--quick") else "whole"]
     partner = Partner(option("--partner"))
     return ThisProcess(option("--process"), processors(), seconds, partner)
+
+
+@pytest.fixture(autouse=True)
+def row(process: ThisProcess) -> Iterator[None]:
+    """A pair's processes begin and end a row together."""
+    with process.partner.row():
+        yield
 
 
 @pytest.fixture

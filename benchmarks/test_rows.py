@@ -57,18 +57,6 @@ def test_row(
     write: Callable[[Measurement], None],
     benchmark: BenchmarkFixture,
 ) -> None:
-    with process.partner.row():
-        _row(workload, mode, backend, process, write, benchmark)
-
-
-def _row(
-    workload: Workload,
-    mode: Mode,
-    backend: Opened,
-    process: ThisProcess,
-    write: Callable[[Measurement], None],
-    benchmark: BenchmarkFixture,
-) -> None:
     case = workload.case(mode)
     rows = held.rows_held(case)
     inputs = held.timed(case, rows)
