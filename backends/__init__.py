@@ -25,6 +25,7 @@ from backends.adapter import (
 )
 from backends.dialects import (
     JAX,
+    JAX_VJP,
     PYTORCH,
     PYTORCH_CELLS,
     TENSORFLOW_LEGACY,
@@ -82,7 +83,7 @@ BACKENDS: dict[str, Entry] = {
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
     ),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
-    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
+    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX_VJP, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
 }
 
 EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.values()))
@@ -100,15 +101,20 @@ def find(name: str) -> type[Backend]:
     installs it), or a target from outside the tree that holds no ``Backend``.
     """
     if name in BACKENDS:
-        target, extra, *_ = BACKENDS[name]
+        target, extra, dialect, *_ = BACKENDS[name]
         module, _, attribute = target.partition(":")
         try:
-            return _backend_class(importlib.import_module(module), attribute, name)
+            found = _backend_class(importlib.import_module(module), attribute, name)
         except ModuleNotFoundError as error:
             raise BackendNotFound(
                 f"backend {name!r}: {error}; install it with: pip install -e '.[{extra}]' "
                 "-c constraints.txt"
             ) from error
+        if found.dialect is not dialect:
+            raise BackendNotFound(
+                f"backend {name!r}: {target} declares another dialect than BACKENDS lists; give it the same"
+            )
+        return found
     place, colon, attribute = name.rpartition(":")
     if not colon:
         raise BackendNotFound(

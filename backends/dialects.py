@@ -177,6 +177,10 @@ JAX = Dialect(
     zero_length="runs", arithmetic=_PLAIN,
 )  # fmt: skip
 
+JAX_VJP = replace(
+    JAX, cells={name: replace(cell, transposed=False) for name, cell in JAX.cells.items()}
+)
+
 
 def unsupported(
     dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None

@@ -76,12 +76,12 @@ def options() -> Parser:
 
 def table(found: list[Comparison], first: str, second: str) -> Table:
     """Every row, as a person reads it."""
-    shown = Table(title=f"{first} beside {second}, one processor", box=None, title_justify="left",
-                  pad_edge=False)  # fmt: skip
+    shown = Table(title=f"1: {first}\n2: {second}\nthe time of 1 by that of 2, on one processor", box=None,
+                  title_justify="left", title_style="", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode"):
-        shown.add_column(name)
-    for name in (f"{first} ms", f"{second} ms", "times as long", "95 %"):
-        shown.add_column(name, justify="right")
+        shown.add_column(name, no_wrap=True)
+    for name in ("1, ms", "2, ms", "1 : 2", "95 %"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for c in found:
         words = c.base.first.workload, c.base.first.mode
         if c.refused:

@@ -1,19 +1,20 @@
 """``python -m benchmarks.compare BASE HEAD``: what became faster or slower, and which margins moved.
 
 BASE and HEAD are git revisions, or versions of a framework such as ``jax==0.9.2 jax==0.10.2``. Their
-processes run in pairs on one processor, and take a sample each in turn. What seems slower is timed again, and is a regression where it is slower again. Exits with 2 for one, and with 4 where a row
-cannot be told.
+processes run in pairs on one processor, and take a sample each in turn. What seems slower, and what cannot be
+told, is timed again and judged by all its pairs; a regression is slower in the new ones alone as well. Exits with
+2 for one, and with 4 where a row cannot be told.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from rich.console import Console
@@ -26,7 +27,7 @@ from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.sides import BadSide, Side, side
 from benchmarks.workloads import MODES, WORKLOADS
 from conformance.options import backend_names
-from reports.comparison import Comparison, Noise, comparisons
+from reports.comparison import Comparison, Noise, Verdict, comparisons, joined
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
 from reports.records import Measurement
@@ -60,26 +61,47 @@ def main(arguments: list[str]) -> int:
     rows = Rows(asked, given.mode or MODES, given.device, given.quick)
     folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     compared = partial(_compared, sides, given=given, measured=measured, console=console)
-    found = compared(names, rows, folder / "first")
-    slower = [c for c in found if c.verdict == "slower"]
-    confirmed: set[tuple[object, ...]] = set()
-    if slower:
-        console.print(f"{len(slower)} seem slower: timed again")
-        again = Rows(
-            list(dict.fromkeys(c.base.first.workload for c in slower)),
-            list(dict.fromkeys(c.base.first.mode for c in slower)),
-            given.device,
-            given.quick,
-        )
-        who = list(dict.fromkeys(c.base.first.backend for c in slower))
-        second = compared(who, again, folder / "again")
-        confirmed = {c.base.first.row for c in second if c.verdict == "slower"}
-    console.print(table(found, confirmed, given.base, given.head))
+    found = compared(names, rows, range(given.pairs), folder / "first")
+    doubtful = [c for c in found if in_doubt(c)]
+    second: list[Comparison] = []
+    if doubtful:
+        console.print(f"{len(doubtful)} slower or ambiguous: timed again")
+        who, which, modes = (list(dict.fromkeys(getattr(c.base.first, part) for c in doubtful))
+                             for part in ("backend", "workload", "mode"))  # fmt: skip
+        again = Rows(which, modes, given.device, given.quick)
+        second = compared(who, again, range(given.pairs, 2 * given.pairs), folder / "again")
+    judged = judge(found, second)
+    console.print(table(judged, given.base, given.head))
     path = folder / "comparison.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(
-        [as_data(c, confirmed, given.base, given.head) for c in found])))  # fmt: skip
+        [as_data(row, given.base, given.head) for row in judged])))  # fmt: skip
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
-    return code(found, confirmed, rows.total * len(names))
+    return code(judged, rows.total * len(names))
+
+
+class Judged(NamedTuple):
+    """A row, all its pairs together, and what is said of it."""
+
+    all: Comparison
+    verdict: Verdict
+
+
+def in_doubt(c: Comparison) -> bool:
+    """Whether a row is to be timed again."""
+    return not c.refused and c.verdict in ("slower", "ambiguous")
+
+
+def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Judged]:
+    """Every row of ``first`` with what was timed of it again; slower is only what is slower again."""
+    again = {c.base.first.row: c for c in second if not c.refused}
+    judged = []
+    for c in first:
+        new = again.get(c.base.first.row)
+        together = joined(c, new) if new else c
+        confirmed = new is not None and new.verdict == "slower"
+        wavers = together.verdict == "slower" and not confirmed
+        judged.append(Judged(together, "ambiguous" if wavers else together.verdict))
+    return judged
 
 
 def options() -> Parser:
@@ -108,23 +130,18 @@ def options() -> Parser:
     return parser
 
 
-def code(found: Sequence[Comparison], confirmed: set[tuple[object, ...]], rows: int) -> ExitCode:
+def code(judged: Sequence[Judged], rows: int) -> ExitCode:
     """The code for what was found of so many rows."""
-    verdicts = Counter(c.verdict for c in found)
-    supported = [c for c in found if not c.refused]
-    if any(c.differs for c in found):
+    if any(row.all.differs for row in judged):
         return ExitCode.CONFORMANCE_FAILURE
-    if confirmed:
+    verdicts = {row.verdict for row in judged if not row.all.refused}
+    if "slower" in verdicts:
         return ExitCode.PERFORMANCE_REGRESSION
-    if len(found) < rows or not supported or verdicts["slower"]:
-        return ExitCode.NOT_ENOUGH_DATA
-    undecided = [c for c in supported if c.verdict == "ambiguous"]
-    return ExitCode.NOT_ENOUGH_DATA if undecided else ExitCode.CLEAN
+    told = verdicts and "ambiguous" not in verdicts and len(judged) == rows
+    return ExitCode.CLEAN if told else ExitCode.NOT_ENOUGH_DATA
 
 
-def table(
-    found: Sequence[Comparison], confirmed: set[tuple[object, ...]], base: str, head: str
-) -> Table:
+def table(judged: Sequence[Judged], base: str, head: str) -> Table:
     """Every row, as a person reads it."""
     shown = Table(title=f"{head} against {base}", box=None, title_justify="left", pad_edge=False)
     for name in ("workload", "mode", "backend"):
@@ -132,25 +149,17 @@ def table(
     for name in (f"{base} ms", f"{head} ms", "change (95 %)", "budget", "verdict",
                  "margin"):  # fmt: skip
         shown.add_column(name, justify="right")
-    for c in found:
+    for c, verdict in judged:
         first = c.base.first
         words = first.workload, first.mode, first.backend
         if c.refused:
             shown.add_row(*words, "", "", "", "", f"{c.refused.outcome}: no speed")
             continue
         shown.add_row(*words, number(c.base.seconds.value * 1e3), number(c.head.seconds.value * 1e3),
-                      str(c.change), f"{c.noise.budget:.1%}",
-                      f"{in_words(c, confirmed)}{_why(c)}",
+                      str(c.change), f"{c.noise.budget:.1%}", f"{verdict}{_why(c)}",
                       f"{number(_margin(c.base.measurements))} → "
                       f"{number(_margin(c.head.measurements))}")  # fmt: skip
     return shown
-
-
-def in_words(c: Comparison, confirmed: set[tuple[object, ...]]) -> str:
-    """The verdict; what was slower once and not again is ambiguous."""
-    if c.verdict == "slower" and c.base.first.row not in confirmed:
-        return "ambiguous"
-    return c.verdict
 
 
 def _why(c: Comparison) -> str:
@@ -158,15 +167,15 @@ def _why(c: Comparison) -> str:
     return f"; by the clock {c.by_clock}" if c.slower_by_clock_alone else ""
 
 
-def as_data(
-    c: Comparison, confirmed: set[tuple[object, ...]], base: str, head: str
-) -> dict[str, object]:
+def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
     """One row of comparison.json."""
+    c, verdict = row
     first = c.base.first
     data: dict[str, object] = {
         "base": base, "head": head, "workload": first.workload, "mode": first.mode,
         "backend": first.backend, "device": first.device, "dtype": first.dtype,
-        "threads": first.threads, "noise": c.noise._asdict(), "verdict": in_words(c, confirmed),
+        "threads": first.threads, "noise": c.noise._asdict(), "verdict": verdict,
+        "pairs": len(c.base.measurements),
     }  # fmt: skip
     if c.refused:
         return data | {"refused": f"{c.refused.outcome}: {c.refused.reason}"}
@@ -178,15 +187,15 @@ def as_data(
 
 
 def _compared(
-    sides: Sequence[Side], names: list[str], rows: Rows, folder: Path, *, given: argparse.Namespace,
-    measured: Mapping[Key, Budget], console: Console,
+    sides: Sequence[Side], names: list[str], rows: Rows, numbers: Sequence[int], folder: Path, *,
+    given: argparse.Namespace, measured: Mapping[Key, Budget], console: Console,
 ) -> list[Comparison]:  # fmt: skip
     """Time both sides in turn, and compare their rows."""
     base, head = sides
     found = []
     for name in names:
         both = Subject(name, base), Subject(name, head)
-        of = timed(both, rows, range(given.pairs), folder, console)
+        of = timed(both, rows, numbers, folder, console)
         if of:
             on = machine(of.headers[0].environment)
             known = partial(_noise, given=given.budget, measured=measured, on=on)

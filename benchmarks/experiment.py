@@ -5,8 +5,8 @@ slowed by 15 %, on a quiet machine and with three processes that do nothing but 
 so that it goes on where it was stopped. From the pairs:
 
     budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
-    ours        comparisons of PAIRS of the others each, and of half as many, before and after what seems
-                slower was confirmed by the next
+    ours        comparisons of PAIRS of the others each, and of half as many; and the same with what is in
+                doubt judged again, as ``compare`` does, by the pairs that follow
     theirs      one run and the head of the next pair, as a run that was saved and a later one, decided as
                 ``--benchmark-compare-fail=mean:5%`` and ``min:5%`` of pytest-benchmark do, by its own code
 """
@@ -30,7 +30,7 @@ from rich.table import Table
 from backends import BACKENDS
 from benchmarks.aa import HERE
 from benchmarks.aa import table as of_rows
-from benchmarks.compare import PAIRS
+from benchmarks.compare import PAIRS, in_doubt, judge
 from benchmarks.noise import noise
 from benchmarks.pairs import Rows, Subject, timed
 from benchmarks.slowed import SHARE
@@ -182,8 +182,9 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
         halves, whole = (_compared(pairs, n, quiet[:BUDGET_PAIRS]) for n in (HALF, PAIRS))
         for how, verdicts in {
             f"{HALF} pairs": [c.verdict for group in halves for c in group],
-            f"{HALF} pairs, slower confirmed": confirmed(halves),
+            f"{HALF} pairs, doubtful again": again(halves),
             f"{PAIRS} pairs": [c.verdict for group in whole for c in group],
+            f"{PAIRS} pairs, doubtful again": again(whole),
             **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
         }.items():
             counts = [verdicts.count(word) for word in ("slower", "faster", "same", "ambiguous")]
@@ -192,13 +193,13 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
     return shown
 
 
-def confirmed(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
-    """The verdicts where what seems slower is timed again, by the group that follows."""
+def again(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
+    """The verdicts where a row in doubt is timed again, as by the group that follows."""
     found: list[Verdict] = []
-    for first, again in zip(groups, [*groups[1:], groups[0]], strict=True):
-        for c, d in zip(first, again, strict=True):
-            agree = c.verdict != "slower" or d.verdict == "slower"
-            found.append(c.verdict if agree else "ambiguous")
+    for first, second in zip(groups, [*groups[1:], groups[0]], strict=True):
+        doubtful = {c.base.first.row for c in first if in_doubt(c)}
+        new = [c for c in second if c.base.first.row in doubtful]
+        found += [row.verdict for row in judge(first, new)]
     return found
 
 

@@ -133,6 +133,15 @@ def comparisons(
     return found
 
 
+def joined(one: Comparison, other: Comparison) -> Comparison:
+    """One row, the pairs of both together, held to what ``one`` alone promises to find."""
+    base, head = (
+        Timing((*getattr(one, side).measurements, *getattr(other, side).measurements))
+        for side in ("base", "head")
+    )
+    return Comparison(base, head, one.noise)
+
+
 def change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
     """The median of the pairs' medians, and its interval; the same ``seed``, the same interval."""
     return Change(typical(pairs), *interval(pairs, seed, typical))

@@ -15,7 +15,7 @@ from benchmarks import experiment
 from benchmarks.compare import PAIRS
 from benchmarks.experiment import BUDGET_PAIRS, CONDITIONS, HALF, Condition, Pair
 from benchmarks.pairs import Rows, Timed
-from reports.comparison import Verdict
+from reports.comparison import Noise
 from reports.exit_codes import ExitCode
 from reports.records import Measurement
 
@@ -51,7 +51,8 @@ def test_slowed_rows_are_counted_as_slower_and_identical_ones_are_not() -> None:
     found = {c.name: pairs(PAIRS, 1.15 if c.slowed else 1.0) for c in CONDITIONS}
     found[CONDITIONS[0].name] = pairs(BUDGET_PAIRS + PAIRS)
     figures = shown(found)
-    ways = {f"{HALF} pairs": 2, f"{HALF} pairs, slower confirmed": 2, f"{PAIRS} pairs": 1}
+    ways = {f"{HALF} pairs": 2, f"{HALF} pairs, doubtful again": 2, f"{PAIRS} pairs": 1,
+            f"{PAIRS} pairs, doubtful again": 1}  # fmt: skip
     for condition in CONDITIONS:
         for how, groups in ways.items():
             count, slower, faster, *_ = figures[condition.name, how]
@@ -71,20 +72,19 @@ def test_pytest_benchmark_decides_of_a_run_and_the_next_by_its_own_rule() -> Non
     assert experiment.theirs(of, "min:5%") == ["same"]
 
 
-@pytest.mark.parametrize(("verdicts", "expected"), [
-    (["slower", "slower"], ["slower", "slower"]),
-    (["slower", "same"], ["ambiguous", "same"]),
-    (["faster", "same"], ["faster", "same"]),
-])  # fmt: skip
-def test_what_seems_slower_is_slower_where_the_next_pairs_say_so(
-    verdicts: list[Verdict], expected: list[Verdict]
-) -> None:
-    class Judged:
-        def __init__(self, verdict: Verdict) -> None:
-            self.verdict = verdict
-
-    groups = [[Judged(verdict)] for verdict in verdicts]
-    assert experiment.confirmed(groups) == expected  # type: ignore[arg-type]  # the verdict is all it asks for
+def test_what_is_in_doubt_is_judged_with_the_pairs_that_follow() -> None:
+    sure = Noise(0.01, 0.02)
+    same, slow = (
+        experiment._comparisons(pairs(6, factor), lambda _: sure) for factor in (1.0, 1.1)
+    )
+    wide = experiment._comparisons(pairs(6, 1.0, noise=0.05), lambda _: sure)
+    assert [c.verdict for c in (*same, *slow, *wide)] == ["same", "slower", "ambiguous"]
+    assert experiment.again([slow, slow]) == ["slower", "slower"]
+    assert experiment.again([slow, same]) == ["ambiguous", "same"], "not confirmed"
+    assert experiment.again([wide, same]) == ["same", "same"], "told by all pairs together"
+    assert experiment.again([same, slow]) == ["same", "ambiguous"], (
+        "what is the same is not timed again"
+    )
 
 
 # What is kept.

@@ -21,7 +21,7 @@ from backends.adapter import (
     Result,
     TrainingInputs,
 )
-from backends.dialects import JAX
+from backends.dialects import JAX, JAX_VJP
 from backends.jax import deferred, layers, parameters, rnn, training
 from backends.jax.device import DEFAULTS, find_device, put, result, set_precision
 from backends.jax.prepared import prepared
@@ -137,6 +137,7 @@ class JaxScan(Backend):
 class JaxVjp(JaxScan):
     """The same with a ``custom_vjp``: the weights' gradients after the loop, in one product each."""
 
+    dialect = JAX_VJP
     one_way = staticmethod(deferred.scan)
 
     def _call(self, inputs: Inputs) -> str:

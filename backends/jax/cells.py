@@ -1,13 +1,12 @@
 """One time step of each cell in ``jax.numpy``, on the blocks that the dialect declares.
 
 A step takes the input's side of its pre-activations, x W + b; the recurrent side as a function ``by_h(v,
-columns)``, v U + b; and the state, h first. It returns the new state.
+part)``, v U + b; and the state, h first. It returns the new state. Its gates are blocks along ``axis``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import jax
@@ -26,43 +25,49 @@ def affine(v: jax.Array, W: Any, b: Any) -> jax.Array:
 
 def step(spec: Spec, w: Block, x: jax.Array, state: Any) -> Any:
     """A step for ``x (B, N)`` and a state of ``(B, H)``."""
-    by_h = partial(by_recurrent, spec, w)
+    U, b = w.recurrent, w.recurrent_bias
+    assert U is not None
+
+    def by_h(v: jax.Array, part: int = 0) -> jax.Array:
+        columns = parts(spec)[part]
+        return affine(v, U[:, columns], None if b is None else b[columns])
+
     return CELLS[spec.cell](spec, affine(x, w.kernel, w.bias), by_h, state)
 
 
-def by_recurrent(spec: Spec, w: Block, v: jax.Array, columns: slice = slice(None)) -> jax.Array:
-    """v U + b, or some of its columns; the one bias of a cell that is no GRU is the input side's."""
-    assert w.recurrent is not None
-    b = w.recurrent_bias if spec.cell == "gru" else None
-    return affine(v, w.recurrent[:, columns], None if b is None else b[columns])
+def parts(spec: Spec) -> tuple[slice, ...]:
+    """The gates of each recurrent product of a step: a GRU that resets before its product has two."""
+    if spec.cell == "gru" and spec.reset == "before":
+        cut = 2 * spec.hidden_size
+        return slice(cut), slice(cut, None)
+    return (slice(None),)
 
 
-def vanilla(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
+def vanilla(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int = -1) -> Any:
     """h' = act(x W + b + h U)."""
     act = jnp.tanh if spec.activation == "tanh" else jax.nn.relu
     return (act(x + by_h(*state)),)
 
 
-def gru(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
+def gru(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int = -1) -> Any:
     """The reset gate applied after or before the recurrent product, as the spec says."""
     (h,) = state
-    x_r, x_z, x_n = jnp.split(x, 3, axis=-1)
+    x_r, x_z, x_n = jnp.split(x, 3, axis)
     if spec.reset == "after":
-        h_r, h_z, h_n = jnp.split(by_h(h), 3, axis=-1)
+        h_r, h_z, h_n = jnp.split(by_h(h), 3, axis)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
         n = jnp.tanh(x_n + r * h_n)
     else:
-        cut = 2 * spec.hidden_size
-        h_r, h_z = jnp.split(by_h(h, slice(cut)), 2, axis=-1)
+        h_r, h_z = jnp.split(by_h(h), 2, axis)
         r, z = jax.nn.sigmoid(x_r + h_r), jax.nn.sigmoid(x_z + h_z)
-        n = jnp.tanh(x_n + by_h(r * h, slice(cut, None)))
+        n = jnp.tanh(x_n + by_h(r * h, 1))
     return ((1 - z) * n + z * h,)
 
 
-def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any) -> Any:
+def lstm(spec: Spec, x: jax.Array, by_h: Side, state: Any, axis: int = -1) -> Any:
     """The forget bias is stored in the bias, as the dialect declares."""
     h, c = state
-    a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis=-1)
+    a_i, a_f, a_g, a_o = jnp.split(x + by_h(h), 4, axis)
     c = jax.nn.sigmoid(a_f) * c + jax.nn.sigmoid(a_i) * jnp.tanh(a_g)
     return jax.nn.sigmoid(a_o) * jnp.tanh(c), c
 

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax import cells
 from backends.jax.rnn import Scan, network
 from reference import STATES
 from reference.networks.layers import Affine, Decoder
@@ -31,7 +30,7 @@ def decode(
     """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are the words of a teacher."""
     h0, c0 = initial_state(layer, params, context)
     if layer.words == "free":
-        return run_free(layer, params, context, h0, c0)
+        return run_free(one_way, layer, params, context, h0, c0)
     parts = []
     if layer.words == "teacher":
         assert targets is not None
@@ -58,7 +57,9 @@ def initial_state(
     return h0, c0[0] if c0 else None
 
 
-def run_free(layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any) -> jax.Array:
+def run_free(
+    one_way: Scan, layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any
+) -> jax.Array:
     """One ``lax.scan`` whose step feeds back the word that it finds most likely."""
     spec, batch = layer.spec, len(context)
     zero = jnp.zeros((batch, spec.hidden_size), context.dtype)
@@ -75,8 +76,9 @@ def run_free(layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any) 
             v = jnp.concatenate([v, context], axis=-1)
         new = []
         for (w,), state in zip(params.rnn, states, strict=True):
-            new.append(cells.step(spec, w, v, state))
-            v = new[-1][0]
+            after, ys = one_way(spec, w, v[None], state, None, False)
+            new.append(after)
+            v = ys[0]
         a = affine(params.output, v)
         return (tuple(new), jnp.argmax(a, axis=-1)), a
 
