@@ -13,18 +13,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from backends import BACKENDS, EXTRAS
 from benchmarks.aa import measure
 from benchmarks.budgets import FILE
 from benchmarks.compare import PAIRS
 from benchmarks.merged import Merged, say_why
 from benchmarks.noise import LEAST_PAIRS
-from benchmarks.options import PROCESSES, workloads
-from benchmarks.pairs import Rows, progress
+from benchmarks.options import PROCESSES, add_backends, add_rows, backends_of, rows_of
+from benchmarks.pairs import progress
 from benchmarks.processes import Process, plan, run
-from benchmarks.workloads import MODES, WORKLOADS, of_set
+from benchmarks.workloads import of_set
 from conformance.opened import command
-from conformance.options import backend_names
 from reports.exit_codes import ExitCode
 from reports.matrix import matrix
 from reports.options import Parser, counted
@@ -36,29 +34,17 @@ def main(arguments: list[str]) -> int:
     """Run all processes; the lowest exit code that is not 0."""
     parser = options()
     given = parser.parse_args(arguments)
-    names = backend_names(given.backend, given.framework)
-    if not names:
-        parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
-                     f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
-    for name in names:
-        if name not in BACKENDS and ":" not in name:
-            parser.error(f"--backend {name!r}: expected one of {', '.join(BACKENDS)}, or one from "
-                         "outside as package.module:Class or path/to/file.py:Class")  # fmt: skip
+    names = backends_of(parser, given)
     if given.aa and given.processes:
         parser.error("--processes: with --aa, expected --pairs")
     if given.pairs and not given.aa:
         parser.error("--pairs: without --aa given, expected --processes")
     if given.scaling and given.workload:
         parser.error("--workload: with --scaling given, expected one of them")
-    try:
-        asked = workloads(
-            of_set("scaling") if given.scaling else given.workload, given.device,
-            quick=given.quick, full=given.full,
-        )  # fmt: skip
-    except ValueError as why:
-        parser.error(str(why))
+    rows = rows_of(
+        parser, given, workload=of_set("scaling") if given.scaling else None, full=given.full
+    )
     console = Console()
-    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
     if given.aa:
         folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)
@@ -85,16 +71,8 @@ def main(arguments: list[str]) -> int:
 def options() -> Parser:
     """The command line."""
     parser = Parser("python -m benchmarks", __doc__)
-    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
-                        help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
-                        "path/to/file.py:Class; may be given again")  # fmt: skip
-    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
-    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
-                        metavar="NAME", help="time these only; may be given again: "
-                        f"{', '.join(WORKLOADS)}")  # fmt: skip
-    parser.add_argument("--mode", action="append", default=[], choices=MODES,
-                        help="time forward or training only")  # fmt: skip
+    add_backends(parser)
+    add_rows(parser, "runs")
     parser.add_argument("--processes", type=counted(1), metavar="N",
                         help=f"that time each row (default: {PROCESSES['whole']})")  # fmt: skip
     parser.add_argument("--aa", action="store_true",
@@ -109,8 +87,6 @@ def options() -> Parser:
                        help="every workload, those of other devices too")  # fmt: skip
     which.add_argument("--scaling", action="store_true",
                        help="LSTMs along each of their sizes, on one processor: how time grows")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
-                        help="run files go to DIR/runs (default: reports)")  # fmt: skip
     return parser
 
 

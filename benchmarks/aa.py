@@ -12,7 +12,8 @@ from rich.table import Table
 from benchmarks.budgets import machine, measured, write
 from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
-from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.options import Rows
+from benchmarks.pairs import Subject, timed
 from benchmarks.sides import Side
 from conformance.opened import ROOT
 from reports.comparison import NOTHING_KNOWN, Comparison, comparisons

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from msgspec.structs import replace
 from rich.console import Console
@@ -17,9 +16,8 @@ from rich.table import Table
 
 from backends import BACKENDS
 from benchmarks.aa import HERE
-from benchmarks.options import workloads
-from benchmarks.pairs import Rows, Subject, timed
-from benchmarks.workloads import MODES, WORKLOADS
+from benchmarks.options import add_rows, check_backend, rows_of
+from benchmarks.pairs import Subject, timed
 from reports.comparison import NOTHING_KNOWN, Change, Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
@@ -33,15 +31,9 @@ def main(arguments: list[str]) -> int:
     parser = options()
     given = parser.parse_args(arguments)
     for name in (given.first, given.second):
-        if name not in BACKENDS and ":" not in name:
-            parser.error(f"{name!r} given, expected one of {', '.join(BACKENDS)}, or one from outside "
-                         "as package.module:Class or path/to/file.py:Class")  # fmt: skip
-    try:
-        asked = workloads(given.workload, given.device, quick=given.quick, full=False)
-    except ValueError as why:
-        parser.error(str(why))
+        check_backend(parser, name)
+    rows = rows_of(parser, given)
     console = Console()
-    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
     folder = given.out / "beside" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     both = Subject(given.second, HERE), Subject(given.first, HERE)
     of = timed(both, rows, range(given.pairs), folder, console)
@@ -61,16 +53,10 @@ def options() -> Parser:
         "first", metavar="BACKEND", help=f"one of {', '.join(BACKENDS)}, or from outside"
     )
     parser.add_argument("second", metavar="BACKEND", help="another one")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
-    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
-                        metavar="NAME", help="these only; may be given again")  # fmt: skip
-    parser.add_argument("--mode", action="append", default=[], choices=MODES,
-                        help="forward or training only")  # fmt: skip
+    add_rows(parser, "beside")
     parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few workloads")
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
-                        help="run files go to DIR/beside (default: reports)")  # fmt: skip
     return parser
 
 

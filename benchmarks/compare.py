@@ -20,13 +20,11 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from backends import BACKENDS, EXTRAS
+from backends import BACKENDS
 from benchmarks.budgets import FILE, BadBudgets, Budget, Key, key, machine, read
-from benchmarks.options import workloads
-from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.options import Rows, add_backends, add_rows, backends_of, rows_of
+from benchmarks.pairs import Subject, timed
 from benchmarks.sides import BadSide, Side, side
-from benchmarks.workloads import MODES, WORKLOADS
-from conformance.options import backend_names
 from reports.comparison import Comparison, Noise, Verdict, comparisons, joined
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
@@ -43,22 +41,18 @@ def main(arguments: list[str]) -> int:
     """Compare; the exit code."""
     parser = options()
     given = parser.parse_args(arguments)
-    names = backend_names(given.backend, given.framework)
-    if not names:
-        parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
-                     f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
+    names = backends_of(parser, given)
     console = Console()
     extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
     if len(extras) > 1:
         parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
+    rows = rows_of(parser, given)
     try:
-        asked = workloads(given.workload, given.device, quick=given.quick, full=False)
         measured = read(given.budgets or given.out / FILE)
         with console.status("environments"):
             sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
-    except (BadBudgets, BadSide, ValueError) as why:
+    except (BadBudgets, BadSide) as why:
         parser.error(str(why))
-    rows = Rows(asked, given.mode or MODES, given.device, given.quick)
     folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     compared = partial(_compared, sides, given=given, measured=measured, console=console)
     found = compared(names, rows, range(given.pairs), folder / "first")
@@ -109,14 +103,8 @@ def options() -> Parser:
     parser = Parser("python -m benchmarks.compare", __doc__)
     parser.add_argument("base", metavar="BASE", help="a git revision, or NAME==VERSION")
     parser.add_argument("head", metavar="HEAD", help="another one")
-    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
-                        help="of one framework; may be given again")  # fmt: skip
-    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
-    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
-                        metavar="NAME", help="these only; may be given again")  # fmt: skip
-    parser.add_argument("--mode", action="append", default=[], choices=MODES,
-                        help="forward or training only")  # fmt: skip
+    add_backends(parser)
+    add_rows(parser, "compare")
     parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
     parser.add_argument("--budget", type=positive, metavar="SHARE",
@@ -125,8 +113,6 @@ def options() -> Parser:
     parser.add_argument("--budgets", type=Path, metavar="FILE",
                         help=f"what `nox -s bench -- --aa` wrote (default: OUT/{FILE})")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few workloads")
-    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
-                        help="results go to DIR/compare (default: reports)")  # fmt: skip
     return parser
 
 

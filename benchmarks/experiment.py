@@ -32,7 +32,8 @@ from benchmarks.aa import HERE
 from benchmarks.aa import table as of_rows
 from benchmarks.compare import PAIRS, in_doubt, judge
 from benchmarks.noise import noise
-from benchmarks.pairs import Rows, Subject, timed
+from benchmarks.options import Rows
+from benchmarks.pairs import Subject, timed
 from benchmarks.slowed import SHARE
 from benchmarks.workloads import MODES, WORKLOADS
 from reports.comparison import NOTHING_KNOWN, Comparison, Noise, Verdict, comparisons

@@ -1,8 +1,16 @@
-"""What ``python -m benchmarks`` and each of its processes are given."""
+"""What the benchmarks' commands and each of their processes are given."""
 
 from __future__ import annotations
 
-from benchmarks.workloads import WORKLOADS, of_set
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from backends import BACKENDS, EXTRAS
+from benchmarks.workloads import MODES, WORKLOADS, of_set
+from conformance.options import backend_names
+from reports.options import Parser
 
 SETS = {"quick": of_set("quick"), "cpu": of_set("cpu"), "cuda": of_set("gpu")}
 """The workloads of a quick run, and those of a device."""
@@ -12,6 +20,29 @@ PROCESSES = {"quick": 2, "whole": 5}
 
 SECONDS = {"quick": 0.2, "whole": 0.5}
 """For the samples of one row in one process."""
+
+
+class Rows(NamedTuple):
+    """What is timed: every workload in every mode, for how long, and on which device."""
+
+    workloads: Sequence[str]
+    modes: Sequence[str]
+    device: str = "cpu"
+    quick: bool = False
+
+    @property
+    def total(self) -> int:
+        """Of one backend."""
+        return len(self.workloads) * len(self.modes)
+
+    def options(self) -> list[str]:
+        """For a process."""
+        found = ["--device", self.device, *(["--quick"] if self.quick else [])]
+        for name in self.workloads:
+            found += ["--workload", name]
+        for mode in self.modes:
+            found += ["--mode", mode]
+        return found
 
 
 def workloads(given: list[str], device: str, *, quick: bool, full: bool) -> list[str]:
@@ -25,3 +56,57 @@ def workloads(given: list[str], device: str, *, quick: bool, full: bool) -> list
     if full:
         return given or list(WORKLOADS)
     return given or SETS["quick" if quick else kind]
+
+
+def add_backends(parser: Parser) -> None:
+    """The options that name backends."""
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
+                        help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
+                        "path/to/file.py:Class; may be given again")  # fmt: skip
+    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
+
+
+def backends_of(parser: Parser, given: argparse.Namespace) -> list[str]:
+    """The names that were given; none, or one that cannot be, ends the command."""
+    names = backend_names(given.backend, given.framework)
+    if not names:
+        parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
+                     f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
+    for name in names:
+        check_backend(parser, name, "--backend ")
+    return names
+
+
+def check_backend(parser: Parser, name: str, option: str = "") -> None:
+    """End the command for a name that no backend can have."""
+    if name not in BACKENDS and ":" not in name:
+        parser.error(f"{option}{name!r}: expected one of {', '.join(BACKENDS)}, or one from outside "
+                     "as package.module:Class or path/to/file.py:Class")  # fmt: skip
+
+
+def add_rows(parser: Parser, results: str) -> None:
+    """The options that say which rows are timed, on which device, and where ``results`` go."""
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    parser.add_argument("--workload", action="append", default=[], choices=list(WORKLOADS),
+                        metavar="NAME", help="time these only; may be given again: "
+                        f"{', '.join(WORKLOADS)}")  # fmt: skip
+    parser.add_argument("--mode", action="append", default=[], choices=MODES,
+                        help="time forward or training only")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
+                        help=f"run files go to DIR/{results} (default: reports)")  # fmt: skip
+
+
+def rows_of(
+    parser: Parser,
+    given: argparse.Namespace,
+    *,
+    workload: list[str] | None = None,
+    full: bool = False,
+) -> Rows:
+    """The rows that were given, or those of a set; a device that has none ends the command."""
+    named = given.workload if workload is None else workload
+    try:
+        asked = workloads(named, given.device, quick=given.quick, full=full)
+    except ValueError as why:
+        parser.error(str(why))
+    return Rows(asked, given.mode or MODES, given.device, given.quick)

@@ -11,34 +11,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.merged import Merged, say_why
+from benchmarks.options import Rows
 from benchmarks.processes import Planned, Process, run_pair
 from benchmarks.sides import Side
 from conformance.opened import command
 from reports.reading import read_run
 from reports.records import Header, Measurement
-
-
-class Rows(NamedTuple):
-    """What is timed: every workload in every mode, for how long, and on which device."""
-
-    workloads: Sequence[str]
-    modes: Sequence[str]
-    device: str = "cpu"
-    quick: bool = False
-
-    @property
-    def total(self) -> int:
-        """Of one backend."""
-        return len(self.workloads) * len(self.modes)
-
-    def options(self) -> list[str]:
-        """For a process."""
-        found = ["--device", self.device, *(["--quick"] if self.quick else [])]
-        for name in self.workloads:
-            found += ["--workload", name]
-        for mode in self.modes:
-            found += ["--mode", mode]
-        return found
 
 
 class Subject(NamedTuple):

@@ -14,7 +14,8 @@ from rich.console import Console
 from benchmarks import experiment
 from benchmarks.compare import PAIRS
 from benchmarks.experiment import BUDGET_PAIRS, CONDITIONS, HALF, Condition, Pair
-from benchmarks.pairs import Rows, Timed
+from benchmarks.options import Rows
+from benchmarks.pairs import Timed
 from reports.comparison import Noise
 from reports.exit_codes import ExitCode
 from reports.records import Measurement

@@ -18,7 +18,8 @@ from benchmarks import __main__ as benchmarks
 from benchmarks import aa
 from benchmarks.budgets import FILE, BadBudgets, Budget, read, write
 from benchmarks.noise import LEAST_PAIRS, noise
-from benchmarks.pairs import Rows, Timed
+from benchmarks.options import Rows
+from benchmarks.pairs import Timed
 from reports.comparison import Change, change
 from reports.exit_codes import ExitCode
 
