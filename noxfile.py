@@ -52,9 +52,10 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the suite itself; no framework is needed."""
+    """Test the suite itself; no framework is needed (-- -m "" for what takes long as well)."""
     install(session, groups=("test",))
-    session.run("pytest", "-n", WORKERS, *session.posargs)
+    shared = {"RNNSPEC_CACHE": str(Path(".cache").absolute())}  # most tests need the same truths
+    session.run("pytest", "-n", WORKERS, "-m", "not every", *session.posargs, env=shared)
 
 
 @nox.session

@@ -82,7 +82,7 @@ def options() -> Parser:
                         help=f"of processes, with --aa (default: {PAIRS})")  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--quick", action="store_true",
-                       help="few workloads, one processor, two processes")  # fmt: skip
+                       help="few workloads, one processor, one process, no intervals")  # fmt: skip
     which.add_argument("--full", action="store_true",
                        help="every workload, those of other devices too")  # fmt: skip
     which.add_argument("--scaling", action="store_true",

@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--mode", action="append", default=[], choices=MODES,
                     help="time forward or training only")  # fmt: skip
     group.addoption(
-        "--quick", action="store_true", help="a few workloads, one processor, two processes"
+        "--quick", action="store_true", help="a few workloads, one processor, one process"
     )
     group.addoption(
         "--full", action="store_true", help="every workload, those of other devices too"

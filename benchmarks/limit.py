@@ -30,7 +30,7 @@ Binding: TypeAlias = Literal["input product", "steps: arithmetic", "steps: readi
 HALF = 0.5
 """A step that runs at so much of a large product's rate is bound by arithmetic; one that reads its
 weights at so much of a copy's rate, by reading them; else by latency."""
-MANY = 5
+MANY = 3
 
 
 class Limit(NamedTuple):

@@ -15,7 +15,7 @@ from reports.options import Parser
 SETS = {"quick": of_set("quick"), "cpu": of_set("cpu"), "cuda": of_set("gpu")}
 """The workloads of a quick run, and those of a device."""
 
-PROCESSES = {"quick": 2, "whole": 5}
+PROCESSES = {"quick": 1, "whole": 5}
 """How many time each row."""
 
 SECONDS = {"quick": 0.2, "whole": 0.5}

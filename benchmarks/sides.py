@@ -16,10 +16,10 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
+from conformance.cache import CACHE
 from conformance.opened import ROOT
 
 VERSION = re.compile(r"([A-Za-z0-9._-]+)==[A-Za-z0-9.!+*-]+")
-CACHE = Path(".cache/compare")
 
 
 class BadSide(Exception):
@@ -48,6 +48,10 @@ def side(given: str, extra: str | None) -> Side:
     return Side(given, checkout, _environment(checkout, extra, None))
 
 
+def _kept() -> Path:
+    return (CACHE / "compare").absolute()
+
+
 def _checkout(revision: str) -> Path:
     """The revision as a worktree of this repository."""
     asked = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
@@ -56,7 +60,7 @@ def _checkout(revision: str) -> Path:
         raise BadSide(f"{revision}: neither a git revision of {ROOT.name} nor NAME==VERSION; expected "
                       "one, such as HEAD~1 or jax==0.10.2")  # fmt: skip
     commit = found.stdout.strip()
-    folder = CACHE.absolute() / commit[:12]
+    folder = _kept() / commit[:12]
     if not folder.exists():
         _run(["git", "-C", str(ROOT), "worktree", "prune"])
         _run(["git", "-C", str(ROOT), "worktree", "add", "--detach", str(folder), commit])
@@ -72,7 +76,7 @@ def _environment(checkout: Path, extra: str | None, pinned: str | None) -> Path:
         needs.append(pinned)
         limits = [line for line in limits if not _same_release(line, pinned)]
     text = "\n".join([sys.version, *needs, "", *limits])
-    folder = CACHE.absolute() / f"environment-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    folder = _kept() / f"environment-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     if not (folder / "ready").exists():
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])

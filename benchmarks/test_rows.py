@@ -10,15 +10,15 @@ import shlex
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backends import Backend, Inputs, Unsupported
+from backends import Inputs, Unsupported
 from benchmarks import held
+from benchmarks.between import Between, Calibrated, InTurn
 from benchmarks.cost import cost
-from benchmarks.limit import limit
 from benchmarks.machine import Watch
 from benchmarks.partner import Partner
 from benchmarks.workloads import Mode, Workload
@@ -28,24 +28,18 @@ from conformance.opened import Opened
 from conformance.truth import truth
 from reports.records import Measurement, Outcome
 
-WARMUP = 3
-LEAST, MOST = 8, 100
-"""Samples, whatever their time."""
-LEAST_IN_TURN = 16
-"""Of each process of a pair, since single samples of identical code differ by up to a third."""
-
-Call = Callable[[], Any]
+WARMUP = 1
+"""After the first call, and the one whose time says how many samples there are."""
 
 
-class ThisProcess:
+class ThisProcess(NamedTuple):
     """What one process writes of every row, besides what it measures."""
 
-    def __init__(self, number: int, threads: int, seconds: float, partner: Partner) -> None:
-        self.number = number
-        self.threads = threads
-        self.seconds = seconds
-        """For the samples of one row."""
-        self.partner = partner
+    number: int
+    threads: int
+    seconds: float
+    """For the samples of one row."""
+    partner: Partner
 
 
 @pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
@@ -100,12 +94,13 @@ def _timed(
     loaded = time.perf_counter()
     call()
     called, after = time.perf_counter(), adapter.prepared()
-    between: Between = (
-        InTurn(process, backend, call)
-        if process.partner.exists
-        else Calibrated(adapter, case, call)
-    )
-    rounds = min(max(between.rounds(process.seconds), LEAST), MOST)
+    between: Between
+    if process.partner.exists:
+        one = process.threads == 1 and backend.device.partition(":")[0] == "cpu"
+        between = InTurn(process.partner, call, one_processor=one)
+    else:
+        between = Calibrated(adapter, case, call)
+    rounds = between.rounds(process.seconds)
     raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds, warmup_rounds=WARMUP)
     between.after_last()
     seconds = list(benchmark.stats.stats.data)
@@ -125,77 +120,6 @@ def _timed(
 
 def _spent(before: float | None, after: float | None) -> float | None:
     return None if before is None or after is None else after - before
-
-
-class Between(Protocol):
-    """What happens between samples."""
-
-    def rounds(self, seconds: float) -> int:
-        """How many samples fit into so many seconds."""
-
-    def before_sample(self) -> None: ...
-
-    def after_last(self) -> None: ...
-
-    def figures(self, samples: int) -> dict[str, Any]:
-        """Of the record, for so many samples."""
-
-
-class Calibrated:
-    """The limit's products, before, between and after samples."""
-
-    def __init__(self, adapter: Backend, case: Case, call: Call) -> None:
-        self._limit, self._call = limit(adapter, case), call
-        self._products: list[float] = []
-
-    def rounds(self, seconds: float) -> int:
-        once = _seconds(self._call)
-        self.before_sample()
-        return round(seconds / (once + self._products[-1]))
-
-    def before_sample(self) -> None:
-        self._products.append(_seconds(self._limit.call))
-
-    after_last = before_sample
-
-    def figures(self, samples: int) -> dict[str, Any]:
-        return {"limit_seconds": self._products[-samples - 1 :], "binds": self._limit.binds}
-
-
-class InTurn:
-    """A sample of the partner, then a run that does not count: the cache held what the partner used.
-
-    Beside the time of a sample, that of its processor is measured: another process's is not in it.
-    """
-
-    def __init__(self, process: ThisProcess, backend: Opened, call: Call) -> None:
-        self._partner, self._call = process.partner, call
-        self._computes_here = process.threads == 1 and backend.device.partition(":")[0] == "cpu"
-        self._processor: list[float] = []
-        self._started: float | None = None
-
-    def rounds(self, seconds: float) -> int:
-        once = _seconds(self._call)
-        return self._partner.agree(min(max(round(seconds / (2 * once)), LEAST_IN_TURN), MOST))
-
-    def before_sample(self) -> None:
-        self.after_last()
-        self._partner.swap()
-        self._call()
-        self._started = time.process_time()
-
-    def after_last(self) -> None:
-        if self._started is not None:
-            self._processor.append(time.process_time() - self._started)
-
-    def figures(self, samples: int) -> dict[str, Any]:
-        return {"processor_seconds": self._processor[-samples:] if self._computes_here else []}
-
-
-def _seconds(call: Call) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def _measurement(

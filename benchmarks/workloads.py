@@ -52,7 +52,7 @@ def _square(spec: Spec, hidden: int) -> Spec:
 
 
 _TABLE = (
-    Workload("deepbench/lstm-512-16-25", _lstm(512, 512), 16, 25, ("quick", "cpu")),
+    Workload("deepbench/lstm-512-16-25", _lstm(512, 512), 16, 25, ("cpu",)),
     Workload("deepbench/lstm-256-16-150", _lstm(256, 256), 16, 150, ("cpu",)),
     Workload("deepbench/lstm-256-1-150", _lstm(256, 256), 1, 150, ("quick", "cpu")),
     Workload("deepbench/lstm-1024-128-25", _lstm(1024, 1024), 128, 25, ("gpu",)),
@@ -60,7 +60,7 @@ _TABLE = (
     Workload("deepbench/vanilla-64-1-96", _square(_relu, 64), 1, 96, ("cpu",)),
     Workload("deepbench/vanilla-1760-16-50", _square(_relu, 1760), 16, 50, ("gpu",)),
     Workload("deepbench/vanilla-2560-128-50", _square(_relu, 2560), 128, 50, ("gpu",)),
-    Workload("deepbench/gru-512-32-1", _square(_gru, 512), 32, 1, ("cpu",)),
+    Workload("deepbench/gru-512-32-1", _square(_gru, 512), 32, 1, ("quick", "cpu")),
     Workload("deepbench/gru-2816-32-1500", _square(_gru, 2816), 32, 1500, ("gpu",)),
     Workload("braun/1x320-short", _lstm(123, 320), 64, 100, ("cpu",)),
     Workload("braun/1x320-long", _lstm(123, 320), 32, 1000, ("gpu",)),

@@ -1,7 +1,7 @@
 """Truth and radius of a case, computed once and shared by every backend and device.
 
-The truth is the specification in float64. Both are cached in ``.cache/truth`` of the working
-directory, under the hash of the reference's source and of the case's arrays.
+The truth is the specification in float64. Both are cached (``cache.py``) under the hash of the
+reference's source and of the case's arrays.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import reference
 from backends import AnyInputs, Inputs
 from conformance import evaluate as evaluation
 from conformance.agreement import Expected
+from conformance.cache import CACHE
 from conformance.draw import digest
 from conformance.evaluate import Tensors, evaluate
 from reference.rounding import ARITHMETICS, Radius, radii
 
-CACHE = Path(".cache/truth")
 BYTES_AT_ONCE = 2**28
 """Samples share a broadcast call as long as their largest array stays below this."""
 
@@ -86,7 +86,7 @@ def _at_once(inputs: AnyInputs, values: Tensors) -> int:
 
 def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
     """The arrays stored under ``name``, or computed and stored; an unreadable file is replaced."""
-    path = CACHE / source_version() / f"{name}.npz"
+    path = CACHE / "truth" / source_version() / f"{name}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(stored)

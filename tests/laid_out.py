@@ -28,6 +28,7 @@ from native import (
 from backends import Dialect, Inputs, Result, Unsupported
 from backends.dialects import (
     JAX,
+    JAX_VJP,
     PYTORCH,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
@@ -221,6 +222,12 @@ class LaidOutJax(LaidOut):
     """As our JAX cells are."""
 
     native = dialect = JAX
+
+
+class LaidOutJaxVjp(LaidOut):
+    """As those are whose batch is last."""
+
+    native = dialect = JAX_VJP
 
 
 class LaidOutKeras(LaidOut):

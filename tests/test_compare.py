@@ -156,6 +156,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "after")
     monkeypatch.setattr(sides, "ROOT", folder)
+    monkeypatch.setattr(sides, "CACHE", tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     return folder
 

@@ -59,6 +59,7 @@ ROOT = Path(__file__).parents[1]
 CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
 PARTS = 8
 """Of the default cases, so that workers share them."""
+SHARES = [pytest.param(part, marks=pytest.mark.every if part > 1 else ()) for part in range(PARTS)]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def complaints(text: str, extra: str) -> Iterator[str]:
         yield f"has {len(text):,} characters"
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", SHARES)
 def test_every_default_case_of_every_backend_has_a_script(part: int) -> None:
     """Or the dialect does not run it; the same at every call; of that framework and NumPy alone."""
     made = 0  # every tenth one twice
