@@ -80,7 +80,7 @@ def backends_of(parser: Parser, given: argparse.Namespace) -> list[str]:
 def check_backend(parser: Parser, name: str, option: str = "") -> None:
     """End the command for a name that no backend can have."""
     if name not in BACKENDS and ":" not in name:
-        parser.error(f"{option}{name!r}: expected one of {', '.join(BACKENDS)}, or one from outside "
+        parser.error(f"{option}{name!r} given, expected one of {', '.join(BACKENDS)}, or one from outside "
                      "as package.module:Class or path/to/file.py:Class")  # fmt: skip
 
 
