@@ -41,9 +41,9 @@ def main(arguments: list[str]) -> int:
         parser.error("--pairs: without --aa given, expected --processes")
     if given.scaling and given.workload:
         parser.error("--workload: with --scaling given, expected one of them")
-    rows = rows_of(
-        parser, given, workload=of_set("scaling") if given.scaling else None, full=given.full
-    )
+    if given.scaling:
+        given.workload = of_set("scaling")
+    rows = rows_of(parser, given, full=given.full)
     console = Console()
     if given.aa:
         folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"

@@ -96,17 +96,10 @@ def add_rows(parser: Parser, results: str) -> None:
                         help=f"run files go to DIR/{results} (default: reports)")  # fmt: skip
 
 
-def rows_of(
-    parser: Parser,
-    given: argparse.Namespace,
-    *,
-    workload: list[str] | None = None,
-    full: bool = False,
-) -> Rows:
+def rows_of(parser: Parser, given: argparse.Namespace, *, full: bool = False) -> Rows:
     """The rows that were given, or those of a set; a device that has none ends the command."""
-    named = given.workload if workload is None else workload
     try:
-        asked = workloads(named, given.device, quick=given.quick, full=full)
+        asked = workloads(given.workload, given.device, quick=given.quick, full=full)
     except ValueError as why:
         parser.error(str(why))
     return Rows(asked, given.mode or MODES, given.device, given.quick)

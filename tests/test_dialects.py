@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from laid_out import LaidOut
 
-from backends import BACKENDS, Backend, Dialect, find
+from backends import BACKENDS, Backend, BackendNotFound, Dialect, find
 from backends.dialects import (
     JAX,
     PYTORCH,
@@ -172,6 +172,17 @@ def test_every_dialect_has_a_framework_that_works_as_it_says() -> None:
     missing = [name for name in DISTINCT.values() if BACKENDS[name].dialect not in natives]
     assert not missing, f"laid_out.py has none for the dialects of {missing}"
     assert len({id(native) for native in natives}) == len(natives)
+
+
+def test_an_adapter_of_another_dialect_than_the_list_s_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entry = BACKENDS["pytorch"]._replace(target="fakes:Right")
+    monkeypatch.setitem(BACKENDS, "mine", entry)
+    with pytest.raises(BackendNotFound, match="another dialect than BACKENDS lists"):
+        find("mine")
+    monkeypatch.setitem(BACKENDS, "mine", entry._replace(dialect=JAX))
+    assert find("mine").dialect is JAX
 
 
 def test_every_field_is_corrupted_somewhere() -> None:

@@ -49,7 +49,7 @@ def _forward(
     spec: Spec, w: Block, xs: jax.Array, start: Any, valid: jax.Array | None, reverse: bool
 ) -> Any:
     hoisted = hoists(xs.shape[1])
-    U = [w.recurrent[rows] for rows in parts(spec)]  # type: ignore[index]
+    U = [w.recurrent[rows] for rows in parts(spec)]  # type: ignore[index]  # not joined, as declared
     b = [None if w.recurrent_bias is None else w.recurrent_bias[rows] for rows in parts(spec)]
 
     def step(state: Any, at: Any) -> Any:

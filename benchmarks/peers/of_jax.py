@@ -78,10 +78,11 @@ def keras_on_jax(spec: Spec) -> Run:
 
 
 def ours(spec: Spec) -> Run:
-    """The adapter's own network."""
+    """The adapter's own network, whose weights lie the other way."""
 
     def run(x: jax.Array, w: Block) -> jax.Array:
-        return rnn.network(deferred.scan, spec, ((w,),), x, None, None, None)[0]
+        turned = w._replace(kernel=w.kernel.T, recurrent=w.recurrent.T)  # type: ignore[union-attr]  # not joined
+        return rnn.network(deferred.scan, spec, ((turned,),), x, None, None, None)[0]
 
     return run
 
