@@ -24,6 +24,8 @@ REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification
 """The specification itself, as a backend."""
 
 WORKERS = "2"
+MINUTES = {REFERENCE: "2", "tensorflow": "12", "pytorch": "3", "jax": "3"}
+"""That a framework's benchmarks may take, so that all of them take twenty; tensorflow has most backends."""
 PEERS = {REFERENCE: ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
 """Whose peers are timed, with which extra and which group."""
 
@@ -102,7 +104,8 @@ def bench(session: nox.Session, framework: str) -> None:
     install(session, extra="" if itself else framework)
     session.notify("report")
     whose = ("--backend", SPECIFICATION) if itself else ("--framework", framework)
-    session.run("python", "-m", "benchmarks", *whose, *session.posargs)
+    within = () if session.posargs else ("--minutes", MINUTES[framework])
+    session.run("python", "-m", "benchmarks", *whose, *within, *session.posargs)
 
 
 @nox.session

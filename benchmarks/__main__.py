@@ -20,12 +20,12 @@ from benchmarks.merged import Merged, say_why
 from benchmarks.noise import LEAST_PAIRS
 from benchmarks.options import PROCESSES, add_backends, add_rows, backends_of, rows_of
 from benchmarks.pairs import progress
-from benchmarks.processes import Process, plan, run
+from benchmarks.processes import Process, one_of_each, rounds, run
 from benchmarks.workloads import of_set
 from conformance.opened import command
 from reports.exit_codes import ExitCode
 from reports.matrix import matrix
-from reports.options import Parser, counted
+from reports.options import Parser, counted, positive
 from reports.reading import read_run
 from reports.terminal import print_matrix
 
@@ -44,22 +44,28 @@ def main(arguments: list[str]) -> int:
     if given.scaling:
         given.workload = of_set("scaling")
     rows = rows_of(parser, given, full=given.full)
+    if given.aa and given.minutes:
+        parser.error("--minutes: with --aa, expected --pairs")
     console = Console()
     if given.aa:
         folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)
     processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
     pinned = given.quick or given.scaling
-    planned = list(plan(names, processes, (True,) if pinned else (False, True)))
+    series = (True,) if pinned else (False, True)
     runs = given.out / "runs"
     merged = {name: Merged(runs, rows.total, command()) for name in names}
     with progress(console) as shown:
-        task = shown.add_task("", total=len(planned))
-        for process in planned:
-            shown.update(task, description=process.label)
-            if not merged[process.backend].broken:
-                _run(process, rows.options(), merged[process.backend], runs, console)
-            shown.advance(task)
+        task = shown.add_task("", total=processes * len(series) * len(names))
+        for number in rounds(processes, given.minutes):
+            for process in one_of_each(names, series, number):
+                shown.update(task, description=process.label)
+                if not merged[process.backend].broken:
+                    _run(process, rows.options(), merged[process.backend], runs, console)
+                shown.advance(task)
+    if number + 1 < processes:
+        console.print(f"{number + 1} of {processes} processes of each, for --minutes "
+                      f"{given.minutes:g} were over")  # fmt: skip
     codes = [one.close() for one in merged.values()]
     paths = [one.path for one in merged.values() if one.path]
     print_matrix(matrix([read_run(path) for path in paths]), console)
@@ -75,6 +81,8 @@ def options() -> Parser:
     add_rows(parser, "runs")
     parser.add_argument("--processes", type=counted(1), metavar="N",
                         help=f"that time each row (default: {PROCESSES['whole']})")  # fmt: skip
+    parser.add_argument("--minutes", type=positive, metavar="M",
+                        help="begin no further process of each that would not be over by then")  # fmt: skip
     parser.add_argument("--aa", action="store_true",
                         help="time identical code beside itself, on one processor: how much it "
                         f"differs by goes to DIR/{FILE}, which comparisons use")  # fmt: skip

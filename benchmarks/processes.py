@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -44,12 +45,20 @@ class Process(NamedTuple):
         return f"{self.backend}, {'1 processor' if self.pinned else 'all processors'}"
 
 
-def plan(backends: list[str], processes: int, series: tuple[bool, ...]) -> Iterator[Process]:
-    """All processes, the backends in turn; all processors first, so that the header has them."""
-    for number in range(processes):
-        for pinned in series:
-            for backend in backends:
-                yield Process(backend, pinned, number)
+def one_of_each(backends: list[str], series: tuple[bool, ...], number: int) -> list[Process]:
+    """A round of processes, the backends in turn; all processors first, so that the header has them."""
+    return [Process(backend, pinned, number) for pinned in series for backend in backends]
+
+
+def rounds(most: int, minutes: float | None) -> Iterator[int]:
+    """Numbers of rounds that are over within so many minutes if none takes longer than the longest yet; at least one."""
+    started, longest = time.monotonic(), 0.0
+    for number in range(most):
+        begins = time.monotonic()
+        if number and minutes is not None and begins + longest > started + 60 * minutes:
+            return
+        yield number
+        longest = max(longest, time.monotonic() - begins)
 
 
 def run(process: Process, arguments: list[str], log: Path) -> int:

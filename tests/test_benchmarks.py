@@ -16,7 +16,7 @@ from benchmarks import held, machine
 from benchmarks.cost import cost
 from benchmarks.limit import limit
 from benchmarks.options import SETS
-from benchmarks.processes import Process, plan
+from benchmarks.processes import Process, one_of_each, rounds
 from benchmarks.workloads import MODES, WORKLOADS, of_set
 from conformance.cases import Case
 from conformance.draw import draw
@@ -107,6 +107,8 @@ def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_pa
     [(), ("--backend", "nobody"), ("--backend", f"{FAKES}:Right", "--workload", "no/such"),
      ("--backend", f"{FAKES}:Right", "--mode", "backward"),
      ("--backend", f"{FAKES}:Right", "--processes", "0"),
+     ("--backend", f"{FAKES}:Right", "--minutes", "0"),
+     ("--backend", f"{FAKES}:Right", "--minutes", "1", "--aa"),
      ("--backend", f"{FAKES}:Right", "--device", "tpu"),
      ("--backend", f"{FAKES}:Right", "--quick", "--full")],
     ids=" ".join,
@@ -118,11 +120,42 @@ def test_bad_options_are_refused(tmp_path: Path, arguments: tuple[str, ...]) -> 
     assert "error: " in printed
 
 
-def test_every_process_is_planned_once_and_the_backends_in_turn() -> None:
-    found = list(plan(["a", "b"], 3, (False, True)))
-    assert len(set(found)) == len(found) == 12
-    assert found[:4] == [Process("a", False, 0), Process("b", False, 0), Process("a", True, 0),
-                         Process("b", True, 0)]  # fmt: skip
+def test_what_is_left_out_for_the_time_is_told(cached: Path, tmp_path: Path) -> None:
+    given = ("--backend", f"{FAKES}:Right", *SMALL, "--mode", "forward", "--minutes", "0.001")
+    code, measured, printed = bench(cached, tmp_path, *given)
+    assert code == ExitCode.CLEAN, printed
+    assert [m.process for m in measured] == [0, 0], "one process in each series, however short"
+    assert "1 of 5 processes of each, for --minutes 0.001 were over" in printed
+
+
+def test_a_round_has_one_process_of_each_backend_in_turn() -> None:
+    assert one_of_each(["a", "b"], (False, True), 7) == [
+        Process("a", False, 7), Process("b", False, 7), Process("a", True, 7), Process("b", True, 7)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("most", "minutes", "taken", "begun"),
+    [
+        (3, None, [1000, 1000, 1000], 3),
+        (5, 1.0, [10, 10, 10, 10, 10], 5),
+        (5, 1.0, [20, 20, 20], 3),
+        (5, 1.0, [20, 21], 2),
+        (5, 1.0, [31], 1),
+        (5, 1.0, [25, 5, 6], 3),
+        (5, 0.01, [1000], 1),
+    ],
+)
+def test_no_round_begins_that_would_end_too_late(
+    monkeypatch: pytest.MonkeyPatch, most: int, minutes: float | None, taken: list[int], begun: int
+) -> None:
+    now = 0.0
+    monkeypatch.setattr("benchmarks.processes.time.monotonic", lambda: now)
+    numbers = []
+    for number in rounds(most, minutes):
+        numbers.append(number)
+        now += taken[number]
+    assert numbers == list(range(begun))
 
 
 def test_sets_are_of_workloads_and_every_workload_is_in_one() -> None:
