@@ -149,6 +149,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session
+def pictures(session: nox.Session) -> None:
+    """Draw the README's throughput, and write its table, from the runs in reports/runs."""
+    install(session, groups=("pictures",))
+    session.run("python", "-m", "reports.pictures", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("group", tuple(PEERS), ids=tuple(PEERS))
 def peers(session: nox.Session, group: str) -> None:
     """Time the reference and jax_vjp beside their peers, each pair in one run."""

@@ -26,6 +26,9 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
 
+OF_GROUPS = {"reports.pictures": {"matplotlib"}}
+"""Further libraries of one file, which a dependency group brings."""
+
 FRAMEWORKS: dict[str, set[str]] = {
     extra: {line.partition(">")[0].strip().replace("-", "_") for line in lines}
     for extra, lines in PYPROJECT["project"]["optional-dependencies"].items()
@@ -90,7 +93,7 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
                 found[line] = f"{module}, line {line}: {top_package} may not import {top}"
         elif top in ALL_FRAMEWORKS:
             found[line] = f"{module}, line {line}: imports the framework {top}"
-        elif libraries is not None and top not in libraries:
+        elif libraries is not None and top not in libraries | OF_GROUPS.get(module, set()):
             found[line] = f"{module}, line {line}: {top_package} may not import {top}"
     return list(found.values())
 
@@ -110,6 +113,7 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
         ("reference.cells", "import scipy", "reference may not import scipy"),
         ("reference.cells", "from backends import find", "reference may not import backends"),
         ("reports.page", "def f():\n    import reference", "line 2: reports may not import"),
+        ("reports.page", "import matplotlib", "reports may not import matplotlib"),
         ("backends.layouts", "import torch", "imports the framework torch"),
         ("backends.pytorch", "import jax.numpy as jnp", "imports the framework jax"),
         ("backends.pytorch", "from . import jax", "imports the adapter backends.jax"),

@@ -1,14 +1,14 @@
 """jax_vjp beside the recurrent layers of JAX's libraries, and PyTorch's: a training step on one processor.
 
-Each is called as its documentation does, JAX's under one ``jax.jit``, with the same weights: y, and the
-gradients of the sum of dy · y by x, both kernels and the bias.
+Each is called as its documentation does, JAX's under one ``jax.jit``, with the same weights as it keeps them:
+y, and the gradients of the sum of dy · y by x, both kernels and the bias.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -28,6 +28,17 @@ SIZES = ((16, 25, 512, 512), (16, 150, 256, 256))
 
 Run = Callable[[jax.Array, Block], jax.Array]
 """y from x and the weights, both time-major."""
+
+
+class Library(NamedTuple):
+    """A recurrent layer of JAX, and whether its kernels are ``(inputs, gates)`` or the other way."""
+
+    run: Callable[[Spec], Run]
+    inputs_first: bool
+
+    def turned(self, kernel: Array) -> Array:
+        """From ``(gates, inputs)``, or back."""
+        return kernel.T if self.inputs_first else kernel
 
 
 def flax(spec: Spec) -> Run:
@@ -51,8 +62,7 @@ def equinox(spec: Spec) -> Run:
         def parts(c: Any) -> list[Any]:
             return [c.weight_ih, c.weight_hh, c.bias]
 
-        W, U, b, _ = w
-        mine = eqx.tree_at(parts, cell, [W.T, U.T, b])  # type: ignore[union-attr]  # not joined
+        mine = eqx.tree_at(parts, cell, list(w[:3]))
 
         def step(state: Any, x_t: jax.Array) -> Any:
             state = jax.vmap(mine)(x_t, state)
@@ -78,38 +88,44 @@ def keras_on_jax(spec: Spec) -> Run:
 
 
 def ours(spec: Spec) -> Run:
-    """The adapter's own network, whose weights lie the other way."""
+    """The adapter's own network."""
 
     def run(x: jax.Array, w: Block) -> jax.Array:
-        turned = w._replace(kernel=w.kernel.T, recurrent=w.recurrent.T)  # type: ignore[union-attr]  # not joined
-        return rnn.network(deferred.scan, spec, ((turned,),), x, None, None, None)[0]
+        return rnn.network(deferred.scan, spec, ((w,),), x, None, None, None)[0]
 
     return run
 
 
 Problem = tuple[Spec, Block, Array]
-"""The weights in the layout of JAX's libraries, and the input."""
+"""The weights, kernels ``(gates, inputs)`` and one bias, and the input."""
 
 
 def held(size: Size) -> Problem:
-    """The problem with one bias."""
+    """The problem of this size."""
     spec, params, x = problem(size, batch_first=False)
     W, U, b, c = (np.asarray(a) for a in params[0][0])
-    return spec, Block(W.T, U.T, b + c, None), x
+    return spec, Block(W, U, b + c, None), x
 
 
-def step(of: Callable[[Spec], Run], given: Problem) -> Callable[[], Any]:
+def step(library: Library, given: Problem) -> Callable[[], Any]:
     """A training step of one of JAX's."""
     spec, w, x = given
-    arrays = jax.tree.map(jnp.asarray, (x, w))
+    kernel, recurrent = (np.ascontiguousarray(library.turned(a)) for a in w[:2])  # type: ignore[arg-type]  # both are there
+    arrays = jax.tree.map(jnp.asarray, (x, Block(kernel, recurrent, w.bias, None)))
     dy = jnp.ones((*x.shape[:2], spec.hidden_size), x.dtype)
+    network = library.run(spec)
 
     @jax.jit
     def differentiated(x: jax.Array, w: Block) -> Any:
-        y, pullback = jax.vjp(of(spec), x, w)
+        y, pullback = jax.vjp(network, x, w)
         return jax.tree.leaves((y, pullback(dy)))
 
-    return lambda: jax.block_until_ready(differentiated(*arrays))
+    def call() -> Any:
+        found = map(np.asarray, jax.block_until_ready(differentiated(*arrays)))  # the same memory
+        y, dx, d_kernel, d_recurrent, d_bias = found
+        return [y, dx, library.turned(d_kernel), library.turned(d_recurrent), d_bias]
+
+    return call
 
 
 def step_of_pytorch(given: Problem) -> Callable[[], Any]:
@@ -117,7 +133,7 @@ def step_of_pytorch(given: Problem) -> Callable[[], Any]:
     spec, w, x = given
     torch.set_num_threads(1)
     module = torch.nn.LSTM(spec.input_size, spec.hidden_size)
-    values = (w.kernel.T, w.recurrent.T, w.bias, 0 * w.bias)  # type: ignore[union-attr,operator]  # all are there
+    values = (w.kernel, w.recurrent, w.bias, 0 * w.bias)  # type: ignore[operator]  # all are there
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     module.load_state_dict(dict(zip(names, map(torch.tensor, values), strict=True)))
     x_torch = torch.tensor(x, requires_grad=True)
@@ -127,23 +143,25 @@ def step_of_pytorch(given: Problem) -> Callable[[], Any]:
     def call() -> Any:
         y, _ = module(x_torch)
         dx, d_kernel, d_recurrent, d_bias = torch.autograd.grad(y, leaves, dy)
-        return [y.detach(), dx, d_kernel.T, d_recurrent.T, d_bias]
+        return [y.detach(), dx, d_kernel, d_recurrent, d_bias]
 
     return call
+
+
+OURS = Library(ours, inputs_first=False)
+STEPS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
+    "PyTorch": step_of_pytorch,
+    "Flax": partial(step, Library(flax, inputs_first=True)),
+    "Equinox": partial(step, Library(equinox, inputs_first=False)),
+    "Keras": partial(step, Library(keras_on_jax, inputs_first=True)),
+}
 
 
 def beside(theirs: Callable[[Problem], Callable[[], Any]], size: Size) -> Calls:
     """Our step and theirs."""
     given = held(size)
-    return step(ours, given), theirs(given)
+    return step(OURS, given), theirs(given)
 
-
-STEPS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
-    "PyTorch": step_of_pytorch,
-    "Flax": partial(step, flax),
-    "Equinox": partial(step, equinox),
-    "Keras": partial(step, keras_on_jax),
-}
 
 PEERS = tuple(
     Peer(name, "LSTM training step, float32, one processor", SIZES, partial(beside, theirs))

@@ -1,0 +1,188 @@
+"""``python -m reports.pictures``: what the README shows of throughput, made from run files.
+
+    docs/throughput.svg     every backend's times with their intervals, a panel for each workload and mode
+    README.md               the times on one processor as a table, between two comments, with the
+                            environment and the command
+
+Only rows with an interval are shown, since nobody can say how sure the others are.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from reports.exit_codes import ExitCode
+from reports.matrix import matrix
+from reports.options import Parser
+from reports.reading import Run
+from reports.runs import read_folder
+from reports.text import number
+from reports.timing import Timing, timings
+
+BEGIN, END = "<!-- throughput: python -m reports.pictures -->", "<!-- end of throughput -->"
+"""Between them the README's table is written."""
+
+COLOURS = {"tensorflow": "#D55E00", "torch": "#CC3311", "jax": "#0072B2"}
+OTHER = "#555555"
+"""Of frameworks, by the first word of a backend's version."""
+
+MARKS = {True: ("o", "one processor"), False: ("D", "all processors")}
+
+Panel = tuple[str, str]
+"""A workload and a mode."""
+
+
+class Row(NamedTuple):
+    """One backend's times: by panel, and by whether on one processor."""
+
+    name: str
+    framework: str
+    times: dict[tuple[Panel, bool], Timing]
+
+
+def rows(runs: Iterable[Run]) -> list[Row]:
+    """Every backend of ``runs`` that has times with intervals, by framework and name."""
+    found = []
+    for run in runs:
+        of = {(panel(t), t.first.threads == 1): t for t in timings(run.measurements) if _is_sure(t)}
+        if of:
+            name = run.header.backend.rpartition(":")[2]
+            found.append(Row(name, run.header.backend_version.partition(" ")[0], of))
+    return sorted(found, key=lambda row: (row.framework, row.name))
+
+
+def panel(t: Timing) -> Panel:
+    """Where a row is shown."""
+    return t.first.workload, t.first.mode
+
+
+def panels(of: Sequence[Row]) -> list[Panel]:
+    """All of them, each once."""
+    return sorted({where for row in of for where, _ in row.times})
+
+
+def picture(of: Sequence[Row]) -> Figure:
+    """Times on logarithmic axes: below each other the workloads, beside each other the modes."""
+    shown = panels(of)
+    workloads, modes = (list(dict.fromkeys(words)) for words in zip(*shown, strict=True))
+    height = 0.7 + len(workloads) * (0.55 + 0.21 * len(of))
+    figure = Figure((9, height), layout="constrained")
+    axes = figure.subplots(len(workloads), len(modes), sharey=True, sharex="row", squeeze=False)
+    for workload, beside in zip(workloads, axes, strict=True):
+        for mode, axis in zip(modes, beside, strict=True):
+            axis.set_title(f"{workload}, {mode}", fontsize=9, loc="left")
+            _draw(axis, of, (workload, mode))
+    for axis in axes[-1]:
+        axis.set_xlabel("ms a call", fontsize=8)
+    marks = [axes[0][0].plot([], [], mark, color=OTHER, fillstyle="full" if one else "none", label=word)[0]
+             for one, (mark, word) in MARKS.items()]  # fmt: skip
+    figure.legend(handles=marks, loc="outside upper right", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_yticks(range(len(of)), [row.name for row in of], fontsize=8)
+    axis.set_ylim(len(of) - 0.5, -0.5)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.grid(visible=True, color="#dddddd")
+    axis.set_axisbelow(True)
+    for place, row in enumerate(of):
+        colour = COLOURS.get(row.framework, OTHER)
+        for one, (mark, _) in MARKS.items():
+            t = row.times.get((where, one))
+            if t is None:
+                continue
+            low, high = t.seconds.interval or (t.seconds.value, t.seconds.value)
+            axis.plot([low * 1e3, high * 1e3], [place, place], color=colour, linewidth=2)
+            axis.plot([t.seconds.value * 1e3], [place], mark, color=colour, markersize=5,
+                      fillstyle="full" if one else "none")  # fmt: skip
+
+
+def table(of: Sequence[Row]) -> str:
+    """Times on one processor in Markdown, by workload and mode."""
+    shown = [where for where in panels(of) if any((where, True) in row.times for row in of)]
+    heads = [f"{workload.rpartition('/')[2]} {mode}" for workload, mode in shown]
+    lines = [["backend", *heads], ["---", *["---:"] * len(shown)]]
+    for row in of:
+        times = [row.times.get((where, True)) for where in shown]
+        lines.append([f"`{row.name}`", *map(_cell, times)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(t: Timing | None) -> str:
+    if t is None or t.seconds.interval is None:
+        return "–"
+    low, high = (number(s * 1e3) for s in t.seconds.interval)
+    return f"{number(t.seconds.value * 1e3)} ({low} to {high})"
+
+
+def _is_sure(t: Timing) -> bool:
+    return not t.refused and t.seconds.interval is not None
+
+
+def measured_on(runs: Sequence[Run]) -> str:
+    """The machine, the versions, the day and the command, in words. Raises ``ValueError`` for several machines."""
+    machines = {(r.header.environment.cpu, r.header.environment.cores, r.header.environment.python)
+                for r in runs}  # fmt: skip
+    if len(machines) != 1:
+        raise ValueError(f"{len(machines)} machines or Pythons: expected the runs of one")
+    ((cpu, cores, python),) = machines
+    versions = sorted({r.header.backend_version for r in runs})
+    processes = sorted({m.process for r in runs for m in r.measurements})
+    day = max(r.header.started_at for r in runs)[:10]
+    return (f"{cpu}, {cores} processors; {python}, {', '.join(versions)}; {len(processes)} processes of "
+            f"each row; {day}.")  # fmt: skip
+
+
+def put_between(text: str, new: str) -> str:
+    """``text`` with ``new`` between its two comments. Raises ``ValueError`` where they are not."""
+    before, begins, rest = text.partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not begins or not ends:
+        raise ValueError(f"expected a line {BEGIN} and a line {END}")
+    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+
+
+def save(figure: Figure, path: Path) -> None:
+    """As SVG that is the same for the same figure, whose text stays text."""
+    with mpl.rc_context({"svg.hashsalt": "rnnspec", "svg.fonttype": "none"}):
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Write both."""
+    parser = Parser("python -m reports.pictures", __doc__)
+    parser.add_argument("--runs", type=Path, default=Path("reports/runs"), metavar="DIR",
+                        help="where the run files are (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--picture", type=Path, default=Path("docs/throughput.svg"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    timed = matrix(*read_folder(given.runs)).timed
+    found = rows(timed)
+    if not found:
+        parser.error(f"--runs {given.runs}: no row with an interval; expected those of "
+                     "`nox -s bench -- --processes 3` or more")  # fmt: skip
+    try:
+        text = f"{measured_on(timed)}\n\n{table(found)}"
+        new = put_between(given.readme.read_text("utf-8"), text)
+    except (OSError, ValueError) as why:
+        parser.error(str(why))
+    given.readme.write_text(new, "utf-8")
+    save(picture(found), given.picture)
+    for path in (given.readme, given.picture):
+        print(f"wrote {path}")
+    return ExitCode.CLEAN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,96 @@
+"""The README's picture and table of throughput: what they show, and what they refuse."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from reports import pictures
+from tests.sample_runs import environment, header, measurement, write
+
+README = f"before\n\n{pictures.BEGIN}\nold\n{pictures.END}\n\nafter\n"
+
+
+def _run(folder: Path, name: str, seconds: float, processes: int = 3, **changes: Any) -> None:
+    """A run of one backend: one workload, one processor, samples around ``seconds``."""
+    write(folder, header(backend=name, run_id=f"{len(name):06x}", **changes), [
+        measurement(backend=name, workload="deepbench/lstm-256-1-150", mode="forward", threads=1, limit_seconds=[],
+                    process=number, seconds=[seconds * (1 + number / 100 + k / 1000) for k in range(5)])
+        for number in range(processes)
+    ])  # fmt: skip
+
+
+def _main(tmp_path: Path) -> int:
+    return pictures.main(["--runs", str(tmp_path / "runs"), "--picture", str(tmp_path / "p.svg"),
+                          "--readme", str(tmp_path / "README.md")])  # fmt: skip
+
+
+def test_every_backend_is_in_the_table_and_in_the_picture(tmp_path: Path) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    _run(tmp_path / "runs", "package.module:Mine", 0.020, backend_version="mine 1.0")
+    (tmp_path / "README.md").write_text(README)
+    assert _main(tmp_path) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert text.startswith("before\n\n<!-- throughput"), "what is around the table stays"
+    assert text.endswith(f"{pictures.END}\n\nafter\n"), "what is around the table stays"
+    assert "old" not in text
+    assert "| backend | lstm-256-1-150 forward |" in text
+    rows = dict(re.findall(r"\| `(\w+)` \| (.*) \|", text))
+    assert set(rows) == {"pytorch", "Mine"}
+    value, low, high = map(float, re.findall(r"[\d.]+", rows["pytorch"]))
+    assert low <= value <= high
+    assert value == pytest.approx(10.1, abs=0.1), "milliseconds, the median of three processes"
+    assert "mine 1.0" in text, "the versions are told"
+    assert "3 processes" in text
+    ET.parse(tmp_path / "p.svg")
+    drawn = (tmp_path / "p.svg").read_text()
+    for word in ("pytorch", "Mine", "deepbench/lstm-256-1-150, forward", "one processor"):
+        assert f">{word}<" in drawn, f"the picture names {word}"
+
+
+def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    (tmp_path / "README.md").write_text(README)
+    drawn = set()
+    for _ in range(2):
+        assert _main(tmp_path) == 0
+        drawn.add((tmp_path / "p.svg").read_text())
+    assert len(drawn) == 1
+
+
+def test_rows_without_an_interval_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010, processes=2)
+    (tmp_path / "README.md").write_text(README)
+    with pytest.raises(SystemExit):
+        _main(tmp_path)
+    assert "no row with an interval" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == README, "nothing was written"
+
+
+def test_runs_of_two_machines_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    _run(tmp_path / "runs", "jax_scan", 0.010, environment=environment(cpu="another"))
+    (tmp_path / "README.md").write_text(README)
+    with pytest.raises(SystemExit):
+        _main(tmp_path)
+    assert "2 machines" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == README, "nothing was written"
+
+
+def test_a_readme_without_its_place_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    (tmp_path / "README.md").write_text("nothing here")
+    with pytest.raises(SystemExit):
+        _main(tmp_path)
+    assert pictures.BEGIN in capsys.readouterr().err
+    assert not (tmp_path / "p.svg").exists(), "nothing was written"
