@@ -27,7 +27,7 @@ from reports.exit_codes import ExitCode
 from reports.matrix import matrix
 from reports.options import Parser, counted, positive
 from reports.reading import read_run
-from reports.terminal import print_matrix
+from reports.terminal import print_matrix, standard_output
 
 
 def main(arguments: list[str]) -> int:
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     rows = rows_of(parser, given, full=given.full)
     if given.aa and given.minutes:
         parser.error("--minutes: with --aa, expected --pairs")
-    console = Console()
+    console = standard_output()
     if given.aa:
         folder = given.out / "aa" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)

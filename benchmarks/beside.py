@@ -11,7 +11,6 @@ import sys
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
-from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
@@ -21,6 +20,7 @@ from benchmarks.pairs import Subject, timed
 from reports.comparison import NOTHING_KNOWN, Change, Comparison, comparisons
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
+from reports.terminal import standard_output
 from reports.text import number
 
 PAIRS = 5
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     for name in (given.first, given.second):
         check_backend(parser, name)
     rows = rows_of(parser, given)
-    console = Console()
+    console = standard_output()
     folder = given.out / "beside" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     both = Subject(given.second, HERE), Subject(given.first, HERE)
     of = timed(both, rows, range(given.pairs), folder, console)

@@ -29,6 +29,7 @@ from reports.comparison import Comparison, Noise, Verdict, comparisons, joined
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
 from reports.records import Measurement
+from reports.terminal import standard_output
 from reports.text import number
 from reports.timing import Timing
 
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> int:
     parser = options()
     given = parser.parse_args(arguments)
     names = backends_of(parser, given)
-    console = Console()
+    console = standard_output()
     extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
     if len(extras) > 1:
         parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")

@@ -41,6 +41,7 @@ from reports.exit_codes import ExitCode
 from reports.options import Parser, counted
 from reports.reading import BadRunFile, read_run
 from reports.records import Measurement
+from reports.terminal import standard_output
 from reports.timing import Timing
 
 ROWS = (
@@ -81,7 +82,7 @@ def main(arguments: list[str]) -> int:
     """Time what is missing, then print the table; 4 where a process gave no answer."""
     parser = options()
     given = parser.parse_args(arguments)
-    console = Console()
+    console = standard_output()
     rows = Rows(given.workload or ROWS, MODES, quick=True)
     counts = {c.name: max(PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
     found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}

@@ -1,7 +1,7 @@
 """``python -m benchmarks.overhead --framework NAME``: what an adapter's call takes beside the framework's.
 
 Both run the same LSTM with B = T = I = H = 1, where a call is nothing but overhead, in turns in one
-process. The difference is the adapter's own, and stands beside the time of every workload of a quick run.
+process. The difference is the adapter's own; below it, what it is of a call of every workload of a CPU.
 """
 
 from __future__ import annotations
@@ -9,45 +9,52 @@ from __future__ import annotations
 import statistics
 import sys
 from importlib import import_module
+from itertools import product
 from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
-from backends import BACKENDS, EXTRAS, Backend, find
+from backends import BACKENDS, EXTRAS, Backend, Unsupported, find
 from benchmarks.options import SETS
 from benchmarks.turns import in_turn, interval
-from benchmarks.workloads import MODES, WORKLOADS
+from benchmarks.workloads import MODES, WORKLOADS, Mode
 from conformance.cases import Case
 from conformance.draw import draw
 from reference import Spec
 from reports.options import Parser
+from reports.terminal import standard_output
 
 ROUNDS = 1001
-FEW = 5
+FEW = 3
+PLAIN: dict[str, Any] = {"box": None, "pad_edge": False, "title_justify": "left"}
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table."""
+    """Print the tables."""
     parser = Parser("python -m benchmarks.overhead", __doc__)
     parser.add_argument("--framework", choices=EXTRAS, required=True, help="whose backends")
     given = parser.parse_args(arguments)
     bare = import_module(f"benchmarks.bare.{given.framework}")
-    table = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
-                  "share of workloads", box=None, pad_edge=False)  # fmt: skip
-    for name in (name for name, entry in BACKENDS.items() if entry.extra == given.framework):
+    own = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
+                title="Where a call is nothing else", **PLAIN)  # fmt: skip
+    workloads = SETS["cpu"]
+    shares = Table("backend", "mode", *(name.partition("/")[2] for name in workloads),
+                   title="Share of a call", **PLAIN)  # fmt: skip
+    of = [name for name, entry in BACKENDS.items() if entry.extra == given.framework]
+    for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
         backend = find(name)("cpu")
-        for mode in MODES:
-            case = smallest(gradients=mode == "training")
-            inputs = draw(case)
-            theirs, ours = in_turn([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
-            own = ours - theirs
-            low, high = interval(own)
-            table.add_row(name, mode, f"{np.median(theirs):.1f}", f"{np.median(ours):.1f}",
-                          f"{np.median(own):.1f} ({low:.1f} to {high:.1f})",
-                          shares(backend, mode, float(np.median(own))))  # fmt: skip
-    Console(width=160).print(table)
+        inputs = draw(smallest(gradients=mode == "training"))
+        theirs, ours = in_turn([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
+        low, high = interval(ours - theirs)
+        overhead = float(np.median(ours - theirs))
+        own.add_row(name, mode, f"{np.median(theirs):.1f}", f"{np.median(ours):.1f}",
+                    f"{overhead:.1f} ({low:.1f} to {high:.1f})")  # fmt: skip
+        shares.add_row(name, mode, *(share(backend, mode, w, overhead) for w in workloads))
+    for table in (own, shares):
+        standard_output().print(table)
     return 0
 
 
@@ -58,14 +65,13 @@ def smallest(*, gradients: bool) -> Case:
                 gradients=gradients)  # fmt: skip
 
 
-def shares(backend: Backend, mode: Any, overhead: float) -> str:
-    """What so many microseconds are of a call of every workload."""
-    found = []
-    for name in SETS["quick"]:
-        call = backend.load(draw(WORKLOADS[name].case(mode)))
-        took = statistics.median(in_turn([call], FEW)[0]) * 1e6
-        found.append(f"{name.partition('/')[2]} {overhead / took:.2%}")
-    return ", ".join(found)
+def share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
+    """What so many microseconds are of a call; a dash where the framework has no such network."""
+    try:
+        call = backend.load(draw(WORKLOADS[workload].case(mode)))
+    except Unsupported:
+        return "–"
+    return f"{overhead / (statistics.median(in_turn([call], FEW)[0]) * 1e6):.2%}"
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def _square(spec: Spec, hidden: int) -> Spec:
 _TABLE = (
     Workload("deepbench/lstm-512-16-25", _lstm(512, 512), 16, 25, ("cpu",)),
     Workload("deepbench/lstm-256-16-150", _lstm(256, 256), 16, 150, ("cpu",)),
-    Workload("deepbench/lstm-256-1-150", _lstm(256, 256), 1, 150, ("quick", "cpu")),
+    Workload("deepbench/lstm-256-1-150", _lstm(256, 256), 1, 150, ("cpu",)),
     Workload("deepbench/lstm-1024-128-25", _lstm(1024, 1024), 128, 25, ("gpu",)),
     Workload("deepbench/lstm-4096-128-25", _lstm(4096, 4096), 128, 25, ("gpu",)),
     Workload("deepbench/vanilla-64-1-96", _square(_relu, 64), 1, 96, ("quick", "cpu")),
@@ -87,7 +87,8 @@ def _swept() -> Iterator[Workload]:
     sizes = {(*_BASE[:k], n, *_BASE[k + 1 :]) for k, values in enumerate(_SWEPT) for n in values}
     for H, B, T, L in sorted(sizes):
         spec = _lstm(H, H, num_layers=L)
-        yield Workload(f"scaling/lstm-{H}-{B}-{T}-{L}", spec, B, T, ("scaling",))
+        sets = ("quick", "scaling") if (H, B, T, L) == _BASE else ("scaling",)
+        yield Workload(f"scaling/lstm-{H}-{B}-{T}-{L}", spec, B, T, sets)
 
 
 WORKLOADS: dict[str, Workload] = {w.name: w for w in (*_TABLE, *_swept())}

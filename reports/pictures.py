@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from reports.exit_codes import ExitCode
 from reports.matrix import matrix
@@ -28,7 +29,7 @@ from reports.timing import Timing, timings
 BEGIN, END = "<!-- throughput: python -m reports.pictures -->", "<!-- end of throughput -->"
 """Between them the README's table is written."""
 
-COLOURS = {"tensorflow": "#D55E00", "torch": "#CC3311", "jax": "#0072B2"}
+COLOURS = {"tensorflow": "#EE7733", "torch": "#AA3377", "jax": "#0077BB"}
 OTHER = "#555555"
 """Of frameworks, by the first word of a backend's version."""
 
@@ -88,7 +89,9 @@ def picture(of: Sequence[Row]) -> Figure:
 
 def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.set_yticks(range(len(of)), [row.name for row in of], fontsize=8)
     axis.set_ylim(len(of) - 0.5, -0.5)
     axis.tick_params(axis="x", labelsize=8)

@@ -1,8 +1,10 @@
-"""The matrix in a terminal: the same model as the page, in 100 columns."""
+"""The matrix in a terminal: the same model as the page."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from itertools import groupby
@@ -28,8 +30,14 @@ _STYLES = {"errored": "bold magenta", "differs": "bold red", "inconclusive": "ye
            "known": "cyan", "missing": "dim", "agrees": "green", "unsupported": "dim"}  # fmt: skip
 
 
-WIDTH = 120
+WIDTH = 160
 """Columns where there is no terminal to ask, such as in a CI log."""
+
+
+def standard_output() -> Console:
+    """Standard output: a terminal as wide as it is, or as COLUMNS says; anything else WIDTH."""
+    told = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if told else WIDTH)
 
 
 def text(matrix: Matrix, *, to_terminal: bool) -> str:

@@ -8,17 +8,17 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+import sample_runs as sample
 
 from reports import pictures
-from tests.sample_runs import environment, header, measurement, write
 
 README = f"before\n\n{pictures.BEGIN}\nold\n{pictures.END}\n\nafter\n"
 
 
 def _run(folder: Path, name: str, seconds: float, processes: int = 3, **changes: Any) -> None:
     """A run of one backend: one workload, one processor, samples around ``seconds``."""
-    write(folder, header(backend=name, run_id=f"{len(name):06x}", **changes), [
-        measurement(backend=name, workload="deepbench/lstm-256-1-150", mode="forward", threads=1, limit_seconds=[],
+    sample.write(folder, sample.header(backend=name, run_id=f"{len(name):06x}", **changes), [
+        sample.measurement(backend=name, workload="deepbench/lstm-256-1-150", mode="forward", threads=1, limit_seconds=[],
                     process=number, seconds=[seconds * (1 + number / 100 + k / 1000) for k in range(5)])
         for number in range(processes)
     ])  # fmt: skip
@@ -77,7 +77,7 @@ def test_runs_of_two_machines_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run(tmp_path / "runs", "pytorch", 0.010)
-    _run(tmp_path / "runs", "jax_scan", 0.010, environment=environment(cpu="another"))
+    _run(tmp_path / "runs", "jax_scan", 0.010, environment=sample.environment(cpu="another"))
     (tmp_path / "README.md").write_text(README)
     with pytest.raises(SystemExit):
         _main(tmp_path)

@@ -20,6 +20,7 @@ from benchmarks.processes import pin
 from benchmarks.turns import in_turn, interval
 from reports.exit_codes import ExitCode
 from reports.options import Parser
+from reports.terminal import standard_output
 
 ROUNDS = 41
 GROUPS = ("reference", "jax")
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
                 table.add_row(str(size), f"{1e3 * np.median(a):.2f}",
                               f"{1e3 * np.median(b):.2f}", f"{np.median(ratios):.3f}",
                               f"{low:.3f} … {high:.3f}")  # fmt: skip
-        Console().print(table)
+        standard_output().print(table)
     return ExitCode.CLEAN
 
 
