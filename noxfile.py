@@ -65,7 +65,7 @@ def tests(session: nox.Session) -> None:
 def conformance(session: nox.Session, framework: str) -> None:
     """Hold a framework's backends to the specification; then show the report."""
     install(session, extra=framework)
-    session.notify("report")
+    session.notify("report", ())
     session.run(
         "python", "-m", "conformance", "--framework", framework, "-n", WORKERS, *session.posargs
     )
@@ -75,7 +75,7 @@ def conformance(session: nox.Session, framework: str) -> None:
 def mutants(session: nox.Session) -> None:
     """Show that the default cases catch wrong specifications; then show the report."""
     install(session, groups=("peers",))
-    session.notify("report")
+    session.notify("report", ())
     session.run("python", "-m", "conformance.mutants", "-n", WORKERS, *session.posargs)
 
 
@@ -91,7 +91,7 @@ def fuzz(session: nox.Session, framework: str) -> None:
     for k in reversed(others):  # their own session runs those
         del given[k : k + 2]
     install(session, extra=framework)
-    session.notify("report")
+    session.notify("report", ())
     whole = () if named else ("--framework", framework)
     session.run("python", "-m", "conformance.fuzz", *whole, "-n", WORKERS, *given)
 
@@ -102,7 +102,7 @@ def bench(session: nox.Session, framework: str) -> None:
     """Time the reference and every framework's backends, one process each; then show the report."""
     itself = framework == REFERENCE
     install(session, extra="" if itself else framework)
-    session.notify("report")
+    session.notify("report", ())
     whose = ("--backend", SPECIFICATION) if itself else ("--framework", framework)
     within = () if session.posargs else ("--minutes", MINUTES[framework])
     session.run("python", "-m", "benchmarks", *whose, *within, *session.posargs)
@@ -142,10 +142,10 @@ def reproducers(session: nox.Session, framework: str) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Print the matrix and write reports/site/index.html from the runs in reports/runs."""
+    """Print the matrix; write reports/site/index.html and exports from the runs in reports/runs."""
     install(session)
     # 1 and 4 are answers about the runs shown, which the sessions that made them have given already.
-    session.run("python", "-m", "reports", success_codes=[0, 1, 2, 4])
+    session.run("python", "-m", "reports", *session.posargs, success_codes=[0, 1, 2, 4])
 
 
 @nox.session

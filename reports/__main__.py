@@ -1,4 +1,4 @@
-"""``python -m reports``: the matrix of the runs at hand, in the terminal and as a page."""
+"""``python -m reports``: the matrix of the runs at hand, in the terminal, as a page, and for other tools."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from reports.badge import write_badge
+from reports import exports
 from reports.exit_codes import ExitCode, exit_code
 from reports.matrix import Matrix, matrix
 from reports.options import Parser
@@ -18,12 +18,15 @@ from reports.terminal import text
 
 
 def main(arguments: list[str] | None = None) -> ExitCode:
-    """Print the matrix, write the page, and say what was found as an exit code."""
+    """Print the matrix, write the page and the exports, and say what was found as an exit code."""
     parser = Parser("python -m reports", __doc__)
     parser.add_argument("--runs", type=Path, default=Path("reports/runs"), metavar="DIR",
                         help="where the run files are (default: %(default)s)")  # fmt: skip
     parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
-                        help="where index.html is written (default: %(default)s)")  # fmt: skip
+                        help="where index.html is written, and exports/ (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--format", action="append", choices=exports.FORMS, metavar="FORM",
+                        help=f"export to this form only, of {', '.join(exports.FORMS)}; may be given "
+                        "again (default: all)")  # fmt: skip
     parser.add_argument("--schema", action="store_true",
                         help="print the JSON Schema of a run file's lines and stop")  # fmt: skip
     options = parser.parse_args(arguments)
@@ -38,8 +41,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     print(text(shown, to_terminal=sys.stdout.isatty()), end="")
     try:
         page = write_page(shown, options.site)
-        if shown.mutated:
-            write_badge(shown.mutated, options.site)
+        exports.write(shown, options.format or exports.FORMS, options.site / "exports")
     except OSError as error:
         parser.error(f"--site {options.site}: cannot be written: {error}")
     print(f"\n{page.resolve()}")

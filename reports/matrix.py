@@ -119,7 +119,7 @@ class Matrix:
     fuzzed: tuple[Fuzzed, ...] = ()
     """The latest run of fuzzing of each backend and device."""
 
-    @property
+    @cached_property
     def timings(self) -> list[Timing]:
         """Every row that was timed."""
         return timings(record for run in self.timed for record in run.measurements)

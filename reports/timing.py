@@ -16,6 +16,7 @@ import random
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, pairwise
 
 from reports.records import Measurement
@@ -50,7 +51,7 @@ class Timing:
         """The first process without a speed; then the row has none."""
         return next((m for m in self.measurements if not m.has_speed), None)
 
-    @property
+    @cached_property
     def seconds(self) -> Estimate:
         """Of one call."""
         return estimate([m.seconds for m in self.measurements], self._key("seconds"))
@@ -60,7 +61,7 @@ class Timing:
         """The fastest sample of all."""
         return min(min(m.seconds) for m in self.measurements)
 
-    @property
+    @cached_property
     def of_limit(self) -> Estimate | None:
         """The limit's time over the row's own, at most about 1; None where no limit was measured."""
         if not all(m.limit_seconds for m in self.measurements):

@@ -24,8 +24,8 @@ from conformance.mutants.__main__ import complaint, main
 from conformance.mutants.mutant import function_of, mutated
 from conformance.mutants.score import Bench, beyond, differs, same
 from conformance.truth import truth
-from reports.badge import badge, write_badge
 from reports.exit_codes import ExitCode
+from reports.exports import badges
 from reports.matrix import matrix
 from reports.mutation import scores
 from reports.page import render
@@ -193,12 +193,12 @@ def test_the_score_counts_what_can_be_told_apart() -> None:
 
 
 def test_the_badge_is_red_where_one_survives(tmp_path: Path) -> None:
-    run = shown(tmp_path / "right", [RECORD])
-    assert badge(run)["message"] == "1 of 1"
-    assert badge(run)["color"] == "brightgreen"
-    assert badge(shown(tmp_path / "wrong", [changed(meant=0)]))["color"] == "red"
-    assert json.loads(write_badge(run, tmp_path).read_text("utf-8")) == badge(run)
-    assert [path.name for path in tmp_path.glob("*.json*")] == ["mutants.json"]
+    def badge(name: str, record: MutantRecord) -> dict[str, str]:
+        return json.loads(badges.mutants(matrix([shown(tmp_path / name, [record])])) or "")
+
+    right = badge("right", RECORD)
+    assert (right["message"], right["color"]) == ("1 of 1", "brightgreen")
+    assert badge("wrong", changed(meant=0))["color"] == "red"
 
 
 def test_the_page_has_the_score_and_every_mutant(tmp_path: Path) -> None:

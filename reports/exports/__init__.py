@@ -1,0 +1,71 @@
+"""Results in the forms that other tools read: one module a form, and the table of them.
+
+Each makes the whole text of a file from the matrix; or none, where there is nothing of what the file is for,
+since an empty file would be read as a result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from reports.exports import (
+    badges,
+    bencher,
+    benchmark_action,
+    ctrf,
+    junit,
+    openmetrics,
+    pytest_benchmark,
+    summary,
+    tables,
+)
+from reports.matrix import Matrix
+
+
+class File(NamedTuple):
+    """One file of a form."""
+
+    form: str
+    name: str
+    text: Callable[[Matrix], str | None]
+
+
+FILES = (
+    File("junit", "junit.xml", junit.text),
+    File("markdown", "summary.md", summary.text),
+    File("benchmark-action", "benchmark-smaller-is-better.json", benchmark_action.smaller),
+    File("benchmark-action", "benchmark-bigger-is-better.json", benchmark_action.bigger),
+    File("bencher", "bencher.json", bencher.text),
+    File("pytest-benchmark", "pytest-benchmark.json", pytest_benchmark.text),
+    File("badges", "badge-agreement.json", badges.agreement),
+    File("badges", "badge-mutants.json", badges.mutants),
+    File("openmetrics", "metrics.txt", openmetrics.text),
+    File("ctrf", "ctrf.json", ctrf.text),
+    File("csv", "cases.csv", tables.cases),
+    File("csv", "throughput.csv", tables.throughput),
+)
+FORMS = tuple(dict.fromkeys(file.form for file in FILES))
+
+
+def write(matrix: Matrix, forms: Iterable[str], folder: Path) -> list[Path]:
+    """Write the files of ``forms`` into ``folder``, each whole or not at all, and say which there are.
+
+    One for which there is nothing is taken away, so that none is left of an earlier matrix. Raises ``OSError``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    asked, written = set(forms), []
+    for file in FILES:
+        if file.form not in asked:
+            continue
+        path, text = folder / file.name, file.text(matrix)
+        if text is None:
+            path.unlink(missing_ok=True)
+            continue
+        part = folder / f".{file.name}.{os.getpid()}"
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+        written.append(path)
+    return written

@@ -1,0 +1,37 @@
+"""What shields.io draws from an endpoint: agreement with the specification, and the mutation score."""
+
+from __future__ import annotations
+
+import json
+
+from reports.matrix import Matrix
+from reports.mutation import scores
+
+
+def agreement(matrix: Matrix) -> str | None:
+    """How many cases agree, of those that might, over all backends; None where none was run."""
+    if not matrix.columns:
+        return None
+    totals = [column.total for column in matrix.columns]
+    agrees, applicable = (sum(getattr(t, n) for t in totals) for n in ("agrees", "applicable"))
+    failed = sum(t.counts["differs"] + t.counts["errored"] for t in totals)
+    open_ = agrees + sum(t.counts["known"] for t in totals) < applicable or any(
+        column.unreached or not column.run.complete for column in matrix.columns
+    )
+    colour = "red" if failed else "yellow" if open_ or not applicable else "brightgreen"
+    return _badge("rnnspec", f"{agrees:,} of {applicable:,} agree", colour)
+
+
+def mutants(matrix: Matrix) -> str | None:
+    """Caught of those that can be told apart; red where one is not. None where none was run."""
+    if matrix.mutated is None:
+        return None
+    *_, whole = scores(matrix.mutated.mutants)
+    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.telling)}",
+                  "red" if whole.wrong else "brightgreen")  # fmt: skip
+
+
+def _badge(label: str, message: str, colour: str) -> str:
+    return (
+        json.dumps({"schemaVersion": 1, "label": label, "message": message, "color": colour}) + "\n"
+    )

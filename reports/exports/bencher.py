@@ -1,0 +1,39 @@
+"""Bencher Metric Format: ``{benchmark: {measure: {"value", "lower_value", "upper_value"}}}``.
+
+``latency`` is Bencher's own measure, in nanoseconds; ``limit-share`` is in percent and ``margin`` in bounds.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TypeAlias
+
+from reports.exports.named import of_column, of_timing, sure
+from reports.matrix import Matrix
+from reports.text import one_line
+from reports.timing import Estimate
+
+Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
+
+
+def text(matrix: Matrix) -> str | None:
+    """Every row that has a speed, and every margin; None where there is neither."""
+    found: Metrics = {}
+    for t in sure(matrix.timings):
+        measures = found.setdefault(of_timing(t), {})
+        measures["latency"] = _metric(t.seconds, 1e9)
+        if t.of_limit:
+            measures["limit-share"] = _metric(t.of_limit, 100)
+    for row in matrix.rows:
+        for column, group in zip(matrix.columns, row.groups, strict=True):
+            if group.margin is not None:
+                name = one_line(f"{row.cell} {row.dtype}, {of_column(column)}", 900)
+                found[name] = {"margin": {"value": group.margin}}
+    return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None
+
+
+def _metric(what: Estimate, scale: float) -> dict[str, float]:
+    metric = {"value": what.value * scale}
+    if what.interval:
+        metric |= {"lower_value": what.interval[0] * scale, "upper_value": what.interval[1] * scale}
+    return metric

@@ -1,0 +1,45 @@
+"""github-action-benchmark's two custom files: in one a smaller figure is better, in the other a bigger one.
+
+``[{"name", "unit", "value", "range", "extra"}]``, never empty.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from reports.exports.named import of_column, of_timing, sure
+from reports.matrix import Matrix
+from reports.text import number, one_line
+from reports.timing import Estimate, Timing
+
+
+def smaller(matrix: Matrix) -> str | None:
+    """Milliseconds of every row, and the largest margin of every backend, cell and dtype."""
+    times = [_entry(t, "ms", t.seconds, 1e3) for t in sure(matrix.timings)]
+    margins = [
+        {"name": one_line(f"margin {row.cell} {row.dtype}, {of_column(column)}", 900),
+         "unit": "of the bound", "value": group.margin}
+        for row in matrix.rows for column, group in zip(matrix.columns, row.groups, strict=True)
+        if group.margin is not None
+    ]  # fmt: skip
+    return _text([*times, *margins])
+
+
+def bigger(matrix: Matrix) -> str | None:
+    """The share of the limit that every row reaches."""
+    found = [(t, t.of_limit) for t in sure(matrix.timings)]
+    return _text(_entry(t, "% of the limit", share, 100) for t, share in found if share)
+
+
+def _entry(t: Timing, unit: str, what: Estimate, scale: float) -> dict[str, object]:
+    entry: dict[str, object] = {"name": of_timing(t), "unit": unit, "value": what.value * scale}
+    if what.interval:
+        low, high = (number(bound * scale) for bound in what.interval)
+        entry["range"] = f"{low} to {high}"
+    return entry | {"extra": one_line(t.first.repeat, 600)}
+
+
+def _text(entries: Iterable[dict[str, object]]) -> str | None:
+    found = list(entries)
+    return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None

@@ -1,0 +1,111 @@
+"""JUnit XML, which every CI reads: a suite for each column, and one for what each backend was timed on.
+
+A case that differs is a failure; one that errored, or was not reached, an error; what is inconclusive, known,
+unsupported or not run is skipped with the reason, and never passes. Figures are properties; ``time`` is how long
+the case took.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from xml.etree import ElementTree as ET
+
+from reports.exports.named import of_column, of_timing
+from reports.matrix import Column, Matrix
+from reports.records import CaseRecord
+from reports.statuses import STATUSES, status
+from reports.text import clip, number
+from reports.timing import Timing
+
+ELEMENT = {"differs": "failure", "errored": "error", "agrees": ""}
+"""Of a test case, by status; all others are skipped."""
+
+
+def text(matrix: Matrix) -> str | None:
+    """All suites; None where there is no result."""
+    top = ET.Element("testsuites", name="rnnspec")
+    for column in matrix.columns:
+        _suite(top, column)
+    for run in matrix.timed:
+        own = [t for t in matrix.timings if (t.first.backend, t.first.device) ==
+               (run.header.backend, run.header.device)]  # fmt: skip
+        _timed(top, f"{run.header.backend} @ {run.header.device}, throughput", own)
+    if not len(top):
+        return None
+    ET.indent(top)
+    return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(top: ET.Element, column: Column) -> None:
+    suite = ET.SubElement(top, "testsuite", name=of_column(column),
+                          timestamp=column.run.started.strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
+    for record in column.run.cases:
+        _case(suite, record)
+    if column.unreached or not column.run.complete:
+        what = column.run.note or f"{column.unreached} cases were selected and not reached"
+        of = _safe(f"{column.run.header.backend}.{column.run.header.device}")
+        case = ET.SubElement(suite, "testcase", classname=of, name="the whole run")
+        _result(case, "errored", what)
+    _count(suite)
+
+
+def _case(suite: ET.Element, record: CaseRecord) -> None:
+    case = ET.SubElement(suite, "testcase", classname=_safe(f"{record.backend}.{record.device}"),
+                         name=_safe(record.case), time=f"{sum(record.seconds.values()):.3f}")  # fmt: skip
+    figures = {"margin": number(record.margin), "fingerprint": record.fingerprint or "none",
+               "arithmetic": record.arithmetic, "repeat": record.repeat}  # fmt: skip
+    _properties(case, figures)
+    name = status(record)
+    why = record.known or record.reason or STATUSES[name].meaning
+    _result(case, name, f"{STATUSES[name].word}: {why}", record.card)
+
+
+def _timed(top: ET.Element, name: str, own: list[Timing]) -> None:
+    suite = ET.SubElement(top, "testsuite", name=_safe(name))
+    for t in own:
+        m = t.first
+        case = ET.SubElement(suite, "testcase", classname=_safe(f"{m.backend}.{m.device}.throughput"),
+                             name=_safe(of_timing(t)))  # fmt: skip
+        if t.refused is None:
+            _properties(case, _figures(t))
+            continue
+        untimed = t.refused.outcome == "agrees"
+        _result(case, "missing" if untimed else t.refused.outcome, f"no speed: {t.refused.reason}")
+    _count(suite)
+
+
+def _result(case: ET.Element, name: str, message: str, evidence: str = "") -> None:
+    element = ELEMENT.get(name, "skipped")
+    if element:
+        found = ET.SubElement(case, element, message=_safe(message))
+        found.text = _safe(evidence) or None
+        if element != "skipped":
+            found.set("type", name)
+
+
+def _figures(t: Timing) -> dict[str, str]:
+    found = {"milliseconds": number(t.seconds.value * 1e3), "repeat": t.first.repeat}
+    if t.seconds.interval:
+        low, high = t.seconds.interval
+        found["milliseconds 95 %"] = f"{number(low * 1e3)} to {number(high * 1e3)}"
+    if t.of_limit:
+        found["% of limit"] = number(t.of_limit.value * 100)
+    return found
+
+
+def _properties(case: ET.Element, figures: dict[str, str]) -> None:
+    of = ET.SubElement(case, "properties")
+    for name, value in figures.items():
+        ET.SubElement(of, "property", name=name, value=_safe(value))
+
+
+def _count(suite: ET.Element) -> None:
+    kinds = Counter(element.tag for case in suite for element in case)
+    for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(kinds[tag]))
+    suite.set("tests", str(len(suite)))
+
+
+def _safe(untrusted: str) -> str:
+    r"""Without what XML has no way to write, such as ``\x1b`` and lone surrogates."""
+    return clip(untrusted).replace("\ufffe", "").replace("\uffff", "")

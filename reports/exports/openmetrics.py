@@ -1,0 +1,82 @@
+"""OpenMetrics text, for Prometheus and for GitLab's metrics reports. Ends with ``# EOF``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from reports.exports.named import sure
+from reports.matrix import Matrix
+from reports.statuses import STATUSES
+from reports.text import clip
+
+Sample = tuple[dict[str, str], float]
+
+
+def text(matrix: Matrix) -> str | None:
+    """All families; None where there is no result."""
+    if not matrix.columns and not matrix.timed:
+        return None
+    rows = sure(matrix.timings)
+    times: list[Sample] = [
+        ({**_row(t.first), "statistic": "median"}, t.seconds.value) for t in rows
+    ]
+    for t in rows:
+        if t.seconds.interval:
+            ends = zip(("low", "high"), t.seconds.interval, strict=True)
+            times += [({**_row(t.first), "statistic": name}, end) for name, end in ends]
+    shares = [(_row(t.first), share.value) for t in rows if (share := t.of_limit)]
+    lines = [
+        *_family("rnnspec_cases", "Cases by status.", "", _cases(matrix)),
+        *_family(
+            "rnnspec_margin_ratio", "Largest error over its bound.", "ratio", _margins(matrix)
+        ),
+        *_family("rnnspec_call_seconds", "Of one call, over processes.", "seconds", times),
+        *_family("rnnspec_limit_ratio", "The limit's time over the row's own.", "ratio", shares),
+    ]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def _cases(matrix: Matrix) -> Iterator[Sample]:
+    for column in matrix.columns:
+        for name in STATUSES:
+            count = column.unreached if name == "missing" else column.total.counts[name]
+            yield {**_column(column.run.header), "status": name}, count
+
+
+def _margins(matrix: Matrix) -> Iterator[Sample]:
+    for row in matrix.rows:
+        for column, group in zip(matrix.columns, row.groups, strict=True):
+            if group.margin is not None:
+                yield (
+                    {**_column(column.run.header), "cell": row.cell, "dtype": row.dtype},
+                    group.margin,
+                )
+
+
+def _column(header: object) -> dict[str, str]:
+    names = ("backend", "backend_version", "device")
+    return {name.removeprefix("backend_"): getattr(header, name) for name in names}
+
+
+def _row(m: object) -> dict[str, str]:
+    names = ("backend", "device", "workload", "mode", "dtype", "threads")
+    return {name: str(getattr(m, name)) for name in names}
+
+
+def _family(name: str, what: str, unit: str, samples: Iterable[Sample]) -> Iterator[str]:
+    yield f"# TYPE {name} gauge"
+    if unit:
+        yield f"# UNIT {name} {unit}"
+    yield f"# HELP {name} {what}"
+    for labels, value in samples:
+        inside = ",".join(f'{key}="{_escaped(word)}"' for key, word in labels.items())
+        yield f"{name}{{{inside}}} {_number(value)}"
+
+
+def _escaped(word: str) -> str:
+    return clip(word, 500).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return repr(float(value)) if math.isfinite(value) else "NaN"

@@ -1,0 +1,78 @@
+"""pytest-benchmark's own JSON, for its tools that compare: a row is a benchmark, with all processes' samples.
+
+Times are seconds. ``extra_info`` has what else is known of a row.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from typing import Any
+
+from reports.exports.named import of_timing, sure
+from reports.matrix import Matrix
+from reports.text import one_line
+from reports.timing import Timing
+
+VERSION = "5.0.0"
+"""Of pytest-benchmark, whose format this is."""
+
+
+def text(matrix: Matrix) -> str | None:
+    """All rows that have a speed; None where there is none."""
+    rows = sure(matrix.timings)
+    if not rows:
+        return None
+    last = max(matrix.timed, key=lambda run: run.started)
+    env = last.header.environment
+    whole = {
+        "machine_info": {
+            "node": "", "processor": one_line(env.cpu), "machine": one_line(env.os),
+            "python_implementation": one_line(env.python.partition(" ")[0]),
+            "python_version": one_line(env.python.rpartition(" ")[2]),
+            "system": one_line(env.os), "release": "", "cpu": {"brand_raw": one_line(env.cpu)},
+        },
+        "commit_info": {"id": one_line(last.header.suite_commit or "unversioned"), "dirty": False,
+                        "project": "rnnspec", "branch": "", "time": last.started.isoformat(),
+                        "author_time": last.started.isoformat()},
+        "benchmarks": [_benchmark(t) for t in rows],
+        "datetime": last.started.isoformat(),
+        "version": VERSION,
+    }  # fmt: skip
+    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+
+
+def _benchmark(t: Timing) -> dict[str, Any]:
+    m, name = t.first, of_timing(t)
+    share = t.of_limit
+    return {
+        "group": one_line(f"{m.workload} {m.mode}"), "name": name, "fullname": name,
+        "params": None, "param": None,
+        "extra_info": {"backend": one_line(m.backend), "device": one_line(m.device),
+                       "processes": len(t.measurements), "interval": t.seconds.interval,
+                       "of_limit": share.value if share else None, "margin": m.margin,
+                       "repeat": one_line(m.repeat, 600)},
+        "options": {"disable_gc": True, "timer": "perf_counter", "min_rounds": 1, "max_time": 0.0,
+                    "min_time": 0.0, "warmup": True},
+        "stats": _stats([s for one in t.measurements for s in one.seconds]),
+    }  # fmt: skip
+
+
+def _stats(seconds: list[float]) -> dict[str, Any]:
+    """The figures that its tables show, over all samples."""
+    ordered = sorted(seconds)
+    q1, median, q3 = (statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1
+                      else ordered * 3)  # fmt: skip
+    mean, deviation = statistics.fmean(ordered), statistics.pstdev(ordered)
+    low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
+    outside = sum(not low <= s <= high for s in ordered)
+    far = sum(abs(s - mean) > deviation for s in ordered)
+    return {
+        "min": ordered[0], "max": ordered[-1], "mean": mean, "stddev": deviation,
+        "rounds": len(ordered), "median": median, "iqr": q3 - q1, "q1": q1, "q3": q3,
+        "iqr_outliers": outside, "stddev_outliers": far, "outliers": f"{far};{outside}",
+        "ld15iqr": min(s for s in ordered if s >= low), "hd15iqr": max(s for s in ordered if s <= high),
+        "ops": 1 / mean if mean else math.inf, "total": math.fsum(ordered), "iterations": 1,
+        "data": seconds,
+    }  # fmt: skip

@@ -1,0 +1,92 @@
+"""Markdown for a CI's step summary or a pull request: what disagrees where, and how fast each backend is.
+
+GitHub refuses comments of more than 65,536 characters; what does not fit is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reports.exports.named import of_column, of_timing
+from reports.matrix import Column, Matrix
+from reports.statuses import FAILURES, STATUSES, status
+from reports.text import count, number, one_line
+from reports.timing import Timing
+
+ROOM = 60_000
+"""Characters, with room for what the one who posts it puts around."""
+
+
+def text(matrix: Matrix) -> str | None:
+    """All of it; None where there is no result."""
+    if not matrix.columns and not matrix.timed:
+        return None
+    lines = [*_conformance(matrix), *_throughput(matrix.timings)]
+    return "\n".join(fitting(lines)) + "\n"
+
+
+def fitting(lines: list[str], room: int = ROOM) -> Iterator[str]:
+    """The lines that have room, and how many have not."""
+    for place, line in enumerate(lines):
+        room -= len(line) + 1
+        if room < 0:
+            yield f"\n… {count(len(lines) - place, 'more line')} omitted."
+            return
+        yield line
+
+
+def _conformance(matrix: Matrix) -> Iterator[str]:
+    if not matrix.columns:
+        return
+    yield "### Agreement with the specification\n"
+    yield "| backend | agree / applicable | differ | known | inconclusive | errored | unsupported | not run |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
+    for column in matrix.columns:
+        total, mark = column.total, "" if column.run.complete else " (interrupted)"
+        counts = [
+            total.counts[n] for n in ("differs", "known", "inconclusive", "errored", "unsupported")
+        ]
+        cells = [f"{_code(of_column(column))}{mark}", f"{total.agrees:,} / {total.applicable:,}",
+                 *(f"{n:,}" for n in counts), f"{column.unreached:,}"]  # fmt: skip
+        yield f"| {' | '.join(cells)} |"
+    for bad in matrix.bad:
+        yield f"\n**Set aside:** {_code(bad.path.name)}: {_code(bad.why)}"
+    for column in matrix.columns:
+        yield from _failures(column)
+
+
+def _failures(column: Column) -> Iterator[str]:
+    found = [record for record in column.run.cases if status(record) in FAILURES]
+    if not found:
+        return
+    yield f"\n**{_code(of_column(column))}: {count(len(found), 'case')}**\n"
+    for record in found:
+        shown = STATUSES[status(record)]
+        yield f"- {shown.glyph} {shown.word} {_code(record.case)}, margin {number(record.margin)}: {_code(record.repeat)}"
+
+
+def _throughput(timings: list[Timing]) -> Iterator[str]:
+    if not timings:
+        return
+    yield "\n### Throughput\n"
+    yield "| row | ms | 95 % | % of limit |"
+    yield "|---|---:|---:|---:|"
+    for t in timings:
+        if t.refused:
+            yield f"| {_code(of_timing(t))} | no speed: {_code(t.refused.reason or 'it was not timed')} | | |"
+            continue
+        interval = t.seconds.interval
+        within = f"{number(interval[0] * 1e3)} to {number(interval[1] * 1e3)}" if interval else "–"
+        share = number(t.of_limit.value * 100) if t.of_limit else "–"
+        yield f"| {_code(of_timing(t))} | {number(t.seconds.value * 1e3)} | {within} | {share} |"
+
+
+def _code(untrusted: str) -> str:
+    """As code, in which Markdown and HTML mean nothing, and that ends no cell of a table."""
+    fence = "`" * (1 + max((len(run) for run in _backticks(untrusted)), default=0))
+    pad = " " if fence != "`" else ""
+    return f"{fence}{pad}{one_line(untrusted, 600).replace('|', '¦') or ' '}{pad}{fence}"
+
+
+def _backticks(untrusted: str) -> list[str]:
+    return "".join(c if c == "`" else " " for c in untrusted).split()
