@@ -1,0 +1,272 @@
+"""The index: every figure of every run in time, in SQLite, derived from the run files whenever asked.
+
+A series is one figure of one case, or of one row that is timed:
+
+    figure × case × its version × backend × device × dtype
+
+and has one value a run. The run says which environment it was seen in, by its fingerprint: where that changes, an
+epoch ends, and values before and after it are not compared. Run files stay the truth: the index may be deleted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from reports.reading import BadRunFile, Run, read_run
+from reports.timing import ratios, timings
+
+LAYOUT = 1
+"""Of the tables; an index with another one is made anew."""
+
+TABLES = f"""
+PRAGMA user_version = {LAYOUT};
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
+    started TEXT, run_id TEXT, version TEXT, commit_id TEXT, fingerprint TEXT
+);
+CREATE TABLE series (
+    id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
+    UNIQUE (figure, name, version, backend, device, dtype)
+);
+CREATE TABLE point (
+    series INTEGER, run INTEGER, value REAL, low REAL, high REAL, outcome TEXT, PRIMARY KEY (series, run)
+) WITHOUT ROWID;
+"""
+
+
+class Series(NamedTuple):
+    """Which figure of what."""
+
+    figure: str
+    """margin, seconds or share of limit."""
+    name: str
+    """The case; or the workload, the mode and the number of processors."""
+    version: str
+    backend: str
+    device: str
+    dtype: str
+
+
+class Point(NamedTuple):
+    """What one run says of a series."""
+
+    started: str
+    run_id: str
+    backend_version: str
+    commit: str | None
+    fingerprint: str
+    value: float | None
+    """None where the run has no figure; its outcome says why."""
+    low: float | None
+    high: float | None
+    outcome: str
+
+
+Value = tuple[Series, float | None, float | None, float | None, str]
+"""A series with a value, the least and the greatest of the processes, and the outcome."""
+Track = Callable[[Iterator["Taken"]], Iterator["Taken"]]
+
+FEW = 64
+"""Files that one process reads alone."""
+BATCH = 256
+"""Files that are written at once."""
+
+
+class Index:
+    """The index in one file. What is written is whole or not there, however the process ends."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._tables = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self._tables.execute("PRAGMA journal_mode = WAL")
+        self._tables.execute("PRAGMA synchronous = NORMAL")
+        self._ids: dict[Series, int] = {}
+        with self._writing():
+            (layout,) = self._tables.execute("PRAGMA user_version").fetchone()
+            if layout != LAYOUT:
+                self._make_anew()
+        self._read_series()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tables.close()
+
+    def refresh(self, folder: Path, track: Track = lambda files: files) -> None:
+        """Take in what is new in a folder of run files, and let go of what is no longer there.
+
+        A file that cannot be read is kept by its name and why; an interrupted run is read again where it has
+        grown. ``track`` is given the files that are read, and may show how far it is.
+        """
+        known = {file: (size, changed) for file, size, changed in
+                 self._tables.execute("SELECT file, bytes, changed FROM run")}  # fmt: skip
+        found = {path.name: path for path in run_files(folder)}
+        states = {file: _state(path) for file, path in found.items()}
+        new = [found[file] for file, state in states.items() if known.get(file) != state]
+        with self._writing():
+            for file in known.keys() - found.keys():
+                self._forget(file)
+        taken = track(_all_taken(new))
+        while batch := list(islice(taken, BATCH)):  # each is whole or not there
+            with self._writing():
+                for one in batch:
+                    self._put(one, states[one.file])
+
+    def all_series(self) -> list[Series]:
+        """Every series, in order."""
+        return sorted(self._ids)
+
+    def points(self, series: Series, last: int = 200) -> list[Point]:
+        """The last values of a series, in time."""
+        asked = """
+            SELECT started, run_id, run.version, commit_id, fingerprint, value, low, high, outcome
+            FROM series JOIN point ON point.series = series.id JOIN run ON run.id = point.run
+            WHERE (figure, name, series.version, backend, device, dtype) = (?, ?, ?, ?, ?, ?)
+            ORDER BY started DESC, run_id DESC LIMIT ?
+        """
+        found = [Point(*row) for row in self._tables.execute(asked, (*series, last))]
+        return found[::-1]
+
+    def bad(self) -> list[tuple[str, str]]:
+        """The files that could not be read, and why."""
+        asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
+        return self._tables.execute(asked).fetchall()
+
+    def runs(self) -> int:
+        """How many were taken in."""
+        (count,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
+        return int(count)
+
+    def _put(self, taken: Taken, state: tuple[int, int]) -> None:
+        self._forget(taken.file)
+        columns = "file, bytes, changed, why_bad, started, run_id, version, commit_id, fingerprint"
+        add = f"INSERT INTO run ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
+        rows = [(self._id(series), run, *point) for series, *point in taken.points]
+        self._tables.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+    def _id(self, series: Series) -> int:
+        found = self._ids.get(series)
+        if found is None:
+            self._tables.execute(
+                "INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?, ?, ?, ?)", series
+            )
+            self._read_series()  # another process may have put it there
+            found = self._ids[series]
+        return found
+
+    def _read_series(self) -> None:
+        (top,) = self._tables.execute("SELECT max(id) FROM series").fetchone()
+        asked = "SELECT figure, name, version, backend, device, dtype, id FROM series WHERE id > ?"
+        known = max(self._ids.values(), default=0)
+        if top != known:
+            self._ids |= {Series(*row[:6]): row[6] for row in self._tables.execute(asked, (known,))}
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One writer at a time; all that it writes, or nothing."""
+        self._tables.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._tables.execute("ROLLBACK")
+            self._ids.clear()  # some may have been of what was rolled back
+            raise
+        self._tables.execute("COMMIT")
+
+    def _forget(self, file: str) -> None:
+        which = self._tables.execute("SELECT id FROM run WHERE file = ?", (file,)).fetchall()
+        for table, key in (("point", "run"), ("run", "id")):
+            self._tables.executemany(f"DELETE FROM {table} WHERE {key} = ?", which)
+
+    def _make_anew(self) -> None:
+        drops = [f"DROP TABLE IF EXISTS {name}" for name in ("point", "series", "run")]
+        for statement in (*drops, *TABLES.split(";")):
+            self._tables.execute(statement)
+
+
+class Taken(NamedTuple):
+    """What the index keeps of a file."""
+
+    file: str
+    run: tuple[str | None, ...]
+    """Why it could not be read; or None, and then of its header."""
+    points: list[Value]
+
+
+def _all_taken(paths: Sequence[Path]) -> Iterator[Taken]:
+    """Each file, in order; many are read by as many processes as there are processors."""
+    if len(paths) < FEW:
+        yield from map(_taken, paths)
+        return
+    with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
+        yield from pool.map(_taken, paths, chunksize=FEW // 2)
+
+
+def _taken(path: Path) -> Taken:
+    try:
+        run = read_run(path)
+    except BadRunFile as bad:
+        return Taken(path.name, (bad.why, *[None] * 5), [])
+    h = run.header
+    of_run = (
+        None,
+        run.started.isoformat(),
+        h.run_id,
+        h.backend_version,
+        h.suite_commit,
+        h.fingerprint,
+    )
+    return Taken(path.name, of_run, list(values(run)))
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def run_files(folder: Path) -> list[Path]:
+    """The run files in a folder; of one that is finished, not the one it was made from."""
+    finished = sorted(folder.glob("*.jsonl.gz"))
+    names = {path.name.removesuffix(".gz") for path in finished}
+    return [*finished, *(p for p in sorted(folder.glob("*.jsonl")) if p.name not in names)]
+
+
+def values(run: Run) -> Iterator[Value]:
+    """All that a run says: a series, its value and between which two it lies, and the outcome.
+
+    Of a row that is timed these are the medians of its processes: the median, the least and the greatest.
+    """
+    for record in run.cases:
+        series = Series(
+            "margin", record.case, record.case_version, record.backend, record.device, record.dtype
+        )
+        yield series, record.margin, None, None, record.outcome
+    for t in timings(run.measurements):
+        m = t.first
+        name = f"{m.workload} {m.mode}" + (f" {m.threads}" if m.threads else "")
+        of = name, m.workload_version, m.backend, m.device, m.dtype
+        if t.refused:
+            yield Series("seconds", *of), None, None, None, t.refused.outcome
+            continue
+        yield (
+            Series("seconds", *of),
+            *_middle([median(o.seconds) for o in t.measurements]),
+            m.outcome,
+        )
+        if all(o.limit_seconds for o in t.measurements):
+            shares = [1 / median(ratios(o)) for o in t.measurements]
+            yield Series("share of limit", *of), *_middle(shares), m.outcome
+
+
+def _middle(figures: Sequence[float]) -> tuple[float, float, float]:
+    return median(figures), min(figures), max(figures)

@@ -1,0 +1,202 @@
+"""The index: what it says is what the run files say, whatever was added, changed, broken or killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_runs as sample
+
+from reports import history
+from reports.history import Index, Series, values
+from reports.reading import read_run
+from reports.records import Record
+from reports.runs import RunWriter
+
+MARGIN = Series("margin", "lstm/a/float32", sample.case().case_version, "pytorch", "cpu", "float32")
+
+
+def add(folder: Path, number: int, *records: Record, **changes: Any) -> Path:
+    """A run that started so many hours after the first."""
+    started = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number)
+    head = sample.header(run_id=f"r{number:05d}", started_at=started.isoformat(), **changes)
+    return sample.write(folder, head, records)
+
+
+def case(margin: float | None = 0.5, **changes: Any) -> Record:
+    return sample.case(case="lstm/a/float32", margin=margin, **changes)
+
+
+def refreshed(folder: Path, index: Path) -> Index:
+    found = Index(index)
+    found.refresh(folder)
+    return found
+
+
+def test_a_series_has_one_value_a_run_in_time(tmp_path: Path) -> None:
+    for number in (3, 1, 2):
+        add(tmp_path / "runs", number, case(number / 10))
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        assert index.all_series() == [MARGIN]
+        points = index.points(MARGIN)
+        assert [p.value for p in points] == [0.1, 0.2, 0.3]
+        assert [p.run_id for p in points] == ["r00001", "r00002", "r00003"]
+        assert [p.value for p in index.points(MARGIN, last=2)] == [0.2, 0.3]
+
+
+def test_runs_of_several_machines_are_of_one_series_and_say_which(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case(), fingerprint="a" * 12)
+    add(tmp_path / "runs", 2, case(), fingerprint="b" * 12)
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        assert [p.fingerprint for p in index.points(MARGIN)] == ["a" * 12, "b" * 12]
+
+
+def test_another_version_of_the_case_is_another_series(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case())
+    add(tmp_path / "runs", 2, case(case_version="0" * 12))
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        assert len(index.all_series()) == 2
+
+
+def test_a_case_without_a_margin_says_why(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case(None, outcome="errored"))
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        (point,) = index.points(MARGIN)
+        assert (point.value, point.outcome) == (None, "errored")
+
+
+def test_a_row_is_the_median_of_its_processes_and_their_range(tmp_path: Path) -> None:
+    rows = [sample.measurement(workload="w", mode="forward", threads=1, process=k, seconds=[s] * 3,
+                               limit_seconds=[0.5] * 4) for k, s in enumerate((1.0, 2.0, 4.0))]  # fmt: skip
+    add(tmp_path / "runs", 1, *rows)
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        found = {s.figure: index.points(s)[0] for s in index.all_series()}
+        assert set(found) == {"seconds", "share of limit"}
+        assert (found["seconds"].low, found["seconds"].value, found["seconds"].high) == (1, 2, 4)
+        share = found["share of limit"]
+        assert (share.low, share.value, share.high) == (0.125, 0.25, 0.5)
+        assert {s.name for s in index.all_series()} == {"w forward 1"}
+
+
+def test_a_row_that_differs_has_no_speed(tmp_path: Path) -> None:
+    rows = [sample.measurement(workload="w", process=0),
+            sample.measurement(workload="w", process=1, outcome="differs", seconds=[], limit_seconds=[])]  # fmt: skip
+    add(tmp_path / "runs", 1, *rows)
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        (only,) = index.all_series()
+        assert (only.figure, index.points(only)[0].value) == ("seconds", None)
+        assert index.points(only)[0].outcome == "differs"
+
+
+def test_what_is_new_is_taken_in_and_what_is_gone_is_forgotten(tmp_path: Path) -> None:
+    first = add(tmp_path / "runs", 1, case())
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        add(tmp_path / "runs", 2, case())
+        index.refresh(tmp_path / "runs")
+        assert len(index.points(MARGIN)) == 2
+        first.unlink()
+        index.refresh(tmp_path / "runs")
+        assert [p.run_id for p in index.points(MARGIN)] == ["r00002"]
+
+
+def test_what_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path / "runs", 1, case())
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        monkeypatch.setattr(history, "read_run", lambda path: pytest.fail(f"{path} is read again"))
+        index.refresh(tmp_path / "runs")
+
+
+def test_a_run_that_grows_is_read_again_and_counts_once(tmp_path: Path) -> None:
+    with RunWriter(tmp_path / "runs", sample.header()) as writer:
+        writer.write(case(0.1))
+        with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+            assert len(index.all_series()) == 1
+            writer.write(sample.case(case="lstm/b/float32"))
+            index.refresh(tmp_path / "runs")
+            assert len(index.all_series()) == 2
+            writer.close(sample.footer([case(0.1), sample.case()]))
+            index.refresh(tmp_path / "runs")
+            assert len(index.points(MARGIN)) == 1, (
+                "finished, it has another name, and is the same run"
+            )
+            assert index.runs() == 1
+
+
+def test_a_bad_file_is_named_and_the_rest_is_shown(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case())
+    (tmp_path / "runs" / "rot.jsonl.gz").write_bytes(b"bit rot")
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        ((file, why),) = index.bad()
+        assert file == "rot.jsonl.gz"
+        assert "cannot be read" in why
+        assert len(index.points(MARGIN)) == 1
+
+
+def test_an_index_of_another_layout_is_made_anew(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case())
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        index._tables.execute("PRAGMA user_version = 99")
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        assert len(index.points(MARGIN)) == 1
+
+
+def test_many_files_are_read_by_several_processes_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        add(tmp_path / "runs", number, case(number / 20))
+    with refreshed(tmp_path / "runs", tmp_path / "one") as index:
+        alone = index.points(MARGIN)
+    monkeypatch.setattr(history, "FEW", 4)
+    with refreshed(tmp_path / "runs", tmp_path / "several") as index:
+        assert index.points(MARGIN) == alone
+
+
+def _refresh_for_ever(folder: Path, index: Path) -> None:
+    while True:
+        refreshed(folder, index).__exit__()
+
+
+def _write_for_ever(folder: Path, first: int, told: Path) -> None:
+    """Runs one after the other; each is told of when it is written."""
+    for number in range(first, first + 10_000):
+        path = add(folder, number, case(), sample.case(case=f"lstm/{number}/float32"))
+        with told.open("a") as to:
+            to.write(f"{path.name}\n")
+
+
+def test_two_writers_and_a_kill_lose_nothing_that_was_told(tmp_path: Path) -> None:
+    runs, index, told = tmp_path / "runs", tmp_path / "index", tmp_path / "told"
+    runs.mkdir()
+    drawn = random.Random(0)
+    context = multiprocessing.get_context("fork")
+    for attempt in range(4):
+        both = [context.Process(target=_write_for_ever, args=(runs, 10_000 * (2 * attempt + k), told))
+                for k in range(2)]  # fmt: skip
+        both += [context.Process(target=_refresh_for_ever, args=(runs, index)) for _ in range(2)]
+        for process in both:
+            process.start()
+        time.sleep(0.2 + drawn.random() / 4)
+        for process in both:
+            os.kill(process.pid or 0, signal.SIGKILL)
+            process.join()
+    with refreshed(runs, index) as found:
+        names = told.read_text().split()
+        assert len(names) > 20, "they had time to write"
+        kept = {
+            row[0] for row in found._tables.execute("SELECT file FROM run WHERE why_bad IS NULL")
+        }
+        assert set(names) <= kept, "what was told is there"
+        for path in history.run_files(runs):
+            for series, value, *_ in values(read_run(path)):
+                assert value in [p.value for p in found.points(series, 10_000)]
+        assert not found.bad()
