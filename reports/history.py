@@ -110,7 +110,7 @@ class Index:
         known = {file: (size, changed) for file, size, changed in
                  self._tables.execute("SELECT file, bytes, changed FROM run")}  # fmt: skip
         found = {path.name: path for path in run_files(folder)}
-        states = {file: _state(path) for file, path in found.items()}
+        states = {file: state for file, path in found.items() if (state := _state(path))}
         new = [found[file] for file, state in states.items() if known.get(file) != state]
         with self._writing():
             for file in known.keys() - found.keys():
@@ -206,16 +206,18 @@ class Taken(NamedTuple):
 def _all_taken(paths: Sequence[Path]) -> Iterator[Taken]:
     """Each file, in order; many are read by as many processes as there are processors."""
     if len(paths) < FEW:
-        yield from map(_taken, paths)
+        yield from filter(None, map(_taken, paths))
         return
     with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
-        yield from pool.map(_taken, paths, chunksize=FEW // 2)
+        yield from filter(None, pool.map(_taken, paths, chunksize=FEW // 2))
 
 
-def _taken(path: Path) -> Taken:
+def _taken(path: Path) -> Taken | None:
     try:
         run = read_run(path)
     except BadRunFile as bad:
+        if not path.exists():  # it has got its footer meanwhile
+            return None
         return Taken(path.name, (bad.why, *[None] * 5), [])
     h = run.header
     of_run = (
@@ -229,8 +231,12 @@ def _taken(path: Path) -> Taken:
     return Taken(path.name, of_run, list(values(run)))
 
 
-def _state(path: Path) -> tuple[int, int]:
-    found = path.stat()
+def _state(path: Path) -> tuple[int, int] | None:
+    """By which a file is known to be as it was; None for one that has got its footer and another name since."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
     return found.st_size, found.st_mtime_ns
 
 

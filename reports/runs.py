@@ -116,7 +116,9 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
         if key in runs:
             continue
         try:
-            runs[key] = read_run(path)
+            runs[key] = read_run(
+                path if path.exists() else key
+            )  # it may have got its footer meanwhile
         except BadRunFile as error:
             bad.append(error)
     return sorted(runs.values(), key=lambda run: (run.started, run.header.run_id)), bad

@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conformance.cases import default_cases
+from reports.exports import FILES
 from reports.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +23,7 @@ MODULES = {
     "conformance.reproduce",
     "benchmarks",
     "benchmarks.experiment",
+    "benchmarks.history",
     "benchmarks.overhead",
     "reports",
 }
@@ -98,3 +101,30 @@ def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) ->
 def test_the_options_of_that_page_are_those_that_the_test_runs() -> None:
     page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
     assert "conformance --backend mine.py:Mine --dtype float32 --dtype float64\n" in page
+
+
+PIPELINES = sorted((ROOT / "docs" / "ci").iterdir())
+
+
+@pytest.mark.parametrize("pipeline", PIPELINES, ids=lambda p: p.name)
+def test_pipelines_run_sessions_that_exist_and_keep_files_that_are_written(pipeline: Path) -> None:
+    text = pipeline.read_text("utf-8")
+    if pipeline.suffix == ".yml":
+        assert yaml.safe_load(text), "it is YAML"
+    told = (ROOT / "noxfile.py").read_text("utf-8")
+    sessions = set(re.findall(r"^def (\w+)\(session", told, re.MULTILINE))
+    asked = re.findall(r"nox -s \"?(\w+)", text)
+    assert asked, "it runs something"
+    assert set(asked) <= sessions, (
+        f"{pipeline.name} runs {set(asked) - sessions}: no session of nox"
+    )
+    named = set(re.findall(r"reports/site/exports/([\w.-]+)", text))
+    written = {file.name for file in FILES}
+    assert named <= written, f"{pipeline.name} wants {named - written}: no export writes them"
+
+
+def test_the_table_of_exports_has_every_file() -> None:
+    page = (ROOT / "docs" / "exports.md").read_text("utf-8")
+    for file in FILES:
+        assert f"`{file.form}`" in page, f"docs/exports.md does not tell of {file.form}"
+        assert f"`{file.name}`" in page, f"docs/exports.md does not tell of {file.name}"

@@ -192,11 +192,50 @@ def test_two_writers_and_a_kill_lose_nothing_that_was_told(tmp_path: Path) -> No
     with refreshed(runs, index) as found:
         names = told.read_text().split()
         assert len(names) > 20, "they had time to write"
-        kept = {
-            row[0] for row in found._tables.execute("SELECT file FROM run WHERE why_bad IS NULL")
-        }
+        asked = "SELECT file FROM run WHERE why_bad IS NULL"
+        kept = {file for (file,) in found._tables.execute(asked)}
         assert set(names) <= kept, "what was told is there"
-        for path in history.run_files(runs):
-            for series, value, *_ in values(read_run(path)):
+        for file, why in found.bad():
+            assert file.endswith(".jsonl"), f"{file} has its footer, and cannot be read: {why}"
+        for file in kept:
+            for series, value, *_ in values(read_run(runs / file)):
                 assert value in [p.value for p in found.points(series, 10_000)]
-        assert not found.bad()
+
+
+def _refresh_some_times(folder: Path, index: Path) -> None:
+    for _ in range(20):
+        refreshed(folder, index).__exit__()
+
+
+def test_several_may_refresh_at_once(tmp_path: Path) -> None:
+    runs, index, told = tmp_path / "runs", tmp_path / "index", tmp_path / "told"
+    runs.mkdir()
+    context = multiprocessing.get_context("fork")
+    writer = context.Process(target=_write_for_ever, args=(runs, 0, told))
+    readers = [context.Process(target=_refresh_some_times, args=(runs, index)) for _ in range(3)]
+    for process in (writer, *readers):
+        process.start()
+    for process in readers:
+        process.join()
+    writer.kill()
+    writer.join()
+    assert [process.exitcode for process in readers] == [0, 0, 0], "none is told that it is locked"
+
+
+def test_what_fails_half_way_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(tmp_path / "runs", 1, case(0.1))
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        new = (sample.case(case="lstm/b/float32"), sample.case(case="lstm/c/float32"))
+        add(tmp_path / "runs", 2, *new, case(0.2))
+        whole = Index._id
+        asked = iter([True, False])
+        monkeypatch.setattr(Index, "_id", lambda self, s: whole(self, s) if next(asked) else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            index.refresh(tmp_path / "runs")
+        monkeypatch.undo()
+        assert index.runs() == 1, "half a run is none"
+        index.refresh(tmp_path / "runs")
+        assert [p.value for p in index.points(MARGIN)] == [0.1, 0.2]
+        assert [len(index.points(series)) for series in index.all_series()] == [2, 1, 1]
