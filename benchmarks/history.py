@@ -28,6 +28,7 @@ from reports.records import (
     Environment,
     Footer,
     Header,
+    Line,
     TensorResult,
     encode,
 )
@@ -86,7 +87,8 @@ def write(folder: Path, number: int, series: int) -> None:
              for k in range(series)]  # fmt: skip
     foot = Footer(ended_at=started.isoformat(), counts={"agrees": series}, measurements=0, selected=series,
                   deselected=0, stale_known=[], exit_code=0)  # fmt: skip
-    text = b"".join(encode(line) + b"\n" for line in (head, *cases, foot))
+    lines: list[Line] = [head, *cases, foot]
+    text = b"".join(encode(line) + b"\n" for line in lines)
     name = f"{started:%Y%m%dT%H%M%SZ}-{head.run_id}.jsonl.gz"
     (folder / name).write_bytes(gzip.compress(text, 1, mtime=0))
 

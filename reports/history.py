@@ -54,6 +54,9 @@ class Series(NamedTuple):
     device: str
     dtype: str
 
+    def __str__(self) -> str:
+        return f"{self.figure} {self.name} {self.backend} {self.device} {self.dtype}"
+
 
 class Point(NamedTuple):
     """What one run says of a series."""

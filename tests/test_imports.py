@@ -21,7 +21,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "backends": ({"reference"}, {"numpy"}),
     "conformance": ({"reference", "backends", "reports"}, None),
     "benchmarks": ({"reference", "backends", "reports", "conformance"}, None),
-    "reports": (set(), {"jinja2", "markupsafe", "msgspec", "rich", "threadpoolctl"}),
+    "reports": (
+        set(),
+        {"jinja2", "markupsafe", "msgspec", "numpy", "rich", "ruptures", "threadpoolctl"},
+    ),
 }
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
