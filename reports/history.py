@@ -30,14 +30,16 @@ TABLES = f"""
 PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
-    started TEXT, run_id TEXT, version TEXT, commit_id TEXT, fingerprint TEXT
+    at INTEGER, run_id TEXT, backend TEXT, version TEXT, device TEXT, commit_id TEXT, fingerprint TEXT,
+    kinds TEXT, whole INTEGER
 );
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
     UNIQUE (figure, name, version, backend, device, dtype)
 );
 CREATE TABLE point (
-    series INTEGER, run INTEGER, value REAL, low REAL, high REAL, outcome TEXT, PRIMARY KEY (series, run)
+    series INTEGER, at INTEGER, run INTEGER, value REAL, low REAL, high REAL, outcome TEXT,
+    PRIMARY KEY (series, at, run)
 ) WITHOUT ROWID;
 """
 
@@ -61,7 +63,8 @@ class Series(NamedTuple):
 class Point(NamedTuple):
     """What one run says of a series."""
 
-    started: str
+    at: int
+    """When it started: seconds since 1970, UTC."""
     run_id: str
     backend_version: str
     commit: str | None
@@ -131,13 +134,24 @@ class Index:
     def points(self, series: Series, last: int = 200) -> list[Point]:
         """The last values of a series, in time."""
         asked = """
-            SELECT started, run_id, run.version, commit_id, fingerprint, value, low, high, outcome
-            FROM series JOIN point ON point.series = series.id JOIN run ON run.id = point.run
-            WHERE (figure, name, series.version, backend, device, dtype) = (?, ?, ?, ?, ?, ?)
-            ORDER BY started DESC, run_id DESC LIMIT ?
+            SELECT point.at, run_id, version, commit_id, fingerprint, value, low, high, outcome
+            FROM point JOIN run ON run.id = point.run WHERE series = ? ORDER BY point.at DESC, run DESC LIMIT ?
         """
-        found = [Point(*row) for row in self._tables.execute(asked, (*series, last))]
-        return found[::-1]
+        found = [Point(*row) for row in self._tables.execute(asked, (self._ids.get(series), last))]
+        return sorted(found, key=lambda point: (point.at, point.run_id))
+
+    def latest(self) -> list[str]:
+        """The files of which a matrix shows something: of each backend, device and kind of record the last, and
+        the last that left nothing out.
+        """
+        asked = "SELECT file, backend, device, kinds, whole FROM run WHERE why_bad IS NULL ORDER BY at, run_id"
+        found: dict[tuple[str, ...], str] = {}
+        for file, backend, device, kinds, whole in self._tables.execute(asked):
+            for kind in kinds.split():
+                found[backend, device, kind] = file
+                if whole:
+                    found[backend, device, kind, "whole"] = file
+        return sorted(set(found.values()))
 
     def bad(self) -> list[tuple[str, str]]:
         """The files that could not be read, and why."""
@@ -151,11 +165,11 @@ class Index:
 
     def _put(self, taken: Taken, state: tuple[int, int]) -> None:
         self._forget(taken.file)
-        columns = "file, bytes, changed, why_bad, started, run_id, version, commit_id, fingerprint"
-        add = f"INSERT INTO run ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        add = "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
-        rows = [(self._id(series), run, *point) for series, *point in taken.points]
-        self._tables.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?)", rows)
+        at = taken.run.at
+        rows = [(self._id(series), at, run, *point) for series, *point in taken.points]
+        self._tables.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def _id(self, series: Series) -> int:
         found = self._ids.get(series)
@@ -197,12 +211,27 @@ class Index:
             self._tables.execute(statement)
 
 
+class OfRun(NamedTuple):
+    """What the index keeps of a run; of a file that cannot be read, why."""
+
+    why_bad: str | None
+    at: int | None = None
+    run_id: str | None = None
+    backend: str | None = None
+    version: str | None = None
+    device: str | None = None
+    commit: str | None = None
+    fingerprint: str | None = None
+    kinds: str | None = None
+    """Of its records, one word each; a run without any has the word empty."""
+    whole: bool | None = None
+
+
 class Taken(NamedTuple):
     """What the index keeps of a file."""
 
     file: str
-    run: tuple[str | None, ...]
-    """Why it could not be read; or None, and then of its header."""
+    run: OfRun
     points: list[Value]
 
 
@@ -221,16 +250,11 @@ def _taken(path: Path) -> Taken | None:
     except BadRunFile as bad:
         if not path.exists():  # it has got its footer meanwhile
             return None
-        return Taken(path.name, (bad.why, *[None] * 5), [])
+        return Taken(path.name, OfRun(bad.why), [])
     h = run.header
-    of_run = (
-        None,
-        run.started.isoformat(),
-        h.run_id,
-        h.backend_version,
-        h.suite_commit,
-        h.fingerprint,
-    )
+    kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
+    of_run = OfRun(None, int(run.started.timestamp()), h.run_id, h.backend, h.backend_version, h.device,
+                   h.suite_commit, h.fingerprint, " ".join(kinds), run.whole)  # fmt: skip
     return Taken(path.name, of_run, list(values(run)))
 
 

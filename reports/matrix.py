@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
+from operator import attrgetter
 
 from reports.fuzzing import Fuzzed
 from reports.reading import BadRunFile, Run
@@ -144,21 +145,16 @@ def dtype_order(dtype: str) -> tuple[int, str]:
 def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
     """The model of ``runs``, which are in the order they started, and of files set aside."""
     ordered = list(runs)
-    tested = _latest(sorted((run for run in ordered if run.cases), key=_is_whole))
+    tested = _latest(sorted((run for run in ordered if run.cases), key=attrgetter("whole")))
     timed = _latest(run for run in ordered if run.measurements)
     fuzzed = _latest(run for run in ordered if run.rounds)
     others = _latest(run for run in ordered if not run.rounds)
     latest = {id(run): run for run in (*tested, *timed, *others, *fuzzed)}
     columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
-    mutated = sorted((run for run in ordered if run.mutants), key=_is_whole)
+    mutated = sorted((run for run in ordered if run.mutants), key=attrgetter("whole"))
     return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad),
                   mutated[-1] if mutated else None, tuple(Fuzzed(run) for run in fuzzed))  # fmt: skip
-
-
-def _is_whole(run: Run) -> bool:
-    """Whether the run left out no case: a repeated single case must not hide the run before."""
-    return run.footer is not None and run.footer.deselected == 0
 
 
 def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:

@@ -59,6 +59,11 @@ class Run:
         return self.footer is not None
 
     @property
+    def whole(self) -> bool:
+        """Whether it left nothing out: a repeated single case must not hide the run before."""
+        return self.footer is not None and self.footer.deselected == 0
+
+    @property
     def started(self) -> datetime:
         """When the run started, in UTC."""
         return utc(self.header.started_at)

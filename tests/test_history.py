@@ -16,9 +16,10 @@ import sample_runs as sample
 
 from reports import history
 from reports.history import Index, Series, values
+from reports.matrix import matrix
 from reports.reading import read_run
 from reports.records import Record
-from reports.runs import RunWriter
+from reports.runs import RunWriter, read_folder
 
 MARGIN = Series("margin", "lstm/a/float32", sample.case().case_version, "pytorch", "cpu", "float32")
 
@@ -239,3 +240,21 @@ def test_what_fails_half_way_leaves_nothing(
         index.refresh(tmp_path / "runs")
         assert [p.value for p in index.points(MARGIN)] == [0.1, 0.2]
         assert [len(index.points(series)) for series in index.all_series()] == [2, 1, 1]
+
+
+def test_the_files_that_a_matrix_needs_are_told(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for number in range(4):
+        add(runs, number, case(), backend="pytorch")
+        add(runs, 10 + number, sample.measurement(), backend="pytorch")
+        add(runs, 20 + number, case(backend="jax_scan"), backend="jax_scan")
+    part = sample.write(runs, sample.header(run_id="part", started_at="2026-02-01T00:00:00+00:00"), [case()],
+                        deselected=7)  # fmt: skip
+    with refreshed(runs, tmp_path / "index") as index:
+        wanted = {read_run(runs / file).header.run_id for file in index.latest()}
+        assert wanted == {"r00003", "r00013", "r00023", "part"}, (
+            "the last whole one of each, and the last"
+        )
+        few = matrix(sorted((read_run(runs / f) for f in index.latest()), key=lambda r: r.started))
+    assert few == matrix(*read_folder(runs)), "they are enough"
+    assert part.exists()
