@@ -1,5 +1,5 @@
 """Small drawings: distributions of margins on one logarithmic axis with the bound at 1; times as bars, and
-over sizes as lines.
+over sizes as lines; values over runs as lines.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from reports.history import Point
 from reports.scaling import Sweep
 from reports.timing import Estimate, Timing
 
@@ -20,6 +21,7 @@ BOUND_X = WIDTH // 2
 
 BAR_WIDTH, BAR_HEIGHT = 200, 14
 LINE_WIDTH, LINE_HEIGHT = 120, 44
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_RUNS = 160, 24, 40
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,21 @@ def line(sweep: Sweep) -> list[tuple[float, float]]:
     up = LINE_HEIGHT / ((max(times) - min(times)) or 1)
     return [((n - sizes[0]) * across, LINE_HEIGHT - (s - min(times)) * up)
             for n, s in zip(sizes, times, strict=True)]  # fmt: skip
+
+
+def spark(points: Sequence[Point]) -> str:
+    """SVG path data of the last values in time, in SPARK_WIDTH × SPARK_HEIGHT from 0 up; a gap where the
+    environment changed or there is no value.
+    """
+    shown = points[-SPARK_RUNS:]
+    most = max((p.value for p in shown if p.value is not None), default=0.0) or 1.0
+    across = SPARK_WIDTH / max(len(shown) - 1, 1)
+    drawn, before = [], None
+    for k, point in enumerate(shown):
+        if point.value is None:
+            before = None
+            continue
+        letter = "L" if before == point.fingerprint else "M"
+        before = point.fingerprint
+        drawn.append(f"{letter}{k * across:.4g} {SPARK_HEIGHT * (1 - point.value / most):.3g}")
+    return "".join(drawn)

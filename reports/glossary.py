@@ -20,6 +20,7 @@ GLOSSARY = (
     ("failure card", "The evidence for one case that failed, as the command line prints it."),
     ("fingerprint", "The tightest arithmetic that a result agrees with. One that is looser than "
      "the dtype says how the backend really computes."),
+    ("epoch", "The runs of one environment. A series is judged within its last one."),
     ("first call", "The time of the first call, compilation included. It is in no other figure."),
     ("fuzzing", "Checking random networks for as long as one likes. What it finds is made as small as "
      "it still fails, and is checked first by every later run."),
@@ -32,6 +33,8 @@ GLOSSARY = (
      "one that no case catches shows what the suite would not see in a framework."),
     ("radius", "How far a correct implementation in that arithmetic strays from the truth: the "
      "spread of the specification's result when it is rounded at random like it."),
+    ("series", "One figure of one case or workload on one backend, device and dtype, over all runs."),
+    ("triage", "What someone has said of a change for the worse, in triage.toml, until a given day."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),
     ("worst element", "The element with the largest |error| / bound, as tensor[index]."),
 )  # fmt: skip

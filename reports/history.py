@@ -78,7 +78,7 @@ class Point(NamedTuple):
 
 Value = tuple[Series, float | None, float | None, float | None, str]
 """A series with a value, the least and the greatest of the processes, and the outcome."""
-Track = Callable[[Iterator["Taken"]], Iterator["Taken"]]
+Track = Callable[[Iterator["Taken"], int], Iterator["Taken"]]
 
 FEW = 64
 """Files that one process reads alone."""
@@ -107,11 +107,11 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self._tables.close()
 
-    def refresh(self, folder: Path, track: Track = lambda files: files) -> None:
+    def refresh(self, folder: Path, track: Track = lambda taken, _: taken) -> None:
         """Take in what is new in a folder of run files, and let go of what is no longer there.
 
         A file that cannot be read is kept by its name and why; an interrupted run is read again where it has
-        grown. ``track`` is given the files that are read, and may show how far it is.
+        grown. ``track`` is given what is read, of how many files, and may show how far it is.
         """
         known = {file: (size, changed) for file, size, changed in
                  self._tables.execute("SELECT file, bytes, changed FROM run")}  # fmt: skip
@@ -121,7 +121,7 @@ class Index:
         with self._writing():
             for file in known.keys() - found.keys():
                 self._forget(file)
-        taken = track(_all_taken(new))
+        taken = track(_all_taken(new), len(new))
         while batch := list(islice(taken, BATCH)):  # each is whole or not there
             with self._writing():
                 for one in batch:

@@ -19,6 +19,8 @@ from reports.reading import BadRunFile, Run
 from reports.records import CaseRecord, Outcome
 from reports.statuses import STATUSES, Status, status
 from reports.timing import Timing, timings
+from reports.trends import Trend
+from reports.triage import NOTHING, Triaged
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 
@@ -119,6 +121,10 @@ class Matrix:
     """The latest run of mutants that left none out, or the latest at all."""
     fuzzed: tuple[Fuzzed, ...] = ()
     """The latest run of fuzzing of each backend and device."""
+    trends: tuple[Trend, ...] = ()
+    """Every series of all runs that is judged."""
+    triaged: Triaged = NOTHING
+    """Those of them that became worse."""
 
     @cached_property
     def timings(self) -> list[Timing]:

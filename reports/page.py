@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from reports import figures
 from reports.drilldown import places
+from reports.followed import followed
 from reports.glossary import GLOSSARY
 from reports.matrix import Column, Group, Matrix, label
 from reports.mutation import others, scores
@@ -58,6 +59,7 @@ def render(matrix: Matrix) -> str:
         precisions=precisions(matrix),
         coarse=coarse(matrix),
         swept=sweeps(matrix.timings),
+        trended=followed(matrix),
     )
 
 

@@ -124,5 +124,10 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
     return sorted(runs.values(), key=lambda run: (run.started, run.header.run_id)), bad
 
 
+def current(path: Path) -> Path:
+    """Where a run is that was found at ``path``, and may have got its footer meanwhile."""
+    return path if path.exists() else _finished(path)
+
+
 def _finished(path: Path) -> Path:
     return path.with_name(path.name + ".gz")

@@ -54,6 +54,11 @@ class Trend(NamedTuple):
         """What was seen last."""
         return self.points[-1]
 
+    @property
+    def percent(self) -> str:
+        """How much the last level is off the baseline."""
+        return f"{math.expm1(self.change):+.1%}"
+
 
 def trend(series: Series, points: Sequence[Point]) -> Trend:
     """What the last epoch of ``points``, in time, says; those without a value say nothing here."""

@@ -56,6 +56,9 @@ class Triaged(NamedTuple):
     stale: tuple[Entry, ...]
 
 
+NOTHING = Triaged((), (), ())
+
+
 def read_triage(path: Path) -> list[Entry]:
     """The entries of ``path``; none where there is no file. Raises ``BadTriageFile``."""
     try:

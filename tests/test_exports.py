@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
+from datetime import date
 from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import feedparser
 import jsonschema
 import junitparser
 import pytest
@@ -22,9 +25,12 @@ from reports import exports
 from reports.__main__ import main
 from reports.exports.named import of_timing
 from reports.exports.summary import fitting
+from reports.history import Point, Series
 from reports.matrix import Matrix, matrix
 from reports.runs import read_folder
 from reports.statuses import status
+from reports.trends import trend
+from reports.triage import Entry, triaged
 
 SCHEMAS = Path(__file__).with_name("schemas")
 HOSTILE = (
@@ -251,9 +257,62 @@ def test_nothing_gives_no_file_and_takes_the_old_ones_away(shown: Matrix, tmp_pa
     assert not list(tmp_path.iterdir()), "no file says what is no longer so"
 
 
+SERIES = Series(
+    "share of limit", HOSTILE.replace("\ud800", ""), "0" * 12, "pytorch", "cpu", "float32"
+)
+POINTS = [
+    Point(
+        k * 86_400,
+        f"run{k}",
+        "torch 2.13.0",
+        None,
+        "a",
+        0.8 if k < 20 else 0.6,
+        None,
+        None,
+        "agrees",
+    )
+    for k in range(30)
+]
+
+
+def _followed(shown: Matrix, *entries: Entry) -> Matrix:
+    found = [trend(SERIES, POINTS), trend(SERIES._replace(name="steady"), POINTS[:20])]
+    return replace(shown, trends=tuple(found), triaged=triaged(found, entries, date(2026, 1, 1)))
+
+
+def test_a_change_for_the_worse_is_in_the_feed_once(shown: Matrix) -> None:
+    text = exports.feed.text(_followed(shown)) or ""
+    read = feedparser.parse(text)
+    assert not read.bozo, read.get("bozo_exception")
+    (entry,) = read.entries
+    assert "-25.0%" in entry.title
+    assert "run20" in entry.summary
+    assert entry.updated.startswith("1970-01-21"), "when it began"
+    assert text == exports.feed.text(_followed(shown)), "the same entry, whenever it is written"
+
+
+def test_what_was_acknowledged_is_not_in_the_feed_and_is_so_called(shown: Matrix) -> None:
+    known = _followed(shown, Entry("*pytorch*", "run20", "we know", "", date.max))
+    assert not feedparser.parse(exports.feed.text(known) or "").entries
+    assert "- worse, acknowledged: " in (exports.summary.text(known) or "")
+    assert "- worse: " in (exports.summary.text(_followed(shown)) or "")
+
+
 @pytest.mark.parametrize("form", exports.FORMS)
 def test_one_form_writes_its_files_alone(runs: Path, tmp_path: Path, form: str) -> None:
-    main(["--runs", str(runs), "--site", str(tmp_path), "--format", form])
+    main(
+        [
+            "--runs",
+            str(runs),
+            "--site",
+            str(tmp_path),
+            "--index",
+            str(tmp_path / "index"),
+            "--format",
+            form,
+        ]
+    )
     names = {p.name for p in (tmp_path / "exports").iterdir()}
     assert names == {f.name for f in exports.FILES if f.form == form} - {"badge-mutants.json"}
 

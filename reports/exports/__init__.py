@@ -16,6 +16,7 @@ from reports.exports import (
     bencher,
     benchmark_action,
     ctrf,
+    feed,
     junit,
     openmetrics,
     pytest_benchmark,
@@ -44,6 +45,7 @@ FILES = (
     File("badges", "badge-mutants.json", badges.mutants),
     File("openmetrics", "metrics.txt", openmetrics.text),
     File("ctrf", "ctrf.json", ctrf.text),
+    File("atom", "regressions.xml", feed.text),
     File("csv", "cases.csv", tables.cases),
     File("csv", "throughput.csv", tables.throughput),
 )

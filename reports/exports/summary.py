@@ -21,7 +21,7 @@ def text(matrix: Matrix) -> str | None:
     """All of it; None where there is no result."""
     if not matrix.columns and not matrix.timed:
         return None
-    lines = [*_conformance(matrix), *_throughput(matrix.timings)]
+    lines = [*_conformance(matrix), *_changes(matrix), *_throughput(matrix.timings)]
     return "\n".join(fitting(lines)) + "\n"
 
 
@@ -63,6 +63,20 @@ def _failures(column: Column) -> Iterator[str]:
     for record in found:
         shown = STATUSES[status(record)]
         yield f"- {shown.glyph} {shown.word} {_code(record.case)}, margin {number(record.margin)}: {_code(record.repeat)}"
+
+
+def _changes(matrix: Matrix) -> Iterator[str]:
+    changed = [trend for trend in matrix.trends if trend.since]
+    if not changed and not matrix.triaged.stale:
+        return
+    acknowledged = {trend.series for trend, _ in matrix.triaged.acknowledged}
+    yield "\n### Changes that last\n"
+    for entry in matrix.triaged.stale:
+        yield f"- **An entry of triage.toml matches nothing:** {_code(entry.series)}, since {_code(entry.since)}"
+    for trend in sorted(changed, key=lambda t: (t.verdict, t.series), reverse=True):
+        word = "worse, acknowledged" if trend.series in acknowledged else trend.verdict
+        since = trend.since.run_id if trend.since else ""
+        yield f"- {word}: {_code(str(trend.series))} {trend.percent}, since run {_code(since)}"
 
 
 def _throughput(timings: list[Timing]) -> Iterator[str]:

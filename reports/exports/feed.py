@@ -1,0 +1,61 @@
+"""An Atom feed of changes for the worse (RFC 4287): a reader that polls it is told, without a server of ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from xml.etree import ElementTree as ET
+
+from reports.matrix import Matrix
+from reports.text import number, one_line
+from reports.trends import Trend
+
+ATOM = "http://www.w3.org/2005/Atom"
+NAME = "tag:rnnspec,2026:"
+
+
+def text(matrix: Matrix) -> str | None:
+    """An entry for every change; none of them is a feed too, since a reader would take its absence for an
+    error. None where no series is followed.
+    """
+    if not matrix.trends:
+        return None
+    ET.register_namespace("", ATOM)
+    feed = ET.Element(f"{{{ATOM}}}feed")
+    latest = max(trend.last.at for trend in matrix.trends)
+    _fill(
+        feed, id=f"{NAME}regressions", title="rnnspec: changes for the worse", updated=_time(latest)
+    )
+    author = ET.SubElement(feed, f"{{{ATOM}}}author")
+    _fill(author, name="rnnspec")
+    for trend in sorted(matrix.triaged.regressions, key=_began, reverse=True):
+        _fill(ET.SubElement(feed, f"{{{ATOM}}}entry"), **_entry(trend))
+    ET.indent(feed)
+    return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _entry(trend: Trend) -> dict[str, str]:
+    since = trend.since or trend.last
+    what = one_line(str(trend.series), 300)
+    # The same change is the same entry, whenever the feed is written.
+    told = sha256(f"{trend.series} {since.run_id}".encode()).hexdigest()[:20]
+    return {
+        "id": f"{NAME}{told}",
+        "title": f"{what}: {trend.percent}",
+        "updated": _time(since.at),
+        "summary": f"Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
+                   f"{one_line(since.commit or 'not known')}. Last value: {number(trend.last.value)}.",
+    }  # fmt: skip
+
+
+def _began(trend: Trend) -> tuple[int, str]:
+    return (trend.since or trend.last).at, str(trend.series)
+
+
+def _fill(element: ET.Element, **words: str) -> None:
+    for name, word in words.items():
+        ET.SubElement(element, f"{{{ATOM}}}{name}").text = word
+
+
+def _time(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()

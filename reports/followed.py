@@ -1,0 +1,53 @@
+"""What the page shows of series: those that changed first, as many as there is room for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from reports.matrix import Matrix
+from reports.text import one_line
+from reports.trends import Trend
+from reports.triage import Entry
+
+ROOM = 120_000
+"""Bytes of the page."""
+MARKUP = 900
+"""Of a row, about, without its names; the line over runs is most of it."""
+
+
+class Said(NamedTuple):
+    """How a trend is shown."""
+
+    shown: str
+    """As which status."""
+    glyph: str
+    word: str
+    entry: Entry | None = None
+
+
+SAID = {
+    "worse": Said("differs", "✗", "worse"),
+    "better": Said("agrees", "✓", "better"),
+    "steady": Said("agrees", "✓", "steady"),
+    "too few": Said("missing", "○", "too few runs to say"),
+}
+
+
+def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
+    """The series for which there is room: worse, acknowledged, better, and then the others."""
+    entries = {trend.series: entry for trend, entry in matrix.triaged.acknowledged}
+    order = {"worse": 0, "better": 2, "steady": 3, "too few": 4}
+
+    def said(trend: Trend) -> tuple[int, Said]:
+        entry = entries.get(trend.series)
+        if entry:
+            return 1, Said("known", "≠", "worse, acknowledged", entry)
+        return order[trend.verdict], SAID[trend.verdict]
+
+    found, room = [], ROOM
+    for trend in sorted(matrix.trends, key=lambda t: (said(t)[0], -abs(t.change), t.series)):
+        room -= MARKUP + len(one_line(str(trend.series)).encode())
+        if room < 0:
+            break
+        found.append((trend, said(trend)[1]))
+    return found

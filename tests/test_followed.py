@@ -1,0 +1,127 @@
+"""Series on the page: what became worse first, as many as there is room for, and the command's answer to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_runs as sample
+
+from reports.__main__ import main
+from reports.exit_codes import ExitCode
+from reports.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
+from reports.followed import ROOM, followed
+from reports.history import Point, Series
+from reports.matrix import Matrix, matrix
+from reports.page import render
+from reports.trends import Trend, trend
+from reports.triage import Entry, triaged
+
+HOSTILE = "<script>alert(1)</script>\x1b\u202e{{ 7*7 }}"
+
+
+def points(*values: float | None, machine: str = "a") -> list[Point]:
+    return [Point(k, f"run{k}", "torch 2.13.0", None, machine, v, None, None, "agrees")
+            for k, v in enumerate(values)]  # fmt: skip
+
+
+def of(name: str, values: list[float]) -> Trend:
+    return trend(Series("share of limit", name, "0", "pytorch", "cpu", "float32"), points(*values))
+
+
+WORSE, BETTER, STEADY = ([0.8] * 10 + [level] * 10 for level in (0.6, 0.9, 0.8))
+
+
+def shown(trends: list[Trend], *entries: Entry) -> Matrix:
+    return replace(
+        matrix([]), trends=tuple(trends), triaged=triaged(trends, entries, date(2026, 1, 1))
+    )
+
+
+def test_what_became_worse_stands_first() -> None:
+    trends = [of("a", STEADY), of("b", BETTER), of("c", WORSE), of("d", [0.8]), of("e", WORSE)]
+    entry = Entry("*limit e *", "run10", "it is known", "", date.max)
+    found = followed(shown(trends, entry))
+    assert [(t.series.name, said.word) for t, said in found] == [
+        ("c", "worse"), ("e", "worse, acknowledged"), ("b", "better"), ("a", "steady"),
+        ("d", "too few runs to say"),
+    ]  # fmt: skip
+
+
+def test_the_page_tells_what_became_worse_and_since_when() -> None:
+    html = render(shown([of(HOSTILE, WORSE)], Entry("nothing*", "run1", "", "", date.max)))
+    assert "<script>" not in html
+    assert "-25.0%" in html
+    assert "run10, torch 2.13.0" in html
+    assert "An entry of triage.toml matches nothing: nothing*" in html
+
+
+def test_ten_thousand_series_leave_room_for_the_rest() -> None:
+    trends = [of(f"{k:05d}", STEADY) for k in range(2)]
+    many = [t._replace(series=t.series._replace(name=f"{k}/{t.series.name}"))
+            for k in range(5000) for t in trends]  # fmt: skip
+    html = render(shown([*many, of("worst", WORSE)]))
+    bare = render(shown([]))
+    assert len(html) - len(bare) < 1.2 * ROOM
+    assert "worst" in html
+    assert "more series omitted" in html
+
+
+def test_a_line_breaks_where_the_environment_changed_or_there_is_no_value() -> None:
+    drawn = spark([*points(1.0, 2.0, None, 1.0), *points(1.0, 2.0, machine="b")])
+    assert [letter for letter in drawn if letter in "ML"] == ["M", "L", "M", "M", "L"]
+    assert drawn.startswith(f"M0 {SPARK_HEIGHT / 2:g}L{SPARK_WIDTH / 5:g} 0"), "from 0 up"
+    assert spark(points(*[1.0] * 500)).count("L") == SPARK_RUNS - 1
+    assert spark(points(0.0)) == f"M0 {SPARK_HEIGHT}"
+    assert not spark([])
+
+
+def _runs(folder: Path, margins: list[float], **changes: Any) -> None:
+    for k, margin in enumerate(margins):
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=k)
+        head = sample.header(run_id=f"r{k}", started_at=at.isoformat(), **changes)
+        sample.write(folder, head, [sample.case(margin=margin)])
+
+
+@pytest.mark.parametrize(
+    ("margins", "triage", "code"),
+    [
+        ([0.3] * 20, "", ExitCode.CLEAN),
+        ([0.3] * 10 + [0.5] * 3, "", ExitCode.PERFORMANCE_REGRESSION),
+        ([0.3] * 10 + [0.5] * 2, "", ExitCode.CLEAN),
+        ([0.3] * 10 + [0.1] * 3, "", ExitCode.CLEAN),
+        ([0.3] * 10 + [0.5] * 3, "r10", ExitCode.CLEAN),
+        ([0.3] * 20, "r10", ExitCode.CONFORMANCE_FAILURE),
+    ],
+    ids=["steady", "worse", "not yet", "better", "acknowledged", "an entry that matches nothing"],
+)
+def test_the_command_answers_for_changes_that_last(
+    tmp_path: Path, margins: list[float], triage: str, code: ExitCode
+) -> None:
+    _runs(tmp_path / "runs", margins)
+    entries = tmp_path / "triage.toml"
+    if triage:
+        entries.write_text(f'[[triage]]\nseries = "margin*"\nsince = "{triage}"\nreason = "b"\nlink = "l"\n'
+                           "expires = 2999-01-01\n")  # fmt: skip
+    given = [
+        "--runs",
+        str(tmp_path / "runs"),
+        "--site",
+        str(tmp_path / "site"),
+        "--triage",
+        str(entries),
+    ]
+    assert main(given) is code
+    assert (tmp_path / "index.sqlite").exists(), "the index is beside the runs"
+    assert main(given) is code, "and the second time, from the index"
+
+
+def test_a_bad_triage_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "triage.toml").write_text("[[triage]]\nseries = 3\n")
+    with pytest.raises(SystemExit) as stopped:
+        main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "triage.toml")])
+    assert stopped.value.code == ExitCode.HARNESS_ERROR
+    assert "triage.toml" in capsys.readouterr().err
