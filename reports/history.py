@@ -21,6 +21,7 @@ from statistics import median
 from typing import NamedTuple
 
 from reports.reading import BadRunFile, Run, read_run
+from reports.text import count
 from reports.timing import ratios, timings
 
 LAYOUT = 1
@@ -286,7 +287,9 @@ def values(run: Run) -> Iterator[Value]:
         yield series, record.margin, None, None, record.outcome
     for t in timings(run.measurements):
         m = t.first
-        name = f"{m.workload} {m.mode}" + (f" {m.threads}" if m.threads else "")
+        name = f"{m.workload} {m.mode}" + (
+            f", {count(m.threads, 'processor')}" if m.threads else ""
+        )
         of = name, m.workload_version, m.backend, m.device, m.dtype
         if t.refused:
             yield Series("seconds", *of), None, None, None, t.refused.outcome

@@ -83,7 +83,7 @@ def test_a_row_is_the_median_of_its_processes_and_their_range(tmp_path: Path) ->
         assert (found["seconds"].low, found["seconds"].value, found["seconds"].high) == (1, 2, 4)
         share = found["share of limit"]
         assert (share.low, share.value, share.high) == (0.125, 0.25, 0.5)
-        assert {s.name for s in index.all_series()} == {"w forward 1"}
+        assert {s.name for s in index.all_series()} == {"w forward, 1 processor"}
 
 
 def test_a_row_that_differs_has_no_speed(tmp_path: Path) -> None:
