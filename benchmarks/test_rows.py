@@ -28,9 +28,6 @@ from conformance.opened import Opened
 from conformance.truth import truth
 from reports.records import Measurement, Outcome
 
-WARMUP = 1
-"""After the first call, and the one whose time says how many samples there are."""
-
 
 class ThisProcess(NamedTuple):
     """What one process writes of every row, besides what it measures."""
@@ -101,7 +98,8 @@ def _timed(
     else:
         between = Calibrated(adapter, case, call)
     rounds = between.rounds(process.seconds)
-    raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds, warmup_rounds=WARMUP)
+    # Warm by now: after the first call came one whose time said how many samples there are.
+    raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds)
     between.after_last()
     seconds = list(benchmark.stats.stats.data)
     return {
