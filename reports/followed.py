@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reports.matrix import Matrix
 from reports.text import one_line
-from reports.trends import Trend
+from reports.trend import Trend
 from reports.triage import Entry
 
 ROOM = 120_000

@@ -19,7 +19,7 @@ from reports.reading import BadRunFile, Run
 from reports.records import CaseRecord, Outcome
 from reports.statuses import STATUSES, Status, status
 from reports.timing import Timing, timings
-from reports.trends import Trend
+from reports.trend import Trend
 from reports.triage import NOTHING, Triaged
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")

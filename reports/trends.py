@@ -16,12 +16,12 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import median, quantiles
-from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import ruptures
 
 from reports.history import Point, Series
+from reports.trend import Trend, Verdict
 
 WINDOW = 50
 LASTING = 3
@@ -34,30 +34,6 @@ TINY = 1e-9
 
 WORSE = {"margin": 1, "share of limit": -1}
 """The figures that are judged, and whether more of them is worse. Time itself is not: it is the machine's too."""
-
-Verdict: TypeAlias = Literal["worse", "better", "steady", "too few"]
-
-
-class Trend(NamedTuple):
-    """A series, what was seen of it, and what is said of its last epoch."""
-
-    series: Series
-    points: tuple[Point, ...]
-    verdict: Verdict
-    change: float = 0.0
-    """log (last level / baseline)."""
-    since: Point | None = None
-    """The first run of the level that is worse, or better."""
-
-    @property
-    def last(self) -> Point:
-        """What was seen last."""
-        return self.points[-1]
-
-    @property
-    def percent(self) -> str:
-        """How much the last level is off the baseline."""
-        return f"{math.expm1(self.change):+.1%}"
 
 
 def trend(series: Series, points: Sequence[Point]) -> Trend:

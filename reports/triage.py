@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from reports.trends import Trend
+from reports.trend import Trend
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -17,7 +17,8 @@ from reports.followed import ROOM, followed
 from reports.history import Point, Series
 from reports.matrix import Matrix, matrix
 from reports.page import render
-from reports.trends import Trend, trend
+from reports.trend import Trend
+from reports.trends import trend
 from reports.triage import Entry, triaged
 
 HOSTILE = "<script>alert(1)</script>\x1b\u202e{{ 7*7 }}"

@@ -23,14 +23,14 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "benchmarks": ({"reference", "backends", "reports", "conformance"}, None),
     "reports": (
         set(),
-        {"jinja2", "markupsafe", "msgspec", "numpy", "rich", "ruptures", "threadpoolctl"},
+        {"jinja2", "markupsafe", "msgspec", "rich", "threadpoolctl"},
     ),
 }
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
 
-OF_GROUPS = {"reports.pictures": {"matplotlib"}}
-"""Further libraries of one file, which a dependency group brings."""
+ALONE = {"reports.pictures": {"matplotlib"}, "reports.trends": {"numpy", "ruptures"}}
+"""Further libraries of one file: what is timed or tested must not have loaded them."""
 
 FRAMEWORKS: dict[str, set[str]] = {
     extra: {line.partition(">")[0].strip().replace("-", "_") for line in lines}
@@ -96,7 +96,7 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
                 found[line] = f"{module}, line {line}: {top_package} may not import {top}"
         elif top in ALL_FRAMEWORKS:
             found[line] = f"{module}, line {line}: imports the framework {top}"
-        elif libraries is not None and top not in libraries | OF_GROUPS.get(module, set()):
+        elif libraries is not None and top not in libraries | ALONE.get(module, set()):
             found[line] = f"{module}, line {line}: {top_package} may not import {top}"
     return list(found.values())
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from reports.history import Point, Series
-from reports.trends import LASTING, WINDOW, Trend, trend
+from reports.trend import Trend
+from reports.trends import LASTING, WINDOW, trend
 from reports.triage import BadTriageFile, Entry, read_triage, triaged
 
 SHARE = Series("share of limit", "w forward 1", "0" * 12, "pytorch", "cpu", "float32")

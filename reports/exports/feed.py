@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 from reports.matrix import Matrix
 from reports.text import number, one_line
-from reports.trends import Trend
+from reports.trend import Trend
 
 ATOM = "http://www.w3.org/2005/Atom"
 NAME = "tag:rnnspec,2026:"
