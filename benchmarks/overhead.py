@@ -1,7 +1,7 @@
 """``python -m benchmarks.overhead --framework NAME``: what an adapter's call takes beside the framework's.
 
 Both run the same LSTM with B = T = I = H = 1, where a call is nothing but overhead, in turns in one
-process. The difference is the adapter's own; below it, what it is of a call of every workload of a CPU.
+process on one processor. The difference is the adapter's own; below it, what it is of a call of every workload of a CPU.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from rich.table import Table
 
 from backends import BACKENDS, EXTRAS, Backend, Unsupported, find
 from benchmarks.options import SETS
+from benchmarks.processes import pin
 from benchmarks.turns import in_turn, interval
 from benchmarks.workloads import MODES, WORKLOADS, Mode
 from conformance.cases import Case
@@ -37,6 +38,7 @@ def main(arguments: list[str]) -> int:
     parser = Parser("python -m benchmarks.overhead", __doc__)
     parser.add_argument("--framework", choices=EXTRAS, required=True, help="whose backends")
     given = parser.parse_args(arguments)
+    pin()  # before a framework takes its threads
     bare = import_module(f"benchmarks.bare.{given.framework}")
     own = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
                 title="Where a call is nothing else", **PLAIN)  # fmt: skip

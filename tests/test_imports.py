@@ -247,3 +247,17 @@ def test_every_package_is_listed_for_installation() -> None:
     found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
     assert listed == found, f"pyproject.toml lists {sorted(listed)}, packages are {sorted(found)}"
+
+
+@pytest.mark.parametrize(
+    "module", ["benchmarks.conftest", "benchmarks.__main__", "conformance.conftest"]
+)
+def test_what_is_timed_or_tested_has_no_library_that_brings_threads_of_its_own(module: str) -> None:
+    """SciPy, which reports of histories load, has another BLAS."""
+    asked = (
+        f"import sys, {module}; print(*{{'scipy', 'ruptures', 'matplotlib'}} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert not done.stdout.split(), f"{module} loads {done.stdout}"
