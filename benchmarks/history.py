@@ -1,7 +1,7 @@
 """``python -m benchmarks.history``: how long reports take over years of runs.
 
 Makes a history of many runs with many series, and times on it what reports do: the index rebuilt, one run
-appended, one series read.
+appended, one series read, all of them judged and the page written.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -20,8 +20,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from reports.__main__ import collected
 from reports.history import Index
 from reports.options import Parser, counted
+from reports.page import write_page
 from reports.records import (
     SCHEMA_VERSION,
     CaseRecord,
@@ -73,7 +75,14 @@ def main(arguments: list[str]) -> int:
             table.add_row("one run appended", f"{_seconds(lambda: index.refresh(folder)):.4f}")
             series = index.all_series()[0]
             table.add_row("a series read", f"{_seconds(lambda: index.points(series)):.4f}")
+
+        def page() -> None:
+            write_page(collected(folder, place, [], date.max), Path(scratch))
+
+        table.add_row("all series judged, page written", f"{_seconds(page):.1f}")
+        size = (Path(scratch) / "index.html").stat().st_size
         table.add_row("MiB of the index", f"{place.stat().st_size / 2**20:.0f}")
+        table.add_row("MB of the page", f"{size / 1e6:.2f}")
     Console().print(table)
     return 0
 
