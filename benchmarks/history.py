@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from reports.__main__ import collected
+from reports.collected import collected
 from reports.history import Index
 from reports.options import Parser, counted
 from reports.page import write_page

@@ -6,25 +6,18 @@ import json
 import sqlite3
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from reports import exports
+from reports.collected import collected
 from reports.exit_codes import ExitCode, exit_code
-from reports.history import FEW, Index, Taken
-from reports.matrix import Matrix, matrix
+from reports.matrix import Matrix
 from reports.options import Parser
 from reports.page import write_page
 from reports.records import Outcome, json_schema
-from reports.runs import BadRunFile, current, read_run
 from reports.terminal import text
-from reports.trends import WORSE, trend
-from reports.triage import BadTriageFile, Entry, read_triage, triaged
+from reports.triage import BadTriageFile, read_triage
 
 
 def main(arguments: list[str] | None = None) -> ExitCode:
@@ -66,26 +59,6 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         parser.error(f"--site {options.site}: cannot be written: {error}")
     print(f"\n{page.resolve()}")
     return code(shown)
-
-
-def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) -> Matrix:
-    """The matrix of the latest runs in ``folder``, and what all of them together say."""
-    with Index(index if folder.exists() else Path(":memory:")) as history:
-        history.refresh(folder, _shown)
-        runs = [read_run(current(folder / file)) for file in history.latest()]
-        bad = [BadRunFile(folder / file, why) for file, why in history.bad()]
-        judged = [series for series in history.all_series() if series.figure in WORSE]
-        trends = [trend(series, points) for series in judged if (points := history.points(series))]
-    ordered = sorted(runs, key=lambda run: (run.started, run.header.run_id))
-    return replace(
-        matrix(ordered, bad), trends=tuple(trends), triaged=triaged(trends, entries, today)
-    )
-
-
-def _shown(taken: Iterator[Taken], many: int) -> Iterator[Taken]:
-    """With a bar for whoever waits."""
-    told = Console(stderr=True)
-    return iter(track(taken, "runs", total=many, console=told, transient=True, disable=many < FEW))
 
 
 def code(shown: Matrix) -> ExitCode:

@@ -154,6 +154,16 @@ class Index:
                     found[backend, device, kind, "whole"] = file
         return sorted(set(found.values()))
 
+    def before(self) -> list[str]:
+        """The files of the last but one run of each backend and device that had cases, and left none out."""
+        asked = """
+            SELECT file FROM (
+                SELECT file, row_number() OVER (PARTITION BY backend, device ORDER BY at DESC, run_id DESC) AS n
+                FROM run WHERE whole AND kinds LIKE '%conformance%'
+            ) WHERE n = 2 ORDER BY file
+        """
+        return [file for (file,) in self._tables.execute(asked)]
+
     def bad(self) -> list[tuple[str, str]]:
         """The files that could not be read, and why."""
         asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from operator import attrgetter
 
+from reports.difference import Difference
 from reports.fuzzing import Fuzzed
 from reports.reading import BadRunFile, Run
 from reports.records import CaseRecord, Outcome
@@ -125,6 +126,8 @@ class Matrix:
     """Every series of all runs that is judged."""
     triaged: Triaged = NOTHING
     """Those of them that became worse."""
+    differences: tuple[Difference, ...] = ()
+    """What changed in each column since the run before."""
 
     @cached_property
     def timings(self) -> list[Timing]:

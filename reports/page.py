@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import figures
+from reports.difference import KINDS
 from reports.drilldown import places
 from reports.followed import followed
 from reports.glossary import GLOSSARY
@@ -60,6 +61,7 @@ def render(matrix: Matrix) -> str:
         coarse=coarse(matrix),
         swept=sweeps(matrix.timings),
         trended=followed(matrix),
+        kinds=KINDS,
     )
 
 

@@ -1,0 +1,81 @@
+"""What changed between two runs: each case for what it is."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sample_runs as sample
+
+from reports.collected import collected
+from reports.difference import difference
+from reports.page import render
+from reports.records import Record
+from reports.runs import read_run
+
+AGREES = sample.case(case="a")
+DIFFERS = sample.failed(case="a")
+KNOWN = sample.failed(case="a", known="it is so")
+OPEN = sample.case(case="a", outcome="inconclusive")
+ERRORED = sample.case(case="a", outcome="errored", margin=None)
+UNSUPPORTED = sample.case(case="a", outcome="unsupported", margin=None)
+
+
+def run(folder: Path, number: int, *records: Record, **changes: object) -> Path:
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=number)
+    head = sample.header(run_id=f"r{number}", started_at=at.isoformat(), **changes)
+    return sample.write(folder, head, records)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        (AGREES, AGREES, None), (DIFFERS, DIFFERS, None),
+        (AGREES, DIFFERS, "regressed"), (DIFFERS, AGREES, "improved"),
+        (AGREES, OPEN, "regressed"), (OPEN, DIFFERS, "regressed"), (DIFFERS, ERRORED, "regressed"),
+        (AGREES, KNOWN, "regressed"), (DIFFERS, KNOWN, "improved"),
+        (AGREES, UNSUPPORTED, "changed"), (UNSUPPORTED, AGREES, "changed"),
+        (None, DIFFERS, "added"), (AGREES, None, "removed"),
+        (AGREES, sample.failed(case="a", case_version="0" * 12), "another case"),
+    ],
+)  # fmt: skip
+def test_a_case_changed_for_better_for_worse_or_neither(
+    tmp_path: Path, before: Record | None, after: Record | None, kind: str | None
+) -> None:
+    other = sample.case(case="z")
+    both = [
+        read_run(run(tmp_path, k, *([r] if r else []), other))
+        for k, r in enumerate((before, after))
+    ]
+    found = difference(*both)
+    assert [c.kind for c in found.changed] == ([kind] if kind else [])
+
+
+def test_totals_that_are_alike_hide_nothing(tmp_path: Path) -> None:
+    one = [sample.case(case="a"), sample.failed(case="b")]
+    other = [sample.failed(case="a"), sample.case(case="b")]
+    found = difference(read_run(run(tmp_path, 0, *one)), read_run(run(tmp_path, 1, *other)))
+    assert [(c.kind, c.case) for c in found.changed] == [("regressed", "a"), ("improved", "b")]
+
+
+def test_the_page_compares_with_the_last_whole_run_before(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    run(runs, 0, DIFFERS, backend_version="torch 1.0")
+    run(runs, 1, AGREES, backend_version="torch 2.0")
+    head = sample.header(run_id="part", started_at="2026-01-02T12:00:00+00:00")
+    sample.write(runs, head, [DIFFERS], deselected=3)
+    run(runs, 2, DIFFERS, backend_version="torch 3.0")
+    shown = collected(runs, tmp_path / "index", [], date.max)
+    (found,) = shown.differences
+    assert (found.before.header.run_id, found.after.header.run_id) == ("r1", "r2")
+    html = render(shown)
+    assert "1 regressed; before: torch 2.0, run r1" in html
+    assert 'href="#changes"' in html
+
+
+def test_a_first_run_is_compared_with_nothing(tmp_path: Path) -> None:
+    run(tmp_path / "runs", 0, AGREES)
+    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    assert not shown.differences
+    assert 'id="changes"' not in render(shown)
