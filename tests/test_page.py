@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -490,19 +489,6 @@ def test_a_row_that_does_not_agree_shows_no_speed(tmp_path: Path) -> None:
 # ---- the page in a browser ----------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium on the PATH")
-    arguments = ["--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu"]
-    with playwright.sync_playwright() as tools:
-        running = tools.chromium.launch(executable_path=chromium, args=arguments)
-        yield running
-        running.close()
-
-
 @pytest.fixture(params=[True, False], ids=["with-javascript", "without-javascript"])
 def tab(browser: Any, page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The page, opened from its file; anything it logs or asks for besides itself fails."""
@@ -560,35 +546,6 @@ def test_headings_and_tables_are_in_order(tab: Any) -> None:
     assert tab.evaluate("document.documentElement.lang") == "en"
     ids = tab.locator("[id]").evaluate_all("all => all.map(one => one.id)")
     assert len(ids) == len(set(ids))
-
-
-CONTRAST = """() => {
-  const rgb = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const behind = one => { for (; one; one = one.parentElement) {
-    const c = rgb(getComputedStyle(one).backgroundColor); if (c.length < 4 || c[3] > 0) return c; }
-    return [255, 255, 255]; };
-  const low = new Set();
-  const shown = 'header *, main > section:first-child *, dl *, summary *';
-  for (const one of document.querySelectorAll(shown)) {
-    if (![...one.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
-    const [a, b] = [light(rgb(getComputedStyle(one).color)), light(behind(one))];
-    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-    if (ratio < 4.5) low.add(`${one.className || one.tagName}: ${ratio.toFixed(2)}`);
-  }
-  return [...low];
-}"""
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_has_contrast(browser: Any, page: Path, scheme: str) -> None:
-    context = browser.new_context(color_scheme=scheme)
-    opened = context.new_page()
-    opened.goto(page.as_uri())
-    assert opened.evaluate(CONTRAST) == []
-    context.close()
 
 
 def test_hostile_content_does_nothing_in_a_browser(

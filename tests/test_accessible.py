@@ -1,0 +1,65 @@
+"""The page before axe-core, with every section that it can have and all details open."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sample_runs as sample
+
+from reports.collected import collected
+from reports.page import write_page
+from reports.triage import Entry
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("all")
+    runs = folder / "runs"
+    sample.write_samples(runs, per_backend=64)
+    for k in range(24):
+        at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=k)
+        margins = {
+            "lstm/a": 0.3 if k < 12 else 0.5,
+            "lstm/b": 0.3 if k < 12 else 0.4,
+            "lstm/c": 0.3,
+        }
+        head = sample.header(backend="followed", run_id=f"r{k}", started_at=at.isoformat())
+        records = [sample.case(backend="followed", case=c, margin=m) for c, m in margins.items()]
+        if k == 23:
+            records.append(sample.failed(backend="followed", case="lstm/d"))
+        sample.write(runs, head, records)
+    (runs / "broken.jsonl.gz").write_bytes(b"bit rot")
+    entries = [Entry("margin lstm/b *", "r12", "it is known", "", date.max),
+               Entry("nothing", "r1", "", "", date.max)]  # fmt: skip
+    return write_page(collected(runs, folder / "index", entries, date.max), folder / "site")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing_serious(browser: Any, everything: Path, scheme: str, width: int) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed"
+    )
+    context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": 900})
+    opened = context.new_page()
+    opened.goto(everything.as_uri())
+    for section in (
+        "matrix",
+        "cases",
+        "changes",
+        "history",
+        "throughput",
+        "fuzzing",
+        "environment",
+    ):
+        assert opened.locator(f"section[aria-labelledby={section}]").count() == 1, (
+            f"it has {section}"
+        )
+    opened.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = axe.Axe().run(opened).response["violations"]
+    context.close()
+    told = [f"{v['impact']}: {v['help']}: {v['nodes'][0]['html'][:200]}" for v in found]
+    assert not told, "\n".join(told)
