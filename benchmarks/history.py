@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import gzip
 import random
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def main(arguments: list[str]) -> int:
         size = (Path(scratch) / "index.html").stat().st_size
         table.add_row("MiB of the index", f"{place.stat().st_size / 2**20:.0f}")
         table.add_row("MB of the page", f"{size / 1e6:.2f}")
+        for what, seconds in in_browser(Path(scratch) / "index.html"):
+            table.add_row(what, seconds)
     Console().print(table)
     return 0
 
@@ -100,6 +103,36 @@ def write(folder: Path, number: int, series: int) -> None:
     text = b"".join(encode(line) + b"\n" for line in lines)
     name = f"{started:%Y%m%dT%H%M%SZ}-{head.run_id}.jsonl.gz"
     (folder / name).write_bytes(gzip.compress(text, 1, mtime=0))
+
+
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+OPENED = """() => {
+    const button = document.querySelector("button.open"), began = performance.now();
+    button.click();
+    document.querySelector("dialog").getBoundingClientRect();
+    return performance.now() - began;
+}"""
+"""Until the dialog is laid out."""
+
+
+def in_browser(page: Path) -> Iterator[tuple[str, str]]:
+    """How soon Chromium shows the page, and a series in large."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # a browser is not always there
+    except ImportError:
+        chromium = None
+    if chromium is None:
+        yield "in a browser", "not measured: no playwright, or no chromium on the PATH"
+        return
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.goto(page.as_uri())
+        opened.wait_for_function(f"{PAINTED} !== undefined")
+        yield "first paint", f"{opened.evaluate(PAINTED) / 1e3:.3f}"
+        yield "a series opened", f"{opened.evaluate(OPENED) / 1e3:.3f}"
+        browser.close()
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
+from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from reports import figures
 from reports.difference import KINDS
 from reports.drilldown import places
-from reports.followed import followed
+from reports.followed import Said, followed
 from reports.glossary import GLOSSARY
+from reports.history import Point
 from reports.matrix import Column, Group, Matrix, label
 from reports.mutation import others, scores
 from reports.precision import coarse, precisions
@@ -22,6 +27,11 @@ from reports.scaling import sweeps
 from reports.statuses import STATUSES, status
 from reports.text import clip, count, number, one_line
 from reports.timing import beside
+from reports.trend import Trend
+
+SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
+POINTS = 60
+"""Of a series, that the page has."""
 
 
 def write_page(matrix: Matrix, folder: Path) -> Path:
@@ -46,6 +56,7 @@ def render(matrix: Matrix) -> str:
     jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
                       "beside": beside, "zip": zip}  # fmt: skip
+    trended = followed(matrix)
     return jinja.get_template("page.html.j2").render(
         matrix=matrix,
         places=places(matrix),
@@ -60,9 +71,31 @@ def render(matrix: Matrix) -> str:
         precisions=precisions(matrix),
         coarse=coarse(matrix),
         swept=sweeps(matrix.timings),
-        trended=followed(matrix),
+        trended=trended,
         kinds=KINDS,
+        data=_data(matrix, trended),
+        script=Markup(SCRIPT),  # our own
+        script_hash=f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}",
     )
+
+
+def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
+    """What the script draws and compares with, as JSON that cannot end the element it stands in."""
+    runs: dict[Point, int] = {}
+    series = []
+    for place, (trend, _) in enumerate(trended):
+        points = []
+        for point in trend.points[-POINTS:]:
+            run = point._replace(value=None, low=None, high=None, outcome="")
+            points.append((runs.setdefault(run, len(runs)), point.value))
+        series.append({"row": f"s{place}", "name": one_line(str(trend.series)), "points": points})
+    told = [{"id": r.run_id, "at": r.at, "version": one_line(r.backend_version),
+             "fingerprint": r.fingerprint} for r in runs]  # fmt: skip
+    headers = [column.run.header for column in matrix.columns]
+    columns = [
+        {"backend": h.backend, "device": h.device, "version": h.backend_version} for h in headers
+    ]
+    return htmlsafe_json_dumps({"runs": told, "series": series, "columns": columns})
 
 
 def _runs(matrix: Matrix) -> list[Run]:
