@@ -189,7 +189,7 @@ def _kind(line: Line) -> str:
 def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record, ...]:
     """``lines``, if they are records of the header's backend and device, each case once."""
     records: list[Record] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, object], int] = {}
     for number, line in enumerate(lines, start=2):
         if isinstance(line, Header | Footer):
             header_again = isinstance(line, Header)
@@ -203,7 +203,7 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
             raise BadRunFile(path, f"line {number}: {why}")
         what = ONCE.get(type(line), "")
         if what:
-            first = seen.setdefault(f"{what} {getattr(line, what)}", number)
+            first = seen.setdefault((what, getattr(line, what)), number)
             if first != number:
                 raise BadRunFile(path, f"line {number}: the {what} of line {first} again")
         records.append(line)
@@ -222,12 +222,13 @@ def _unpaired(m: Measurement) -> str:
 
 
 def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None:
-    cases = Counter(record.outcome for record in records if isinstance(record, CaseRecord))
+    cases = Counter(record.outcome for record in records if type(record) is CaseRecord)
+    kinds = Counter(map(type, records))
     for what, said, counted in (
         ("outcomes", {outcome: n for outcome, n in footer.counts.items() if n}, dict(cases)),
-        ("measurements", footer.measurements, _count(records, Measurement)),
-        ("mutants", footer.mutants, _count(records, MutantRecord)),
-        ("rounds", footer.rounds, _count(records, FuzzRecord)),
+        ("measurements", footer.measurements, kinds[Measurement]),
+        ("mutants", footer.mutants, kinds[MutantRecord]),
+        ("rounds", footer.rounds, kinds[FuzzRecord]),
     ):
         if said != counted:
             raise BadRunFile(path, f"the footer says {what} {said}, but the file holds {counted}")
@@ -235,7 +236,3 @@ def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None
         raise BadRunFile(
             path, f"the footer says {footer.selected} selected, but the file holds {cases.total()}"
         )
-
-
-def _count(records: Sequence[Record], kind: type) -> int:
-    return sum(isinstance(record, kind) for record in records)

@@ -2,7 +2,8 @@
 
 A run file is one ``Header``, then a ``CaseRecord``, ``Measurement``, ``MutantRecord`` or ``FuzzRecord`` a
 line, then one ``Footer``.
-JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was.
+JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was. Records of which
+there are many have no cycles, and need no garbage collector (``gc=False``).
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Header(
     """What wrote the run; empty in runs from before it was written down."""
 
 
-class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One output tensor (y, h_n or c_n) against the truth."""
 
     margin: float | None
@@ -87,7 +88,7 @@ class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """z · RMS σ̂ / RMS |y|: how much the bound leaves undecided."""
 
 
-class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One element of one tensor: the worst, or the first that failed."""
 
     tensor: str
@@ -99,7 +100,12 @@ class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CaseRecord(
-    msgspec.Struct, frozen=True, tag_field="kind", tag="conformance", forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="kind",
+    tag="conformance",
+    forbid_unknown_fields=True,
+    gc=False,
 ):
     """One case on one backend and device: the outcome, and the evidence for it."""
 
@@ -143,7 +149,12 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Measurement(
-    msgspec.Struct, frozen=True, tag_field="kind", tag="measurement", forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    tag_field="kind",
+    tag="measurement",
+    forbid_unknown_fields=True,
+    gc=False,
 ):
     """One workload timed in one process on one backend and device.
 
