@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import multiprocessing
 import os
 import random
 import signal
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sample_runs as sample
+from test_runs import MALFORMED
 
 from reports import history
+from reports.collected import collected
 from reports.history import Index, Series
 from reports.matrix import matrix
+from reports.page import render
 from reports.reading import read_run
 from reports.records import Record
 from reports.runs import RunWriter, read_folder
@@ -263,3 +267,17 @@ def test_the_files_that_a_matrix_needs_are_told(tmp_path: Path) -> None:
         few = matrix(sorted((read_run(runs / f) for f in index.latest()), key=lambda r: r.started))
     assert few == matrix(*read_folder(runs)), "they are enough"
     assert part.exists()
+
+
+def test_every_kind_of_bad_file_is_named_and_hides_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    add(runs, 1, case())
+    for k, (content, _) in enumerate(MALFORMED.values()):
+        (runs / f"bad-{k}.jsonl.gz").write_bytes(gzip.compress(content))
+    with refreshed(runs, tmp_path / "index") as index:
+        assert len(index.bad()) == len(MALFORMED) > 20
+        assert [p.value for p in index.points(MARGIN)] == [0.5]
+    shown = collected(runs, tmp_path / "index", [], date.max)
+    html = render(shown)
+    for k in range(len(MALFORMED)):
+        assert f"bad-{k}.jsonl.gz" in html, "each is named on the page"
