@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.budgets import machine, measured, write
+from benchmarks.budgets import measured, write
 from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
 from benchmarks.options import Rows
@@ -36,7 +36,7 @@ def measure(
             codes.append(ExitCode.NOT_ENOUGH_DATA)
             continue
         found = comparisons(of.base, of.head, lambda _: NOTHING_KNOWN)
-        on = machine(of.headers[0].environment)
+        on = of.headers[0].environment.machine
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
         console.print(table(found, PAIRS))

@@ -10,7 +10,7 @@ import msgspec
 
 from benchmarks.noise import noise
 from reports.comparison import Comparison, Noise
-from reports.records import Environment, Measurement
+from reports.records import Measurement
 
 FILE = "budgets.json"
 Key = tuple[str, str, str, str, str, str, int | None]
@@ -24,6 +24,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """A row on one machine, and the changes log(head / base) of pairs of identical code."""
 
     machine: str
+    """What a row's noise belongs to; the versions that are compared are no part of it."""
     backend: str
     workload: str
     mode: str
@@ -45,12 +46,6 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def noise(self, pairs: int) -> Noise:
         """Of a comparison of so many pairs."""
         return noise(self.changes, pairs)
-
-
-def machine(environment: Environment) -> str:
-    """What a row's noise belongs to; the versions that are compared are no part of it."""
-    of_gpu = f", {environment.gpu}" if environment.gpu else ""
-    return f"{environment.cores} × {environment.cpu}{of_gpu}"
 
 
 def key(m: Measurement, on: str) -> Key:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
-from benchmarks.budgets import FILE, BadBudgets, Budget, Key, key, machine, read
+from benchmarks.budgets import FILE, BadBudgets, Budget, Key, key, read
 from benchmarks.options import Rows, add_backends, add_rows, backends_of, rows_of
 from benchmarks.pairs import Subject, timed
 from benchmarks.sides import BadSide, Side, side
@@ -184,7 +184,7 @@ def _compared(
         both = Subject(name, base), Subject(name, head)
         of = timed(both, rows, numbers, folder, console)
         if of:
-            on = machine(of.headers[0].environment)
+            on = of.headers[0].environment.machine
             known = partial(_noise, given=given.budget, measured=measured, on=on)
             found += comparisons(of.base, of.head, known)
     return found

@@ -17,6 +17,7 @@ from reports.options import Parser
 from reports.page import write_page
 from reports.records import Outcome, json_schema
 from reports.terminal import text
+from reports.text import count
 from reports.triage import BadTriageFile, read_triage
 
 
@@ -54,10 +55,12 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     print(text(shown, to_terminal=sys.stdout.isatty()), end="")
     try:
         page = write_page(shown, options.site)
-        exports.write(shown, options.format or exports.FORMS, options.site / "exports")
+        written = exports.write(shown, options.format or exports.FORMS, options.site / "exports")
     except OSError as error:
         parser.error(f"--site {options.site}: cannot be written: {error}")
-    print(f"\n{page.resolve()}")
+    print(
+        f"\n{page.resolve()}\n{count(len(written), 'export')} in {page.resolve().parent / 'exports'}"
+    )
     return code(shown)
 
 

@@ -14,7 +14,7 @@ from reports.difference import Difference, difference
 from reports.history import FEW, Index, Taken
 from reports.matrix import Column, Matrix, matrix
 from reports.runs import BadRunFile, Run, current, read_run
-from reports.trends import WORSE, trend
+from reports.trends import WORSE, trends
 from reports.triage import Entry, triaged
 
 
@@ -30,12 +30,12 @@ def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) 
         )
         bad = [BadRunFile(folder / file, why) for file, why in history.bad()]
         judged = [series for series in history.all_series() if series.figure in WORSE]
-        trends = [trend(series, points) for series in judged if (points := history.points(series))]
+        found = [one for series in judged for one in trends(series, history.points(series))]
     shown = matrix(sorted(latest, key=lambda run: (run.started, run.header.run_id)), bad)
     return replace(
         shown,
-        trends=tuple(trends),
-        triaged=triaged(trends, entries, today),
+        trends=tuple(found),
+        triaged=triaged(found, entries, today),
         differences=tuple(_differences(shown.columns, before)),
     )
 

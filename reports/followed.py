@@ -35,17 +35,17 @@ SAID = {
 
 def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
     """The series for which there is room: worse, acknowledged, better, and then the others."""
-    entries = {trend.series: entry for trend, entry in matrix.triaged.acknowledged}
+    entries = {trend.key: entry for trend, entry in matrix.triaged.acknowledged}
     order = {"worse": 0, "better": 2, "steady": 3, "too few": 4}
 
     def said(trend: Trend) -> tuple[int, Said]:
-        entry = entries.get(trend.series)
+        entry = entries.get(trend.key)
         if entry:
             return 1, Said("known", "≠", "worse, acknowledged", entry)
         return order[trend.verdict], SAID[trend.verdict]
 
     found, room = [], ROOM
-    for trend in sorted(matrix.trends, key=lambda t: (said(t)[0], -abs(t.change), t.series)):
+    for trend in sorted(matrix.trends, key=lambda t: (said(t)[0], -abs(t.change), t.key)):
         room -= MARKUP + len(one_line(str(trend.series)).encode())
         if room < 0:
             break

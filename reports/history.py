@@ -4,8 +4,8 @@ A series is one figure of one case, or of one row that is timed:
 
     figure × case × its version × backend × device × dtype
 
-and has one value a run. The run says which environment it was seen in, by its fingerprint: where that changes, an
-epoch ends, and values before and after it are not compared. Run files stay the truth: the index may be deleted.
+and has one value a run. The run says on which machine it was seen, and in which environment, by its fingerprint:
+values of different ones are not compared. Run files stay the truth: the index may be deleted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
     at INTEGER, run_id TEXT, backend TEXT, version TEXT, device TEXT, commit_id TEXT, fingerprint TEXT,
-    kinds TEXT, whole INTEGER
+    machine TEXT, kinds TEXT, whole INTEGER
 );
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
@@ -71,6 +71,7 @@ class Point(NamedTuple):
     backend_version: str
     commit: str | None
     fingerprint: str
+    machine: str
     value: float | None
     """None where the run has no figure; its outcome says why."""
     low: float | None
@@ -139,7 +140,7 @@ class Index:
     def points(self, series: Series, last: int = 200) -> list[Point]:
         """The last values of a series, in time."""
         asked = """
-            SELECT point.at, run_id, version, commit_id, fingerprint, value, low, high, outcome
+            SELECT point.at, run_id, version, commit_id, fingerprint, machine, value, low, high, outcome
             FROM point JOIN run ON run.id = point.run WHERE series = ? ORDER BY point.at DESC, run DESC LIMIT ?
         """
         found = [Point(*row) for row in self._tables.execute(asked, (self._ids.get(series), last))]
@@ -175,13 +176,13 @@ class Index:
 
     def runs(self) -> int:
         """How many were taken in."""
-        (count,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
-        return int(count)
+        (found,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
+        return int(found)
 
     def _put(self, taken: Taken, state: tuple[int, int]) -> Iterator[tuple[Any, ...]]:
         """Put the run into its table; the rows of its points."""
         self._forget(taken.file)
-        add = "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        add = "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
         at = taken.run.at
         for series, *point in taken.points:
@@ -238,6 +239,7 @@ class OfRun(NamedTuple):
     device: str | None = None
     commit: str | None = None
     fingerprint: str | None = None
+    machine: str | None = None
     kinds: str | None = None
     """Of its records, one word each; a run without any has the word empty."""
     whole: bool | None = None
@@ -270,7 +272,7 @@ def _taken(path: Path) -> Taken | None:
     h = run.header
     kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
     of_run = OfRun(None, int(run.started.timestamp()), h.run_id, h.backend, h.backend_version, h.device,
-                   h.suite_commit, h.fingerprint, " ".join(kinds), run.whole)  # fmt: skip
+                   h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.whole)  # fmt: skip
     return Taken(path.name, of_run, list(values(run)))
 
 

@@ -72,6 +72,7 @@ def render(matrix: Matrix) -> str:
         coarse=coarse(matrix),
         swept=sweeps(matrix.timings),
         trended=trended,
+        machines=len({trend.last.machine for trend in matrix.trends}),
         kinds=KINDS,
         data=_data(matrix, trended),
         script=Markup(SCRIPT),  # our own

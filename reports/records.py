@@ -39,6 +39,11 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flags: dict[str, str]
     """Environment variables that change arithmetic, threads or compilation."""
 
+    @property
+    def machine(self) -> str:
+        """What its runs have alike whatever is installed."""
+        return f"{self.cores} × {self.cpu}" + (f", {self.gpu}" if self.gpu else "")
+
 
 class Header(
     msgspec.Struct, frozen=True, tag_field="kind", tag="header", forbid_unknown_fields=True

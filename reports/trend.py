@@ -11,7 +11,7 @@ Verdict: TypeAlias = Literal["worse", "better", "steady", "too few"]
 
 
 class Trend(NamedTuple):
-    """A series, what was seen of it, and what is said of its last epoch."""
+    """A series on one machine, what was seen of it, and what is said of its last environment."""
 
     series: Series
     points: tuple[Point, ...]
@@ -25,6 +25,11 @@ class Trend(NamedTuple):
     def last(self) -> Point:
         """What was seen last."""
         return self.points[-1]
+
+    @property
+    def key(self) -> tuple[Series, str]:
+        """Which series, on which machine."""
+        return self.series, self.last.machine
 
     @property
     def percent(self) -> str:

@@ -1,7 +1,7 @@
 """Whether a series became better or worse, judged by its own history in one environment.
 
-An epoch is what was seen since the environment last changed. Its last WINDOW values, as logarithms x, are split
-where their level changes (PELT with a quadratic cost: Killick, Fearnhead and Eckley, JASA 2012), with the penalty
+Each machine is judged by itself, by what was seen of it in the environment of its last run. The last WINDOW values,
+as logarithms x, are split where their level changes (PELT with a quadratic cost: Killick, Fearnhead and Eckley, JASA 2012), with the penalty
 
     3 σ² log n,    σ = median |x_{k+1} − x_k| / 0.954
 
@@ -36,10 +36,17 @@ WORSE = {"margin": 1, "share of limit": -1}
 """The figures that are judged, and whether more of them is worse. Time itself is not: it is the machine's too."""
 
 
+def trends(series: Series, points: Sequence[Point]) -> list[Trend]:
+    """What ``points``, in time, say of the series on every machine."""
+    machines = dict.fromkeys(point.machine for point in points)
+    return [trend(series, [p for p in points if p.machine == one]) for one in machines]
+
+
 def trend(series: Series, points: Sequence[Point]) -> Trend:
-    """What the last epoch of ``points``, in time, says; those without a value say nothing here."""
+    """What the points of one machine say; those without a value say nothing here."""
     seen = tuple(points)
-    valued = [(p, p.value) for p in epoch(seen) if p.value is not None][-WINDOW:]
+    same = (p for p in seen if p.fingerprint == seen[-1].fingerprint)
+    valued = [(p, p.value) for p in same if p.value is not None][-WINDOW:]
     if len(valued) < 2 * LASTING:
         return Trend(series, seen, "too few")
     x = [math.log(max(value, TINY)) for _, value in valued]
@@ -50,18 +57,10 @@ def trend(series: Series, points: Sequence[Point]) -> Trend:
     lasts = all(abs(v - medians[0]) > limit for v in x[-LASTING:])
     if abs(off[-1]) <= limit or not lasts:
         return Trend(series, seen, "steady", off[-1])
-    same = [o * off[-1] > 0 and abs(o) > limit for o in off]
-    began = len(same) - same[::-1].index(False)  # the baseline is off by nothing
+    alike = [o * off[-1] > 0 and abs(o) > limit for o in off]
+    began = len(alike) - alike[::-1].index(False)  # the baseline is off by nothing
     verdict: Verdict = "worse" if off[-1] * WORSE[series.figure] > 0 else "better"
     return Trend(series, seen, verdict, off[-1], valued[starts[began]][0])
-
-
-def epoch(points: Sequence[Point]) -> Sequence[Point]:
-    """The last points of one environment."""
-    for k in range(len(points) - 1, -1, -1):
-        if points[k].fingerprint != points[-1].fingerprint:
-            return points[k + 1 :]
-    return points
 
 
 def levels(x: Sequence[float]) -> list[int]:

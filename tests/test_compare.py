@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from benchmarks import compare, sides
-from benchmarks.budgets import Budget, machine, write
+from benchmarks.budgets import Budget, write
 from benchmarks.compare import ASSUMED
 from benchmarks.sides import BadSide, Side
 from reports.environment import environment
@@ -79,7 +79,7 @@ def test_the_budget_is_that_which_was_measured_of_the_row_on_this_machine(tmp_pa
     who = f"{FAKES}:TwiceAsSlow"
     one_processor = msgspec.structs.replace(environment(), cores=1)
     noisy = Budget(
-        machine=machine(one_processor), backend=who, workload="tutorial/4x2x3-5",
+        machine=one_processor.machine, backend=who, workload="tutorial/4x2x3-5",
         mode="forward", device="cpu", dtype="float32", threads=1, changes=[2.0, -2.0] * 5,
         pairs=10, budget=0, detectable=0,
     )  # fmt: skip

@@ -278,6 +278,7 @@ POINTS = [
         "torch 2.13.0",
         None,
         "a",
+        "a machine",
         0.8 if k < 20 else 0.6,
         None,
         None,

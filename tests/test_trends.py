@@ -12,7 +12,7 @@ import pytest
 
 from reports.history import Point, Series
 from reports.trend import Trend
-from reports.trends import LASTING, WINDOW, trend
+from reports.trends import LASTING, WINDOW, trend, trends
 from reports.triage import BadTriageFile, Entry, read_triage, triaged
 
 SHARE = Series("share of limit", "w forward 1", "0" * 12, "pytorch", "cpu", "float32")
@@ -21,7 +21,7 @@ MARGIN = SHARE._replace(figure="margin", name="lstm/a")
 
 def points(values: Sequence[float | None], machine: str = "a", first: int = 0) -> list[Point]:
     return [
-        Point(k * 86_400, f"run{k}", "torch 2.13.0", None, machine, value,
+        Point(k * 86_400, f"run{k}", "torch 2.13.0", None, machine, "m", value,
               None, None, "agrees")
         for k, value in enumerate(values, start=first)
     ]  # fmt: skip
@@ -156,3 +156,12 @@ def test_a_triage_file_is_read_and_a_bad_one_says_what_was_expected(tmp_path: Pa
         path.write_text(bad)
         with pytest.raises(BadTriageFile, match="expected tables"):
             read_triage(path)
+
+
+def test_machines_whose_runs_alternate_are_judged_each_by_itself() -> None:
+    ours = noisy([(30, 0.8)], 0.01, 0)
+    theirs = noisy([(20, 0.4), (10, 0.3)], 0.01, 1)
+    both = [p for k, (a, b) in enumerate(zip(ours, theirs, strict=True))
+            for p in (*points([a], "a", 2 * k), *(q._replace(machine="n") for q in points([b], "b", 2 * k + 1)))]  # fmt: skip
+    found = {t.last.machine: t.verdict for t in trends(SHARE, both)}
+    assert found == {"m": "steady", "n": "worse"}

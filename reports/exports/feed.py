@@ -43,7 +43,7 @@ def _entry(trend: Trend) -> dict[str, str]:
         "id": f"{NAME}{told}",
         "title": f"{what}: {trend.percent}",
         "updated": _time(since.at),
-        "summary": f"Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
+        "summary": f"On {one_line(since.machine)}. Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
                    f"{one_line(since.commit or 'not known')}. Last value: {number(trend.last.value)}.",
     }  # fmt: skip
 

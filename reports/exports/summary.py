@@ -69,12 +69,12 @@ def _changes(matrix: Matrix) -> Iterator[str]:
     changed = [trend for trend in matrix.trends if trend.since]
     if not changed and not matrix.triaged.stale:
         return
-    acknowledged = {trend.series for trend, _ in matrix.triaged.acknowledged}
+    acknowledged = {trend.key for trend, _ in matrix.triaged.acknowledged}
     yield "\n### Changes that last\n"
     for entry in matrix.triaged.stale:
         yield f"- **An entry of triage.toml matches nothing:** {_code(entry.series)}, since {_code(entry.since)}"
-    for trend in sorted(changed, key=lambda t: (t.verdict, t.series), reverse=True):
-        word = "worse, acknowledged" if trend.series in acknowledged else trend.verdict
+    for trend in sorted(changed, key=lambda t: (t.verdict, t.key), reverse=True):
+        word = "worse, acknowledged" if trend.key in acknowledged else trend.verdict
         since = trend.since.run_id if trend.since else ""
         yield f"- {word}: {_code(str(trend.series))} {trend.percent}, since run {_code(since)}"
 
