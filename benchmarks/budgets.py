@@ -36,6 +36,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     budget: float
     detectable: float
     """Shares of the row's time, in comparisons of so many pairs (``noise.py``)."""
+    seconds: float | None = None
+    """Of one call."""
 
     @property
     def key(self) -> Key:
@@ -59,7 +61,7 @@ def measured(c: Comparison, on: str) -> Budget:
     return Budget(
         machine=on, backend=m.backend, workload=m.workload, mode=m.mode, device=m.device,
         dtype=m.dtype, threads=m.threads, changes=c.changes, pairs=pairs, budget=found.budget,
-        detectable=found.detectable,
+        detectable=found.detectable, seconds=c.base.seconds.value,
     )  # fmt: skip
 
 

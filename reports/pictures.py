@@ -23,7 +23,7 @@ from reports.matrix import matrix
 from reports.options import Parser
 from reports.reading import Run
 from reports.runs import read_folder
-from reports.text import number
+from reports.text import number, put_between
 from reports.timing import Timing, timings
 
 BEGIN, END = "<!-- throughput: python -m reports.pictures -->", "<!-- end of throughput -->"
@@ -145,15 +145,6 @@ def measured_on(runs: Sequence[Run]) -> str:
             f"each row; {day}.")  # fmt: skip
 
 
-def put_between(text: str, new: str) -> str:
-    """``text`` with ``new`` between its two comments. Raises ``ValueError`` where they are not."""
-    before, begins, rest = text.partition(BEGIN)
-    _, ends, after = rest.partition(END)
-    if not begins or not ends:
-        raise ValueError(f"expected a line {BEGIN} and a line {END}")
-    return f"{before}{BEGIN}\n{new}\n{END}{after}"
-
-
 def save(figure: Figure, path: Path) -> None:
     """As SVG that is the same for the same figure, whose text stays text."""
     with mpl.rc_context({"svg.hashsalt": "rnnspec", "svg.fonttype": "none"}):
@@ -177,7 +168,7 @@ def main(arguments: list[str]) -> ExitCode:
                      "`nox -s bench -- --processes 3` or more")  # fmt: skip
     try:
         text = f"{measured_on(timed)}\n\n{table(found)}"
-        new = put_between(given.readme.read_text("utf-8"), text)
+        new = put_between(given.readme.read_text("utf-8"), BEGIN, END, text)
     except (OSError, ValueError) as why:
         parser.error(str(why))
     given.readme.write_text(new, "utf-8")

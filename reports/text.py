@@ -38,3 +38,12 @@ def number(value: float | None) -> str:
 def count(n: int, one: str, many: str = "") -> str:
     """A number and its noun: ``1 case``, ``1,024 cases``."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def put_between(text: str, begin: str, end: str, new: str) -> str:
+    """``text`` with ``new`` between two of its lines. Raises ``ValueError`` where they are not."""
+    before, begins, rest = text.partition(begin)
+    _, ends, after = rest.partition(end)
+    if not begins or not ends:
+        raise ValueError(f"expected a line {begin} and a line {end}")
+    return f"{before}{begin}\n{new}\n{end}{after}"

@@ -1,0 +1,65 @@
+"""``python -m benchmarks.publish``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
+
+A table for each backend, between two comments: how much identical code may differ by, and which change is found.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.budgets import FILE, BadBudgets, Budget, read
+from benchmarks.compare import PAIRS
+from reports.exit_codes import ExitCode
+from reports.options import Parser
+from reports.text import count, number, put_between
+
+BEGIN, END = "<!-- rows: python -m benchmarks.publish -->", "<!-- end of rows -->"
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Write the tables."""
+    parser = Parser("python -m benchmarks.publish", __doc__)
+    parser.add_argument("--budgets", type=Path, default=Path("reports") / FILE, metavar="FILE",
+                        help="what --aa wrote (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--page", type=Path, default=Path("docs/noise.md"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    try:
+        rows = list(read(given.budgets).values())
+        if not rows:
+            parser.error(
+                f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
+            )
+        new = put_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(tables(rows)))
+    except (BadBudgets, OSError, ValueError) as why:
+        parser.error(str(why))
+    given.page.write_text(new, "utf-8")
+    print(f"wrote {given.page}")
+    return ExitCode.CLEAN
+
+
+def tables(rows: Sequence[Budget]) -> Iterable[str]:
+    """Markdown, by machine and backend."""
+
+    def place(b: Budget) -> tuple[str, str]:
+        return b.machine, b.backend
+
+    ordered = sorted(rows, key=lambda b: (*place(b), b.workload, b.mode))
+    for (machine, backend), of in groupby(ordered, key=place):
+        found = list(of)
+        pairs = sorted({len(b.changes) for b in found})
+        measured = " or ".join(map(str, pairs))
+        yield f"\n`{backend}`, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
+        yield "| workload | mode | ms | budget | detectable |"
+        yield "|---|---|---:|---:|---:|"
+        for b in found:
+            noise = b.noise(PAIRS)
+            ms = number(b.seconds * 1e3 if b.seconds else None)
+            yield f"| `{b.workload}` | {b.mode} | {ms} | {noise.budget:.1%} | {noise.detectable:.1%} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

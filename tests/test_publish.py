@@ -1,0 +1,48 @@
+"""What --aa measured, as tables in docs/noise.md."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks import publish
+from benchmarks.budgets import Budget, write
+
+PAGE = f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
+CHANGES = [0.001 * k for k in range(-5, 6)]
+
+
+def budget(backend: str, workload: str, **changes: object) -> Budget:
+    fields = {"machine": "2 × a processor", "mode": "forward", "device": "cpu", "dtype": "float32",
+              "threads": 1, "changes": CHANGES, "pairs": 11, "budget": 0.01, "detectable": 0.02,
+              "seconds": 0.0123}  # fmt: skip
+    return Budget(backend=backend, workload=workload, **fields | changes)  # type: ignore[arg-type]
+
+
+def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
+    rows = [budget("b", "w2"), budget("a", "w"), budget("b", "w1", seconds=None)]
+    write(tmp_path / "budgets.json", rows)
+    (tmp_path / "noise.md").write_text(PAGE)
+    given = ["--budgets", str(tmp_path / "budgets.json"), "--page", str(tmp_path / "noise.md")]
+    assert publish.main(given) == 0
+    text = (tmp_path / "noise.md").read_text()
+    assert text.startswith(f"before\n{publish.BEGIN}\n")
+    assert text.endswith(f"{publish.END}\nafter\n")
+    assert "old" not in text
+    assert "`a`, 2 × a processor: 1 row, from 11 pairs." in text
+    assert re.findall(r"^\| `(\w+)`", text, re.MULTILINE) == ["w", "w1", "w2"]
+    (row,) = re.findall(r"\| `w2` \| forward \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \|", text)
+    ms, share, found = map(float, row)
+    assert ms == 12.3
+    assert 0 < share < found, "what is found is more than what identical code differs by"
+
+
+def test_what_is_no_budgets_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "noise.md").write_text(PAGE)
+    given = ["--budgets", str(tmp_path / "none.json"), "--page", str(tmp_path / "noise.md")]
+    with pytest.raises(SystemExit):
+        publish.main(given)
+    assert "expected what `nox -s bench -- --aa` writes" in capsys.readouterr().err
+    assert (tmp_path / "noise.md").read_text() == PAGE
