@@ -144,8 +144,9 @@ def reproducers(session: nox.Session, framework: str) -> None:
 def report(session: nox.Session) -> None:
     """Print the matrix; write reports/site/index.html and exports from the runs in reports/runs."""
     install(session)
-    # 1 and 4 are answers about the runs shown, which the sessions that made them have given already.
-    session.run("python", "-m", "reports", *session.posargs, success_codes=[0, 1, 2, 4])
+    # 1 and 4 are answers about the runs shown, which the sessions that made them have given already; 2, that
+    # something became worse over all runs, only this one gives.
+    session.run("python", "-m", "reports", *session.posargs, success_codes=[0, 1, 4])
 
 
 @nox.session

@@ -14,7 +14,7 @@ from benchmarks.budgets import FILE, BadBudgets, Budget, read
 from benchmarks.compare import PAIRS
 from reports.exit_codes import ExitCode
 from reports.options import Parser
-from reports.text import count, number, put_between
+from reports.text import count, number, put_between, replaced
 
 BEGIN, END = "<!-- rows: python -m benchmarks.publish -->", "<!-- end of rows -->"
 
@@ -34,9 +34,9 @@ def main(arguments: list[str]) -> ExitCode:
                 f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
             )
         new = put_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(tables(rows)))
+        replaced(given.page, new)
     except (BadBudgets, OSError, ValueError) as why:
         parser.error(str(why))
-    given.page.write_text(new, "utf-8")
     print(f"wrote {given.page}")
     return ExitCode.CLEAN
 

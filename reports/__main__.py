@@ -12,6 +12,7 @@ from pathlib import Path
 from reports import exports
 from reports.collected import collected
 from reports.exit_codes import ExitCode, exit_code
+from reports.history import BadIndex
 from reports.matrix import Matrix
 from reports.options import Parser
 from reports.page import write_page
@@ -19,6 +20,8 @@ from reports.records import Outcome, json_schema
 from reports.terminal import text
 from reports.text import count
 from reports.triage import BadTriageFile, read_triage
+
+TRIAGE = Path("triage.toml")
 
 
 def main(arguments: list[str] | None = None) -> ExitCode:
@@ -33,9 +36,11 @@ def main(arguments: list[str] | None = None) -> ExitCode:
                         "again (default: all)")  # fmt: skip
     parser.add_argument("--index", type=Path, metavar="FILE",
                         help="what is derived from all runs, and made anew where it is not there "
-                        "(default: index.sqlite beside the folder of run files)")  # fmt: skip
-    parser.add_argument("--triage", type=Path, default=Path("triage.toml"), metavar="FILE",
-                        help="changes for the worse that someone has looked at (default: %(default)s)")  # fmt: skip
+                        "(default: beside the folder of run files, by its name: "
+                        "reports/runs.sqlite)")  # fmt: skip
+    parser.add_argument("--triage", type=Path, metavar="FILE",
+                        help=f"changes for the worse that someone has looked at (default: {TRIAGE}, "
+                        "where there is one)")  # fmt: skip
     parser.add_argument("--schema", action="store_true",
                         help="print the JSON Schema of a run file's lines and stop")  # fmt: skip
     options = parser.parse_args(arguments)
@@ -47,10 +52,12 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         if folder.exists() and not folder.is_dir():
             parser.error(f"--{name} {folder}: expected a folder, found a file")
     try:
-        entries = read_triage(options.triage)
-        index = options.index or options.runs.with_name("index.sqlite")
-        shown = collected(options.runs, index, entries, datetime.now(UTC).date())
-    except (BadTriageFile, OSError, sqlite3.Error) as why:
+        there = options.triage or (TRIAGE if TRIAGE.exists() else None)
+        entries = read_triage(there) if there else []
+        runs = options.runs.resolve()
+        index = options.index or runs.with_name(f"{runs.name}.sqlite")
+        shown = collected(runs, index, entries, datetime.now(UTC).date())
+    except (BadTriageFile, BadIndex, OSError, sqlite3.Error) as why:
         parser.error(str(why))
     print(text(shown, to_terminal=sys.stdout.isatty()), end="")
     try:

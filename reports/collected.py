@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from reports.difference import Difference, difference
-from reports.history import FEW, Index, Taken
+from reports.history import FEW, Index, Series, Taken
 from reports.matrix import Column, Matrix, matrix
 from reports.runs import BadRunFile, Run, current, read_run
 from reports.trends import WORSE, trends
@@ -22,22 +22,43 @@ def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) 
     """The matrix of ``folder``; ``entries`` of triage.toml count until their day. What all runs say is kept in
     ``index``. Raises ``OSError`` and ``sqlite3.Error``.
     """
+    bad = []
+
+    def read(files: Sequence[str]) -> Iterator[Run]:
+        for file in files:
+            try:
+                yield read_run(current(folder / file))
+            except BadRunFile as why:  # it was good when the index was made
+                bad.append(why)
+
     with Index(index if folder.exists() else Path(":memory:")) as history:
         history.refresh(folder, _shown)
-        latest, before = (
-            [read_run(current(folder / file)) for file in files]
-            for files in (history.latest(), history.before())
-        )
-        bad = [BadRunFile(folder / file, why) for file, why in history.bad()]
-        judged = [series for series in history.all_series() if series.figure in WORSE]
-        found = [one for series in judged for one in trends(series, history.points(series))]
-    shown = matrix(sorted(latest, key=lambda run: (run.started, run.header.run_id)), bad)
+        latest, before = list(read(history.latest())), list(read(history.before()))
+        bad += [BadRunFile(folder / file, why) for file, why in history.bad()]
+        shown = matrix(sorted(latest, key=lambda run: (run.started, run.header.run_id)), bad)
+        found = [one for series in _current(history.all_series(), shown)
+                 for one in trends(series, history.points(series))]  # fmt: skip
     return replace(
         shown,
         trends=tuple(found),
         triaged=triaged(found, entries, today),
         differences=tuple(_differences(shown.columns, before)),
     )
+
+
+def _current(found: Sequence[Series], shown: Matrix) -> Iterator[Series]:
+    """The series that go on: cases of the columns, and rows of the workloads that were timed last, in the version
+    that they have there.
+    """
+    going = {("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
+             for column in shown.columns for r in column.run.cases}  # fmt: skip
+    versions = {m.workload: m.workload_version for run in shown.timed for m in run.measurements}
+    for series in found:
+        if series.figure not in WORSE:
+            continue
+        of_row = versions.get(series.name.partition(" ")[0], series.version) == series.version
+        if of_row if series.figure != "margin" else series in going:
+            yield series
 
 
 def _differences(columns: Sequence[Column], before: Sequence[Run]) -> Iterator[Difference]:

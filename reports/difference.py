@@ -9,13 +9,16 @@ from reports.reading import Run
 from reports.records import CaseRecord
 from reports.statuses import status
 
-Kind: TypeAlias = Literal["regressed", "improved", "changed", "added", "removed", "another case"]
+Kind: TypeAlias = Literal[
+    "regressed", "improved", "changed", "added", "removed", "not reached", "another case"
+]
 KINDS: dict[Kind, tuple[str, str]] = {
     "regressed": ("differs", "✗"),
     "changed": ("inconclusive", "?"),
     "improved": ("agrees", "✓"),
     "added": ("missing", "+"),
     "removed": ("missing", "−"),
+    "not reached": ("missing", "○"),
     "another case": ("missing", "○"),
 }
 """From what matters most to least: as which status each is shown, and its glyph."""
@@ -50,9 +53,12 @@ class Difference(NamedTuple):
 def difference(before: Run, after: Run) -> Difference:
     """What changed from ``before`` to ``after``."""
     old, new = ({r.case: r for r in run.cases} for run in (before, after))
+    short = after.footer is None or after.footer.selected > len(after.records)
     found = []
     for case in sorted(old.keys() | new.keys()):
         kind = _kind(old.get(case), new.get(case))
+        if kind == "removed" and short:  # nobody can say
+            kind = "not reached"
         if kind:
             found.append(Changed(kind, case, old.get(case), new.get(case)))
     order = list(KINDS)

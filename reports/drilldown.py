@@ -90,7 +90,7 @@ def _fitting(
 
 def _row_bytes(record: CaseRecord) -> int:
     """About what a row of the table takes, its markup included."""
-    return 110 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
+    return 160 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
 
 
 def _card_bytes(record: CaseRecord) -> int:

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import sqlite3
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,10 +27,14 @@ from reports.reading import BadRunFile, Run, read_run
 from reports.text import count
 from reports.timing import ratios, timings
 
-LAYOUT = zlib.crc32(Path(__file__).read_bytes()) & 0x7FFF_FFFF
-"""Which code has made an index: one of other code is made anew."""
+CODE = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+LAYOUT = zlib.crc32(CODE) & 0x7FFF_FFFF
+"""Which code has read the runs of an index: one of other code is made anew."""
+OURS = 0x524E_4E73
+"""Says of a file of SQLite's that it is an index of ours."""
 
 TABLES = f"""
+PRAGMA application_id = {OURS};
 PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
@@ -66,7 +72,7 @@ class Point(NamedTuple):
     """What one run says of a series."""
 
     at: int
-    """When it started: seconds since 1970, UTC."""
+    """When it started: microseconds since 1970, UTC."""
     run_id: str
     backend_version: str
     commit: str | None
@@ -91,18 +97,27 @@ BATCH = 256
 """Files that are written at once."""
 
 
+class BadIndex(Exception):
+    """A file that is no index, or that other code has made anew meanwhile."""
+
+
 class Index:
-    """The index in one file. What is written is whole or not there, however the process ends."""
+    """The index in one file. What is written is whole or not there, however the process ends.
+
+    Raises ``BadIndex`` for a file of something else.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._tables = sqlite3.connect(path, timeout=60, isolation_level=None)
+        self._ids: dict[Key, int] = {}
+        if self._has_tables() and self._pragma("application_id") != OURS:
+            raise BadIndex(f"{path}: a database of something else; expected an index, or no file")
         self._tables.execute("PRAGMA journal_mode = WAL")
         self._tables.execute("PRAGMA synchronous = NORMAL")
-        self._ids: dict[Key, int] = {}
-        with self._writing():
-            (layout,) = self._tables.execute("PRAGMA user_version").fetchone()
-            if layout != LAYOUT:
+        with self._writing(anew=True):
+            if self._pragma("user_version") != LAYOUT:
                 self._make_anew()
         self._read_series()
 
@@ -138,12 +153,20 @@ class Index:
         return [Series(*key) for key in sorted(self._ids)]
 
     def points(self, series: Series, last: int = 200) -> list[Point]:
-        """The last values of a series, in time."""
-        asked = """
-            SELECT point.at, run_id, version, commit_id, fingerprint, machine, value, low, high, outcome
-            FROM point JOIN run ON run.id = point.run WHERE series = ? ORDER BY point.at DESC, run DESC LIMIT ?
-        """
-        found = [Point(*row) for row in self._tables.execute(asked, (self._ids.get(series), last))]
+        """The last values of a series on every machine, in time."""
+        columns = (
+            "point.at, run_id, version, commit_id, fingerprint, machine, value, low, high, outcome"
+        )
+        of = "FROM point JOIN run ON run.id = point.run WHERE series = ?"
+        given = (self._ids.get(series), last)
+        asked = f"SELECT {columns} {of} ORDER BY point.at DESC, run DESC LIMIT ?"
+        found = [Point(*row) for row in self._tables.execute(asked, given)]
+        if len({point.machine for point in found}) > 1:  # then it takes a look at all of its values
+            numbered = (
+                "row_number() OVER (PARTITION BY machine ORDER BY point.at DESC, run DESC) AS n"
+            )
+            asked = f"SELECT * FROM (SELECT {columns}, {numbered} {of}) WHERE n <= ?"
+            found = [Point(*row[:-1]) for row in self._tables.execute(asked, given)]
         return sorted(found, key=lambda point: (point.at, point.run_id))
 
     def latest(self) -> list[str]:
@@ -176,8 +199,8 @@ class Index:
 
     def runs(self) -> int:
         """How many were taken in."""
-        (found,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
-        return int(found)
+        (many,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
+        return int(many)
 
     def _put(self, taken: Taken, state: tuple[int, int]) -> Iterator[tuple[Any, ...]]:
         """Put the run into its table; the rows of its points."""
@@ -205,11 +228,26 @@ class Index:
         if top != known:
             self._ids |= {row[:6]: row[6] for row in self._tables.execute(asked, (known,))}
 
+    def _check_layout(self) -> None:
+        if self._pragma("user_version") != LAYOUT:
+            raise BadIndex(
+                f"{self._path}: made anew by another version of rnnspec meanwhile; run again"
+            )
+
+    def _pragma(self, name: str) -> int:
+        (value,) = self._tables.execute(f"PRAGMA {name}").fetchone()
+        return int(value)
+
+    def _has_tables(self) -> bool:
+        return bool(self._tables.execute("SELECT * FROM sqlite_master LIMIT 1").fetchone())
+
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, *, anew: bool = False) -> Iterator[None]:
         """One writer at a time; all that it writes, or nothing."""
         self._tables.execute("BEGIN IMMEDIATE")
         try:
+            if not anew:
+                self._check_layout()
             yield
         except BaseException:
             self._tables.execute("ROLLBACK")
@@ -265,15 +303,28 @@ def _all_taken(paths: Sequence[Path]) -> Iterator[Taken]:
 def _taken(path: Path) -> Taken | None:
     try:
         run = read_run(path)
+        points = _points(path, run)
     except BadRunFile as bad:
         if not path.exists():  # it has got its footer meanwhile
             return None
         return Taken(path.name, OfRun(bad.why), [])
     h = run.header
     kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
-    of_run = OfRun(None, int(run.started.timestamp()), h.run_id, h.backend, h.backend_version, h.device,
+    of_run = OfRun(None, _microseconds(run.started), h.run_id, h.backend, h.backend_version, h.device,
                    h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.whole)  # fmt: skip
-    return Taken(path.name, of_run, list(values(run)))
+    return Taken(path.name, of_run, points)
+
+
+def _points(path: Path, run: Run) -> list[Value]:
+    found = list(values(run))
+    keys = Counter(key for key, *_ in found)
+    if len(keys) < len(found):
+        raise BadRunFile(path, f"two rows of one name: {keys.most_common(1)[0][0][1]!r}")
+    return found
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def _state(path: Path) -> tuple[int, int] | None:
@@ -287,9 +338,10 @@ def _state(path: Path) -> tuple[int, int] | None:
 
 def run_files(folder: Path) -> list[Path]:
     """The run files in a folder; of one that is finished, not the one it was made from."""
-    finished = sorted(folder.glob("*.jsonl.gz"))
+    # In this order: one that gets its footer in between is found twice, not never.
+    going, finished = (sorted(folder.glob(f"*.{kind}")) for kind in ("jsonl", "jsonl.gz"))
     names = {path.name.removesuffix(".gz") for path in finished}
-    return [*finished, *(p for p in sorted(folder.glob("*.jsonl")) if p.name not in names)]
+    return [*finished, *(path for path in going if path.name not in names)]
 
 
 def values(run: Run) -> Iterator[Value]:
@@ -302,7 +354,7 @@ def values(run: Run) -> Iterator[Value]:
         yield key, r.margin, None, None, r.outcome
     for t in timings(run.measurements):
         m = t.first
-        processors = f", {count(m.threads, 'processor')}" if m.threads else ""
+        processors = f", {count(m.threads, 'processor')}" if m.threads is not None else ""
         name = f"{m.workload} {m.mode}{processors}"
         of = name, m.workload_version, m.backend, m.device, m.dtype
         if t.refused:

@@ -93,6 +93,12 @@ class Column:
         return self.run.footer.selected - len(self.run.records) if self.run.footer else 0
 
     @property
+    def why_short(self) -> str:
+        """Why it has fewer records than were selected; empty where it has all."""
+        missed = f"{self.unreached} cases were selected and not reached" if self.unreached else ""
+        return self.run.note or missed
+
+    @property
     def stale(self) -> list[str]:
         """Entries of known.toml that matched nothing."""
         return self.run.footer.stale_known if self.run.footer else []

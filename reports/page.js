@@ -41,25 +41,27 @@
 
   const WIDTH = 720, HEIGHT = 240, LEFT = 56, BELOW = 22;
   const three = value => value === null ? "–" : Number(value.toPrecision(3)).toString();
-  const day = run => new Date(run.at * 1000).toISOString().slice(0, 16).replace("T", " ");
+  const day = run => new Date(run.at / 1000).toISOString().slice(0, 16).replace("T", " ");
 
   function chart(points, from, to) {
     const shown = points.slice(from, to), values = shown.map(([, v]) => v).filter(v => v !== null);
     const low = Math.min(...values), high = Math.max(...values), room = (high - low) * .1 || high * .05 || 1;
     const x = k => LEFT + k * (WIDTH - LEFT - 8) / Math.max(shown.length - 1, 1);
     const y = v => 8 + (high + room - v) / (high - low + 2 * room) * (HEIGHT - BELOW - 8);
+    const span = values.length ? `from ${three(low)} to ${three(high)}` : "without a value";
     const made = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", tabindex: 0, role: "img",
-      "aria-label": `${shown.length} runs from ${three(low)} to ${three(high)}` });
+      "aria-label": `${shown.length} runs ${span}` });
     for (const v of values.length ? [low, (low + high) / 2, high] : [])
       made.append(draw("path", { class: "axis", d: `M${LEFT} ${y(v)}H${WIDTH}` }),
         draw("text", { x: LEFT - 6, y: y(v) + 4, "text-anchor": "end" }, three(v)));
-    let path = "", before = null;
+    let path = "", before = null, environment = null;
     shown.forEach(([r, v], k) => {
       const { fingerprint } = runs[r];
-      if (before !== null && fingerprint !== before)
+      if (environment !== null && fingerprint !== environment)
         made.append(draw("path", { class: "epoch", d: `M${x(k) - 3} 0V${HEIGHT - BELOW}` }, draw("title", {}, runs[r].version)));
       if (v !== null) path += `${fingerprint === before ? "L" : "M"}${x(k)} ${y(v)}`;
       before = v === null ? null : fingerprint;
+      environment = fingerprint;
     });
     made.append(draw("path", { class: "interval", d: path }));
     shown.forEach(([r, v], k) => v === null || made.append(draw("circle", { cx: x(k), cy: y(v), r: 3 },
@@ -71,7 +73,7 @@
 
   function open(name, points) {
     let from = 0, to = points.length;
-    const place = make("div", {}), all = make("button", { type: "button" }, "All runs");
+    const place = make("div", {}), all = make("button", { type: "button" }, `All ${points.length} runs`);
     const look = (a, b) => {
       const width = Math.max(2, Math.min(b - a, points.length));
       from = Math.max(0, Math.min(a, points.length - width));
@@ -123,13 +125,18 @@
     const packed = file.name.endsWith(".gz");
     const stream = packed ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream();
     const text = await new Response(stream).text();
-    return text.split("\n").filter(line => line.trim()).map(line => JSON.parse(line));
+    const whole = text.split("\n"), cut = whole.pop();
+    const read = whole.filter(line => line.trim()).map(line => JSON.parse(line));
+    try { if (cut.trim()) read.push(JSON.parse(cut)); } catch (error) {
+      if (packed) throw error;  // a .jsonl may have been interrupted in its last line
+    }
+    return read;
   }
 
   function listed(column) {
     const found = new Map();
     for (const one of document.querySelectorAll(`[data-column="${column}"] tbody > tr`))
-      found.set(one.cells[0].firstChild.textContent.trim(), one.cells[1].dataset.status);
+      found.set(one.cells[0].firstChild.textContent.trim(), one.cells[1].dataset);
     return found;
   }
 
@@ -154,8 +161,8 @@
       const was = here.get(record.case);
       if (was === undefined) continue;
       compared += 1;
-      const what = kind(was, status(record));
-      if (what) found.push([record.case, what, was, status(record)]);
+      const what = was.version === record.case_version ? kind(was.status, status(record)) : "another case of this name";
+      if (what) found.push([record.case, what, was.status, status(record)]);
     }
     const told = `${header.backend} on ${header.device}: ${header.backend_version} in the file, ${columns[column].version} here. ` +
       `${compared} of its ${records.length} cases are listed here, and ${found.length} are not alike.`;

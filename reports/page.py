@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from base64 import b64encode
 from collections.abc import Sequence
 from hashlib import sha256
@@ -25,7 +24,7 @@ from reports.reading import Run
 from reports.records import CaseRecord
 from reports.scaling import sweeps
 from reports.statuses import STATUSES, status
-from reports.text import clip, count, number, one_line
+from reports.text import clip, count, number, one_line, replaced
 from reports.timing import beside
 from reports.trend import Trend
 
@@ -38,9 +37,7 @@ def write_page(matrix: Matrix, folder: Path) -> Path:
     """Write ``index.html`` into ``folder``: whole, or not at all. Raises ``OSError``."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    part = folder / f".index.html.{os.getpid()}"
-    part.write_text(render(matrix), encoding="utf-8")
-    part.replace(page)
+    replaced(page, render(matrix))
     return page
 
 
@@ -90,8 +87,8 @@ def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
             run = point._replace(value=None, low=None, high=None, outcome="")
             points.append((runs.setdefault(run, len(runs)), point.value))
         series.append({"row": f"s{place}", "name": one_line(str(trend.series)), "points": points})
-    told = [{"id": r.run_id, "at": r.at, "version": one_line(r.backend_version),
-             "fingerprint": r.fingerprint} for r in runs]  # fmt: skip
+    told = [{"id": one_line(r.run_id, 40), "at": r.at, "version": one_line(r.backend_version, 60),
+             "fingerprint": one_line(r.fingerprint, 12)} for r in runs]  # fmt: skip
     headers = [column.run.header for column in matrix.columns]
     columns = [
         {"backend": h.backend, "device": h.device, "version": h.backend_version} for h in headers

@@ -9,8 +9,10 @@ Only rows with an interval are shown, since nobody can say how sure the others a
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ from reports.matrix import matrix
 from reports.options import Parser
 from reports.reading import Run
 from reports.runs import read_folder
-from reports.text import number, put_between
+from reports.text import number, one_line, put_between, replaced
 from reports.timing import Timing, timings
 
 BEGIN, END = "<!-- throughput: python -m reports.pictures -->", "<!-- end of throughput -->"
@@ -131,24 +133,47 @@ def _is_sure(t: Timing) -> bool:
     return not t.refused and t.seconds.interval is not None
 
 
-def measured_on(runs: Sequence[Run]) -> str:
-    """The machine, the versions, the day and the command, in words. Raises ``ValueError`` for several machines."""
-    machines = {(r.header.environment.cpu, r.header.environment.cores, r.header.environment.python)
-                for r in runs}  # fmt: skip
+def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
+    """The machine, the versions, the days and the processes of the rows that are shown. Raises ``ValueError`` for
+    several machines.
+    """
+    shown = [t for row in of for t in row.times.values()]
+    backends = {t.first.backend for t in shown}
+    headers = [run.header for run in runs if run.header.backend in backends]
+    machines = {(h.environment.machine, h.environment.python) for h in headers}
     if len(machines) != 1:
         raise ValueError(f"{len(machines)} machines or Pythons: expected the runs of one")
-    ((cpu, cores, python),) = machines
-    versions = sorted({r.header.backend_version for r in runs})
-    processes = sorted({m.process for r in runs for m in r.measurements})
-    day = max(r.header.started_at for r in runs)[:10]
-    return (f"{cpu}, {cores} processors; {python}, {', '.join(versions)}; {len(processes)} processes of "
-            f"each row; {day}.")  # fmt: skip
+    ((machine, python),) = machines
+    versions = sorted({h.backend_version for h in headers})
+    days = sorted({h.started_at[:10] for h in headers})
+    processes = sorted({len(t.measurements) for t in shown})
+    words = (
+        machine,
+        python,
+        ", ".join(versions),
+        f"{_range(processes)} processes of each row",
+        _range(days),
+    )
+    return f"{'; '.join(_plain(word) for word in words)}."
 
 
-def save(figure: Figure, path: Path) -> None:
-    """As SVG that is the same for the same figure, whose text stays text."""
-    with mpl.rc_context({"svg.hashsalt": "rnnspec", "svg.fonttype": "none"}):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+def _range(ordered: Sequence[object]) -> str:
+    return f"{ordered[0]}" if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _plain(word: str) -> str:
+    """What a run says of itself, harmless in Markdown."""
+    return re.sub(r"[<>|`*_\[\]\\]", "", one_line(word, 300))
+
+
+def drawn(of: Sequence[Row]) -> str:
+    """The picture as SVG that is the same for the same rows, whose text stays text."""
+    to = StringIO()
+    with mpl.rc_context(
+        {"svg.hashsalt": "rnnspec", "svg.fonttype": "none", "text.parse_math": False}
+    ):
+        picture(of).savefig(to, format="svg", metadata={"Date": None})
+    return to.getvalue()
 
 
 def main(arguments: list[str]) -> ExitCode:
@@ -161,20 +186,22 @@ def main(arguments: list[str]) -> ExitCode:
     parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE",
                         help="(default: %(default)s)")  # fmt: skip
     given = parser.parse_args(arguments)
-    timed = matrix(*read_folder(given.runs)).timed
+    runs, bad = read_folder(given.runs)
+    if bad:
+        parser.error(f"--runs: {bad[0]}")
+    timed = matrix(runs).timed
     found = rows(timed)
     if not found:
         parser.error(f"--runs {given.runs}: no row with an interval; expected those of "
                      "`nox -s bench -- --processes 3` or more")  # fmt: skip
     try:
-        text = f"{measured_on(timed)}\n\n{table(found)}"
+        text = f"{measured_on(timed, found)}\n\n{table(found)}"
         new = put_between(given.readme.read_text("utf-8"), BEGIN, END, text)
+        for path, content in ((given.picture, drawn(found)), (given.readme, new)):
+            replaced(path, content)
+            print(f"wrote {path}")
     except (OSError, ValueError) as why:
         parser.error(str(why))
-    given.readme.write_text(new, "utf-8")
-    save(picture(found), given.picture)
-    for path in (given.readme, given.picture):
-        print(f"wrote {path}")
     return ExitCode.CLEAN
 
 

@@ -29,6 +29,9 @@ MAX_BYTES = 256 * 2**20
 """The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
 
 
+LONGEST = 1e9
+"""Seconds; nobody waits for thirty years."""
+
 ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
 """What a run has one record of, by the field that names it."""
 
@@ -199,7 +202,7 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
             ran, said = (line.backend, line.device), (header.backend, header.device)
             if ran != said:
                 raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {said}")
-        if isinstance(line, Measurement) and (why := _unpaired(line)):
+        if isinstance(line, Measurement) and (why := _wrong(line)):
             raise BadRunFile(path, f"line {number}: {why}")
         what = ONCE.get(type(line), "")
         if what:
@@ -210,9 +213,11 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
     return tuple(records)
 
 
-def _unpaired(m: Measurement) -> str:
-    """Why what was measured beside every sample does not fit the samples; empty where it does."""
+def _wrong(m: Measurement) -> str:
+    """Why samples are none, or what was measured beside them does not fit; empty where all is well."""
     count = len(m.seconds)
+    if not all(0 < s < LONGEST for s in (*m.seconds, *m.limit_seconds)):
+        return f"seconds or limit_seconds that are no times: expected each above 0 and below {LONGEST:g}"
     if m.limit_seconds and len(m.limit_seconds) != count + 1:
         return (f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: "
                 f"{count + 1}")  # fmt: skip

@@ -111,7 +111,10 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
         return [], [BadRunFile(folder, "expected a folder of run files")]
     runs: dict[Path, Run] = {}
     bad: list[BadRunFile] = []
-    for path in [*sorted(folder.glob("*.jsonl.gz")), *sorted(folder.glob("*.jsonl"))]:
+    going = sorted(
+        folder.glob("*.jsonl")
+    )  # first: one that gets its footer is found twice, not never
+    for path in [*sorted(folder.glob("*.jsonl.gz")), *going]:
         key = path if path.suffix == ".gz" else _finished(path)
         if key in runs:
             continue

@@ -62,6 +62,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         legend = "   ".join(f"{status.glyph} {status.word}" for status in STATUSES.values())
         yield Text(f"\n{legend}", "dim")
     yield from _failures(matrix)
+    yield from _changes(matrix)
     if matrix.columns:
         yield _margins(matrix)
     if matrix.timed:
@@ -160,6 +161,23 @@ def _failures(matrix: Matrix) -> Iterator[Text]:
     if len(failing) > LISTED:
         rest = sum(map(len, failing[LISTED:]))
         yield Text(f"… and {count(rest, 'case')} in other groups, on the page", "dim")
+
+
+def _changes(matrix: Matrix) -> Iterator[Text]:
+    """What became worse and stayed so, and what was said of it."""
+    for trend in matrix.triaged.regressions[:LISTED]:
+        since = one_line(trend.since.run_id) if trend.since else ""
+        yield Text(
+            f"✗ worse: {one_line(str(trend.series))} {trend.percent}, since run {since}", "red"
+        )
+    if (more := len(matrix.triaged.regressions) - LISTED) > 0:
+        yield Text(f"… and {more} more; the page has all", "dim")
+    for trend, entry in matrix.triaged.acknowledged[:LISTED]:
+        yield Text(f"≠ worse, acknowledged: {one_line(str(trend.series))} {trend.percent}: "
+                   f"{one_line(entry.reason)}", "cyan")  # fmt: skip
+    for entry in matrix.triaged.stale:
+        yield Text(f"✗ an entry of triage.toml matches nothing: {one_line(entry.series)}, since "
+                   f"{one_line(entry.since)}", "red")  # fmt: skip
 
 
 def _failure(record: CaseRecord, alike: int) -> Text:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 _UNSAFE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
 )
 """Characters that steer a terminal or a page instead of showing: controls, text direction."""
@@ -47,3 +49,10 @@ def put_between(text: str, begin: str, end: str, new: str) -> str:
     if not begins or not ends:
         raise ValueError(f"expected a line {begin} and a line {end}")
     return f"{before}{begin}\n{new}\n{end}{after}"
+
+
+def replaced(path: Path, content: str) -> None:
+    """Write a file whole, or not at all. Raises ``OSError``."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(content, encoding="utf-8")
+    part.replace(path)

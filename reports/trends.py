@@ -6,8 +6,10 @@ as logarithms x, are split where their level changes (PELT with a quadratic cost
     3 σ² log n,    σ = median |x_{k+1} − x_k| / 0.954
 
 that is the standard deviation of normal values, whatever their level does. The last level is held to the first one,
-the baseline. What it is off by counts where it, and each of the last LASTING runs, exceeds Q3 + 3 IQR of
-|x_{k+1} − x_k|, and LEAST: a bad run or two are no change.
+the baseline. What it is off by counts where it, and each of some LASTING runs in a row since it began, exceeds
+Q3 + 3 IQR of |x_{k+1} − x_k|, and LEAST: a bad run or two are no change.
+
+So a level to which nobody objects for WINDOW runs has become the baseline.
 """
 
 from __future__ import annotations
@@ -54,11 +56,14 @@ def trend(series: Series, points: Sequence[Point]) -> Trend:
     medians = [median(x[a:b]) for a, b in pairwise([*starts, len(x)])]
     off = [m - medians[0] for m in medians]
     limit = max(math.log1p(LEAST), _outlying(x))
-    lasts = all(abs(v - medians[0]) > limit for v in x[-LASTING:])
-    if abs(off[-1]) <= limit or not lasts:
+    if abs(off[-1]) <= limit:
         return Trend(series, seen, "steady", off[-1])
     alike = [o * off[-1] > 0 and abs(o) > limit for o in off]
     began = len(alike) - alike[::-1].index(False)  # the baseline is off by nothing
+    sign = math.copysign(1, off[-1])
+    beyond = [sign * (v - medians[0]) > limit for v in x[starts[began] :]]
+    if not any(all(beyond[k : k + LASTING]) for k in range(len(beyond) - LASTING + 1)):
+        return Trend(series, seen, "steady", off[-1])
     verdict: Verdict = "worse" if off[-1] * WORSE[series.figure] > 0 else "better"
     return Trend(series, seen, verdict, off[-1], valued[starts[began]][0])
 

@@ -7,7 +7,7 @@
     link = "https://…"                          # where that was decided
     expires = 2027-03-31                        # the last day on which it counts
 
-An entry that no change for the worse matches is an error, and so is one that has expired while it still matches.
+An entry whose run is none of any series that it names is an error: it has outlived its reason, or never had one.
 """
 
 from __future__ import annotations
@@ -33,10 +33,15 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link: str
     expires: date
 
+    def names(self, trend: Trend) -> bool:
+        """Whether this series is meant, and has that run."""
+        return fnmatchcase(str(trend.series), self.series) and any(
+            point.run_id == self.since for point in trend.points
+        )
+
     def matches(self, trend: Trend) -> bool:
         """Whether this change is meant."""
-        return (trend.since is not None and trend.since.run_id == self.since
-                and fnmatchcase(str(trend.series), self.series))  # fmt: skip
+        return trend.since is not None and trend.since.run_id == self.since and self.names(trend)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,7 +53,7 @@ class BadTriageFile(Exception):
 
 
 class Triaged(NamedTuple):
-    """Changes for the worse, and the entries for which there is none."""
+    """Changes for the worse, and the entries whose run is not there."""
 
     regressions: tuple[Trend, ...]
     """That nobody has looked at, or for which the time is over."""
@@ -60,11 +65,9 @@ NOTHING = Triaged((), (), ())
 
 
 def read_triage(path: Path) -> list[Entry]:
-    """The entries of ``path``; none where there is no file. Raises ``BadTriageFile``."""
+    """The entries of ``path``. Raises ``BadTriageFile``."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).triage
-    except FileNotFoundError:
-        return []
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, OSError, UnicodeDecodeError) as why:
         raise BadTriageFile(f"{path}: {why}; expected tables [[triage]] with series, since, reason, link "
                             "and expires") from why  # fmt: skip
@@ -76,11 +79,10 @@ def triaged(trends: Iterable[Trend], entries: Sequence[Entry], today: date) -> T
     acknowledged: list[tuple[Trend, Entry]] = []
     used: set[int] = set()
     for trend in trends:
+        used.update(k for k, entry in enumerate(entries) if entry.names(trend))
         if trend.verdict != "worse":
             continue
-        found = [k for k, entry in enumerate(entries) if entry.matches(trend)]
-        used.update(found)
-        valid = [entries[k] for k in found if today <= entries[k].expires]
+        valid = [e for e in entries if e.matches(trend) and today <= e.expires]
         if valid:
             acknowledged.append((trend, valid[0]))
         else:

@@ -52,6 +52,13 @@ def test_a_case_changed_for_better_for_worse_or_neither(
     assert [c.kind for c in found.changed] == ([kind] if kind else [])
 
 
+def test_what_was_not_reached_is_not_called_removed(tmp_path: Path) -> None:
+    before = read_run(run(tmp_path, 0, AGREES, sample.case(case="b")))
+    head = sample.header(run_id="short", started_at="2026-02-01T00:00:00+00:00")
+    after = read_run(sample.write(tmp_path, head, [AGREES], selected=2))
+    assert [(c.kind, c.case) for c in difference(before, after).changed] == [("not reached", "b")]
+
+
 def test_totals_that_are_alike_hide_nothing(tmp_path: Path) -> None:
     one = [sample.case(case="a"), sample.failed(case="b")]
     other = [sample.failed(case="a"), sample.case(case="b")]

@@ -90,7 +90,7 @@ def _statuses(of: Matrix) -> Counter[str]:
 def test_junit_counts_as_the_matrix_does(either: Matrix, written: Path) -> None:
     found: Counter[str] = Counter()
     for suite in junitparser.JUnitXml.fromfile(str(written / "junit.xml")):
-        if suite.name.endswith("throughput"):
+        if suite.name.endswith(("throughput", "fuzzing", "set aside")):
             continue
         kinds: Counter[str] = Counter()
         for case in suite:
@@ -103,7 +103,7 @@ def test_junit_counts_as_the_matrix_does(either: Matrix, written: Path) -> None:
     expected = _statuses(either)
     assert found["agrees"] == expected["agrees"], "nothing else passes"
     assert found["failure"] == expected["differs"]
-    stopped = sum(bool(c.unreached) or not c.run.complete for c in either.columns)
+    stopped = sum(bool(column.why_short) for column in either.columns)
     assert found["error"] == expected["errored"] + stopped
     assert found["skipped"] == sum(expected[n] for n in ("unsupported", "known", "inconclusive"))
 
@@ -131,10 +131,11 @@ def test_ctrf_is_as_its_schema_says(either: Matrix, written: Path) -> None:
     jsonschema.validate(report, schema)
     summary, expected = report["results"]["summary"], _statuses(either)
     assert summary["passed"] == expected["agrees"]
-    assert summary["failed"] == expected["differs"] + expected["errored"]
+    short = sum(bool(column.why_short) for column in either.columns)
+    assert summary["failed"] == expected["differs"] + expected["errored"] + short
     assert summary["skipped"] == expected["unsupported"]
     assert summary["other"] == expected["known"] + expected["inconclusive"]
-    assert summary["tests"] == expected.total()
+    assert summary["tests"] == expected.total() + short
 
 
 def test_openmetrics_is_read_by_prometheus(either: Matrix, written: Path) -> None:
@@ -273,7 +274,7 @@ SERIES = Series(
 )
 POINTS = [
     Point(
-        k * 86_400,
+        k * 86_400_000_000,
         f"run{k}",
         "torch 2.13.0",
         None,
@@ -299,7 +300,7 @@ def test_a_change_for_the_worse_is_in_the_feed_once(shown: Matrix) -> None:
     assert not read.bozo, read.get("bozo_exception")
     (entry,) = read.entries
     assert "-25.0%" in entry.title
-    assert "run20" in entry.summary
+    assert "run20" in entry.content[0].value
     assert entry.updated.startswith("1970-01-21"), "when it began"
     assert text == exports.feed.text(_followed(shown)), "the same entry, whenever it is written"
 
@@ -345,3 +346,59 @@ def test_the_same_runs_give_the_same_files(shown: Matrix, tmp_path: Path) -> Non
         both.append({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()})
     assert both[0] == both[1]
     assert StringIO(both[0]["cases.csv"].decode()).readline().startswith("backend,")
+
+
+def of(folder: Path, *records: Any, **changes: Any) -> Matrix:
+    sample.write(folder, sample.header(), records, **changes)
+    return matrix(*read_folder(folder))
+
+
+def test_a_run_that_stopped_early_is_a_failure_everywhere(tmp_path: Path) -> None:
+    shown = of(tmp_path, sample.case(), selected=5)
+    report = json.loads(exports.ctrf.text(shown) or "")["results"]
+    assert report["summary"]["failed"] == 1
+    assert report["tests"][-1]["message"] == "4 cases were selected and not reached"
+    assert report["summary"]["stop"] > report["summary"]["start"]
+    assert json.loads(exports.badges.agreement(shown) or "")["color"] == "yellow"
+
+
+def test_an_alarm_of_fuzzing_is_told(tmp_path: Path) -> None:
+    found = sample.failed(case="fuzz/1")
+    shown = of(tmp_path, sample.case(), sample.fuzzed(found=[found]))
+    assert json.loads(exports.badges.agreement(shown) or "")["color"] == "red"
+    assert "fuzz/1" in (exports.summary.text(shown) or "")
+    suites = {s.name: s for s in junitparser.JUnitXml.fromstring(exports.junit.text(shown) or "")}
+    assert suites["pytorch @ cpu, fuzzing"].failures == 2, "the alarm, and the find"
+
+
+def test_files_set_aside_are_told_where_there_is_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "rot.jsonl.gz").write_bytes(b"bit rot")
+    shown = matrix(*read_folder(tmp_path))
+    assert "**Set aside:** `rot.jsonl.gz`" in (exports.summary.text(shown) or "")
+    assert "rot.jsonl.gz" in (exports.junit.text(shown) or "")
+
+
+def test_a_long_text_hides_no_other(tmp_path: Path) -> None:
+    shown = of(tmp_path, sample.failed(case="a", repeat="`" * 70_000), sample.failed(case="b"))
+    text = exports.summary.text(shown) or ""
+    assert "`a`" in text
+    assert "`b`" in text
+    assert "more line" not in text
+
+
+def test_long_names_with_one_beginning_stay_two_series(tmp_path: Path) -> None:
+    for k in "12":
+        name = "x" * 2_000 + k
+        sample.write(tmp_path, sample.header(backend=name, run_id=k), [sample.case(backend=name)])
+    found = json.loads(exports.bencher.text(matrix(*read_folder(tmp_path))) or "")
+    assert len(found) == 2
+    assert all(len(name) <= 1024 for name in found)
+
+
+def test_the_name_of_a_series_has_no_version_of_the_framework(tmp_path: Path) -> None:
+    names = set()
+    for k, version in enumerate(("torch 2.12", "torch 2.13")):
+        folder = tmp_path / str(k)
+        sample.write(folder, sample.header(backend_version=version), [sample.case()])
+        names |= set(json.loads(exports.bencher.text(matrix(*read_folder(folder))) or ""))
+    assert len(names) == 1, "else nothing is ever compared with the version before"

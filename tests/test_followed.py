@@ -17,6 +17,7 @@ from reports.followed import ROOM, followed
 from reports.history import Point, Series
 from reports.matrix import Matrix, matrix
 from reports.page import render
+from reports.terminal import text
 from reports.trend import Trend
 from reports.trends import trend
 from reports.triage import Entry, triaged
@@ -95,7 +96,7 @@ def _runs(folder: Path, margins: list[float], **changes: Any) -> None:
         ([0.3] * 10 + [0.5] * 2, "", ExitCode.CLEAN),
         ([0.3] * 10 + [0.1] * 3, "", ExitCode.CLEAN),
         ([0.3] * 10 + [0.5] * 3, "r10", ExitCode.CLEAN),
-        ([0.3] * 20, "r10", ExitCode.CONFORMANCE_FAILURE),
+        ([0.3] * 20, "r99", ExitCode.CONFORMANCE_FAILURE),
     ],
     ids=["steady", "worse", "not yet", "better", "acknowledged", "an entry that matches nothing"],
 )
@@ -104,6 +105,7 @@ def test_the_command_answers_for_changes_that_last(
 ) -> None:
     _runs(tmp_path / "runs", margins)
     entries = tmp_path / "triage.toml"
+    entries.write_text("")
     if triage:
         entries.write_text(f'[[triage]]\nseries = "margin*"\nsince = "{triage}"\nreason = "b"\nlink = "l"\n'
                            "expires = 2999-01-01\n")  # fmt: skip
@@ -116,8 +118,25 @@ def test_the_command_answers_for_changes_that_last(
         str(entries),
     ]
     assert main(given) is code
-    assert (tmp_path / "index.sqlite").exists(), "the index is beside the runs"
+    assert (tmp_path / "runs.sqlite").exists(), "the index is beside the runs"
     assert main(given) is code, "and the second time, from the index"
+
+
+def test_the_terminal_says_what_became_worse() -> None:
+    entry = Entry("*limit b *", "run10", "it is known", "", date.max)
+    stale = Entry("nothing*", "run1", "", "", date.max)
+    told = text(
+        shown([of("a", WORSE), of("b", WORSE), of("c", STEADY)], entry, stale), to_terminal=False
+    )
+    assert "✗ worse: share of limit a pytorch cpu float32 -25.0%, since run run10" in told
+    assert "≠ worse, acknowledged: share of limit b pytorch cpu float32 -25.0%: it is known" in told
+    assert "an entry of triage.toml matches nothing: nothing*" in told
+
+
+def test_a_triage_file_that_is_not_there_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "typo.toml")])
+    assert stopped.value.code == ExitCode.HARNESS_ERROR
 
 
 def test_a_bad_triage_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import multiprocessing
 import os
 import random
 import signal
+import sqlite3
 import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,7 +20,7 @@ from test_runs import MALFORMED
 
 from reports import history
 from reports.collected import collected
-from reports.history import Index, Series
+from reports.history import BadIndex, Index, Series
 from reports.matrix import matrix
 from reports.page import render
 from reports.reading import read_run
@@ -281,3 +283,69 @@ def test_every_kind_of_bad_file_is_named_and_hides_nothing(tmp_path: Path) -> No
     html = render(shown)
     for k in range(len(MALFORMED)):
         assert f"bad-{k}.jsonl.gz" in html, "each is named on the page"
+
+
+def test_every_machine_keeps_its_last_values(tmp_path: Path) -> None:
+    for number in range(12):
+        on = sample.environment(cpu=f"cpu {number % 3}")
+        add(tmp_path / "runs", number, case(number / 20), environment=on)
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        points = index.points(MARGIN, last=2)
+        assert [p.run_id for p in points] == [f"r{n:05d}" for n in range(6, 12)]
+        assert {p.machine for p in points} == {f"16 × cpu {n}" for n in range(3)}
+
+
+def test_two_runs_of_one_second_are_in_order(tmp_path: Path) -> None:
+    for run_id, moment in (("a", ".900000"), ("b", ".100000")):
+        head = sample.header(run_id=run_id, started_at=f"2026-01-01T00:00:00{moment}+00:00")
+        sample.write(tmp_path / "runs", head, [case()])
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        assert [p.run_id for p in index.points(MARGIN)] == ["b", "a"]
+        assert index.latest() == ["20260101T000000Z-a.jsonl.gz"]
+
+
+def test_a_database_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "theirs")) as theirs:
+        theirs.execute("CREATE TABLE run (kept INTEGER)")
+        theirs.execute("INSERT INTO run VALUES (42)")
+        theirs.commit()
+        with pytest.raises(BadIndex, match="a database of something else"):
+            Index(tmp_path / "theirs")
+        assert theirs.execute("SELECT kept FROM run").fetchall() == [(42,)]
+
+
+def test_an_index_that_other_code_has_made_anew_is_not_written(tmp_path: Path) -> None:
+    add(tmp_path / "runs", 1, case())
+    with Index(tmp_path / "index") as index:
+        with contextlib.closing(sqlite3.connect(tmp_path / "index")) as other:
+            other.execute("PRAGMA user_version = 99")
+        with pytest.raises(BadIndex, match="another version"):
+            index.refresh(tmp_path / "runs")
+
+
+def test_what_is_no_longer_measured_is_no_longer_judged(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    gone = sample.case(case="lstm/gone")
+    for number in range(12):
+        worse = sample.case(case="lstm/gone", margin=0.3 if number < 6 else 0.6)
+        add(runs, number, case(0.3), worse)
+    assert collected(runs, tmp_path / "index", [], date.max).triaged.regressions
+    add(runs, 12, case(0.3))
+    shown = collected(runs, tmp_path / "index", [], date.max)
+    assert not shown.triaged.regressions, f"{gone.case} is no case any more"
+    assert [t.series.name for t in shown.trends] == ["lstm/a/float32"]
+    add(runs, 13, case(0.9, case_version="0" * 12))
+    shown = collected(runs, tmp_path / "index", [], date.max)
+    assert [t.verdict for t in shown.trends] == ["too few"], (
+        "another case of the same name begins anew"
+    )
+
+
+def test_a_file_that_was_damaged_since_is_named(tmp_path: Path) -> None:
+    path = add(tmp_path / "runs", 1, case())
+    collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    state = path.stat()
+    path.write_bytes(b"x" * state.st_size)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    assert [bad.path.name for bad in shown.bad] == [path.name]

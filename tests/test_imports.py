@@ -29,7 +29,11 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
 
-ALONE = {"reports.pictures": {"matplotlib"}, "reports.trends": {"numpy", "ruptures"}}
+ALONE = {
+    "reports.pictures": {"matplotlib"},
+    "reports.exports.pytest_benchmark": {"pytest_benchmark"},
+    "reports.trends": {"numpy", "ruptures"},
+}
 """Further libraries of one file: what is timed or tested must not have loaded them."""
 
 FRAMEWORKS: dict[str, set[str]] = {

@@ -74,7 +74,7 @@ def test_a_part_of_a_series_is_seen_by_dragging_and_by_the_keyboard(tab: Any) ->
     tab.mouse.up()
     dragged = tab.locator("svg.chart circle").count()
     assert 5 <= dragged <= 12, "about a quarter of thirty runs"
-    tab.get_by_role("button", name="All runs").click()
+    tab.get_by_role("button", name="All 30 runs").click()
     assert tab.locator("svg.chart circle").count() == 30
     tab.locator("svg.chart").focus()
     tab.keyboard.press("+")

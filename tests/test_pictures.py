@@ -94,3 +94,35 @@ def test_a_readme_without_its_place_is_refused(
         _main(tmp_path)
     assert pictures.BEGIN in capsys.readouterr().err
     assert not (tmp_path / "p.svg").exists(), "nothing was written"
+
+
+def test_a_place_that_cannot_be_written_changes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    (tmp_path / "README.md").write_text(README)
+    with pytest.raises(SystemExit):
+        pictures.main(["--runs", str(tmp_path / "runs"), "--picture", str(tmp_path / "no" / "p.svg"),
+                       "--readme", str(tmp_path / "README.md")])  # fmt: skip
+    assert "No such file" in capsys.readouterr().err
+    assert (tmp_path / "README.md").read_text() == README
+
+
+def test_what_a_run_says_of_itself_is_no_markup(tmp_path: Path) -> None:
+    hostile = f"<script>x</script>\n| a {pictures.END} $\\frac$"
+    _run(tmp_path / "runs", "pytorch", 0.010, environment=sample.environment(cpu=hostile),
+         backend_version=f"torch {hostile}")  # fmt: skip
+    (tmp_path / "README.md").write_text(README)
+    assert _main(tmp_path) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert "<script>" not in text
+    assert text.count(pictures.END) == 1
+    assert _main(tmp_path) == 0, "and it can be written again"
+
+
+def test_processes_are_told_as_a_range(tmp_path: Path) -> None:
+    _run(tmp_path / "runs", "pytorch", 0.010)
+    _run(tmp_path / "runs", "jax_scan", 0.010, processes=5)
+    (tmp_path / "README.md").write_text(README)
+    assert _main(tmp_path) == 0
+    assert "3 to 5 processes of each row" in (tmp_path / "README.md").read_text()

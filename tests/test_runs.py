@@ -179,6 +179,14 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "twice": (joined(*LINES[:2], *LINES[1:]), "line 3: the case of line 2 again"),
     "unpaired": (changed(3, limit_seconds=[0.1]), "line 4: 1 limit_seconds, expected .*: 4"),
     "uneven": (changed(3, processor_seconds=[0.1]), "line 4: 1 processor_seconds, expected .*: 3"),
+    "no time": (
+        changed(3, seconds=[0.0, 1.0, 1.0]),
+        "line 4: seconds or limit_seconds that are no times",
+    ),
+    "endless": (
+        changed(3, seconds=[1.0, 1e300, 1.0]),
+        "line 4: seconds or limit_seconds that are no times",
+    ),
     "counts": (changed(5, counts={"agrees": 2}), "the footer says outcomes .*'agrees': 2"),
     "measurements": (changed(5, measurements=9), "the footer says measurements 9, .*holds 1"),
     "selected": (changed(5, selected=1), "the footer says 1 selected, but the file holds 3"),

@@ -6,7 +6,6 @@ since an empty file would be read as a result.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from reports.exports import (
     tables,
 )
 from reports.matrix import Matrix
+from reports.text import replaced
 
 
 class File(NamedTuple):
@@ -66,8 +66,6 @@ def write(matrix: Matrix, forms: Iterable[str], folder: Path) -> list[Path]:
         if text is None:
             path.unlink(missing_ok=True)
             continue
-        part = folder / f".{file.name}.{os.getpid()}"
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        replaced(path, text)
         written.append(path)
     return written

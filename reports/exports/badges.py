@@ -15,20 +15,22 @@ def agreement(matrix: Matrix) -> str | None:
     totals = [column.total for column in matrix.columns]
     agrees, applicable = (sum(getattr(t, n) for t in totals) for n in ("agrees", "applicable"))
     failed = sum(t.counts["differs"] + t.counts["errored"] for t in totals)
-    open_ = agrees + sum(t.counts["known"] for t in totals) < applicable or any(
-        column.unreached or not column.run.complete for column in matrix.columns
-    )
+    failed += sum(fuzzed.alarms for fuzzed in matrix.fuzzed)
+    short = [column for column in matrix.columns if column.why_short]
+    open_ = agrees + sum(t.counts["known"] for t in totals) < applicable or short or matrix.bad
     colour = "red" if failed else "yellow" if open_ or not applicable else "brightgreen"
     return _badge("rnnspec", f"{agrees:,} of {applicable:,} agree", colour)
 
 
 def mutants(matrix: Matrix) -> str | None:
-    """Caught of those that can be told apart; red where one is not. None where none was run."""
+    """Caught of those that can be told apart; red where one is not, yellow where some were left out.
+    None where none was run.
+    """
     if matrix.mutated is None:
         return None
     *_, whole = scores(matrix.mutated.mutants)
-    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.telling)}",
-                  "red" if whole.wrong else "brightgreen")  # fmt: skip
+    colour = "red" if whole.wrong else "brightgreen" if matrix.mutated.whole else "yellow"
+    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.telling)}", colour)
 
 
 def _badge(label: str, message: str, colour: str) -> str:

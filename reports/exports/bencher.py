@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 from typing import TypeAlias
 
-from reports.exports.named import of_column, of_timing, sure
+from reports.exports.named import of_group, of_timing, sure
 from reports.matrix import Matrix
-from reports.text import one_line
 from reports.timing import Estimate
 
 Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
@@ -27,8 +26,7 @@ def text(matrix: Matrix) -> str | None:
     for row in matrix.rows:
         for column, group in zip(matrix.columns, row.groups, strict=True):
             if group.margin is not None:
-                name = one_line(f"{row.cell} {row.dtype}, {of_column(column)}", 900)
-                found[name] = {"margin": {"value": group.margin}}
+                found[of_group(row, column)] = {"margin": {"value": group.margin}}
     return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from reports.exports.named import of_column, of_timing, sure
+from reports.exports.named import of_group, of_timing, sure
 from reports.matrix import Matrix
 from reports.text import number, one_line
 from reports.timing import Estimate, Timing
@@ -18,7 +18,7 @@ def smaller(matrix: Matrix) -> str | None:
     """Milliseconds of every row, and the largest margin of every backend, cell and dtype."""
     times = [_entry(t, "ms", t.seconds, 1e3) for t in sure(matrix.timings)]
     margins = [
-        {"name": one_line(f"margin {row.cell} {row.dtype}, {of_column(column)}", 900),
+        {"name": f"margin {of_group(row, column)}",
          "unit": "of the bound", "value": group.margin}
         for row in matrix.rows for column, group in zip(matrix.columns, row.groups, strict=True)
         if group.margin is not None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
-from reports.exports.named import of_column
+from reports.exports.named import of_column, short
 from reports.matrix import Column, Matrix
+from reports.reading import utc
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
 from reports.text import clip, one_line
@@ -19,12 +21,13 @@ COUNTED = ("passed", "failed", "pending", "skipped", "other")
 
 def text(matrix: Matrix) -> str | None:
     """All cases of all columns; None where there is none."""
-    tests = [_test(column, record) for column in matrix.columns for record in column.run.cases]
+    tests = [test for column in matrix.columns for test in _tests(column)]
     if not tests:
         return None
     counts = Counter(test["status"] for test in tests)
     started = min(column.run.started for column in matrix.columns)
-    stopped = max(column.run.started for column in matrix.columns)
+    ends = [utc(c.run.footer.ended_at) for c in matrix.columns if c.run.footer]
+    stopped = max([*ends, *(column.run.started for column in matrix.columns)])
     whole = {
         "reportFormat": "CTRF",
         "specVersion": "1.0.0",
@@ -40,10 +43,18 @@ def text(matrix: Matrix) -> str | None:
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
+def _tests(column: Column) -> Iterator[dict[str, Any]]:
+    for record in column.run.cases:
+        yield _test(column, record)
+    if why := column.why_short:
+        yield {"name": "the whole run", "status": "failed", "duration": 0, "suite": [of_column(column)],
+               "rawStatus": "interrupted", "message": clip(why)}  # fmt: skip
+
+
 def _test(column: Column, record: CaseRecord) -> dict[str, Any]:
     name = status(record)
     test: dict[str, Any] = {
-        "name": one_line(record.case, 900), "status": STATUS.get(name, "other"),
+        "name": short(record.case), "status": STATUS.get(name, "other"),
         "duration": round(1000 * sum(record.seconds.values())), "suite": [of_column(column)],
         "rawStatus": STATUSES[name].word, "type": "conformance",
         "extra": {"margin": record.margin, "fingerprint": record.fingerprint,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from xml.etree import ElementTree as ET
 
@@ -43,7 +43,7 @@ def _entry(trend: Trend) -> dict[str, str]:
         "id": f"{NAME}{told}",
         "title": f"{what}: {trend.percent}",
         "updated": _time(since.at),
-        "summary": f"On {one_line(since.machine)}. Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
+        "content": f"On {one_line(since.machine)}. Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
                    f"{one_line(since.commit or 'not known')}. Last value: {number(trend.last.value)}.",
     }  # fmt: skip
 
@@ -58,4 +58,4 @@ def _fill(element: ET.Element, **words: str) -> None:
 
 
 def _time(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat()
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)).isoformat()

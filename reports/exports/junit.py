@@ -11,6 +11,7 @@ from collections import Counter
 from xml.etree import ElementTree as ET
 
 from reports.exports.named import of_column, of_timing
+from reports.fuzzing import Fuzzed
 from reports.matrix import Column, Matrix
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
@@ -30,6 +31,16 @@ def text(matrix: Matrix) -> str | None:
         own = [t for t in matrix.timings if (t.first.backend, t.first.device) ==
                (run.header.backend, run.header.device)]  # fmt: skip
         _timed(top, f"{run.header.backend} @ {run.header.device}, throughput", own)
+    for fuzzed in matrix.fuzzed:
+        _fuzzed(top, fuzzed)
+    for bad in matrix.bad:
+        suite = ET.SubElement(top, "testsuite", name="files set aside")
+        _result(
+            ET.SubElement(suite, "testcase", classname="reports", name=_safe(bad.path.name)),
+            "errored",
+            bad.why,
+        )
+        _count(suite)
     if not len(top):
         return None
     ET.indent(top)
@@ -37,12 +48,11 @@ def text(matrix: Matrix) -> str | None:
 
 
 def _suite(top: ET.Element, column: Column) -> None:
-    suite = ET.SubElement(top, "testsuite", name=of_column(column),
+    suite = ET.SubElement(top, "testsuite", name=_safe(of_column(column)),
                           timestamp=column.run.started.strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
     for record in column.run.cases:
         _case(suite, record)
-    if column.unreached or not column.run.complete:
-        what = column.run.note or f"{column.unreached} cases were selected and not reached"
+    if what := column.why_short:
         of = _safe(f"{column.run.header.backend}.{column.run.header.device}")
         case = ET.SubElement(suite, "testcase", classname=of, name="the whole run")
         _result(case, "errored", what)
@@ -71,6 +81,21 @@ def _timed(top: ET.Element, name: str, own: list[Timing]) -> None:
             continue
         untimed = t.refused.outcome == "agrees"
         _result(case, "missing" if untimed else t.refused.outcome, f"no speed: {t.refused.reason}")
+    _count(suite)
+
+
+def _fuzzed(top: ET.Element, fuzzed: Fuzzed) -> None:
+    """A case for all checks that found nothing, and one for every find."""
+    header = fuzzed.run.header
+    suite = ET.SubElement(
+        top, "testsuite", name=_safe(f"{header.backend} @ {header.device}, fuzzing")
+    )
+    of = _safe(f"{header.backend}.{header.device}.fuzzing")
+    case = ET.SubElement(suite, "testcase", classname=of, name=f"{fuzzed.checks} checks")
+    if fuzzed.alarms:
+        _result(case, "differs", f"{fuzzed.alarms} alarms")
+    for record in fuzzed.found:
+        _case(suite, record)
     _count(suite)
 
 
@@ -108,4 +133,4 @@ def _count(suite: ET.Element) -> None:
 
 def _safe(untrusted: str) -> str:
     r"""Without what XML has no way to write, such as ``\x1b`` and lone surrogates."""
-    return clip(untrusted).replace("\ufffe", "").replace("\uffff", "")
+    return clip(untrusted)

@@ -6,9 +6,9 @@ Times are seconds. ``extra_info`` has what else is known of a row.
 from __future__ import annotations
 
 import json
-import math
-import statistics
 from typing import Any
+
+from pytest_benchmark.stats import Stats
 
 from reports.exports.named import of_timing, sure
 from reports.matrix import Matrix
@@ -25,7 +25,7 @@ def text(matrix: Matrix) -> str | None:
     if not rows:
         return None
     last = max(matrix.timed, key=lambda run: run.started)
-    env = last.header.environment
+    env, commit = last.header.environment, last.header.suite_commit or "unversioned"
     whole = {
         "machine_info": {
             "node": "", "processor": one_line(env.cpu), "machine": one_line(env.os),
@@ -33,7 +33,7 @@ def text(matrix: Matrix) -> str | None:
             "python_version": one_line(env.python.rpartition(" ")[2]),
             "system": one_line(env.os), "release": "", "cpu": {"brand_raw": one_line(env.cpu)},
         },
-        "commit_info": {"id": one_line(last.header.suite_commit or "unversioned"), "dirty": False,
+        "commit_info": {"id": one_line(commit.removesuffix("-dirty")), "dirty": commit.endswith("-dirty"),
                         "project": "rnnspec", "branch": "", "time": last.started.isoformat(),
                         "author_time": last.started.isoformat()},
         "benchmarks": [_benchmark(t) for t in rows],
@@ -60,19 +60,8 @@ def _benchmark(t: Timing) -> dict[str, Any]:
 
 
 def _stats(seconds: list[float]) -> dict[str, Any]:
-    """The figures that its tables show, over all samples."""
-    ordered = sorted(seconds)
-    q1, median, q3 = (statistics.quantiles(ordered, n=4, method="inclusive") if len(ordered) > 1
-                      else ordered * 3)  # fmt: skip
-    mean, deviation = statistics.fmean(ordered), statistics.pstdev(ordered)
-    low, high = q1 - 1.5 * (q3 - q1), q3 + 1.5 * (q3 - q1)
-    outside = sum(not low <= s <= high for s in ordered)
-    far = sum(abs(s - mean) > deviation for s in ordered)
-    return {
-        "min": ordered[0], "max": ordered[-1], "mean": mean, "stddev": deviation,
-        "rounds": len(ordered), "median": median, "iqr": q3 - q1, "q1": q1, "q3": q3,
-        "iqr_outliers": outside, "stddev_outliers": far, "outliers": f"{far};{outside}",
-        "ld15iqr": min(s for s in ordered if s >= low), "hd15iqr": max(s for s in ordered if s <= high),
-        "ops": 1 / mean if mean else math.inf, "total": math.fsum(ordered), "iterations": 1,
-        "data": seconds,
-    }  # fmt: skip
+    """Its own figures, over all samples."""
+    found = Stats()
+    for s in seconds:
+        found.update(s)
+    return {**found.as_dict(), "iterations": 1, "data": seconds}

@@ -19,9 +19,10 @@ ROOM = 60_000
 
 def text(matrix: Matrix) -> str | None:
     """All of it; None where there is no result."""
-    if not matrix.columns and not matrix.timed:
+    lines = [*_aside(matrix), *_conformance(matrix), *_fuzzing(matrix), *_changes(matrix),
+             *_throughput(matrix.timings)]  # fmt: skip
+    if not lines:
         return None
-    lines = [*_conformance(matrix), *_changes(matrix), *_throughput(matrix.timings)]
     return "\n".join(fitting(lines)) + "\n"
 
 
@@ -33,6 +34,19 @@ def fitting(lines: list[str], room: int = ROOM) -> Iterator[str]:
             yield f"\n… {count(len(lines) - place, 'more line')} omitted."
             return
         yield line
+
+
+def _aside(matrix: Matrix) -> Iterator[str]:
+    for bad in matrix.bad:
+        yield f"**Set aside:** {_code(bad.path.name)}: {_code(bad.why)}\n"
+
+
+def _fuzzing(matrix: Matrix) -> Iterator[str]:
+    for fuzzed in matrix.fuzzed:
+        header = fuzzed.run.header
+        yield f"\nFuzzing {_code(f'{header.backend} @ {header.device}')}: {count(fuzzed.checks, 'check')}, {count(fuzzed.alarms, 'alarm')}\n"
+        for record in fuzzed.found:
+            yield f"- {_code(record.case)}: {_code(record.repeat)}"
 
 
 def _conformance(matrix: Matrix) -> Iterator[str]:
@@ -49,8 +63,6 @@ def _conformance(matrix: Matrix) -> Iterator[str]:
         cells = [f"{_code(of_column(column))}{mark}", f"{total.agrees:,} / {total.applicable:,}",
                  *(f"{n:,}" for n in counts), f"{column.unreached:,}"]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
-    for bad in matrix.bad:
-        yield f"\n**Set aside:** {_code(bad.path.name)}: {_code(bad.why)}"
     for column in matrix.columns:
         yield from _failures(column)
 
@@ -97,9 +109,12 @@ def _throughput(timings: list[Timing]) -> Iterator[str]:
 
 def _code(untrusted: str) -> str:
     """As code, in which Markdown and HTML mean nothing, and that ends no cell of a table."""
-    fence = "`" * (1 + max((len(run) for run in _backticks(untrusted)), default=0))
-    pad = " " if fence != "`" else ""
-    return f"{fence}{pad}{one_line(untrusted, 600).replace('|', '¦') or ' '}{pad}{fence}"
+    shown = one_line(untrusted, 600).replace("|", "¦") or " "
+    longest = max((len(run) for run in _backticks(shown)), default=0)
+    if longest > 5:  # a fence of hundreds takes the room of others
+        shown, longest = shown.replace("`", "ˋ"), 0
+    fence, pad = "`" * (1 + longest), " " if longest else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
 
 
 def _backticks(untrusted: str) -> list[str]:
