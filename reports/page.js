@@ -172,7 +172,7 @@
 
   const chosen = make("input", { type: "file", accept: ".jsonl,.gz" });
   chosen.addEventListener("change", () => { if (chosen.files[0]) compare(chosen.files[0]); chosen.value = ""; });
-  document.querySelector("nav").after(make("p", { className: "repeat" },
+  if (columns.length) document.querySelector("nav").after(make("p", { className: "repeat" },
     make("label", {}, "Compare with another run file, or drop it here: ", chosen)));
   addEventListener("dragover", event => event.preventDefault());
   addEventListener("drop", event => {

@@ -351,6 +351,12 @@ def test_no_runs_is_not_enough_data(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "Every result" not in page, "of no result nothing can be said"
 
 
+def test_speed_alone_is_no_nothing(tmp_path: Path) -> None:
+    html = render(of(tmp_path, sample.measurement()))
+    assert "Speed alone was measured" in html
+    assert "Nothing was measured" not in html
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
