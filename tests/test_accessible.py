@@ -18,7 +18,7 @@ from reports.triage import Entry
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("all")
     runs = folder / "runs"
-    sample.write_samples(runs, per_backend=32)
+    sample.write_samples(runs, per_backend=64)
     for k in range(24):
         at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=k)
         margins = {
