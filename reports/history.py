@@ -10,6 +10,7 @@ values of different ones are not compared. Run files stay the truth: the index m
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import zlib
 from collections import Counter
@@ -87,8 +88,12 @@ class Point(NamedTuple):
 
 Key = tuple[str, str, str, str, str, str]
 """A series; a plain tuple is made in a tenth of the time, and there are millions."""
+_KEYS: dict[Key, Key] = {}
+"""Each once: what one process tells another of many runs is then a tenth as long."""
 Value = tuple[Key, float | None, float | None, float | None, str]
 """A series with a value, the least and the greatest of the processes, and the outcome."""
+State = tuple[int, int]
+"""Bytes of a file, and when it was changed."""
 Track = Callable[[Iterator["Taken"], int], Iterator["Taken"]]
 
 FEW = 64
@@ -133,15 +138,24 @@ class Index:
         A file that cannot be read is kept by its name and why; an interrupted run is read again where it has
         grown. ``track`` is given what is read, of how many files, and may show how far it is.
         """
-        known = {file: (size, changed) for file, size, changed in
-                 self._tables.execute("SELECT file, bytes, changed FROM run")}  # fmt: skip
-        found = {path.name: path for path in run_files(folder)}
-        states = {file: state for file, path in found.items() if (state := _state(path))}
-        new = [found[file] for file, state in states.items() if known.get(file) != state]
+        asked = "SELECT file, bytes, changed, why_bad IS NULL FROM run"
+        known = {
+            file: ((size, changed), good)
+            for file, size, changed, good in self._tables.execute(asked)
+        }
+        found = run_files(folder)
+        states: dict[str, State] = {}
+        for file in sorted(found):
+            before, good = known.get(file, (None, False))
+            if good and file.endswith(".gz"):  # a finished run is never changed
+                continue
+            state = _state(folder / file)
+            if state and state != before:
+                states[file] = state
         with self._writing():
-            for file in known.keys() - found.keys():
+            for file in known.keys() - found:
                 self._forget(file)
-        taken = track(_all_taken(new), len(new))
+        taken = track(_all_taken([folder / file for file in states]), len(states))
         while batch := list(islice(taken, BATCH)):  # each is whole or not there
             with self._writing():
                 rows = [row for one in batch for row in self._put(one, states[one.file])]
@@ -202,7 +216,7 @@ class Index:
         (many,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
         return int(many)
 
-    def _put(self, taken: Taken, state: tuple[int, int]) -> Iterator[tuple[Any, ...]]:
+    def _put(self, taken: Taken, state: State) -> Iterator[tuple[Any, ...]]:
         """Put the run into its table; the rows of its points."""
         self._forget(taken.file)
         add = "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -327,7 +341,7 @@ def _microseconds(moment: datetime) -> int:
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _state(path: Path) -> State | None:
     """By which a file is known to be as it was; None for one that has got its footer and another name since."""
     try:
         found = path.stat()
@@ -336,12 +350,16 @@ def _state(path: Path) -> tuple[int, int] | None:
     return found.st_size, found.st_mtime_ns
 
 
-def run_files(folder: Path) -> list[Path]:
-    """The run files in a folder; of one that is finished, not the one it was made from."""
-    # In this order: one that gets its footer in between is found twice, not never.
-    going, finished = (sorted(folder.glob(f"*.{kind}")) for kind in ("jsonl", "jsonl.gz"))
-    names = {path.name.removesuffix(".gz") for path in finished}
-    return [*finished, *(path for path in going if path.name not in names)]
+def run_files(folder: Path) -> set[str]:
+    """The names of the run files in a folder; of one that is finished, not the one it was made from."""
+    if not folder.is_dir():
+        return set()
+    # Twice, in this order: one that gets its footer in between is found as finished, not never.
+    going, finished = (
+        {name for name in os.listdir(folder) if name.endswith(kind)}  # noqa: PTH208  # names alone
+        for kind in (".jsonl", ".jsonl.gz")
+    )
+    return finished | {name for name in going if f"{name}.gz" not in finished}
 
 
 def values(run: Run) -> Iterator[Value]:
@@ -351,7 +369,7 @@ def values(run: Run) -> Iterator[Value]:
     """
     for r in run.cases:
         key = ("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
-        yield key, r.margin, None, None, r.outcome
+        yield _KEYS.setdefault(key, key), r.margin, None, None, r.outcome
     for t in timings(run.measurements):
         m = t.first
         processors = f", {count(m.threads, 'processor')}" if m.threads is not None else ""
