@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import msgspec
 from benchmarks.noise import noise
 from reports.comparison import Comparison, Noise
 from reports.records import Measurement
+from reports.text import replaced
 
 FILE = "budgets.json"
 Key = tuple[str, str, str, str, str, str, int | None]
@@ -80,7 +80,4 @@ def write(path: Path, new: Sequence[Budget]) -> None:
     """Put ``new`` into the file, in the place of what it has of the same rows."""
     kept = {**read(path), **{b.key: b for b in new}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    data = msgspec.json.format(msgspec.json.encode(list(kept.values())))
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        part.write(data)
-    Path(part.name).replace(path)
+    replaced(path, msgspec.json.format(msgspec.json.encode(list(kept.values())).decode()))

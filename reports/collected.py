@@ -20,7 +20,7 @@ from reports.triage import Entry, triaged
 
 def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) -> Matrix:
     """The matrix of ``folder``; ``entries`` of triage.toml count until their day. What all runs say is kept in
-    ``index``. Raises ``OSError`` and ``sqlite3.Error``.
+    ``index``. Raises ``BadIndex``, ``OSError`` and ``sqlite3.Error``.
     """
     bad = []
 
@@ -47,8 +47,8 @@ def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) 
 
 
 def _current(found: Sequence[Series], shown: Matrix) -> Iterator[Series]:
-    """The series that go on: cases of the columns, and rows of the workloads that were timed last, in the version
-    that they have there.
+    """The series that go on: the cases of the columns as they are there, and all rows but those of workloads that
+    are others by now. A run that timed a few workloads does not end the others.
     """
     going = {("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
              for column in shown.columns for r in column.run.cases}  # fmt: skip

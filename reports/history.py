@@ -10,7 +10,6 @@ values of different ones are not compared. Run files stay the truth: the index m
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import zlib
 from collections import Counter
@@ -25,6 +24,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from reports.reading import BadRunFile, Run, read_run
+from reports.runs import run_files
 from reports.text import count
 from reports.timing import ratios, timings
 
@@ -348,18 +348,6 @@ def _state(path: Path) -> State | None:
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns
-
-
-def run_files(folder: Path) -> set[str]:
-    """The names of the run files in a folder; of one that is finished, not the one it was made from."""
-    if not folder.is_dir():
-        return set()
-    # Twice, in this order: one that gets its footer in between is found as finished, not never.
-    going, finished = (
-        {name for name in os.listdir(folder) if name.endswith(kind)}  # noqa: PTH208  # names alone
-        for kind in (".jsonl", ".jsonl.gz")
-    )
-    return finished | {name for name in going if f"{name}.gz" not in finished}
 
 
 def values(run: Run) -> Iterator[Value]:

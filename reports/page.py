@@ -91,7 +91,8 @@ def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
              "fingerprint": one_line(r.fingerprint, 12)} for r in runs]  # fmt: skip
     headers = [column.run.header for column in matrix.columns]
     columns = [
-        {"backend": h.backend, "device": h.device, "version": h.backend_version} for h in headers
+        {"backend": h.backend, "device": h.device, "version": one_line(h.backend_version)}
+        for h in headers
     ]
     return htmlsafe_json_dumps({"runs": told, "series": series, "columns": columns})
 

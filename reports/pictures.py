@@ -55,7 +55,7 @@ def rows(runs: Iterable[Run]) -> list[Row]:
     for run in runs:
         of = {(panel(t), t.first.threads == 1): t for t in timings(run.measurements) if _is_sure(t)}
         if of:
-            name = run.header.backend.rpartition(":")[2]
+            name = re.sub("[|`]", "", one_line(run.header.backend.rpartition(":")[2]))
             found.append(Row(name, run.header.backend_version.partition(" ")[0], of))
     return sorted(found, key=lambda row: (row.framework, row.name))
 

@@ -109,22 +109,30 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
     """
     if folder.exists() and not folder.is_dir():
         return [], [BadRunFile(folder, "expected a folder of run files")]
-    runs: dict[Path, Run] = {}
+    runs: list[Run] = []
     bad: list[BadRunFile] = []
-    going = sorted(
-        folder.glob("*.jsonl")
-    )  # first: one that gets its footer is found twice, not never
-    for path in [*sorted(folder.glob("*.jsonl.gz")), *going]:
-        key = path if path.suffix == ".gz" else _finished(path)
-        if key in runs:
-            continue
+    waiting = sorted(run_files(folder), reverse=True)
+    while waiting:
+        path = folder / waiting.pop()
         try:
-            runs[key] = read_run(
-                path if path.exists() else key
-            )  # it may have got its footer meanwhile
+            runs.append(read_run(current(path)))
         except BadRunFile as error:
             bad.append(error)
-    return sorted(runs.values(), key=lambda run: (run.started, run.header.run_id)), bad
+            if path.suffix == ".gz" and path.with_suffix("").exists():  # the copy that may read
+                waiting.append(path.with_suffix("").name)
+    return sorted(runs, key=lambda run: (run.started, run.header.run_id)), bad
+
+
+def run_files(folder: Path) -> set[str]:
+    """The names of the run files in a folder; of one that is finished, not the one it was made from."""
+    if not folder.is_dir():
+        return set()
+    # Twice, in this order: one that gets its footer in between is found as finished, not never.
+    going, finished = (
+        {name for name in os.listdir(folder) if name.endswith(kind)}  # noqa: PTH208  # names alone
+        for kind in (".jsonl", ".jsonl.gz")
+    )
+    return finished | {name for name in going if f"{name}.gz" not in finished}
 
 
 def current(path: Path) -> Path:

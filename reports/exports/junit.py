@@ -8,11 +8,13 @@ the case took.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from reports.exports.named import of_column, of_timing
 from reports.fuzzing import Fuzzed
 from reports.matrix import Column, Matrix
+from reports.reading import BadRunFile
 from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
 from reports.text import clip, number
@@ -33,18 +35,20 @@ def text(matrix: Matrix) -> str | None:
         _timed(top, f"{run.header.backend} @ {run.header.device}, throughput", own)
     for fuzzed in matrix.fuzzed:
         _fuzzed(top, fuzzed)
-    for bad in matrix.bad:
-        suite = ET.SubElement(top, "testsuite", name="files set aside")
-        _result(
-            ET.SubElement(suite, "testcase", classname="reports", name=_safe(bad.path.name)),
-            "errored",
-            bad.why,
-        )
-        _count(suite)
+    if matrix.bad:
+        _aside(top, matrix.bad)
     if not len(top):
         return None
     ET.indent(top)
     return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _aside(top: ET.Element, files: Sequence[BadRunFile]) -> None:
+    suite = ET.SubElement(top, "testsuite", name="files set aside")
+    for bad in files:
+        case = ET.SubElement(suite, "testcase", classname="reports", name=_safe(bad.path.name))
+        _result(case, "errored", bad.why)
+    _count(suite)
 
 
 def _suite(top: ET.Element, column: Column) -> None:
