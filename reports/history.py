@@ -143,7 +143,7 @@ class Index:
             file: ((size, changed), good)
             for file, size, changed, good in self._tables.execute(asked)
         }
-        found = run_files(folder)
+        found = run_files(folder) | self._copies(folder)
         states: dict[str, State] = {}
         for file in sorted(found):
             before, good = known.get(file, (None, False))
@@ -161,6 +161,14 @@ class Index:
                 rows = [row for one in batch for row in self._put(one, states[one.file])]
                 rows.sort()  # as the table has them: neighbours are written together
                 self._tables.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+        if self._copies(folder) - found:
+            self.refresh(folder, track)
+
+    def _copies(self, folder: Path) -> set[str]:
+        """The files from which bad ones were made, and that may read."""
+        names = (file.removesuffix(".gz") for file, _ in self.bad() if file.endswith(".gz"))
+        return {name for name in names if (folder / name).exists()}
 
     def all_series(self) -> list[Series]:
         """Every series, in order."""

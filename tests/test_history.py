@@ -349,3 +349,14 @@ def test_a_file_that_was_damaged_since_is_named(tmp_path: Path) -> None:
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
     assert [bad.path.name for bad in shown.bad] == [path.name]
+
+
+def test_the_copy_of_a_rotten_file_is_shown(tmp_path: Path) -> None:
+    path = add(tmp_path / "runs", 1, case(0.5))
+    path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    path.write_bytes(b"bit rot")
+    with refreshed(tmp_path / "runs", tmp_path / "index") as index:
+        for _ in range(2):
+            assert [file for file, _ in index.bad()] == [path.name]
+            assert [point.value for point in index.points(MARGIN)] == [0.5]
+            index.refresh(tmp_path / "runs")
