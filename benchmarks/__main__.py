@@ -18,7 +18,14 @@ from benchmarks.budgets import FILE
 from benchmarks.compare import PAIRS
 from benchmarks.merged import Merged, say_why
 from benchmarks.noise import LEAST_PAIRS
-from benchmarks.options import PROCESSES, add_backends, add_rows, backends_of, rows_of
+from benchmarks.options import (
+    PROCESSES,
+    add_all_processors,
+    add_backends,
+    add_rows,
+    backends_of,
+    rows_of,
+)
 from benchmarks.pairs import progress
 from benchmarks.processes import Process, one_of_each, rounds, run
 from benchmarks.workloads import of_set
@@ -39,6 +46,8 @@ def main(arguments: list[str]) -> int:
         parser.error("--processes: with --aa, expected --pairs")
     if given.pairs and not given.aa:
         parser.error("--pairs: without --aa given, expected --processes")
+    if given.all_processors and not given.aa:
+        parser.error("--all-processors: without --aa given, where rows are timed on one and on all")
     if given.scaling and given.workload:
         parser.error("--workload: with --scaling given, expected one of them")
     if given.scaling:
@@ -84,10 +93,11 @@ def options() -> Parser:
     parser.add_argument("--minutes", type=positive, metavar="M",
                         help="begin no further process of each that would not be over by then")  # fmt: skip
     parser.add_argument("--aa", action="store_true",
-                        help="time identical code beside itself, on one processor: how much it "
+                        help="time identical code beside itself: how much it "
                         f"differs by goes to DIR/{FILE}, which comparisons use")  # fmt: skip
     parser.add_argument("--pairs", type=counted(LEAST_PAIRS), metavar="N",
                         help=f"of processes, with --aa (default: {PAIRS})")  # fmt: skip
+    add_all_processors(parser, ", with --aa")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--quick", action="store_true",
                        help="few workloads, one processor, one process, no intervals")  # fmt: skip

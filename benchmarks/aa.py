@@ -39,16 +39,16 @@ def measure(
         on = of.headers[0].environment.machine
         new = [measured(c, on) for c in found if not c.refused]
         write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
-        console.print(table(found, PAIRS))
+        console.print(table(found, PAIRS, rows))
         codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
     console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
     return min((code for code in codes if code), default=ExitCode.CLEAN)
 
 
-def table(found: Sequence[Comparison], pairs: int) -> Table:
+def table(found: Sequence[Comparison], pairs: int, rows: Rows) -> Table:
     """The noise of every row that has a speed, for comparisons of so many pairs."""
-    shown = Table(title=f"Identical code, in comparisons of {pairs} pairs", box=None,
-                  title_justify="left", pad_edge=False)  # fmt: skip
+    shown = Table(title=f"Identical code, in comparisons of {pairs} pairs {rows.where}",
+                  box=None, title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode", "backend"):
         shown.add_column(name)
     for name in ("ms", "budget", "detectable"):

@@ -1,6 +1,6 @@
 """``python -m benchmarks.beside BACKEND BACKEND``: one backend beside another, on the same workloads in one run.
 
-Their processes run in pairs on one processor and take a sample each in turn, as two sides of a comparison do.
+Their processes run in pairs on one processor, or on all, and take a sample each in turn, as two sides of a comparison do.
 The figure is how many times as long the first one takes, with a 95 % interval: the median over pairs.
 """
 
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from backends import BACKENDS
 from benchmarks.aa import HERE
-from benchmarks.options import add_rows, check_backend, rows_of
+from benchmarks.options import Rows, add_all_processors, add_rows, check_backend, rows_of
 from benchmarks.pairs import Subject, timed
 from reports.comparison import NOTHING_KNOWN, Change, Comparison, comparisons
 from reports.exit_codes import ExitCode
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     # A comparison is of one row on two sides; here its sides are backends.
     first = [replace(m, backend=given.second) for m in of.head]
     found = comparisons(of.base, first, lambda _: NOTHING_KNOWN)
-    console.print(table(found, given.first, given.second))
+    console.print(table(found, given.first, given.second, rows))
     return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
 
 
@@ -54,15 +54,16 @@ def options() -> Parser:
     )
     parser.add_argument("second", metavar="BACKEND", help="another one")
     add_rows(parser, "beside")
+    add_all_processors(parser)
     parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="a few workloads")
     return parser
 
 
-def table(found: list[Comparison], first: str, second: str) -> Table:
+def table(found: list[Comparison], first: str, second: str, rows: Rows) -> Table:
     """Every row, as a person reads it."""
-    shown = Table(title=f"1: {first}\n2: {second}\nthe time of 1 by that of 2, on one processor", box=None,
+    shown = Table(title=f"1: {first}\n2: {second}\nthe time of 1 by that of 2, {rows.where}", box=None,
                   title_justify="left", title_style="", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode"):
         shown.add_column(name, no_wrap=True)

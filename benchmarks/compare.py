@@ -1,7 +1,7 @@
 """``python -m benchmarks.compare BASE HEAD``: what became faster or slower, and which margins moved.
 
 BASE and HEAD are git revisions, or versions of a framework such as ``jax==0.9.2 jax==0.10.2``. Their
-processes run in pairs on one processor, and take a sample each in turn. What seems slower, and what cannot be
+processes run in pairs on one processor, or on all, and take a sample each in turn. What seems slower, and what cannot be
 told, is timed again and judged by all its pairs; a regression is slower in the new ones alone as well. Exits with
 2 for one, and with 4 where a row cannot be told.
 """
@@ -22,7 +22,14 @@ from rich.table import Table
 
 from backends import BACKENDS
 from benchmarks.budgets import FILE, BadBudgets, Budget, Key, key, read
-from benchmarks.options import Rows, add_backends, add_rows, backends_of, rows_of
+from benchmarks.options import (
+    Rows,
+    add_all_processors,
+    add_backends,
+    add_rows,
+    backends_of,
+    rows_of,
+)
 from benchmarks.pairs import Subject, timed
 from benchmarks.sides import BadSide, Side, side
 from reports.comparison import Comparison, Noise, Verdict, comparisons, joined
@@ -63,10 +70,10 @@ def main(arguments: list[str]) -> int:
         console.print(f"{len(doubtful)} slower or ambiguous: timed again")
         who, which, modes = (list(dict.fromkeys(getattr(c.base.first, part) for c in doubtful))
                              for part in ("backend", "workload", "mode"))  # fmt: skip
-        again = Rows(which, modes, given.device, given.quick)
+        again = rows._replace(workloads=which, modes=modes)
         second = compared(who, again, range(given.pairs, 2 * given.pairs), folder / "again")
     judged = judge(found, second)
-    console.print(table(judged, given.base, given.head))
+    console.print(table(judged, given.base, given.head, rows))
     path = folder / "comparison.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(
         [as_data(row, given.base, given.head) for row in judged])))  # fmt: skip
@@ -106,6 +113,7 @@ def options() -> Parser:
     parser.add_argument("head", metavar="HEAD", help="another one")
     add_backends(parser)
     add_rows(parser, "compare")
+    add_all_processors(parser)
     parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
                         help=f"of processes (default: {PAIRS})")  # fmt: skip
     parser.add_argument("--budget", type=positive, metavar="SHARE",
@@ -128,9 +136,11 @@ def code(judged: Sequence[Judged], rows: int) -> ExitCode:
     return ExitCode.CLEAN if told else ExitCode.NOT_ENOUGH_DATA
 
 
-def table(judged: Sequence[Judged], base: str, head: str) -> Table:
+def table(judged: Sequence[Judged], base: str, head: str, rows: Rows) -> Table:
     """Every row, as a person reads it."""
-    shown = Table(title=f"{head} against {base}", box=None, title_justify="left", pad_edge=False)
+    shown = Table(
+        title=f"{head} against {base}, {rows.where}", box=None, title_justify="left", pad_edge=False
+    )
     for name in ("workload", "mode", "backend"):
         shown.add_column(name)
     for name in (f"{base} ms", f"{head} ms", "change (95 %)", "budget", "verdict",

@@ -101,7 +101,8 @@ def main(arguments: list[str]) -> int:
             found[condition.name].append(pairs)
     quiet = found[CONDITIONS[0].name]
     console.print(
-        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS), table(found)
+        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS, rows),
+        table(found),
     )
     return ExitCode.CLEAN
 

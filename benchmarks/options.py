@@ -29,6 +29,13 @@ class Rows(NamedTuple):
     modes: Sequence[str]
     device: str = "cpu"
     quick: bool = False
+    pinned: bool = True
+    """To one processor, where they are timed in pairs."""
+
+    @property
+    def where(self) -> str:
+        """On how many processors pairs are timed."""
+        return "on one processor" if self.pinned else "on all processors"
 
     @property
     def total(self) -> int:
@@ -96,10 +103,16 @@ def add_rows(parser: Parser, results: str) -> None:
                         help=f"run files go to DIR/{results} (default: reports)")  # fmt: skip
 
 
+def add_all_processors(parser: Parser, within: str = "") -> None:
+    """The option for pairs that have every processor."""
+    parser.add_argument("--all-processors", action="store_true",
+                        help=f"time pairs on all processors{within}, not on one")  # fmt: skip
+
+
 def rows_of(parser: Parser, given: argparse.Namespace, *, full: bool = False) -> Rows:
     """The rows that were given, or those of a set; a device that has none ends the command."""
     try:
         asked = workloads(given.workload, given.device, quick=given.quick, full=full)
     except ValueError as why:
         parser.error(str(why))
-    return Rows(asked, given.mode or MODES, given.device, given.quick)
+    return Rows(asked, given.mode or MODES, given.device, given.quick, not given.all_processors)

@@ -1,4 +1,4 @@
-"""Two sides timed in turn: pairs of fresh processes on one processor, each sample beside one of the other side."""
+"""Two sides timed in turn: pairs of fresh processes on the same processors, each sample beside one of the other side."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _one(
         for subject, folder in zip(both, folders, strict=True):
             folder.mkdir()
             planned.append(Planned(
-                Process(subject.backend, True, number), [*rows.options(), "--out", str(folder)],
+                Process(subject.backend, rows.pinned, number), [*rows.options(), "--out", str(folder)],
                 folder / "log", subject.side.python, subject.side.checkout,
             ))  # fmt: skip
         codes = run_pair(*planned)

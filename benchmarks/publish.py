@@ -47,18 +47,19 @@ def tables(rows: Sequence[Budget]) -> Iterable[str]:
     def place(b: Budget) -> tuple[str, str]:
         return b.machine, b.backend
 
-    ordered = sorted(rows, key=lambda b: (*place(b), b.workload, b.mode))
+    ordered = sorted(rows, key=lambda b: (*place(b), b.workload, b.mode, b.threads or 0))
     for (machine, backend), of in groupby(ordered, key=place):
         found = list(of)
         pairs = sorted({len(b.changes) for b in found})
         measured = " or ".join(map(str, pairs))
         yield f"\n`{backend}`, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
-        yield "| workload | mode | ms | budget | detectable |"
-        yield "|---|---|---:|---:|---:|"
+        yield "| workload | mode | processors | ms | budget | detectable |"
+        yield "|---|---|---:|---:|---:|---:|"
         for b in found:
             noise = b.noise(PAIRS)
             ms = number(b.seconds * 1e3 if b.seconds else None)
-            yield f"| `{b.workload}` | {b.mode} | {ms} | {noise.budget:.1%} | {noise.detectable:.1%} |"
+            yield (f"| `{b.workload}` | {b.mode} | {b.threads or '–'} | {ms} | {noise.budget:.1%} "
+                   f"| {noise.detectable:.1%} |")  # fmt: skip
 
 
 if __name__ == "__main__":

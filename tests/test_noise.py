@@ -21,6 +21,7 @@ from benchmarks.noise import LEAST_PAIRS, noise
 from benchmarks.options import Rows
 from benchmarks.pairs import Timed
 from reports.comparison import Change, change
+from reports.environment import processors
 from reports.exit_codes import ExitCode
 
 FAKES = Path(__file__).parent / "fakes.py"
@@ -102,17 +103,19 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
 # The command.
 
 
+@pytest.mark.parametrize(("on", "threads"), [([], 1), (["--all-processors"], processors())])
 def test_a_backend_beside_itself_has_a_budget(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    on: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)  # or pytest-benchmark takes its processes for xdist's
-    given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--aa", "--pairs",
+    given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--aa", *on, "--pairs",
              "6", "--out", str(tmp_path)]  # fmt: skip
     assert benchmarks.main(["--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
     (row,) = read(tmp_path / FILE).values()
     assert (row.workload, row.pairs, len(row.changes)) == ("tutorial/4x2x3-5", 6, 6)
+    assert row.threads == threads
     assert 0 <= row.budget <= row.detectable
     assert row.noise(6) == (row.budget, row.detectable)
 
@@ -136,6 +139,7 @@ def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
 @pytest.mark.parametrize(("arguments", "why"), [
     (["--pairs", "6"], "--pairs: without --aa given"),
     (["--aa", "--processes", "3"], "--processes: with --aa, expected --pairs"),
+    (["--all-processors"], "--all-processors: without --aa given"),
     (["--aa", "--pairs", "5"], "expected an integer from 6 on"),
 ])  # fmt: skip
 def test_bad_options_are_refused(

@@ -33,7 +33,7 @@ def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
     assert "old" not in text
     assert "`a`, 2 × a processor: 1 row, from 11 pairs." in text
     assert re.findall(r"^\| `(\w+)`", text, re.MULTILINE) == ["w", "w1", "w2"]
-    (row,) = re.findall(r"\| `w2` \| forward \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \|", text)
+    (row,) = re.findall(r"\| `w2` \| forward \| 1 \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \|", text)
     ms, share, found = map(float, row)
     assert ms == 12.3
     assert 0 < share < found, "what is found is more than what identical code differs by"
