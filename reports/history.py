@@ -138,22 +138,20 @@ class Index:
         A file that cannot be read is kept by its name and why; an interrupted run is read again where it has
         grown. ``track`` is given what is read, of how many files, and may show how far it is.
         """
-        asked = "SELECT file, bytes, changed, why_bad IS NULL FROM run"
-        known = {
-            file: ((size, changed), good)
-            for file, size, changed, good in self._tables.execute(asked)
+        finished = "why_bad IS NULL AND file LIKE '%.gz'"  # such a run is never changed
+        settled = {
+            file for (file,) in self._tables.execute(f"SELECT file FROM run WHERE {finished}")
         }
+        asked = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
+        known = {file: (size, changed) for file, size, changed in self._tables.execute(asked)}
         found = run_files(folder) | self._copies(folder)
         states: dict[str, State] = {}
-        for file in sorted(found):
-            before, good = known.get(file, (None, False))
-            if good and file.endswith(".gz"):  # a finished run is never changed
-                continue
+        for file in sorted(found - settled):
             state = _state(folder / file)
-            if state and state != before:
+            if state and state != known.get(file):
                 states[file] = state
         with self._writing():
-            for file in known.keys() - found:
+            for file in (settled | known.keys()) - found:
                 self._forget(file)
         taken = track(_all_taken([folder / file for file in states]), len(states))
         while batch := list(islice(taken, BATCH)):  # each is whole or not there
