@@ -10,12 +10,13 @@ values of different ones are not compared. Run files stay the truth: the index m
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from multiprocessing import get_context
@@ -23,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from reports.reading import BadRunFile, Run, read_run
+from reports.reading import NO_TEXT, BadRunFile, Run, printable, read_run
 from reports.runs import run_files
 from reports.text import count
 from reports.timing import ratios, timings
@@ -117,6 +118,8 @@ class Index:
         self._path = path
         self._tables = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._ids: dict[Key, int] = {}
+        self._no_text: set[str] = set()
+        """Files whose names cannot be kept."""
         if self._has_tables() and self._pragma("application_id") != OURS:
             raise BadIndex(f"{path}: a database of something else; expected an index, or no file")
         self._tables.execute("PRAGMA journal_mode = WAL")
@@ -145,6 +148,8 @@ class Index:
         asked = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
         known = {file: (size, changed) for file, size, changed in self._tables.execute(asked)}
         found = run_files(folder) | self._copies(folder)
+        self._no_text = {file for file in found if printable(file) != file}
+        found -= self._no_text
         states: dict[str, State] = {}
         for file in sorted(found - settled):
             state = _state(folder / file)
@@ -215,7 +220,8 @@ class Index:
     def bad(self) -> list[tuple[str, str]]:
         """The files that could not be read, and why."""
         asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
-        return self._tables.execute(asked).fetchall()
+        unnamed = [(printable(file), NO_TEXT) for file in sorted(self._no_text)]
+        return self._tables.execute(asked).fetchall() + unnamed
 
     def runs(self) -> int:
         """How many were taken in."""
@@ -325,7 +331,7 @@ def _taken(path: Path) -> Taken | None:
         run = read_run(path)
         points = _points(path, run)
     except BadRunFile as bad:
-        if not path.exists():  # it has got its footer meanwhile
+        if not os.path.lexists(path):  # it has got its footer meanwhile
             return None
         return Taken(path.name, OfRun(bad.why), [])
     h = run.header
@@ -349,11 +355,11 @@ def _microseconds(moment: datetime) -> int:
 
 def _state(path: Path) -> State | None:
     """By which a file is known to be as it was; None for one that has got its footer and another name since."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime_ns
+    for look in (path.stat, path.lstat):  # a link may lead nowhere
+        with suppress(OSError):
+            found = look()
+            return found.st_size, found.st_mtime_ns
+    return None
 
 
 def values(run: Run) -> Iterator[Value]:

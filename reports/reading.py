@@ -32,6 +32,8 @@ MAX_BYTES = 256 * 2**20
 LONGEST = 1e9
 """Seconds; nobody waits for thirty years."""
 
+NO_TEXT = "its name is not UTF-8; rename it"
+
 ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
 """What a run has one record of, by the field that names it."""
 
@@ -103,6 +105,8 @@ def read_run(path: Path) -> Run:
 
     Raises ``BadRunFile`` for anything else that is not a run file from start to end.
     """
+    if (shown := printable(str(path))) != str(path):
+        raise BadRunFile(Path(shown), NO_TEXT)
     finished = path.suffix == ".gz"
     lines = _read(path).split(b"\n")
     tail = lines.pop()
@@ -123,10 +127,16 @@ def read_run(path: Path) -> Run:
     return Run(path, header, records, None, note)
 
 
+def printable(name: str) -> str:
+    """The name of a file, whose bytes need not be text."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 def _read(path: Path) -> bytes:
     """The content of ``path``, decompressed, and no more of it than ``MAX_BYTES``."""
     if not path.is_file():
-        raise BadRunFile(path, "expected a file" if path.exists() else "there is no such file")
+        there = "a link to no file" if path.is_symlink() else "there is no such file"
+        raise BadRunFile(path, "expected a file" if path.exists() else there)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             text: bytes = file.read(MAX_BYTES + 1)

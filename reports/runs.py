@@ -137,7 +137,7 @@ def run_files(folder: Path) -> set[str]:
 
 def current(path: Path) -> Path:
     """Where a run is that was found at ``path``, and may have got its footer meanwhile."""
-    return path if path.exists() else _finished(path)
+    return path if os.path.lexists(path) else _finished(path)
 
 
 def _finished(path: Path) -> Path:

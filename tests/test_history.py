@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import sample_runs as sample
+from damages import all_damaged
 from test_runs import MALFORMED
 
 from reports import history
@@ -283,6 +284,39 @@ def test_every_kind_of_bad_file_is_named_and_hides_nothing(tmp_path: Path) -> No
     html = render(shown)
     for k in range(len(MALFORMED)):
         assert f"bad-{k}.jsonl.gz" in html, "each is named on the page"
+
+
+def test_every_damage_at_every_place_is_named_and_hides_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    add(runs, 1, case())
+    damaged = {f"{name}.jsonl.gz": content for name, content in all_damaged().items()}
+    for name, content in damaged.items():
+        (runs / name).write_bytes(content)
+    with refreshed(runs, tmp_path / "index") as index:
+        assert {file for file, _ in index.bad()} == damaged.keys()
+        assert [p.value for p in index.points(MARGIN)] == [0.5]
+    assert len(damaged) >= 20 * 10
+
+
+def test_a_name_that_is_no_text_and_a_link_to_nothing_hide_nothing(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    add(runs, 1, case())
+    (good,) = runs.iterdir()
+    Path(os.fsdecode(os.fsencode(runs) + b"/b\xff.jsonl.gz")).write_bytes(good.read_bytes())
+    (runs / "c.jsonl.gz").symlink_to("nowhere")
+    (runs / "d.jsonl.gz").symlink_to("d.jsonl.gz")
+    expected = {"b\\udcff.jsonl.gz": "its name is not UTF-8; rename it",
+                "c.jsonl.gz": "a link to no file", "d.jsonl.gz": "a link to no file"}  # fmt: skip
+    for again in range(2):
+        with refreshed(runs, tmp_path / "index") as index:
+            assert dict(index.bad()) == expected, f"{again} times read before"
+            assert index.runs() == 1
+    html = render(collected(runs, tmp_path / "index", [], date.max))
+    found, bad = read_folder(runs)
+    assert {error.path.name: error.why for error in bad} == expected
+    assert len(found) == 1
+    for name in expected:
+        assert name in html
 
 
 def test_every_machine_keeps_its_last_values(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import jsonschema
 import msgspec
 import pytest
 import sample_runs as sample
+from damages import DAMAGES, PLACES, SOUND
 
 from reports import reading
 from reports.exit_codes import ExitCode, exit_code
@@ -204,6 +205,27 @@ def test_a_malformed_file_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadRunFile, match=why) as refused:
         read_run(path)
     assert str(path) in str(refused.value)
+
+
+def reads(path: Path) -> bool:
+    """Whether it is taken for a run file."""
+    try:
+        read_run(path)
+    except BadRunFile as bad:
+        return bad.path != path
+    return True
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_is_found_wherever_it_is(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(SOUND)
+    assert reads(path)
+    misread = []
+    for place in range(PLACES):
+        path.write_bytes(DAMAGES[kind](place))
+        misread += [place] if reads(path) else []
+    assert not misread, f"{kind}: read where it is at the records {misread}"
 
 
 @pytest.mark.parametrize("name", ["not JSON", "unknown field", "twice", "counts", "an empty line"])
