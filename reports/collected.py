@@ -16,6 +16,7 @@ from reports.matrix import Column, Matrix, matrix
 from reports.runs import BadRunFile, Run, current, read_run
 from reports.trends import WORSE, trends
 from reports.triage import Entry, triaged
+from reports.versions import spreads
 
 
 def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) -> Matrix:
@@ -36,6 +37,7 @@ def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) 
         latest, before = list(read(history.latest())), list(read(history.before()))
         bad += [BadRunFile(folder / file, why) for file, why in history.bad()]
         shown = matrix(sorted(latest, key=lambda run: (run.started, run.header.run_id)), bad)
+        of_versions = tuple(spreads(history))
         found = [one for series in _current(history.all_series(), shown)
                  for one in trends(series, history.points(series))]  # fmt: skip
     return replace(
@@ -43,6 +45,7 @@ def collected(folder: Path, index: Path, entries: Sequence[Entry], today: date) 
         trends=tuple(found),
         triaged=triaged(found, entries, today),
         differences=tuple(_differences(shown.columns, before)),
+        spreads=of_versions,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from reports.matrix import Matrix
@@ -23,13 +25,15 @@ class Said(NamedTuple):
     glyph: str
     word: str
     entry: Entry | None = None
+    folded: bool = False
+    """Whether the page shows it only to those who ask."""
 
 
 SAID = {
     "worse": Said("differs", "✗", "worse"),
     "better": Said("agrees", "✓", "better"),
-    "steady": Said("agrees", "✓", "steady"),
-    "too few": Said("missing", "○", "too few runs to say"),
+    "steady": Said("agrees", "✓", "steady", folded=True),
+    "too few": Said("missing", "○", "too few runs to say", folded=True),
 }
 
 
@@ -51,3 +55,12 @@ def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
             break
         found.append((trend, said(trend)[1]))
     return found
+
+
+def by_word(
+    found: Sequence[tuple[Trend, Said]],
+) -> list[tuple[Said, list[tuple[int, Trend, Said]]]]:
+    """Those of which the same is said together, each with its place among all."""
+    numbered = [(place, trend, said) for place, (trend, said) in enumerate(found)]
+    groups = ([*of] for _, of in groupby(numbered, key=lambda row: row[2].word))
+    return [(of[0][2], of) for of in groups]

@@ -87,6 +87,17 @@ class Point(NamedTuple):
     outcome: str
 
 
+class OfVersion(NamedTuple):
+    """A run, as the index knows it, of one version of a backend."""
+
+    id: int
+    backend: str
+    device: str
+    version: str
+    at: int
+    run_id: str
+
+
 Key = tuple[str, str, str, str, str, str]
 """A series; a plain tuple is made in a tenth of the time, and there are millions."""
 _KEYS: dict[Key, Key] = {}
@@ -216,6 +227,31 @@ class Index:
             ) WHERE n = 2 ORDER BY file
         """
         return [file for (file,) in self._tables.execute(asked)]
+
+    def last_of_versions(self) -> list[OfVersion]:
+        """Of each version of each backend and device the last run with cases that left none out, or the last at all;
+        by backend and device, the latest first.
+        """
+        asked = """
+            SELECT id, backend, device, version, at, run_id FROM (
+                SELECT *, row_number() OVER (
+                    PARTITION BY backend, device, version ORDER BY whole DESC, at DESC, run_id DESC) AS n
+                FROM run WHERE kinds LIKE '%conformance%'
+            ) WHERE n = 1 ORDER BY backend, device, at DESC
+        """
+        return [OfVersion(*row) for row in self._tables.execute(asked)]
+
+    def margins(self, run: int) -> dict[str, list[float]]:
+        """All of a run, by dtype."""
+        asked = """
+            SELECT series.dtype, value FROM run
+            JOIN series USING (backend, device) JOIN point ON series.id = series AND point.at = run.at AND run = run.id
+            WHERE run.id = ? AND figure = 'margin' AND value IS NOT NULL
+        """
+        found: dict[str, list[float]] = {}
+        for dtype, margin in self._tables.execute(asked, (run,)):
+            found.setdefault(dtype, []).append(margin)
+        return found
 
     def bad(self) -> list[tuple[str, str]]:
         """The files that could not be read, and why."""

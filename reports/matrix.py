@@ -15,6 +15,7 @@ from functools import cached_property
 from operator import attrgetter
 
 from reports.difference import Difference
+from reports.dtypes import dtype_order
 from reports.fuzzing import Fuzzed
 from reports.reading import BadRunFile, Run
 from reports.records import CaseRecord, Outcome
@@ -22,8 +23,7 @@ from reports.statuses import STATUSES, Status, status
 from reports.timing import Timing, timings
 from reports.trend import Trend
 from reports.triage import NOTHING, Triaged
-
-DTYPES = ("float64", "float32", "float16", "bfloat16")
+from reports.versions import Spread
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,8 @@ class Matrix:
     """Those of them that became worse."""
     differences: tuple[Difference, ...] = ()
     """What changed in each column since the run before."""
+    spreads: tuple[Spread, ...] = ()
+    """The margins of each version of each backend."""
 
     @cached_property
     def timings(self) -> list[Timing]:
@@ -150,11 +152,6 @@ class Matrix:
 def label(run: Run) -> str:
     """Backend @ version @ device of ``run``."""
     return f"{run.header.backend} @ {run.header.backend_version} @ {run.header.device}"
-
-
-def dtype_order(dtype: str) -> tuple[int, str]:
-    """A sort key: the dtypes that are known from wide to narrow, then any other."""
-    return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype)
 
 
 def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:

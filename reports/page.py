@@ -14,7 +14,7 @@ from markupsafe import Markup
 from reports import figures
 from reports.difference import KINDS
 from reports.drilldown import places
-from reports.followed import Said, followed
+from reports.followed import Said, by_word, followed
 from reports.glossary import GLOSSARY
 from reports.history import Point
 from reports.matrix import Column, Group, Matrix, label
@@ -23,10 +23,11 @@ from reports.precision import coarse, precisions
 from reports.reading import Run
 from reports.records import CaseRecord
 from reports.scaling import sweeps
+from reports.speeds import speeds
 from reports.statuses import STATUSES, status
 from reports.text import clip, count, number, one_line, replaced
-from reports.timing import beside
 from reports.trend import Trend
+from reports.versions import fitting
 
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 POINTS = 60
@@ -52,7 +53,7 @@ def render(matrix: Matrix) -> str:
     )
     jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
-                      "beside": beside, "zip": zip}  # fmt: skip
+                      "by_word": by_word, "zip": zip}  # fmt: skip
     trended = followed(matrix)
     return jinja.get_template("page.html.j2").render(
         matrix=matrix,
@@ -67,6 +68,8 @@ def render(matrix: Matrix) -> str:
         others=others(matrix.mutated.mutants) if matrix.mutated else [],
         precisions=precisions(matrix),
         coarse=coarse(matrix),
+        speeds=speeds(matrix.timings),
+        spreads=fitting(matrix.spreads),
         swept=sweeps(matrix.timings),
         trended=trended,
         machines=len({trend.last.machine for trend in matrix.trends}),

@@ -13,7 +13,8 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reports.matrix import Column, Group, Matrix, Row, dtype_order, label
+from reports.dtypes import dtype_order
+from reports.matrix import Column, Group, Matrix, Row, label
 from reports.mutation import others, scores
 from reports.precision import coarse
 from reports.reading import Run

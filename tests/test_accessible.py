@@ -52,6 +52,7 @@ def test_axe_finds_nothing_serious(browser: Any, everything: Path, scheme: str, 
         "changes",
         "history",
         "throughput",
+        "versions",
         "fuzzing",
         "environment",
     ):
