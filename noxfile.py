@@ -157,6 +157,20 @@ def pictures(session: nox.Session) -> None:
 
 
 @nox.session
+def screenshots(session: nox.Session) -> None:
+    """Show the page of reports/site as it looks in Chromium, light and dark: docs/page-*.png."""
+    install(session, groups=("browser",))
+    session.run("python", "-m", "reports.screenshots", *session.posargs)
+
+
+@nox.session
+def lighthouse(session: nox.Session) -> None:
+    """Ask Google's Lighthouse what it says of the page of reports/site; needs npx and Chromium."""
+    install(session)
+    session.run("python", "-m", "reports.lighthouse", *session.posargs)
+
+
+@nox.session
 @nox.parametrize("group", tuple(PEERS), ids=tuple(PEERS))
 def peers(session: nox.Session, group: str) -> None:
     """Time the reference and jax_vjp beside their peers, each pair in one run."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from reports.browser import NoBrowser, browser
 from reports.collected import collected
 from reports.history import Index
 from reports.options import Parser, counted
@@ -117,22 +117,15 @@ OPENED = """() => {
 
 def in_browser(page: Path) -> Iterator[tuple[str, str]]:
     """How soon Chromium shows the page, and a series in large."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # a browser is not always there
-    except ImportError:
-        chromium = None
-    if chromium is None:
-        yield "in a browser", "not measured: no playwright, or no chromium on the PATH"
-        return
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_page()
-        opened.goto(page.as_uri())
-        opened.wait_for_function(f"{PAINTED} !== undefined")
-        yield "first paint", f"{opened.evaluate(PAINTED) / 1e3:.3f}"
-        yield "a series opened", f"{opened.evaluate(OPENED) / 1e3:.3f}"
-        browser.close()
+        with browser() as running:
+            opened = running.new_page()
+            opened.goto(page.as_uri())
+            opened.wait_for_function(f"{PAINTED} !== undefined")
+            yield "first paint", f"{opened.evaluate(PAINTED) / 1e3:.3f}"
+            yield "a series opened", f"{opened.evaluate(OPENED) / 1e3:.3f}"
+    except NoBrowser as why:
+        yield "in a browser", f"not measured: {why}"
 
 
 def _seconds(call: Callable[[], object]) -> float:

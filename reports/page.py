@@ -32,6 +32,8 @@ from reports.versions import fitting
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 POINTS = 60
 """Of a series, that the page has."""
+CHANGES = 400
+"""Since the runs before, that it has."""
 
 
 def write_page(matrix: Matrix, folder: Path) -> Path:
@@ -74,6 +76,7 @@ def render(matrix: Matrix) -> str:
         trended=trended,
         machines=len({trend.last.machine for trend in matrix.trends}),
         kinds=KINDS,
+        changes_room=CHANGES,
         data=_data(matrix, trended),
         script=Markup(SCRIPT),  # our own
         script_hash=f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}",

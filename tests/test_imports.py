@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
 standard one; None for any library but a framework."""
 
 ALONE = {
+    "reports.browser": {"playwright"},
     "reports.pictures": {"matplotlib"},
     "reports.exports.pytest_benchmark": {"pytest_benchmark"},
     "reports.trends": {"numpy", "ruptures"},

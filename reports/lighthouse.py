@@ -1,0 +1,95 @@
+"""``python -m reports.lighthouse``: what Google's Lighthouse says of the page, served from this machine.
+
+Needs ``npx`` (Node.js) and Chromium. The whole report goes beside the page's folder, as lighthouse.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from rich.table import Table
+
+from reports.browser import ARGUMENTS, NoBrowser, chromium
+from reports.exit_codes import ExitCode
+from reports.options import Parser
+from reports.terminal import standard_output
+
+VERSION = "12.8.2"
+FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time",
+           "cumulative-layout-shift", "dom-size")  # fmt: skip
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Print its scores, the figures behind them, and what it finds fault with."""
+    parser = Parser("python -m reports.lighthouse", __doc__)
+    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
+                        help="where index.html is (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--form", choices=("mobile", "desktop"), default="mobile",
+                        help="the device that it takes itself for (default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    if not (given.site / "index.html").is_file():
+        parser.error(
+            f"--site {given.site}: no index.html there; expected what `nox -s report` writes"
+        )
+    npx = shutil.which("npx")
+    if npx is None:
+        parser.error("no npx on the PATH; install Node.js")
+    try:
+        browser = chromium()
+    except NoBrowser as why:
+        parser.error(str(why))
+    report = given.site.resolve().with_name("lighthouse.json")
+    with served(given.site) as address, standard_output().status("Lighthouse"):
+        subprocess.run(
+            [npx, "--yes", f"lighthouse@{VERSION}", address, "--quiet", "--output=json", f"--output-path={report}",
+             f"--chrome-flags={' '.join(ARGUMENTS)}", *(["--preset=desktop"] if given.form == "desktop" else [])],
+            check=True, env={**os.environ, "CHROME_PATH": browser},
+        )  # fmt: skip
+    standard_output().print(table(json.loads(report.read_text("utf-8"))))
+    print(f"wrote {report}")
+    return ExitCode.CLEAN
+
+
+def table(report: dict[str, Any]) -> Table:
+    """Scores from 0 to 100, then figures, then audits that are not passed."""
+    shown = Table("what", "is", title=f"Lighthouse {report['lighthouseVersion']}", box=None,
+                  title_justify="left", pad_edge=False)  # fmt: skip
+    for category in report["categories"].values():
+        shown.add_row(category["title"], f"{category['score'] * 100:.0f}")
+    audits = report["audits"]
+    for name in FIGURES:
+        shown.add_row(audits[name]["title"], audits[name]["displayValue"])
+    for name, audit in audits.items():
+        if audit["score"] == 0 and name not in FIGURES:
+            shown.add_row(f"not passed: {audit['title']}", audit.get("displayValue", ""))
+    return shown
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of the page, served to this machine alone."""
+    handler = partial(_Silent, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/index.html"
+        server.shutdown()
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Of what is asked for nobody needs to hear."""
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
