@@ -44,7 +44,7 @@
   const day = run => new Date(run.at / 1000).toISOString().slice(0, 16).replace("T", " ");
 
   function chart(points, from, to) {
-    const shown = points.slice(from, to), values = shown.map(([, v]) => v).filter(v => v !== null);
+    const shown = points.slice(from, to), values = shown.flatMap(([, ...all]) => all).filter(v => v !== null);
     const low = Math.min(...values), high = Math.max(...values), room = (high - low) * .1 || high * .05 || 1;
     const x = k => LEFT + k * (WIDTH - LEFT - 8) / Math.max(shown.length - 1, 1);
     const y = v => 8 + (high + room - v) / (high - low + 2 * room) * (HEIGHT - BELOW - 8);
@@ -64,6 +64,8 @@
       environment = fingerprint;
     });
     made.append(draw("path", { class: "interval", d: path }));
+    shown.forEach(([, , least, most], k) => least === undefined || made.append(
+      draw("path", { class: "spread", d: `M${x(k)} ${y(least)}V${y(most)}` })));
     shown.forEach(([r, v], k) => v === null || made.append(draw("circle", { cx: x(k), cy: y(v), r: 3 },
       draw("title", {}, `${three(v)}, ${day(runs[r])}, run ${runs[r].id}, ${runs[r].version}`))));
     for (const [k, anchor] of [[0, "start"], [shown.length - 1, "end"]])
@@ -103,9 +105,11 @@
     });
     all.addEventListener("click", () => look(0, points.length));
     look(0, points.length);
-    const rows = points.map(([r, v]) => [day(runs[r]), three(v), runs[r].id, runs[r].version]).reverse();
-    show(name, make("p", {}, "Drag to see a part; with the keyboard +, − and the arrows. Dashed: another environment."),
-      place, all, make("div", { className: "scroll", tabIndex: 0 }, table("Values, the last first", ["Run", "Value", "Id", "Version"], rows)));
+    const spread = (least, most) => least === undefined ? "–" : `${three(least)} to ${three(most)}`;
+    const rows = points.map(([r, v, least, most]) =>
+      [day(runs[r]), three(v), spread(least, most), runs[r].id, runs[r].version]).reverse();
+    show(name, make("p", {}, "Drag to see a part; with the keyboard +, − and the arrows. Dashed: another environment. A line through a point spans its processes."),
+      place, all, make("div", { className: "scroll", tabIndex: 0 }, table("Values, the last first", ["Run", "Value", "Its processes", "Id", "Version"], rows)));
   }
 
   for (const { row, name, points } of series) {

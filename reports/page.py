@@ -91,7 +91,8 @@ def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
         points = []
         for point in trend.points[-POINTS:]:
             run = point._replace(value=None, low=None, high=None, outcome="")
-            points.append((runs.setdefault(run, len(runs)), point.value))
+            spread = (point.low, point.high) if point.low is not None else ()
+            points.append((runs.setdefault(run, len(runs)), point.value, *spread))
         series.append({"row": f"s{place}", "name": one_line(str(trend.series)), "points": points})
     told = [{"id": one_line(r.run_id, 40), "at": r.at, "version": one_line(r.backend_version, 60),
              "fingerprint": one_line(r.fingerprint, 12)} for r in runs]  # fmt: skip

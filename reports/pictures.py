@@ -42,7 +42,7 @@ Panel = tuple[str, str]
 
 
 class Row(NamedTuple):
-    """One backend's times: by panel, and by whether on one processor."""
+    """One backend's times on a device in a dtype: by panel, and by whether on one processor."""
 
     name: str
     framework: str
@@ -50,14 +50,21 @@ class Row(NamedTuple):
 
 
 def rows(runs: Iterable[Run]) -> list[Row]:
-    """Every backend of ``runs`` that has times with intervals, by framework and name."""
-    found = []
+    """Every backend of ``runs`` that has times with intervals, on each device and in each dtype; by framework and name."""
+    found: dict[tuple[str, str], Row] = {}
     for run in runs:
-        of = {(panel(t), t.first.threads == 1): t for t in timings(run.measurements) if _is_sure(t)}
-        if of:
-            name = re.sub("[|`]", "", one_line(run.header.backend.rpartition(":")[2]))
-            found.append(Row(name, run.header.backend_version.partition(" ")[0], of))
-    return sorted(found, key=lambda row: (row.framework, row.name))
+        framework = run.header.backend_version.partition(" ")[0]
+        for t in filter(_is_sure, timings(run.measurements)):
+            row = found.setdefault((framework, _name(t)), Row(_name(t), framework, {}))
+            row.times[panel(t), t.first.threads == 1] = t
+    return [row for _, row in sorted(found.items())]
+
+
+def _name(t: Timing) -> str:
+    """The backend, and what of its device and dtype is not as usual."""
+    backend, device, dtype = t.first.backend.rpartition(":")[2], t.first.device, t.first.dtype
+    other = [*([device] if device != "cpu" else []), *([dtype] if dtype != "float32" else [])]
+    return re.sub("[|`]", "", one_line(" ".join([backend, *other])))
 
 
 def panel(t: Timing) -> Panel:

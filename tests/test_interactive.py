@@ -25,6 +25,12 @@ def run(folder: Path, number: int, *records: Any, **changes: Any) -> Path:
     )
 
 
+def timed(k: int) -> list[Any]:
+    """A row in three processes, one a little slower than the other."""
+    return [sample.measurement(process=n, seconds=[0.01 + n / 1e3 + k / 1e6] * 3, limit_seconds=[0.005] * 4)
+            for n in range(3)]  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("interactive")
@@ -32,7 +38,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         margin = 0.3 if k < 20 else 0.5
         run(folder / "runs", k, sample.case(case="lstm/a", margin=margin),
             sample.case(case=f"lstm/{HOSTILE}", margin=0.2), sample.failed(case="lstm/d"),
-            fingerprint="a" * 12 if k < 10 else "b" * 12, backend_version=f"torch 2.{k // 10} {HOSTILE}")  # fmt: skip
+            *timed(k), fingerprint="a" * 12 if k < 10 else "b" * 12, backend_version=f"torch 2.{k // 10} {HOSTILE}")  # fmt: skip
     return write_page(collected(folder / "runs", folder / "index", [], date.max), folder / "site")
 
 
@@ -59,9 +65,19 @@ def test_a_series_opens_in_large_and_closes(tab: Any) -> None:
     assert dialog.locator("path.epoch").count() == 1, "where the environment changed"
     assert dialog.locator("tbody tr").count() == 30, "the values as a table"
     first = dialog.locator("tbody tr").first.inner_text().split("\t")
-    assert first[1:3] == ["0.5", "r029"], "the last run first"
+    assert first[1:4] == ["0.5", "–", "r029"], "the last run first"
     tab.keyboard.press("Escape")
     assert tab.get_by_role("dialog").count() == 0
+
+
+def test_a_figure_of_several_processes_has_a_line_that_spans_them(tab: Any) -> None:
+    tab.locator("section[aria-labelledby=history] summary", has_text="steady").click()
+    tab.get_by_role("button", name="Open share of limit").first.click()
+    dialog = tab.get_by_role("dialog")
+    assert dialog.locator("path.spread").count() == 30
+    cells = dialog.locator("tbody tr").first.inner_text().split("\t")
+    least, most = map(float, cells[2].split(" to "))
+    assert least < float(cells[1]) < most
 
 
 def test_a_part_of_a_series_is_seen_by_dragging_and_by_the_keyboard(tab: Any) -> None:
@@ -133,7 +149,7 @@ def test_without_javascript_nothing_asks_for_it(browser: Any, page: Path) -> Non
     opened = context.new_page()
     opened.goto(page.as_uri())
     assert opened.locator("button, input").count() == 0
-    assert opened.locator("section[aria-labelledby=history] tbody tr").count() == 3
+    assert opened.locator("section[aria-labelledby=history] tbody tr").count() == 4
     context.close()
 
 

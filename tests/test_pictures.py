@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 import sample_runs as sample
 
@@ -50,6 +51,19 @@ def test_every_backend_is_in_the_table_and_in_the_picture(tmp_path: Path) -> Non
     drawn = (tmp_path / "p.svg").read_text()
     for word in ("pytorch", "Mine", "deepbench/lstm-256-1-150, forward", "one processor"):
         assert f">{word}<" in drawn, f"the picture names {word}"
+
+
+def test_devices_and_dtypes_are_told_apart(tmp_path: Path) -> None:
+    records = [sample.measurement(workload="w", mode="forward", threads=1, process=n, limit_seconds=[], dtype=dtype,
+                                  seconds=[seconds] * 5)
+               for dtype, seconds in (("float32", 0.01), ("float16", 0.02)) for n in range(3)]  # fmt: skip
+    sample.write(tmp_path / "runs", sample.header(), records)
+    on_gpu = [msgspec.structs.replace(r, device="cuda", seconds=[0.03] * 5) for r in records[:3]]
+    sample.write(tmp_path / "runs", sample.header(run_id="gpu", device="cuda"), on_gpu)
+    (tmp_path / "README.md").write_text(README)
+    assert _main(tmp_path) == 0
+    rows = dict(re.findall(r"\| `([\w ]+)` \| ([\d.]+) ", (tmp_path / "README.md").read_text()))
+    assert rows == {"pytorch": "10.0", "pytorch cuda": "30.0", "pytorch float16": "20.0"}
 
 
 def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """pytest-benchmark's own JSON, for its tools that compare: a row is a benchmark, with all processes' samples.
 
-Times are seconds. ``extra_info`` has what else is known of a row.
+Times are seconds. ``extra_info`` has what else is known of a row, its machine too: ``machine_info`` has room for one,
+that of the last run.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ def text(matrix: Matrix) -> str | None:
         return None
     last = max(matrix.timed, key=lambda run: run.started)
     env, commit = last.header.environment, last.header.suite_commit or "unversioned"
+    machines = {
+        (run.header.backend, run.header.device): run.header.environment.machine
+        for run in matrix.timed
+    }
     whole = {
         "machine_info": {
             "node": "", "processor": one_line(env.cpu), "machine": one_line(env.os),
@@ -36,20 +41,20 @@ def text(matrix: Matrix) -> str | None:
         "commit_info": {"id": one_line(commit.removesuffix("-dirty")), "dirty": commit.endswith("-dirty"),
                         "project": "rnnspec", "branch": "", "time": last.started.isoformat(),
                         "author_time": last.started.isoformat()},
-        "benchmarks": [_benchmark(t) for t in rows],
+        "benchmarks": [_benchmark(t, machines[t.first.backend, t.first.device]) for t in rows],
         "datetime": last.started.isoformat(),
         "version": VERSION,
     }  # fmt: skip
     return json.dumps(whole, indent=1, allow_nan=False) + "\n"
 
 
-def _benchmark(t: Timing) -> dict[str, Any]:
+def _benchmark(t: Timing, machine: str) -> dict[str, Any]:
     m, name = t.first, of_timing(t)
     share = t.of_limit
     return {
         "group": one_line(f"{m.workload} {m.mode}"), "name": name, "fullname": name,
         "params": None, "param": None,
-        "extra_info": {"backend": one_line(m.backend), "device": one_line(m.device),
+        "extra_info": {"backend": one_line(m.backend), "device": one_line(m.device), "machine": one_line(machine),
                        "processes": len(t.measurements), "interval": t.seconds.interval,
                        "of_limit": share.value if share else None, "margin": m.margin,
                        "repeat": one_line(m.repeat, 600)},
