@@ -15,6 +15,8 @@ LEAST, MOST = 5, 100
 """Samples, whatever their time."""
 LEAST_IN_TURN = 16
 """Of each process of a pair, since single samples of identical code differ by up to a third."""
+LONG = 0.05
+"""Seconds of a call from which on half as many will do, and what the cache held at its beginning is no matter."""
 
 Call = Callable[[], Any]
 
@@ -55,7 +57,8 @@ class Calibrated:
 
 
 class InTurn:
-    """A sample of the partner, then a run that does not count: the cache held what the partner used.
+    """A sample of the partner, then, of a call that is not LONG, one that does not count: the cache held what the
+    partner used.
 
     Beside the time of a sample, that of its processor is measured: another process's is not in it.
     """
@@ -64,15 +67,20 @@ class InTurn:
         self._partner, self._call, self._one = partner, call, one_processor
         self._processor: list[float] = []
         self._started: float | None = None
+        self._long = False
 
     def rounds(self, seconds: float) -> int:
         once = _seconds(self._call)
-        return self._partner.agree(_between(LEAST_IN_TURN, seconds / (2 * once)))
+        least = LEAST_IN_TURN // 2 if once >= LONG else LEAST_IN_TURN
+        agreed = self._partner.agree(_between(least, seconds / (2 * once)))
+        self._long = agreed < LEAST_IN_TURN  # for both, or for neither
+        return agreed
 
     def before_sample(self) -> None:
         self.after_last()
         self._partner.swap()
-        self._call()
+        if not self._long:
+            self._call()
         self._started = time.process_time()
 
     def after_last(self) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
 
+from benchmarks.between import LONG, InTurn
 from benchmarks.partner import Partner, Pipes
 
 Work = Callable[[Partner, Callable[[str], None]], None]
@@ -123,3 +125,37 @@ def test_pipes_are_passed_as_text() -> None:
     for text in ("", "1,2", "a,b,c"):
         with pytest.raises(ValueError, match=r"unpack|literal"):
             Pipes.parse(text)
+
+
+class Agrees:
+    """A partner who is content with a number of samples."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.swaps = number, 0
+
+    def agree(self, number: int) -> int:
+        return min(number, self.number)
+
+    def swap(self) -> None:
+        self.swaps += 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "wanted", "rounds", "uncounted"),
+    [(0.0, 100, 100, 1), (0.0, 8, 8, 0), (LONG, 100, 8, 0)],
+    ids=["short", "the partner's is long", "long"],
+)
+def test_a_long_call_has_fewer_samples_and_none_that_does_not_count(
+    seconds: float, wanted: int, rounds: int, uncounted: int
+) -> None:
+    calls = []
+
+    def call() -> None:
+        calls.append(time.sleep(seconds))
+
+    partner = Agrees(wanted)
+    turn = InTurn(partner, call, one_processor=True)  # type: ignore[arg-type]  # it does what a partner does
+    assert turn.rounds(0.01) == rounds
+    calls.clear()
+    turn.before_sample()
+    assert (len(calls), partner.swaps) == (uncounted, 1)
