@@ -155,7 +155,7 @@ def test_a_long_call_has_fewer_samples_and_none_that_does_not_count(
 
     partner = Agrees(wanted)
     turn = InTurn(partner, call, one_processor=True)  # type: ignore[arg-type]  # it does what a partner does
-    assert turn.rounds(0.01) == rounds
+    assert turn.rounds(0.4) == rounds
     calls.clear()
     turn.before_sample()
     assert (len(calls), partner.swaps) == (uncounted, 1)
