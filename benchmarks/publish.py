@@ -1,6 +1,7 @@
 """``python -m benchmarks.publish``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
 
-A table for each backend, between two comments: how much identical code may differ by, and which change is found.
+A table for each machine and backend, between two comments: how much identical code may differ by, and which change is
+found. docs/noise.json keeps what was published, of other machines too; a row that was measured again is replaced.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.budgets import FILE, BadBudgets, Budget, read
+from benchmarks.budgets import FILE, BadBudgets, Budget, read, write
 from benchmarks.compare import PAIRS
 from reports.exit_codes import ExitCode
 from reports.options import Parser
@@ -24,16 +25,21 @@ def main(arguments: list[str]) -> ExitCode:
     parser = Parser("python -m benchmarks.publish", __doc__)
     parser.add_argument("--budgets", type=Path, default=Path("reports") / FILE, metavar="FILE",
                         help="what --aa wrote (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--published", type=Path, default=Path("docs/noise.json"), metavar="FILE",
+                        help="where that is kept (default: %(default)s)")  # fmt: skip
     parser.add_argument("--page", type=Path, default=Path("docs/noise.md"), metavar="FILE",
                         help="(default: %(default)s)")  # fmt: skip
     given = parser.parse_args(arguments)
     try:
-        rows = list(read(given.budgets).values())
-        if not rows:
+        measured = list(read(given.budgets).values())
+        if not measured:
             parser.error(
                 f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
             )
-        new = put_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(tables(rows)))
+        page = given.page.read_text("utf-8")
+        put_between(page, BEGIN, END, "")  # or it is no page for them, and nothing is written
+        write(given.published, measured)
+        new = put_between(page, BEGIN, END, "\n".join(tables(list(read(given.published).values()))))
         replaced(given.page, new)
     except (BadBudgets, OSError, ValueError) as why:
         parser.error(str(why))

@@ -21,12 +21,43 @@ def budget(backend: str, workload: str, **changes: object) -> Budget:
     return Budget(backend=backend, workload=workload, **fields | changes)  # type: ignore[arg-type]
 
 
+def arguments(folder: Path) -> list[str]:
+    files = {"--budgets": "budgets.json", "--published": "noise.json", "--page": "noise.md"}
+    return [part for option, name in files.items() for part in (option, str(folder / name))]
+
+
+def test_what_was_published_stays_until_it_is_measured_again(tmp_path: Path) -> None:
+    (tmp_path / "noise.md").write_text(PAGE)
+    first = [budget("a", "w1", machine="old"), budget("a", "w2", seconds=0.002)]
+    for rows in (
+        first,
+        [budget("a", "w2", seconds=0.003), budget("a", "w2", threads=2, seconds=0.004)],
+    ):
+        (tmp_path / "budgets.json").unlink(missing_ok=True)
+        write(tmp_path / "budgets.json", rows)
+        assert publish.main(arguments(tmp_path)) == 0
+    text = (tmp_path / "noise.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \| forward \| (\d) \| ([\d.]+) ", text, re.MULTILINE) == [
+        ("w2", "1", "3.00"), ("w2", "2", "4.00"), ("w1", "1", "12.3"),
+    ]  # fmt: skip
+
+
+def test_a_page_without_its_place_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "budgets.json", [budget("a", "w")])
+    (tmp_path / "noise.md").write_text("nothing here")
+    with pytest.raises(SystemExit):
+        publish.main(arguments(tmp_path))
+    assert publish.BEGIN in capsys.readouterr().err
+    assert not (tmp_path / "noise.json").exists(), "nothing was written"
+
+
 def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
     rows = [budget("b", "w2"), budget("a", "w"), budget("b", "w1", seconds=None)]
     write(tmp_path / "budgets.json", rows)
     (tmp_path / "noise.md").write_text(PAGE)
-    given = ["--budgets", str(tmp_path / "budgets.json"), "--page", str(tmp_path / "noise.md")]
-    assert publish.main(given) == 0
+    assert publish.main(arguments(tmp_path)) == 0
     text = (tmp_path / "noise.md").read_text()
     assert text.startswith(f"before\n{publish.BEGIN}\n")
     assert text.endswith(f"{publish.END}\nafter\n")
@@ -41,8 +72,7 @@ def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
 
 def test_what_is_no_budgets_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "noise.md").write_text(PAGE)
-    given = ["--budgets", str(tmp_path / "none.json"), "--page", str(tmp_path / "noise.md")]
     with pytest.raises(SystemExit):
-        publish.main(given)
+        publish.main(arguments(tmp_path))
     assert "expected what `nox -s bench -- --aa` writes" in capsys.readouterr().err
     assert (tmp_path / "noise.md").read_text() == PAGE
