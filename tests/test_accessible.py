@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 import sample_runs as sample
 
 from reports.collected import collected
+from reports.difference import KINDS
+from reports.followed import SAID
 from reports.page import write_page
 from reports.triage import Entry
 
@@ -35,6 +39,27 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entries = [Entry("margin lstm/b *", "r12", "it is known", "", date.max),
                Entry("nothing", "r1", "", "", date.max)]  # fmt: skip
     return write_page(collected(runs, folder / "index", entries, date.max), folder / "site")
+
+
+PLAIN = {"agree", "backend", "before", "case", "cases", "caught by", "checks", "edit", "figure", "from", "group", "here",
+         "in this run", "framework's default", "largest", "largest margin", "last", "median", "name", "now", "of it", "outcome",
+         "run", "runs", "seconds", "since", "size", "time", "to", "version", "ms"}  # fmt: skip
+"""Heads of columns that every reader knows."""
+
+
+def test_every_word_is_explained(everything: Path) -> None:
+    html = everything.read_text("utf-8")
+    words = html[html.index('id="words"') :]
+    terms = re.sub("<[^>]*>", "", " ".join(re.findall(r"<dt>(.*?)</dt>", words, re.DOTALL)))
+    explained = f" {unescape(terms)} ".lower()
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', html)
+    found = (
+        {head.strip().lower() for head in heads} | {said.word for said in SAID.values()} | {*KINDS}
+    )
+    unknown = found - PLAIN - {backend.lower() for backend, *_ in sample.BACKENDS}
+    missing = {word for word in unknown
+               if not any(form in explained for form in (word, word.removesuffix("s"), word.removesuffix(" ms")))}  # fmt: skip
+    assert not missing, f"no entry in reports/glossary.py for {missing}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -158,6 +158,11 @@ def test_no_round_begins_that_would_end_too_late(
     assert numbers == list(range(begun))
 
 
+def test_one_round_begins_however_short_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.processes.time.monotonic", iter(range(99)).__next__)
+    assert list(rounds(5, 1e-9)) == [0]
+
+
 def test_sets_are_of_workloads_and_every_workload_is_in_one() -> None:
     assert {*SETS["quick"]} < {*SETS["cpu"], *of_set("scaling")}
     assert {*SETS["cpu"], *SETS["cuda"], *of_set("scaling")} == set(WORKLOADS)

@@ -375,6 +375,14 @@ def test_what_is_no_longer_measured_is_no_longer_judged(tmp_path: Path) -> None:
     )
 
 
+def test_a_workload_that_is_another_one_by_now_is_no_longer_judged(tmp_path: Path) -> None:
+    for number in range(3):
+        add(tmp_path / "runs", number, sample.measurement(workload_version="a" * 12))
+    add(tmp_path / "runs", 3, sample.measurement(workload_version="b" * 12))
+    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    assert {t.series.version for t in shown.trends} == {"b" * 12}
+
+
 def test_a_file_that_was_damaged_since_is_named(tmp_path: Path) -> None:
     path = add(tmp_path / "runs", 1, case())
     collected(tmp_path / "runs", tmp_path / "index", [], date.max)

@@ -96,8 +96,13 @@ def test_a_part_of_a_series_is_seen_by_dragging_and_by_the_keyboard(tab: Any) ->
     tab.keyboard.press("+")
     near = tab.locator("svg.chart circle").count()
     assert near < 30
+    first = tab.locator("svg.chart circle title").first.text_content()
     tab.keyboard.press("ArrowLeft")
     assert tab.locator("svg.chart circle").count() == near, "as many, further left"
+    before = tab.locator("svg.chart circle title").first.text_content()
+    assert before.split(", ")[1] < first.split(", ")[1], "an earlier run stands first"
+    tab.keyboard.press("ArrowRight")
+    assert tab.locator("svg.chart circle title").first.text_content() == first, "and back again"
     tab.keyboard.press("-")
     tab.keyboard.press("-")
     assert tab.locator("svg.chart circle").count() == 30
