@@ -162,6 +162,9 @@ def test_pytest_benchmark_reads_its_own(either: Matrix, written: Path, tmp_path:
     assert [b["name"] for b in report["benchmarks"]] == [of_timing(t) for t in rows]
     for b, t in zip(report["benchmarks"], rows, strict=True):
         assert b["stats"]["min"] == t.least_seconds
+        assert b["extra_info"]["machine"] in {
+            run.header.environment.machine for run in either.timed
+        }
         assert b["stats"]["rounds"] == sum(len(m.seconds) for m in t.measurements)
 
 

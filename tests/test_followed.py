@@ -13,7 +13,7 @@ import sample_runs as sample
 from reports.__main__ import main
 from reports.exit_codes import ExitCode
 from reports.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
-from reports.followed import ROOM, followed
+from reports.followed import ROOM, by_word, followed
 from reports.history import Point, Series
 from reports.matrix import Matrix, matrix
 from reports.page import render
@@ -51,6 +51,20 @@ def test_what_became_worse_stands_first() -> None:
         ("c", "worse"), ("e", "worse, acknowledged"), ("b", "better"), ("a", "steady"),
         ("d", "too few runs to say"),
     ]  # fmt: skip
+
+
+def test_of_which_the_same_is_said_stands_together_and_what_is_steady_is_folded() -> None:
+    trends = [of("a", STEADY), of("b", BETTER), of("c", WORSE), of("d", STEADY), of("e", WORSE)]
+    found = followed(shown(trends))
+    told = by_word(found)
+    assert [(said.word, said.folded, [t.series.name for _, t, _ in group]) for said, group in told] == [
+        ("worse", False, ["c", "e"]), ("better", False, ["b"]), ("steady", True, ["a", "d"]),
+    ]  # fmt: skip
+    assert [place for _, group in told for place, *_ in group] == [0, 1, 2, 3, 4]
+    html = render(shown(trends))
+    section = html[html.index('id="history"') : html.index('id="environment"')]
+    assert section.count("<details") == 1
+    assert section.index("steady</span>") > section.index("better</span>")
 
 
 def test_the_page_tells_what_became_worse_and_since_when() -> None:

@@ -57,6 +57,8 @@ def test_devices_and_dtypes_are_told_apart(tmp_path: Path) -> None:
     records = [sample.measurement(workload="w", mode="forward", threads=1, process=n, limit_seconds=[], dtype=dtype,
                                   seconds=[seconds] * 5)
                for dtype, seconds in (("float32", 0.01), ("float16", 0.02)) for n in range(3)]  # fmt: skip
+    on_all = [msgspec.structs.replace(r, threads=2, seconds=[0.04] * 5) for r in records[:3]]
+    records += on_all
     sample.write(tmp_path / "runs", sample.header(), records)
     on_gpu = [msgspec.structs.replace(r, device="cuda", seconds=[0.03] * 5) for r in records[:3]]
     sample.write(tmp_path / "runs", sample.header(run_id="gpu", device="cuda"), on_gpu)

@@ -49,6 +49,7 @@ def test_each_version_is_its_last_whole_run(tmp_path: Path) -> None:
     add(runs, 4, "torch 2.13", 9.0, deselected=1)
     add(runs, 5, "jax 1", 0.6, backend="jax_scan")
     add(runs, 6, "torch 2.13", 0.7, dtype="float64")
+    add(runs, 7, "torch 2.12", 9.0, deselected=1)
     assert [(s.backend, s.dtype, s.version, s.run_id, sorted(s.margins)) for s in found(tmp_path)] == [
         ("jax_scan", "float32", "jax 1", "r005", [0.6]),
         ("pytorch", "float64", "torch 2.13", "r006", [0.7]),
