@@ -66,6 +66,17 @@ def environment(**changes: Any) -> Environment:
     )
 
 
+def mutant(**changes: Any) -> MutantRecord:
+    """One that is right: caught by a case of the kind that is meant to catch it."""
+    return replace(
+        MutantRecord(
+            mutant="lstm/x/y", group="x", cell="lstm", place="reference.cells.lstm", old="a", new="b",
+            equivalent="", meant_for="lengths", meant=1, caught_by=["some/case"], elsewhere={"z": True},
+        ),
+        **changes,
+    )  # fmt: skip
+
+
 def header(**changes: Any) -> Header:
     return replace(
         Header(

@@ -157,20 +157,12 @@ def test_what_fails_is_caught() -> None:
     assert not same(RuntimeError("killed"), RuntimeError("killed"))
 
 
-RECORD = MutantRecord(
-    mutant="lstm/x/y", group="x", cell="lstm", place="reference.cells.lstm", old="a", new="b",
-    equivalent="", meant_for="lengths", meant=1, caught_by=["some/case"], elsewhere={"z": True},
-)  # fmt: skip
-
-
-def changed(**fields: Any) -> MutantRecord:
-    return MutantRecord(**{f: getattr(RECORD, f) for f in RECORD.__struct_fields__} | fields)
-
+RECORD = sample.mutant()
 
 WRONG = {
-    "survives all cases": changed(meant=0, caught_by=[]),
-    "none of them of lengths": changed(meant=0),
-    "said to be equivalent, yet caught by some/case": changed(equivalent="because"),
+    "survives all cases": sample.mutant(meant=0, caught_by=[]),
+    "none of them of lengths": sample.mutant(meant=0),
+    "said to be equivalent, yet caught by some/case": sample.mutant(equivalent="because"),
 }
 
 
@@ -183,8 +175,8 @@ def test_a_wrong_record_is_said_and_counted(what: str) -> None:
 
 
 def test_the_score_counts_what_can_be_told_apart() -> None:
-    records = [RECORD, changed(equivalent="because", caught_by=[], meant=0, elsewhere={"z": False}),
-               changed(meant=0, caught_by=[], elsewhere={"z": False})]  # fmt: skip
+    records = [RECORD, sample.mutant(equivalent="because", caught_by=[], meant=0, elsewhere={"z": False}),
+               sample.mutant(meant=0, caught_by=[], elsewhere={"z": False})]  # fmt: skip
     group, whole = scores(records)
     assert (group.name, whole.name) == ("x", "all")
     assert (whole.caught, len(whole.telling)) == (1, 2)
@@ -198,11 +190,11 @@ def test_the_badge_is_red_where_one_survives(tmp_path: Path) -> None:
 
     right = badge("right", RECORD)
     assert (right["message"], right["color"]) == ("1 of 1", "brightgreen")
-    assert badge("wrong", changed(meant=0))["color"] == "red"
+    assert badge("wrong", sample.mutant(meant=0))["color"] == "red"
 
 
 def test_the_page_has_the_score_and_every_mutant(tmp_path: Path) -> None:
-    hostile = changed(mutant="<script>alert(1)</script>", meant=0, caught_by=[])
+    hostile = sample.mutant(mutant="<script>alert(1)</script>", meant=0, caught_by=[])
     run = shown(tmp_path, [RECORD, hostile])
     page = render(matrix([run]))
     assert "1/2" in page

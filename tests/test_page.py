@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +19,7 @@ from rich.console import Console
 
 from reference.rounding import ARITHMETICS
 from reports.__main__ import code, main
+from reports.collected import collected
 from reports.exit_codes import ExitCode
 from reports.figures import BOUND_X, HEIGHT, histogram
 from reports.matrix import Matrix, matrix
@@ -456,6 +458,34 @@ def test_more_cases_than_the_page_has_room_for_are_counted(tmp_path: Path) -> No
     listed = html.count("<tr><th scope=row>")
     assert listed + int(omitted.replace(",", "")) == 9_000
     assert html.index(names[0]) < html.index(names[1]), "what failed comes first"
+
+
+def test_everything_at_once_keeps_the_page_small(tmp_path: Path) -> None:
+    """Eleven backends with all that they can have, each part of the page with more than it has room for."""
+    ids = [
+        f"lstm/2-layer/bidirectional/ragged/pad-nan/state/bias/batch-major/b4-t8-i5-h6/{n}"
+        for n in range(400)
+    ]
+    for place in range(11):
+        backend = f"tensorflow_dynamic_rnn_{place}"
+        for version in range(8):
+            last = version == 7
+            records: list[Record] = [
+                (sample.failed if n % 20 == version else sample.case)(
+                    case=f"{case}/{dtype}", dtype=dtype, backend=backend, known="because " * 20 if n % 40 else None)
+                for dtype in ("float32", "float16") for n, case in enumerate(ids[: 400 if last else 40])
+            ]  # fmt: skip
+            records += [
+                sample.measurement(workload=f"w/{n}", mode=mode, process=process, backend=backend)
+                for n in range(40 if last else 0) for mode in ("forward", "training") for process in range(3)
+            ]  # fmt: skip
+            head = sample.header(run_id=f"r{place}-{version}", backend=backend,
+                                 backend_version=f"tensorflow 2.{version}",
+                                 started_at=f"2026-01-{version + 1:02}T00:00:00Z")  # fmt: skip
+            sample.write(tmp_path / "runs", head, records)
+    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    assert len(html.encode()) < PAGE_LIMIT
+    assert html.count(" omitted") > 10, "what there was no room for is counted"
 
 
 def test_the_page_is_one_file_and_small(page: Path) -> None:
