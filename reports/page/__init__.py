@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
@@ -28,6 +30,32 @@ from reports.statuses import STATUSES, status
 from reports.text import clip, count, number, one_line, replaced
 from reports.trend import Trend
 from reports.versions import fitting
+
+
+class Section(NamedTuple):
+    """A part of the page: sections/ANCHOR.html.j2."""
+
+    anchor: str
+    title: str
+    is_there: Callable[[Matrix], object] = lambda _: True
+
+
+SECTIONS = (
+    Section("matrix", "Matrix"),
+    Section("throughput", "Throughput"),
+    Section("cases", "Cases"),
+    Section("known", "Known differences"),
+    Section("precision", "Precision by name"),
+    Section("versions", "Margins over versions", attrgetter("spreads")),
+    Section("mutants", "Mutants", attrgetter("mutated")),
+    Section("fuzzing", "Fuzzing", attrgetter("fuzzed")),
+    Section("not-run", "What did not run"),
+    Section("changes", "Since the run before", attrgetter("differences")),
+    Section("history", "History"),
+    Section("environment", "Environment"),
+    Section("words", "Words"),
+)
+"""From what most people look for to what few do."""
 
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 POINTS = 60
@@ -57,7 +85,8 @@ def render(matrix: Matrix) -> str:
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
                       "by_word": by_word, "zip": zip}  # fmt: skip
     trended = followed(matrix)
-    return jinja.get_template("page.html.j2").render(
+    return jinja.get_template("index.html.j2").render(
+        sections=[section for section in SECTIONS if section.is_there(matrix)],
         matrix=matrix,
         places=places(matrix),
         verdicts=_verdicts(matrix),
