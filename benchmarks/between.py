@@ -57,8 +57,8 @@ class Calibrated:
 
 
 class InTurn:
-    """A sample of the partner, then, of a call that is not LONG, one that does not count: the cache held what the
-    partner used.
+    """A sample of the partner, then, where not both calls are LONG, one that does not count: the cache held what
+    the partner used.
 
     Beside the time of a sample, that of its processor is measured: another process's is not in it.
     """
@@ -72,9 +72,9 @@ class InTurn:
     def rounds(self, seconds: float) -> int:
         once = _seconds(self._call)
         least = LEAST_IN_TURN // 2 if once >= LONG else LEAST_IN_TURN
-        agreed = self._partner.agree(_between(least, seconds / (2 * once)))
-        self._long = agreed < LEAST_IN_TURN  # for both, or for neither
-        return agreed
+        fewer, more = self._partner.both(_between(least, seconds / (2 * once)))
+        self._long = more < LEAST_IN_TURN  # both are, or the short one would find the cache cold
+        return fewer if self._long else max(fewer, LEAST_IN_TURN)
 
     def before_sample(self) -> None:
         self.after_last()

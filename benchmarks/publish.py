@@ -1,6 +1,6 @@
 """``python -m benchmarks.publish``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
 
-A table for each machine and backend, between two comments: how much identical code may differ by, and which change is
+A table for each machine, backend, device and dtype, between two comments: how much identical code may differ by, and which change is
 found. docs/noise.json keeps what was published, of other machines too; a row that was measured again is replaced.
 """
 
@@ -50,15 +50,15 @@ def main(arguments: list[str]) -> ExitCode:
 def tables(rows: Sequence[Budget]) -> Iterable[str]:
     """Markdown, by machine and backend."""
 
-    def place(b: Budget) -> tuple[str, str]:
-        return b.machine, b.backend
+    def place(b: Budget) -> tuple[str, ...]:
+        return b.machine, b.backend, b.device, b.dtype
 
     ordered = sorted(rows, key=lambda b: (*place(b), b.workload, b.mode, b.threads or 0))
-    for (machine, backend), of in groupby(ordered, key=place):
+    for (machine, backend, device, dtype), of in groupby(ordered, key=place):
         found = list(of)
         pairs = sorted({len(b.changes) for b in found})
         measured = " or ".join(map(str, pairs))
-        yield f"\n`{backend}`, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
+        yield f"\n`{backend}` on {device} in {dtype}, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
         yield "| workload | mode | processors | ms | budget | detectable |"
         yield "|---|---|---:|---:|---:|---:|"
         for b in found:

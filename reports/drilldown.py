@@ -13,9 +13,8 @@ from reports.records import CaseRecord
 from reports.statuses import STATUSES, status
 from reports.text import clip, one_line
 
-ROW_BYTES = 600_000
-CARD_BYTES = 220_000
-"""What the rows of cases and the failure cards may take of the page's 1.5 MB."""
+CARDS = 0.3
+"""The share of the room that failure cards may take; rows have the rest."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +48,16 @@ class Place:
         return commands.pop() if len(commands) == 1 else ""
 
 
-def places(matrix: Matrix) -> list[list[Place]]:
-    """The groups, row by row and column by column."""
+def places(matrix: Matrix, room: float) -> list[list[Place]]:
+    """The groups, row by row and column by column, with what fits into so many bytes."""
     severity = {name: place for place, name in enumerate(STATUSES)}
     records = sorted(
         (record for column in matrix.columns for record in column.run.cases),
         key=lambda record: (severity[status(record)], -(record.margin or 0)),
     )
     evidence = (record for record in records if status(record) not in ("agrees", "unsupported"))
-    shown = _fitting(records, ROW_BYTES, _row_bytes)
-    in_full = _fitting(evidence, CARD_BYTES, _card_bytes)
+    shown = _fitting(records, (1 - CARDS) * room, _row_bytes)
+    in_full = _fitting(evidence, CARDS * room, _card_bytes)
 
     def place(anchor: str, row: Row, column: Column, group: Group) -> Place:
         room = (record for record in group.records if id(record) in shown)
@@ -76,7 +75,7 @@ def places(matrix: Matrix) -> list[list[Place]]:
 
 
 def _fitting(
-    records: Iterable[CaseRecord], limit: int, size: Callable[[CaseRecord], int]
+    records: Iterable[CaseRecord], limit: float, size: Callable[[CaseRecord], int]
 ) -> dict[int, int]:
     """The identities of the first records that fit ``limit`` bytes, with their order."""
     kept: dict[int, int] = {}

@@ -11,10 +11,14 @@ from reports.text import one_line
 from reports.trend import Trend
 from reports.triage import Entry
 
-ROOM = 120_000
+ROOM = 150_000
 """Bytes of the page."""
 MARKUP = 900
 """Of a row, about, without its names; the line over runs is most of it."""
+POINTS = 60
+"""Of a series, that the page has for its drawing in large."""
+POINT, SPREAD, RUN = 14, 16, 130
+"""Bytes of a value there, of what its processes span, and of the run that both are of."""
 
 
 class Said(NamedTuple):
@@ -48,9 +52,13 @@ def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
             return 1, Said("known", "≠", "worse, acknowledged", entry)
         return order[trend.verdict], SAID[trend.verdict]
 
-    found, room = [], ROOM
+    found, runs = [], set[str]()
+    room = ROOM
     for trend in sorted(matrix.trends, key=lambda t: (said(t)[0], -abs(t.change), t.key)):
-        room -= MARKUP + len(one_line(str(trend.series)).encode())
+        room -= MARKUP + 2 * len(one_line(str(trend.series)).encode())
+        for point in trend.points[-POINTS:]:
+            room -= POINT + SPREAD * (point.low is not None) + RUN * (point.run_id not in runs)
+            runs.add(point.run_id)
         if room < 0:
             break
         found.append((trend, said(trend)[1]))

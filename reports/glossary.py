@@ -64,6 +64,7 @@ GLOSSARY = (
      "fewer than six runs in this environment."),
     ("triage", "What someone has said of a change for the worse, in triage.toml, until a given day."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),
+    ("without a margin", "Cases whose result is not finite, or has not the right shape, or that raised."),
     ("workload", "A network with its sizes, timed in float32."),
     ("worse, better", "The last level of a series is off its baseline, in three runs in a row, by more than the"
      " series varies by."),

@@ -41,7 +41,7 @@ PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
     at INTEGER, run_id TEXT, backend TEXT, version TEXT, device TEXT, commit_id TEXT, fingerprint TEXT,
-    machine TEXT, kinds TEXT, whole INTEGER
+    machine TEXT, kinds TEXT, whole INTEGER, complete INTEGER
 );
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
@@ -88,7 +88,7 @@ class Point(NamedTuple):
 
 
 class OfVersion(NamedTuple):
-    """A run, as the index knows it, of one version of a backend."""
+    """A run, as the index knows it, of one version of a backend; whether it has every case."""
 
     id: int
     backend: str
@@ -96,6 +96,7 @@ class OfVersion(NamedTuple):
     version: str
     at: int
     run_id: str
+    complete: bool
 
 
 Key = tuple[str, str, str, str, str, str]
@@ -181,7 +182,8 @@ class Index:
 
     def _copies(self, folder: Path) -> set[str]:
         """The files from which bad ones were made, and that may read."""
-        names = (file.removesuffix(".gz") for file, _ in self.bad() if file.endswith(".gz"))
+        asked = "SELECT file FROM run WHERE why_bad IS NOT NULL AND file LIKE '%.gz'"
+        names = (file.removesuffix(".gz") for (file,) in self._tables.execute(asked))
         return {name for name in names if (folder / name).exists()}
 
     def all_series(self) -> list[Series]:
@@ -229,26 +231,26 @@ class Index:
         return [file for (file,) in self._tables.execute(asked)]
 
     def last_of_versions(self) -> list[OfVersion]:
-        """Of each version of each backend and device the last run with cases that left none out, or the last at all;
-        by backend and device, the latest first.
+        """Of each version of each backend and device the last run that has every case, or the last with any; by
+        backend and device, the latest first.
         """
         asked = """
-            SELECT id, backend, device, version, at, run_id FROM (
+            SELECT id, backend, device, version, at, run_id, complete FROM (
                 SELECT *, row_number() OVER (
-                    PARTITION BY backend, device, version ORDER BY whole DESC, at DESC, run_id DESC) AS n
+                    PARTITION BY backend, device, version ORDER BY complete DESC, at DESC, run_id DESC) AS n
                 FROM run WHERE kinds LIKE '%conformance%'
             ) WHERE n = 1 ORDER BY backend, device, at DESC
         """
         return [OfVersion(*row) for row in self._tables.execute(asked)]
 
-    def margins(self, run: int) -> dict[str, list[float]]:
-        """All of a run, by dtype."""
+    def margins(self, run: int) -> dict[str, list[float | None]]:
+        """Of a run's cases but the unsupported ones, by dtype; None for one that has no margin, since it failed."""
         asked = """
             SELECT series.dtype, value FROM run
             JOIN series USING (backend, device) JOIN point ON series.id = series AND point.at = run.at AND run = run.id
-            WHERE run.id = ? AND figure = 'margin' AND value IS NOT NULL
+            WHERE run.id = ? AND figure = 'margin' AND outcome != 'unsupported'
         """
-        found: dict[str, list[float]] = {}
+        found: dict[str, list[float | None]] = {}
         for dtype, margin in self._tables.execute(asked, (run,)):
             found.setdefault(dtype, []).append(margin)
         return found
@@ -267,7 +269,7 @@ class Index:
     def _put(self, taken: Taken, state: State) -> Iterator[tuple[Any, ...]]:
         """Put the run into its table; the rows of its points."""
         self._forget(taken.file)
-        add = "INSERT INTO run VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        add = f"INSERT INTO run VALUES (NULL{', ?' * (3 + len(OfRun._fields))})"
         run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
         at = taken.run.at
         for series, *point in taken.points:
@@ -343,6 +345,8 @@ class OfRun(NamedTuple):
     kinds: str | None = None
     """Of its records, one word each; a run without any has the word empty."""
     whole: bool | None = None
+    complete: bool | None = None
+    """Whether it is whole, and reached all that was selected."""
 
 
 class Taken(NamedTuple):
@@ -373,7 +377,8 @@ def _taken(path: Path) -> Taken | None:
     h = run.header
     kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
     of_run = OfRun(None, _microseconds(run.started), h.run_id, h.backend, h.backend_version, h.device,
-                   h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.whole)  # fmt: skip
+                   h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.whole,
+                   run.whole and not run.unreached)  # fmt: skip
     return Taken(path.name, of_run, points)
 
 

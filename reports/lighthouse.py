@@ -50,12 +50,17 @@ def main(arguments: list[str]) -> ExitCode:
     except NoBrowser as why:
         parser.error(str(why))
     report = given.site.resolve().with_name("lighthouse.json")
+    command = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
+               f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
+    command += ["--preset=desktop"] if given.form == "desktop" else []
     with served(given.site) as address, standard_output().status("Lighthouse"):
-        subprocess.run(
-            [npx, "--yes", f"lighthouse@{VERSION}", address, "--quiet", "--output=json", f"--output-path={report}",
-             f"--chrome-flags={' '.join(ARGUMENTS)}", *(["--preset=desktop"] if given.form == "desktop" else [])],
-            check=True, env={**os.environ, "CHROME_PATH": browser},
-        )  # fmt: skip
+        done = subprocess.run(
+            [*command, address], check=False, env={**os.environ, "CHROME_PATH": browser}
+        )
+    if done.returncode:
+        parser.error(
+            f"Lighthouse ended with exit code {done.returncode}; what it said stands above"
+        )
     standard_output().print(table(json.loads(report.read_text("utf-8"))))
     print(f"wrote {report}")
     return ExitCode.CLEAN
@@ -66,10 +71,11 @@ def table(report: dict[str, Any]) -> Table:
     shown = Table("what", "is", title=f"Lighthouse {report['lighthouseVersion']}", box=None,
                   title_justify="left", pad_edge=False)  # fmt: skip
     for category in report["categories"].values():
-        shown.add_row(category["title"], f"{category['score'] * 100:.0f}")
+        score = category["score"]  # none, where Lighthouse could not tell
+        shown.add_row(category["title"], "–" if score is None else f"{score * 100:.0f}")
     audits = report["audits"]
     for name in FIGURES:
-        shown.add_row(audits[name]["title"], audits[name]["displayValue"])
+        shown.add_row(audits[name]["title"], audits[name].get("displayValue", "–"))
     for name, audit in audits.items():
         if audit["score"] == 0 and name not in FIGURES:
             shown.add_row(f"not passed: {audit['title']}", audit.get("displayValue", ""))
@@ -82,8 +88,10 @@ def served(folder: Path) -> Iterator[str]:
     handler = partial(_Silent, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/index.html"
-        server.shutdown()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/index.html"
+        finally:
+            server.shutdown()
 
 
 class _Silent(SimpleHTTPRequestHandler):

@@ -90,7 +90,7 @@ class Column:
     @property
     def unreached(self) -> int:
         """Cases that were selected and not reached before the run stopped."""
-        return self.run.footer.selected - len(self.run.records) if self.run.footer else 0
+        return self.run.unreached
 
     @property
     def why_short(self) -> str:

@@ -51,11 +51,13 @@ class Row(NamedTuple):
 
 def rows(runs: Iterable[Run]) -> list[Row]:
     """Every backend of ``runs`` that has times with intervals, on each device and in each dtype; by framework and name."""
-    found: dict[tuple[str, str], Row] = {}
+    found: dict[tuple[str, ...], Row] = {}
     for run in runs:
         framework = run.header.backend_version.partition(" ")[0]
         for t in filter(_is_sure, timings(run.measurements)):
-            row = found.setdefault((framework, _name(t)), Row(_name(t), framework, {}))
+            m = t.first
+            key = framework, _name(t), m.backend, m.device, m.dtype
+            row = found.setdefault(key, Row(_name(t), framework, {}))
             row.times[panel(t), t.first.threads == 1] = t
     return [row for _, row in sorted(found.items())]
 

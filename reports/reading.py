@@ -29,9 +29,6 @@ MAX_BYTES = 256 * 2**20
 """The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
 
 
-LONGEST = 1e9
-"""Seconds; nobody waits for thirty years."""
-
 NO_TEXT = "its name is not UTF-8; rename it"
 
 ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
@@ -67,6 +64,11 @@ class Run:
     def whole(self) -> bool:
         """Whether it left nothing out: a repeated single case must not hide the run before."""
         return self.footer is not None and self.footer.deselected == 0
+
+    @property
+    def unreached(self) -> int:
+        """What was selected and not reached before the run stopped."""
+        return self.footer.selected - len(self.records) if self.footer else 0
 
     @property
     def started(self) -> datetime:
@@ -105,8 +107,8 @@ def read_run(path: Path) -> Run:
 
     Raises ``BadRunFile`` for anything else that is not a run file from start to end.
     """
-    if (shown := printable(str(path))) != str(path):
-        raise BadRunFile(Path(shown), NO_TEXT)
+    if (shown := printable(path.name)) != path.name:
+        raise BadRunFile(path.with_name(shown), NO_TEXT)
     finished = path.suffix == ".gz"
     lines = _read(path).split(b"\n")
     tail = lines.pop()
@@ -224,10 +226,8 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
 
 
 def _wrong(m: Measurement) -> str:
-    """Why samples are none, or what was measured beside them does not fit; empty where all is well."""
+    """Why what was measured beside the samples does not fit; empty where all is well."""
     count = len(m.seconds)
-    if not all(0 < s < LONGEST for s in (*m.seconds, *m.limit_seconds)):
-        return f"seconds or limit_seconds that are no times: expected each above 0 and below {LONGEST:g}"
     if m.limit_seconds and len(m.limit_seconds) != count + 1:
         return (f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: "
                 f"{count + 1}")  # fmt: skip

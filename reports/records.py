@@ -8,7 +8,7 @@ there are many have no cycles, and need no garbage collector (``gc=False``).
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -19,6 +19,13 @@ Outcome: TypeAlias = Literal["agrees", "differs", "inconclusive", "unsupported",
 OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "inconclusive", "unsupported", "errored")
 
 
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+"""What can be counted, bytes as well."""
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+"""Nobody waits for thirty years."""
+Sample: TypeAlias = Annotated[float, msgspec.Meta(ge=1e-9, le=1e9)]
+"""Seconds of a call: no clock tells less than a nanosecond."""
+
 FrontEnd: TypeAlias = Literal["conformance", "fuzz", "mutants", "benchmarks", ""]
 
 
@@ -26,15 +33,15 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The machine and software that a run was seen on."""
 
     cpu: str
-    cores: int
-    memory_bytes: int
+    cores: Count
+    memory_bytes: Count
     gpu: str | None
     driver: str | None
     os: str
     python: str
     packages: dict[str, str]
     """Version of every framework and numerical package that is installed."""
-    threads: dict[str, int]
+    threads: dict[str, Count]
     """Threads of every BLAS and OpenMP pool that was loaded."""
     flags: dict[str, str]
     """Environment variables that change arithmetic, threads or compilation."""
@@ -136,7 +143,7 @@ class CaseRecord(
     worst: Element | None
     card: str
     """The failure card, as printed; empty where nothing failed."""
-    seconds: dict[str, float]
+    seconds: dict[str, Seconds]
     """Where the time went: reference (truth and radius), first_call (compilation included)."""
     repeat: str
     """One command that runs this case again."""
@@ -179,39 +186,39 @@ class Measurement(
     margin: float | None
     fingerprint: str | None
     ran: str
-    first_call_seconds: float | None
+    first_call_seconds: Seconds | None
     """The first call; what is made late, tracing and compilation, is in it."""
-    seconds: list[float]
+    seconds: list[Sample]
     """Every steady-state sample, in the order taken; empty where the outcome is not agrees."""
     min_seconds: float | None
     median_seconds: float | None
     iqr_seconds: float | None
-    flops: int
+    flops: Count
     """Floating-point operations of all matrix products of one call."""
     repeat: str
-    threads: int | None = None
+    threads: Count | None = None
     """How many processors the process had."""
-    process: int = 0
+    process: Count = 0
     """Which of the fresh processes that timed the row."""
-    limit_seconds: list[float] = []
+    limit_seconds: list[Sample] = []
     """The limit's matrix products alone: before every sample, and after the last one."""
-    load_seconds: float | None = None
+    load_seconds: Seconds | None = None
     """Before it: the module or graph made, parameters and data moved to the device."""
-    tracing_seconds: float | None = None
+    tracing_seconds: Seconds | None = None
     """Of loading and the first call, as the framework tells it; None where it does not."""
-    compiling_seconds: float | None = None
+    compiling_seconds: Seconds | None = None
     """The same."""
-    processor_seconds: list[float] = []
+    processor_seconds: list[Seconds] = []
     """Of every sample, how long its process had the processor; of pairs on one processor alone."""
     binds: str = ""
     """What the limit is made of, for the most part."""
-    deepbench_flops: int = 0
+    deepbench_flops: Count = 0
     """As DeepBench counts: forward, without the input's product."""
-    transcendentals: int = 0
+    transcendentals: Count = 0
     """Calls of tanh, σ and the like, forward; they are not in ``flops``."""
-    weight_bytes: int = 0
+    weight_bytes: Count = 0
     """Of the recurrent weights, which every step reads again."""
-    peak_memory_bytes: int | None = None
+    peak_memory_bytes: Count | None = None
     """The most that the process held while the row was loaded, run and timed."""
     checked: str = ""
     """What of the timed result was held to the specification."""
@@ -246,7 +253,7 @@ class MutantRecord(
     """Why no case can tell it from the specification; empty where one can."""
     meant_for: str
     """The kind of case that is meant to catch it."""
-    meant: int
+    meant: Count
     """How many of ``caught_by`` are of that kind."""
     caught_by: list[str]
     elsewhere: dict[str, bool]
@@ -272,8 +279,8 @@ class FuzzRecord(
     dtype: str
     structure: str
     """A case with what all of the round have alike; empty of round 0."""
-    outcomes: dict[Outcome, int]
-    known: dict[str, int]
+    outcomes: dict[Outcome, Count]
+    known: dict[str, Count]
     """Of those that differ, how many known.toml explains, by its reasons."""
     margin: float | None
     """The largest of the cases that agree."""
@@ -281,7 +288,7 @@ class FuzzRecord(
     """Other cases that differ or errored, each made as small as it still does."""
     others: list[str]
     """Further such cases, as they were drawn."""
-    seconds: dict[str, float]
+    seconds: dict[str, Seconds]
     """reference (truths and radii) and backend (runs and comparison)."""
 
     @property
@@ -301,18 +308,18 @@ class Footer(
     """The last line; a file without one was interrupted, and is never a pass."""
 
     ended_at: str
-    counts: dict[Outcome, int]
+    counts: dict[Outcome, Count]
     """Case records by outcome."""
-    measurements: int
-    selected: int
+    measurements: Count
+    selected: Count
     """Cases that were selected; fewer records than that means the run stopped early."""
-    deselected: int
+    deselected: Count
     """Cases of the whole set that options left out; 0 for a whole run."""
     stale_known: list[str]
     """Entries of known.toml that matched nothing."""
     exit_code: int
-    mutants: int = 0
-    rounds: int = 0
+    mutants: Count = 0
+    rounds: Count = 0
     """Of fuzzing."""
 
 

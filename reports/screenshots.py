@@ -27,14 +27,15 @@ def main(arguments: list[str]) -> ExitCode:
             f"--site {given.site}: no index.html there; expected what `nox -s report` writes"
         )
     try:
+        given.out.mkdir(parents=True, exist_ok=True)
         with browser() as running:
             for scheme in SCHEMES:
                 tab = running.new_page(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
                 tab.goto(page.resolve().as_uri())
                 path = given.out / f"page-{scheme}.png"
-                tab.screenshot(path=path)
+                path.write_bytes(tab.screenshot())
                 print(f"wrote {path}")
-    except NoBrowser as why:
+    except (NoBrowser, OSError) as why:
         parser.error(str(why))
     return ExitCode.CLEAN
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from markupsafe import escape
+
+from reports.text import clip
 from reports.timing import Timing, beside
 
-ROOM = 240_000
+ROOM = 300_000
 """Bytes of the page for what lies behind the times."""
-MARKUP = 700
-"""Of a backend's row there, about."""
+HEAD, MARKUP = 900, 700
+"""Of a row there, about, and of each backend in it."""
 MOST = 1500
 """Times at a glance."""
+REASON = 300
+"""Characters of why there is none."""
 
 Backend = tuple[str, str]
 """Its name, and the device."""
@@ -43,6 +48,11 @@ class Speeds(NamedTuple):
     omitted: int
     """Rows for which there is no room at all."""
 
+    @property
+    def alone(self) -> int:
+        """Rows of which nothing but the times is shown."""
+        return sum(not row.detailed for row in self.rows)
+
 
 def speeds(timings: Sequence[Timing]) -> Speeds:
     """Of all that was timed."""
@@ -51,10 +61,15 @@ def speeds(timings: Sequence[Timing]) -> Speeds:
     shown, room = groups[: max(1, MOST // max(len(backends), 1))], ROOM
     rows = []
     for number, group in enumerate(shown):
-        room -= MARKUP * len(group)
+        room -= HEAD + sum(MARKUP + _bytes(t) for t in group)
         of = {_backend(t): t for t in group}
         rows.append(Row(f"t{number}", group, [of.get(b) for b in backends], room >= 0))
     return Speeds(backends, rows, len(groups) - len(shown))
+
+
+def _bytes(t: Timing) -> int:
+    """Of why it has no speed."""
+    return len(escape(clip(t.refused.reason, REASON)).encode()) if t.refused else 0
 
 
 def _backend(t: Timing) -> Backend:

@@ -10,7 +10,7 @@ import sample_runs as sample
 
 from reports.collected import collected
 from reports.difference import difference
-from reports.page import render
+from reports.page import CHANGES, render
 from reports.records import Record
 from reports.runs import read_run
 
@@ -79,6 +79,23 @@ def test_the_page_compares_with_the_last_whole_run_before(tmp_path: Path) -> Non
     html = render(shown)
     assert "1 regressed; before: torch 2.0, run r1" in html
     assert 'href="#changes"' in html
+
+
+def test_backends_without_a_change_take_no_room(tmp_path: Path) -> None:
+    for number in range(30):
+        changed = CHANGES - 1 if number == 0 else 0
+        for day, wrong in ((1, 0), (2, changed)):
+            backend = f"b{number:02}"
+            records = [(sample.failed if n < wrong else sample.case)(case=f"lstm/{n}", backend=backend)
+                       for n in range(changed or 1)]  # fmt: skip
+            head = sample.header(
+                run_id=f"{backend}-{day}", backend=backend, started_at=f"2026-01-0{day}T00:00:00Z"
+            )
+            sample.write(tmp_path / "runs", head, records)
+    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    section = html[html.index('id="changes"') : html.index('id="history"')]
+    assert "more change" not in section
+    assert section.count("<tr><th scope=") == CHANGES - 1 + 1, "each, and the head"
 
 
 def test_a_first_run_is_compared_with_nothing(tmp_path: Path) -> None:

@@ -319,6 +319,24 @@ def test_a_name_that_is_no_text_and_a_link_to_nothing_hide_nothing(tmp_path: Pat
         assert name in html
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    runs = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    add(runs, 1, case())
+    with refreshed(runs, tmp_path / "index") as index:
+        assert (index.runs(), index.bad()) == (1, [])
+
+
+def test_a_name_that_looks_like_an_escaped_one_is_another(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    add(runs, 1, case())
+    (good,) = runs.iterdir()
+    Path(os.fsdecode(os.fsencode(runs) + b"/b\xff.jsonl.gz")).write_bytes(b"rot")
+    (runs / "b\\udcff.jsonl").write_bytes(gzip.decompress(good.read_bytes()))
+    good.rename(runs / "b\\udcff.jsonl.gz")
+    with refreshed(runs, tmp_path / "index") as index:
+        assert index.runs() == 1, "the unfinished copy of a finished run is not another"
+
+
 def test_every_machine_keeps_its_last_values(tmp_path: Path) -> None:
     for number in range(12):
         on = sample.environment(cpu=f"cpu {number % 3}")

@@ -468,8 +468,8 @@ def test_everything_at_once_keeps_the_page_small(tmp_path: Path) -> None:
     ]
     for place in range(11):
         backend = f"tensorflow_dynamic_rnn_{place}"
-        for version in range(8):
-            last = version == 7
+        for version in range(12):
+            last = version == 11
             records: list[Record] = [
                 (sample.failed if n % 20 == version else sample.case)(
                     case=f"{case}/{dtype}", dtype=dtype, backend=backend, known="because " * 20 if n % 40 else None)
@@ -477,7 +477,7 @@ def test_everything_at_once_keeps_the_page_small(tmp_path: Path) -> None:
             ]  # fmt: skip
             records += [
                 sample.measurement(workload=f"w/{n}", mode=mode, process=process, backend=backend)
-                for n in range(40 if last else 0) for mode in ("forward", "training") for process in range(3)
+                for n in range(40 if last else 12) for mode in ("forward", "training") for process in range(3)
             ]  # fmt: skip
             head = sample.header(run_id=f"r{place}-{version}", backend=backend,
                                  backend_version=f"tensorflow 2.{version}",

@@ -68,6 +68,15 @@ def test_devices_and_dtypes_are_told_apart(tmp_path: Path) -> None:
     assert rows == {"pytorch": "10.0", "pytorch cuda": "30.0", "pytorch float16": "20.0"}
 
 
+def test_backends_of_one_name_stay_two(tmp_path: Path) -> None:
+    for place, seconds in (("mine/a.py:Mine", 0.01), ("yours/other.py:Mine", 0.02)):
+        _run(tmp_path / "runs", place, seconds)
+    (tmp_path / "README.md").write_text(README)
+    assert _main(tmp_path) == 0
+    rows = re.findall(r"\| `Mine` \| ([\d.]+) ", (tmp_path / "README.md").read_text())
+    assert sorted(rows) == ["10.1", "20.2"]
+
+
 def test_the_same_runs_give_the_same_picture(tmp_path: Path) -> None:
     _run(tmp_path / "runs", "pytorch", 0.010)
     (tmp_path / "README.md").write_text(README)

@@ -42,6 +42,19 @@ def test_what_was_published_stays_until_it_is_measured_again(tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+def test_devices_and_dtypes_have_tables_of_their_own(tmp_path: Path) -> None:
+    write(
+        tmp_path / "budgets.json",
+        [budget("a", "w"), budget("a", "w", device="cuda"), budget("a", "w", dtype="float16")],
+    )
+    (tmp_path / "noise.md").write_text(PAGE)
+    assert publish.main(arguments(tmp_path)) == 0
+    text = (tmp_path / "noise.md").read_text()
+    assert re.findall(r"^`a` on (\w+) in (\w+),", text, re.MULTILINE) == [
+        ("cpu", "float16"), ("cpu", "float32"), ("cuda", "float32"),
+    ]  # fmt: skip
+
+
 def test_a_page_without_its_place_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +75,7 @@ def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
     assert text.startswith(f"before\n{publish.BEGIN}\n")
     assert text.endswith(f"{publish.END}\nafter\n")
     assert "old" not in text
-    assert "`a`, 2 × a processor: 1 row, from 11 pairs." in text
+    assert "`a` on cpu in float32, 2 × a processor: 1 row, from 11 pairs." in text
     assert re.findall(r"^\| `(\w+)`", text, re.MULTILINE) == ["w", "w1", "w2"]
     (row,) = re.findall(r"\| `w2` \| forward \| 1 \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \|", text)
     ms, share, found = map(float, row)

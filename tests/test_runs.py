@@ -182,11 +182,21 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "uneven": (changed(3, processor_seconds=[0.1]), "line 4: 1 processor_seconds, expected .*: 3"),
     "no time": (
         changed(3, seconds=[0.0, 1.0, 1.0]),
-        "line 4: seconds or limit_seconds that are no times",
+        r"line 4: .*Expected `float` >= 1e-09 - at `\$.seconds\[0\]`",
     ),
+    "hardly a time": (
+        changed(3, seconds=[5e-324, 1.0, 1.0]),
+        "line 4: .*Expected `float` >= 1e-09",
+    ),
+    "countless": (changed(3, flops=10**400), "line 4: .*flops"),
+    "more bytes than there are": (
+        changed(3, peak_memory_bytes=2**63),
+        "line 4: .*Expected `int` <=",
+    ),
+    "fewer than none": (changed(3, process=-1), "line 4: .*Expected `int` >= 0"),
     "endless": (
         changed(3, seconds=[1.0, 1e300, 1.0]),
-        "line 4: seconds or limit_seconds that are no times",
+        r"line 4: .*Expected `float` <= 1000000000.0 - at `\$.seconds\[1\]`",
     ),
     "counts": (changed(5, counts={"agrees": 2}), "the footer says outcomes .*'agrees': 2"),
     "measurements": (changed(5, measurements=9), "the footer says measurements 9, .*holds 1"),

@@ -56,12 +56,26 @@ def test_what_is_missing_is_named(
     command: Any, missing: str, site: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    pytest.importorskip("playwright", reason="playwright is not installed")
+    if command is screenshots:
+        pytest.importorskip("playwright", reason="playwright is not installed")
     monkeypatch.setenv("PATH", str(site))
     with pytest.raises(SystemExit) as ended:
         command.main(["--site", str(site)])
     assert ended.value.code == ExitCode.HARNESS_ERROR
     assert f"no {missing} on the PATH; install" in capsys.readouterr().err
+
+
+def test_lighthouse_that_fails_is_no_result(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("npx", "chromium"):
+        (tmp_path / name).write_text("#!/bin/sh\nexit 7\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        lighthouse.main(["--site", str(site)])
+    assert ended.value.code == ExitCode.HARNESS_ERROR
+    assert "Lighthouse ended with exit code 7" in capsys.readouterr().err
 
 
 def test_lighthouse_is_given_the_page_and_told_in_a_table(
@@ -75,8 +89,9 @@ def test_lighthouse_is_given_the_page_and_told_in_a_table(
     audits = {
         name: {"title": name, "displayValue": "1 s", "score": 1} for name in lighthouse.FIGURES
     }
+    del audits["dom-size"]["displayValue"]
     audits |= {"bad": {"title": "It is bad", "score": 0}, "none": {"title": "n", "score": None}}
-    report = {"lighthouseVersion": "12", "categories": {"p": {"title": "Performance", "score": 0.956}},
+    report = {"lighthouseVersion": "12", "categories": {"p": {"title": "Performance", "score": 0.956}, "s": {"title": "SEO", "score": None}},
               "audits": audits}  # fmt: skip
     console = Console(record=True, width=100)
     console.print(lighthouse.table(report))
@@ -84,4 +99,5 @@ def test_lighthouse_is_given_the_page_and_told_in_a_table(
     assert "Performance" in text
     assert "96" in text
     assert "not passed: It is bad" in text
-    assert text.count("1 s") == len(lighthouse.FIGURES)
+    assert text.count("1 s") == len(lighthouse.FIGURES) - 1
+    assert text.count("–") == 2, "what it could not tell"

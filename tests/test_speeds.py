@@ -42,11 +42,21 @@ def test_modes_dtypes_and_processors_are_rows_of_their_own() -> None:
 
 
 def test_what_there_is_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROOM", 3 * module.MARKUP)
+    monkeypatch.setattr(module, "ROOM", 3 * (module.HEAD + module.MARKUP))
     monkeypatch.setattr(module, "MOST", 5)
     found = speeds(timings(row("a", f"w{k}", 1.0) for k in range(9)))
     assert [row.detailed for row in found.rows] == [True] * 3 + [False] * 2
-    assert found.omitted == 4
+    assert (found.omitted, found.alone) == (4, 2)
+
+
+def test_why_there_is_no_speed_is_told_where_there_is_room_for_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROOM", 0)
+    wrong = sample.measurement(workload="deepbench/y", outcome="differs", reason="it is wrong")
+    text = text_of(render(of(tmp_path, row("pytorch", "deepbench/x", 7.25), wrong)))
+    assert "no speed: it is wrong" in text
+    assert "What lies behind the times of 2 rows is omitted" in text
 
 
 def test_a_time_on_the_page_leads_to_what_lies_behind(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
@@ -16,7 +17,7 @@ from markupsafe import Markup
 from reports import figures
 from reports.difference import KINDS
 from reports.drilldown import places
-from reports.followed import Said, by_word, followed
+from reports.followed import POINTS, Said, by_word, followed
 from reports.glossary import GLOSSARY
 from reports.history import Point
 from reports.matrix import Column, Group, Matrix, label
@@ -58,8 +59,8 @@ SECTIONS = (
 """From what most people look for to what few do."""
 
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
-POINTS = 60
-"""Of a series, that the page has."""
+SIZE = 1_480_000
+"""Bytes of the page at most; cases have what all else leaves."""
 CHANGES = 400
 """Since the runs before, that it has."""
 
@@ -85,10 +86,10 @@ def render(matrix: Matrix) -> str:
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
                       "by_word": by_word, "zip": zip}  # fmt: skip
     trended = followed(matrix)
-    return jinja.get_template("index.html.j2").render(
+    filled = partial(
+        jinja.get_template("index.html.j2").render,
         sections=[section for section in SECTIONS if section.is_there(matrix)],
         matrix=matrix,
-        places=places(matrix),
         verdicts=_verdicts(matrix),
         statuses=STATUSES,
         glossary=GLOSSARY,
@@ -110,6 +111,8 @@ def render(matrix: Matrix) -> str:
         script=Markup(SCRIPT),  # our own
         script_hash=f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}",
     )
+    room = SIZE - len(filled(places=places(matrix, 0)).encode())
+    return filled(places=places(matrix, room))
 
 
 def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
@@ -121,7 +124,7 @@ def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
         for point in trend.points[-POINTS:]:
             run = point._replace(value=None, low=None, high=None, outcome="")
             spread = (point.low, point.high) if point.low is not None else ()
-            points.append((runs.setdefault(run, len(runs)), point.value, *spread))
+            points.append((runs.setdefault(run, len(runs)), *map(_short, (point.value, *spread))))
         series.append({"row": f"s{place}", "name": one_line(str(trend.series)), "points": points})
     told = [{"id": one_line(r.run_id, 40), "at": r.at, "version": one_line(r.backend_version, 60),
              "fingerprint": one_line(r.fingerprint, 12)} for r in runs]  # fmt: skip
@@ -131,6 +134,10 @@ def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
         for h in headers
     ]
     return htmlsafe_json_dumps({"runs": told, "series": series, "columns": columns})
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.4g}")
 
 
 def _runs(matrix: Matrix) -> list[Run]:

@@ -140,7 +140,7 @@
   function listed(column) {
     const found = new Map();
     for (const one of document.querySelectorAll(`[data-column="${column}"] tbody > tr`))
-      found.set(one.cells[0].firstChild.textContent.trim(), one.cells[1].dataset);
+      found.set(one.cells[0].firstChild.textContent.trim(), { status: one.cells[1].className, version: one.cells[1].dataset.v });
     return found;
   }
 
