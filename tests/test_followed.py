@@ -13,7 +13,7 @@ import sample_runs as sample
 from reports.__main__ import main
 from reports.exit_codes import ExitCode
 from reports.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
-from reports.followed import ROOM, by_word, followed
+from reports.followed import POINTS, ROOM, by_word, followed
 from reports.history import Point, Series
 from reports.matrix import Matrix, matrix
 from reports.page import render
@@ -83,6 +83,20 @@ def test_ten_thousand_series_leave_room_for_the_rest() -> None:
     bare = render(shown([]))
     assert len(html) - len(bare) < 1.2 * ROOM
     assert "worst" in html
+    assert "more series omitted" in html
+
+
+def test_long_series_with_runs_of_their_own_leave_room_as_well() -> None:
+    def long(number: int) -> Trend:
+        seen = tuple(
+            Point(k, f"{number:04}-{k:03}", "torch 2.13.0+cpu", None, "a" * 12, "m", 0.8 + k / 7e5, 0.7 + k / 7e5,
+                  0.9 + k / 7e5, "agrees")
+            for k in range(POINTS)
+        )  # fmt: skip
+        return of(f"{number:05d}", STEADY)._replace(points=seen)
+
+    html = render(shown([long(number) for number in range(300)]))
+    assert len(html) - len(render(shown([]))) < 1.1 * ROOM
     assert "more series omitted" in html
 
 
