@@ -86,10 +86,11 @@ def test_ten_thousand_series_leave_room_for_the_rest() -> None:
     assert "more series omitted" in html
 
 
-def test_long_series_with_runs_of_their_own_leave_room_as_well() -> None:
+@pytest.mark.parametrize("own", [True, False], ids=["runs of their own", "runs of all"])
+def test_long_series_leave_room_as_well(own: bool) -> None:
     def long(number: int) -> Trend:
         seen = tuple(
-            Point(k, f"{number:04}-{k:03}", "torch 2.13.0+cpu", None, "a" * 12, "m", 0.8 + k / 7e5, 0.7 + k / 7e5,
+            Point(k, f"{number if own else 0:04}-{k:03}", "torch 2.13.0+cpu", None, "a" * 12, "m", 0.8 + k / 7e5, 0.7 + k / 7e5,
                   0.9 + k / 7e5, "agrees")
             for k in range(POINTS)
         )  # fmt: skip
