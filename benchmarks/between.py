@@ -16,7 +16,7 @@ LEAST, MOST = 5, 100
 LEAST_IN_TURN = 16
 """Of each process of a pair, since single samples of identical code differ by up to a third."""
 LONG = 0.05
-"""Seconds of a call from which on half as many will do, and what the cache held at its beginning is no matter."""
+"""Seconds of a call from which on half as many will do."""
 
 Call = Callable[[], Any]
 
@@ -57,9 +57,9 @@ class Calibrated:
 
 
 class InTurn:
-    """A sample of the partner, then, where not both calls are LONG, one that does not count: the cache held what
-    the partner used.
+    """A sample of the partner, then a run that does not count: the cache held what the partner used.
 
+    Without that run one row of 60 ms took 10 ms longer in every third process, and in the others did not.
     Beside the time of a sample, that of its processor is measured: another process's is not in it.
     """
 
@@ -67,20 +67,16 @@ class InTurn:
         self._partner, self._call, self._one = partner, call, one_processor
         self._processor: list[float] = []
         self._started: float | None = None
-        self._long = False
 
     def rounds(self, seconds: float) -> int:
         once = _seconds(self._call)
         least = LEAST_IN_TURN // 2 if once >= LONG else LEAST_IN_TURN
-        fewer, more = self._partner.both(_between(least, seconds / (2 * once)))
-        self._long = more < LEAST_IN_TURN  # both are, or the short one would find the cache cold
-        return fewer if self._long else max(fewer, LEAST_IN_TURN)
+        return self._partner.agree(_between(least, seconds / (2 * once)))
 
     def before_sample(self) -> None:
         self.after_last()
         self._partner.swap()
-        if not self._long:
-            self._call()
+        self._call()
         self._started = time.process_time()
 
     def after_last(self) -> None:

@@ -73,11 +73,10 @@ class Partner:
             self._say(TURN, number)
             self._wait()
 
-    def both(self, number: int) -> tuple[int, int]:
-        """Both processes' numbers, the smaller one first; alone, the own one twice."""
+    def agree(self, number: int) -> int:
+        """The smaller one of both processes' numbers."""
         self.swap(number)
-        less, more = sorted((number, self._number or number))
-        return less, more
+        return min(number, self._number or number)
 
     def _say(self, what: bytes, number: int = 0) -> None:
         if self._gone or self._pipes is None:
