@@ -182,16 +182,16 @@ def fingerprint(
 ) -> str | None:
     """The tightest arithmetic that the result agrees with; None where none does.
 
-    A result stored in 16 bits is not tried against the arithmetics of wider types: its last
-    rounding alone is far outside them.
+    A result is not tried against the arithmetics of wider types: its last rounding alone is far
+    outside them, and their radii take as long as its own.
     """
     if not verdict.tensors:
         return None
-    u_store = ARITHMETICS[declared].u_store
+    own = ARITHMETICS[declared]
     for name, a in ARITHMETICS.items():
-        if a.u_out < u_store:
+        if a.u_out < own.u_out:
             continue
-        if a.u_store > u_store and isinstance(t.inputs, TrainingInputs):
+        if a.u_store > own.u_store and isinstance(t.inputs, TrainingInputs):
             continue  # fifty steps in 16 bits say nothing, and take long
         v = verdict if name == declared else hold(result, t, backend, name)
         if v.outcome == "agrees":

@@ -114,6 +114,17 @@ def test_a_right_backend_is_recognised_by_its_arithmetic(dtype: str) -> None:
     assert checked(fakes.Right, LENGTHS + dtype).fingerprint == dtype
 
 
+@pytest.mark.parametrize(("dtype", "tried"), [("float64", {"float64"}), ("float32", {"float32"})])
+def test_no_radius_of_a_wider_type_is_asked_for(
+    dtype: str, tried: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = set()
+    expected = Truth.expected
+    monkeypatch.setattr(Truth, "expected", lambda t, name: asked.add(name) or expected(t, name))
+    checked(fakes.Right, LENGTHS + dtype)
+    assert asked == tried
+
+
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_every_record_holds_what_its_outcome_needs(row: Row) -> None:
     record = checked(row.fake, row.case)
