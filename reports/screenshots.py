@@ -9,7 +9,7 @@ from reports.browser import NoBrowser, browser
 from reports.exit_codes import ExitCode
 from reports.options import Parser
 
-SIZE = {"width": 1280, "height": 1000}
+SIZE = {"width": 1280, "height": 1500}
 SCHEMES = ("light", "dark")
 
 

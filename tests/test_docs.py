@@ -36,7 +36,9 @@ def commands(page: Path) -> list[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_to_files(page: Path) -> None:
-    targets = re.findall(r"""(?:\]\(|src(?:set)?=")(?!https?://)([^)#"]+)[)"]""", page.read_text("utf-8"))
+    targets = re.findall(
+        r"""(?:\]\(|src(?:set)?=")(?!https?://)([^)#"]+)[)"]""", page.read_text("utf-8")
+    )
     missing = [t for t in targets if not (page.parent / t).exists()]
     assert not missing, f"{page.name} links to {missing}, which do not exist"
 

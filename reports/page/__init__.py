@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -168,5 +169,5 @@ def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseReco
 
 
 def breakable(name: str) -> Markup:
-    """``name`` as HTML that may break after an underscore, so that a long one fits a column."""
-    return Markup("_<wbr>").join(name.split("_"))
+    """``name`` as HTML that may break after its signs, so that a long one fits a column."""
+    return Markup("<wbr>").join(re.split(r"(?<=[_.:])", name))
