@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.budgets import measured, write
+from benchmarks.budgets import load, measured, write
 from benchmarks.compare import PAIRS
 from benchmarks.noise import noise
 from benchmarks.options import Rows
@@ -51,11 +51,11 @@ def table(found: Sequence[Comparison], pairs: int, rows: Rows) -> Table:
                   box=None, title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode", "backend"):
         shown.add_column(name)
-    for name in ("ms", "budget", "detectable"):
+    for name in ("ms", "budget", "detectable", "load"):
         shown.add_column(name, justify="right")
     for c in found:
         if not c.refused:
             m, its = c.base.first, noise(c.changes, pairs)
             shown.add_row(m.workload, m.mode, m.backend, number(c.base.seconds.value * 1e3),
-                          f"{its.budget:.1%}", f"{its.detectable:.1%}")  # fmt: skip
+                          f"{its.budget:.1%}", f"{its.detectable:.1%}", number(load(c)))  # fmt: skip
     return shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
@@ -38,6 +39,8 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Shares of the row's time, in comparisons of so many pairs (``noise.py``)."""
     seconds: float | None = None
     """Of one call."""
+    load: float | None = None
+    """The machine's load average while it was timed: a pair by itself makes 1."""
 
     @property
     def key(self) -> Key:
@@ -61,8 +64,15 @@ def measured(c: Comparison, on: str) -> Budget:
     return Budget(
         machine=on, backend=m.backend, workload=m.workload, mode=m.mode, device=m.device,
         dtype=m.dtype, threads=m.threads, changes=c.changes, pairs=pairs, budget=found.budget,
-        detectable=found.detectable, seconds=c.base.seconds.value,
+        detectable=found.detectable, seconds=c.base.seconds.value, load=load(c),
     )  # fmt: skip
+
+
+def load(c: Comparison) -> float | None:
+    """The machine's load average: the median over all processes of both sides; None where nobody tells."""
+    seen = (m.conditions for m in (*c.base.measurements, *c.head.measurements))
+    loads = [s.load_average for s in seen if s and s.load_average is not None]
+    return median(loads) if loads else None
 
 
 def read(path: Path) -> dict[Key, Budget]:

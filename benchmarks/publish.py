@@ -59,13 +59,13 @@ def tables(rows: Sequence[Budget]) -> Iterable[str]:
         pairs = sorted({len(b.changes) for b in found})
         measured = " or ".join(map(str, pairs))
         yield f"\n`{backend}` on {device} in {dtype}, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
-        yield "| workload | mode | processors | ms | budget | detectable |"
-        yield "|---|---|---:|---:|---:|---:|"
+        yield "| workload | mode | processors | ms | budget | detectable | load |"
+        yield "|---|---|---:|---:|---:|---:|---:|"
         for b in found:
             noise = b.noise(PAIRS)
             ms = number(b.seconds * 1e3 if b.seconds else None)
             yield (f"| `{b.workload}` | {b.mode} | {b.threads or '–'} | {ms} | {noise.budget:.1%} "
-                   f"| {noise.detectable:.1%} |")  # fmt: skip
+                   f"| {noise.detectable:.1%} | {number(b.load)} |")  # fmt: skip
 
 
 if __name__ == "__main__":

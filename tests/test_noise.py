@@ -116,6 +116,8 @@ def test_a_backend_beside_itself_has_a_budget(
     (row,) = read(tmp_path / FILE).values()
     assert (row.workload, row.pairs, len(row.changes)) == ("tutorial/4x2x3-5", 6, 6)
     assert row.threads == threads
+    assert row.load is not None
+    assert row.load >= 0
     assert 0 <= row.budget <= row.detectable
     assert row.noise(6) == (row.budget, row.detectable)
 

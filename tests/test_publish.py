@@ -17,7 +17,7 @@ CHANGES = [0.001 * k for k in range(-5, 6)]
 def budget(backend: str, workload: str, **changes: object) -> Budget:
     fields = {"machine": "2 × a processor", "mode": "forward", "device": "cpu", "dtype": "float32",
               "threads": 1, "changes": CHANGES, "pairs": 11, "budget": 0.01, "detectable": 0.02,
-              "seconds": 0.0123}  # fmt: skip
+              "seconds": 0.0123, "load": 1.25}  # fmt: skip
     return Budget(backend=backend, workload=workload, **fields | changes)  # type: ignore[arg-type]
 
 
@@ -77,8 +77,11 @@ def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
     assert "old" not in text
     assert "`a` on cpu in float32, 2 × a processor: 1 row, from 11 pairs." in text
     assert re.findall(r"^\| `(\w+)`", text, re.MULTILINE) == ["w", "w1", "w2"]
-    (row,) = re.findall(r"\| `w2` \| forward \| 1 \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \|", text)
-    ms, share, found = map(float, row)
+    (row,) = re.findall(
+        r"\| `w2` \| forward \| 1 \| ([\d.]+) \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+) \|", text
+    )
+    ms, share, found, load = map(float, row)
+    assert load == 1.25
     assert ms == 12.3
     assert 0 < share < found, "what is found is more than what identical code differs by"
 
