@@ -5,6 +5,7 @@ Needs ``npx`` (Node.js) and Chromium. The whole report goes beside the page's fo
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -12,8 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -84,19 +84,30 @@ def table(report: dict[str, Any]) -> Table:
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """The address of the page, served to this machine alone."""
-    handler = partial(_Silent, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    """The address of the page, served to this machine alone, compressed as hosts of pages do."""
+    packed = gzip.compress((folder / "index.html").read_bytes())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            if self.path != "/index.html":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            for name, value in {"Content-Type": "text/html; charset=utf-8", "Content-Encoding": "gzip",
+                                "Content-Length": str(len(packed))}.items():  # fmt: skip
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(packed)
+
+        def log_message(self, *_: object) -> None:
+            """Of what is asked for nobody needs to hear."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/index.html"
         finally:
             server.shutdown()
-
-
-class _Silent(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Of what is asked for nobody needs to hear."""
 
 
 if __name__ == "__main__":

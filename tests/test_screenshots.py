@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import struct
 import subprocess
@@ -85,7 +86,8 @@ def test_lighthouse_is_given_the_page_and_told_in_a_table(
         lighthouse.served(site) as address,
         urllib.request.urlopen(address) as answer,
     ):
-        assert answer.read() == (site / "index.html").read_bytes()
+        assert gzip.decompress(answer.read()) == (site / "index.html").read_bytes()
+        assert answer.headers["Content-Encoding"] == "gzip"
     audits = {
         name: {"title": name, "displayValue": "1 s", "score": 1} for name in lighthouse.FIGURES
     }
