@@ -5,9 +5,26 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from reports.options import Parser
+
 ARGUMENTS = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
+
+
+def add_site(parser: Parser) -> None:
+    """The option that says where the page is."""
+    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
+                        help="where index.html is (default: %(default)s)")  # fmt: skip
+
+
+def page_of(parser: Parser, site: Path) -> Path:
+    """The page in ``site``; none ends the command."""
+    page = site / "index.html"
+    if not page.is_file():
+        parser.error(f"--site {site}: no index.html there; expected what `nox -s report` writes")
+    return page.resolve()
 
 
 class NoBrowser(Exception):

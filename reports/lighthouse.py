@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.table import Table
 
-from reports.browser import ARGUMENTS, NoBrowser, chromium
+from reports.browser import ARGUMENTS, NoBrowser, add_site, chromium, page_of
 from reports.exit_codes import ExitCode
 from reports.options import Parser
 from reports.terminal import standard_output
@@ -33,15 +33,11 @@ FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking
 def main(arguments: list[str]) -> ExitCode:
     """Print its scores, the figures behind them, and what it finds fault with."""
     parser = Parser("python -m reports.lighthouse", __doc__)
-    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
-                        help="where index.html is (default: %(default)s)")  # fmt: skip
+    add_site(parser)
     parser.add_argument("--form", choices=("mobile", "desktop"), default="mobile",
                         help="the device that it takes itself for (default: %(default)s)")  # fmt: skip
     given = parser.parse_args(arguments)
-    if not (given.site / "index.html").is_file():
-        parser.error(
-            f"--site {given.site}: no index.html there; expected what `nox -s report` writes"
-        )
+    page = page_of(parser, given.site)
     npx = shutil.which("npx")
     if npx is None:
         parser.error("no npx on the PATH; install Node.js")
@@ -49,11 +45,11 @@ def main(arguments: list[str]) -> ExitCode:
         browser = chromium()
     except NoBrowser as why:
         parser.error(str(why))
-    report = given.site.resolve().with_name("lighthouse.json")
+    report = page.parent.with_name("lighthouse.json")
     command = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
                f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
     command += ["--preset=desktop"] if given.form == "desktop" else []
-    with served(given.site) as address, standard_output().status("Lighthouse"):
+    with served(page) as address, standard_output().status("Lighthouse"):
         done = subprocess.run(
             [*command, address], check=False, env={**os.environ, "CHROME_PATH": browser}
         )
@@ -83,9 +79,9 @@ def table(report: dict[str, Any]) -> Table:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(page: Path) -> Iterator[str]:
     """The address of the page, served to this machine alone, compressed as hosts of pages do."""
-    packed = gzip.compress((folder / "index.html").read_bytes())
+    packed = gzip.compress(page.read_bytes())
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:  # the library's name

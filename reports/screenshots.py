@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from reports.browser import NoBrowser, browser
+from reports.browser import NoBrowser, add_site, browser, page_of
 from reports.exit_codes import ExitCode
 from reports.options import Parser
 
@@ -16,22 +16,17 @@ SCHEMES = ("light", "dark")
 def main(arguments: list[str]) -> ExitCode:
     """Write page-light.png and page-dark.png."""
     parser = Parser("python -m reports.screenshots", __doc__)
-    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
-                        help="where index.html is (default: %(default)s)")  # fmt: skip
+    add_site(parser)
     parser.add_argument("--out", type=Path, default=Path("docs"), metavar="DIR",
                         help="(default: %(default)s)")  # fmt: skip
     given = parser.parse_args(arguments)
-    page = given.site / "index.html"
-    if not page.is_file():
-        parser.error(
-            f"--site {given.site}: no index.html there; expected what `nox -s report` writes"
-        )
+    page = page_of(parser, given.site)
     try:
         given.out.mkdir(parents=True, exist_ok=True)
         with browser() as running:
             for scheme in SCHEMES:
                 tab = running.new_page(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
-                tab.goto(page.resolve().as_uri())
+                tab.goto(page.as_uri())
                 path = given.out / f"page-{scheme}.png"
                 path.write_bytes(tab.screenshot())
                 print(f"wrote {path}")
