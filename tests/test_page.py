@@ -23,7 +23,7 @@ from reports.collected import collected
 from reports.exit_codes import ExitCode
 from reports.figures import BOUND_X, HEIGHT, histogram
 from reports.matrix import Matrix, matrix
-from reports.page import render, write_page
+from reports.page import breakable, render, write_page
 from reports.precision import TIGHTEST_FIRST, precisions
 from reports.records import Record
 from reports.runs import RunWriter, read_folder
@@ -391,6 +391,10 @@ def test_text_is_clipped_visibly_and_steers_nothing() -> None:
     assert [number(x) for x in (None, 0.0, 0.49, 9.9, 123.4, 1234.5, 1e-7, 3e300)] == [
         "–", "0.00", "0.490", "9.90", "123", "1234", "1.0e-07", "3.0e+300"
     ]  # fmt: skip
+
+
+def test_a_long_name_may_break_after_its_signs() -> None:
+    assert breakable("a_b.c:D<e>") == "a_<wbr>b.<wbr>c:<wbr>D&lt;e&gt;"
 
 
 @pytest.fixture(scope="module")
