@@ -26,10 +26,10 @@ POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_I
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 """Two processes at once, and neither takes all of a device's memory."""
 
-KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_THRESHOLD_": str(2**25),
+KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TOP_PAD_": str(2**26)}  # fmt: skip
-"""glibc keeps memory that was given back. As it is, some processes get it anew from the system at every call
-and others do not, and a row of identical code differs by up to a fifth from process to process."""
+"""glibc keeps memory that was given back, blocks of any size. As it is, some processes get it anew from the system
+at every call and others do not, and a row of identical code differs by up to a fifth from process to process."""
 
 
 class Process(NamedTuple):
