@@ -1,7 +1,8 @@
 """``python -m benchmarks.publish``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
 
 A table for each machine, backend, device and dtype, between two comments: how much identical code may differ by, and which change is
-found. docs/noise.json keeps what was published, of other machines too; a row that was measured again is replaced.
+found; in bold where that is more than it should be. docs/noise.json keeps what was published, of other machines too; a row that was
+measured again is replaced.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from benchmarks.compare import PAIRS
 from reports.exit_codes import ExitCode
 from reports.options import Parser
 from reports.text import count, number, put_between, replaced
+
+LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
+"""Of a row on one processor that takes so many seconds or more, the change that should be found, and of any other."""
 
 BEGIN, END = "<!-- rows: python -m benchmarks.publish -->", "<!-- end of rows -->"
 
@@ -47,8 +51,36 @@ def main(arguments: list[str]) -> ExitCode:
     return ExitCode.CLEAN
 
 
+def is_long(b: Budget) -> bool:
+    """Whether a smaller change should be found of it."""
+    return b.threads == 1 and (b.seconds or 0.0) >= LONG
+
+
+def most(b: Budget) -> float:
+    """The change that should be found."""
+    return OF_LONG if is_long(b) else OF_OTHERS
+
+
+def summary(rows: Sequence[Budget]) -> Iterable[str]:
+    """Of every machine, in how many rows a change is found as small as it should be."""
+    for machine in sorted({b.machine for b in rows}):
+        parts = []
+        for long, what in (
+            (True, f"of {LONG * 1e3:g} ms and more on one processor"),
+            (False, "of the others"),
+        ):
+            mine = [b for b in rows if b.machine == machine and is_long(b) == long]
+            found = sum(b.noise(PAIRS).detectable <= most(b) for b in mine)
+            change = OF_LONG if long else OF_OTHERS
+            parts.append(
+                f"a change of {change:.0%} is found in {found} of {count(len(mine), 'row')} {what}"
+            )
+        yield f"\n{machine}: {'; '.join(parts)}."
+
+
 def tables(rows: Sequence[Budget]) -> Iterable[str]:
     """Markdown, by machine and backend."""
+    yield from summary(rows)
 
     def place(b: Budget) -> tuple[str, ...]:
         return b.machine, b.backend, b.device, b.dtype
@@ -64,8 +96,10 @@ def tables(rows: Sequence[Budget]) -> Iterable[str]:
         for b in found:
             noise = b.noise(PAIRS)
             ms = number(b.seconds * 1e3 if b.seconds else None)
+            shown = f"{noise.detectable:.1%}"
+            shown = f"**{shown}**" if noise.detectable > most(b) else shown
             yield (f"| `{b.workload}` | {b.mode} | {b.threads or '–'} | {ms} | {noise.budget:.1%} "
-                   f"| {noise.detectable:.1%} | {number(b.load)} |")  # fmt: skip
+                   f"| {shown} | {number(b.load)} |")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -92,3 +92,30 @@ def test_what_is_no_budgets_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
         publish.main(arguments(tmp_path))
     assert "expected what `nox -s bench -- --aa` writes" in capsys.readouterr().err
     assert (tmp_path / "noise.md").read_text() == PAGE
+
+
+WIDE = [0.08 * (-1) ** k for k in range(11)]
+"""Changes of identical code that hide one of 5 %, and of 10 %."""
+SOME = [0.03 * (-1) ** k for k in range(11)]
+"""And that hide one of 5 % alone."""
+
+
+def test_what_is_found_as_it_should_be_is_counted_and_the_rest_is_bold(tmp_path: Path) -> None:
+    rows = [
+        budget("a", "long", seconds=0.01),
+        budget("a", "long2", seconds=0.01, changes=SOME),
+        budget("a", "long, all", seconds=0.01, changes=SOME, threads=2),
+        budget("a", "short", seconds=0.009, changes=SOME),
+        budget("a", "wide", seconds=0.009, changes=WIDE),
+        budget("a", "untimed", seconds=None),
+    ]
+    write(tmp_path / "budgets.json", rows)
+    (tmp_path / "noise.md").write_text(PAGE)
+    assert publish.main(arguments(tmp_path)) == 0
+    text = (tmp_path / "noise.md").read_text()
+    assert (
+        "2 × a processor: a change of 5% is found in 1 of 2 rows of 10 ms and more on one processor; a change "
+        "of 10% is found in 3 of 4 rows of the others."
+    ) in text
+    bold = [line.split("`")[1] for line in text.splitlines() if "**" in line]
+    assert bold == ["long2", "wide"]
