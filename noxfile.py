@@ -120,7 +120,7 @@ def compare(session: nox.Session) -> None:
 def adapters(session: nox.Session, framework: str) -> None:
     """Hold a framework's adapters to the properties; show that every field of its dialects has force."""
     install(session, extra=framework, groups=("test",))
-    files = ("tests/test_dialects.py", "tests/test_properties.py")
+    files = ("tests/test_devices.py", "tests/test_dialects.py", "tests/test_properties.py")
     session.run("pytest", "-n", WORKERS, *files, *session.posargs)
 
 

@@ -25,9 +25,13 @@ from backends.adapter import (
 )
 from backends.dialects import (
     JAX,
+    JAX_CUDNN,
     JAX_VJP,
+    KINDS,
     PYTORCH,
     PYTORCH_CELLS,
+    PYTORCH_NATIVE,
+    TENSORFLOW_CUDNN,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
     TENSORFLOW_WHILE,
@@ -41,13 +45,15 @@ class Entry(NamedTuple):
     """Where an adapter lives, the extra that installs its framework, and its dialect.
 
     ``left_out`` are patterns of default cases that a further way of running a framework leaves to the
-    first one; ``--full`` and ``--case`` run them.
+    first one; ``--full`` and ``--case`` run them. ``devices`` are the kinds on which it is one of its
+    framework's backends; elsewhere it is asked for by name.
     """
 
     target: str
     extra: str
     dialect: Dialect
     left_out: tuple[str, ...] = ()
+    devices: tuple[str, ...] = KINDS
 
 
 _TF = "backends.tensorflow"
@@ -75,6 +81,9 @@ BACKENDS: dict[str, Entry] = {
     "tensorflow_while": Entry(
         f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _SIXTEEN_BIT_NETWORKS + _TRIPLES
     ),
+    "tensorflow_cudnn": Entry(
+        f"{_TF}:CudnnFunction", "tensorflow", TENSORFLOW_CUDNN, devices=("cuda",)
+    ),
     "pytorch": Entry("backends.pytorch:PyTorch", "pytorch", PYTORCH),
     "pytorch_cells": Entry(
         "backends.pytorch:PyTorchCells",
@@ -82,8 +91,16 @@ BACKENDS: dict[str, Entry] = {
         PYTORCH_CELLS,
         _SIXTEEN_BIT_NETWORKS + _TRIPLES,
     ),
+    "pytorch_native": Entry(
+        "backends.pytorch:PyTorchNative",
+        "pytorch",
+        PYTORCH_NATIVE,
+        _SIXTEEN_BIT_NETWORKS,
+        devices=("cuda",),
+    ),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
     "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX_VJP, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
+    "jax_cudnn": Entry("backends.jax:JaxCudnn", "jax", JAX_CUDNN, devices=("cuda",)),
 }
 
 EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.values()))

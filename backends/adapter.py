@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +12,47 @@ from backends.dialects import Dialect, fixed_parameters, unsupported, unsupporte
 from reference import Array, Output, Params, Spec
 from reference.networks.layers import Data, Decoder, Network, NetworkParams, Recurrent
 from reference.networks.optimisers import Clip, Optimiser
+
+PRECISIONS = {
+    "ieee": "",
+    "tf32": ", with TF32 in products",
+    "default": ", with products as they are unless told",
+}
+"""How float32 products are made, and what ``Backend.ran`` says of it. ``tf32`` and ``default`` are dtypes of their own
+to users and in records; their arrays are float32.
+
+    ieee      as IEEE 754 has them
+    tf32      of operands that are rounded to eleven significant bits, wherever the framework knows that
+    default   as the framework makes them where nobody tells it how
+"""
+
+
+def kind_of(device: str) -> str:
+    """The kind of a device: what stands before its number."""
+    return device.partition(":")[0]
+
+
+def share_memory(device: str, variable: str, value: str) -> None:
+    """Make a framework take a GPU's memory as it needs it: the suite's processes share the device."""
+    if kind_of(device) == "cuda":
+        os.environ.setdefault(variable, value)
+
+
+def number_of(device: str) -> int:
+    """The number of a device among those of its kind."""
+    return int(device.partition(":")[2] or 0)
+
+
+class Typed:
+    """What has arrays of a dtype, and a way to multiply them."""
+
+    dtype: str
+    precision: str
+
+    @property
+    def named_dtype(self) -> str:
+        """Both together, as users and records name them."""
+        return self.dtype if self.precision == "ieee" else self.precision
 
 
 class Unsupported(Exception):
@@ -22,7 +64,7 @@ class DeviceNotFound(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inputs:
+class Inputs(Typed):
     """Everything that one run of a recurrent network needs, in canonical layout.
 
     Arrays are float64 and hold values exact in ``dtype``; the adapter casts. Shapes are those of
@@ -38,10 +80,12 @@ class Inputs:
     c0: Array | None = None
     lengths: Array | None = None
     incoming: Output | None = None
+    precision: str = "ieee"
+    """One of ``PRECISIONS``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkInputs:
+class NetworkInputs(Typed):
     """One run of a whole network that ends in a loss, forward and back.
 
     Arrays are as in ``Inputs``, words are integers.
@@ -51,10 +95,12 @@ class NetworkInputs:
     dtype: str
     params: NetworkParams
     data: Data
+    precision: str = "ieee"
+    """One of ``PRECISIONS``."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingInputs:
+class TrainingInputs(Typed):
     """A few steps of training: at each, the gradients of one batch change the parameters."""
 
     network: Network
@@ -65,6 +111,8 @@ class TrainingInputs:
     clip: Clip | None = None
     fixed: tuple[str, ...] = ()
     """Parameters that training leaves as they are (``dialects.fixed_parameters``)."""
+    precision: str = "ieee"
+    """One of ``PRECISIONS``."""
 
 
 AnyInputs: TypeAlias = Inputs | NetworkInputs | TrainingInputs
@@ -106,6 +154,10 @@ class Backend(ABC):
     dialect: ClassVar[Dialect]
     packages: ClassVar[tuple[str, ...]]
     """The distributions whose versions name this backend's version."""
+    kind: str = "cpu"
+    """Of the device that it is open on: cpu or cuda."""
+    device_number: int = 0
+    """Among the devices of that kind."""
 
     settings: dict[str, str]
     """What the adapter set, by the framework's own names."""
@@ -113,7 +165,8 @@ class Backend(ABC):
     """What the same settings were before."""
 
     @abstractmethod
-    def __init__(self, device: str) -> None: ...
+    def __init__(self, device: str) -> None:
+        self.kind, self.device_number = kind_of(device), number_of(device)
 
     @abstractmethod
     def load(self, inputs: Inputs) -> Callable[[], Any]:
@@ -146,7 +199,9 @@ class Backend(ABC):
         """Train for as many steps as there are batches, with the framework's own optimiser."""
         raise Unsupported("training: this adapter runs bare recurrent networks only")
 
-    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], Any]:
+    def products(
+        self, W: Array, v: Array, dtype: str, times: int, precision: str = "ieee"
+    ) -> Callable[[], Any]:
         """Matrix products alone, for what the framework's own speed allows at most.
 
         The call makes v ``(rows, N)`` @ W ``(N, M)``, ``times`` times, each with the first N columns
@@ -162,26 +217,25 @@ class Backend(ABC):
 
         return call
 
-    def refuse(self, spec: Spec, dtype: str, lengths: Array | None) -> None:
-        """Raise ``Unsupported`` where the dialect does not run this recurrent network."""
-        ends = None if lengths is None else tuple(int(n) for n in lengths)
-        if why := unsupported(self.dialect, spec, dtype, ends):
+    def on_device(self, call: Callable[[], Any]) -> float | None:
+        """Run it once: the seconds that it took by the device's own clock; None where there is none to read."""
+        return None
+
+    def refuse(self, inputs: AnyInputs) -> None:
+        """Raise ``Unsupported`` where the dialect does not run these inputs on this kind of device."""
+        if why := refusal(self.dialect, inputs, self.kind):
             raise Unsupported(why)
 
-    def refuse_network(self, inputs: NetworkInputs | TrainingInputs) -> None:
-        """Raise ``Unsupported`` where the dialect does not run or train this network."""
-        if why := refusal(self.dialect, inputs):
-            raise Unsupported(why)
 
-
-def refusal(dialect: Dialect, inputs: AnyInputs) -> str | None:
-    """Why a backend of this dialect cannot run these inputs, as "<option>: <why>"; None if it can.
+def refusal(dialect: Dialect, inputs: AnyInputs, kind: str = "cpu") -> str | None:
+    """Why a backend of this dialect cannot run these inputs on this kind of device, as "<option>: <why>"; None
+    if it can.
 
     Decided from the declaration alone, so that no framework need be installed to ask.
     """
     for spec, lengths in _recurrent(inputs):
         ends = None if lengths is None else tuple(int(n) for n in lengths)
-        if why := unsupported(dialect, spec, inputs.dtype, ends):
+        if why := unsupported(dialect, spec, inputs.named_dtype, ends, kind):
             return why
     if not isinstance(inputs, TrainingInputs):
         return None

@@ -53,17 +53,40 @@ class Dialect:
     padded_outputs: Literal["zero", "previous"]
     """What stands in the outputs past a row's length."""
     reverse_outputs: Literal["input order", "processing order"]
-    zero_length: Literal["runs", "refused"]
-    """What happens to a row of length 0; where refused, the adapter leaves those rows out."""
-    arithmetic: Mapping[str, str]
-    """For each dtype that runs, the arithmetic (reference/rounding/) it is held to."""
+    zero_length: Literal["runs", "left out", "refused"]
+    """What happens to a row of length 0; what a framework refuses, the adapter may leave out of the batch."""
+    arithmetic: Mapping[str, Mapping[str, str]]
+    """For each kind of device and each dtype that runs on it, the arithmetic (reference/rounding/) it is held to."""
     adam_epsilon: Literal["outside", "inside"] = "outside"
     """Where its Adam adds ε (reference/networks/optimisers.py)."""
     clip_epsilon: float = 0.0
     """What its clipping by global norm adds to the norm."""
 
+    def __post_init__(self) -> None:
+        if strange := self.arithmetic.keys() - set(KINDS):
+            raise ValueError(f"arithmetic: {sorted(strange)} given, expected kinds of devices, which are "
+                             f"{', '.join(KINDS)}, and of each its dtypes")  # fmt: skip
 
-_PLAIN = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
+    def held_to(self, dtype: str, kind: str) -> str:
+        """The arithmetic of a dtype on a kind of device; empty where that does not run."""
+        return self.arithmetic.get(kind, {}).get(dtype, "")
+
+
+KINDS = ("cpu", "cuda")
+"""Of devices."""
+
+_TYPES = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
+
+
+def _plain(default: str = "tf32", **on_cpu: str) -> dict[str, dict[str, str]]:
+    """Every type as it is: with ``default``, what float32 is on CUDA where nobody says how it multiplies; and
+    what is otherwise on a CPU, which has no TF32.
+    """
+    return {
+        "cpu": _TYPES | {"default": "float32"} | on_cpu,
+        "cuda": _TYPES | {"tf32": "tf32", "default": default},
+    }
+
 
 ONNX: dict[str, CellDialect] = {
     cell: CellDialect(blocks=(blocks,), joined=False, transposed=False, biases=2,
@@ -84,7 +107,7 @@ SPECIFICATION = Dialect(
     },
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN,
+    zero_length="runs", arithmetic={"cpu": _TYPES},
 )  # fmt: skip
 
 TENSORFLOW_LEGACY = Dialect(
@@ -105,10 +128,10 @@ TENSORFLOW_LEGACY = Dialect(
     directions=("forward", "bidirectional"),
     state="ch", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", adam_epsilon="inside",
-    arithmetic=_PLAIN | {"bfloat16": "bfloat16-summed"},  # BiasAddGrad on a CPU
+    arithmetic=_plain(bfloat16="bfloat16-summed"),  # BiasAddGrad on a CPU
 )  # fmt: skip
 
-TENSORFLOW_XLA = replace(TENSORFLOW_LEGACY, arithmetic=_PLAIN)
+TENSORFLOW_XLA = replace(TENSORFLOW_LEGACY, arithmetic=_plain())
 
 TENSORFLOW_UNROLLED = Dialect(
     cells={
@@ -128,10 +151,10 @@ TENSORFLOW_UNROLLED = Dialect(
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", adam_epsilon="inside",
-    arithmetic=_PLAIN | {"float16": "float16-summed"},  # the gradient of a broadcast sum on a CPU
+    arithmetic=_plain(float16="float16-summed"),  # the gradient of a broadcast sum on a CPU
 )  # fmt: skip
 
-TENSORFLOW_WHILE = replace(TENSORFLOW_UNROLLED, arithmetic=_PLAIN)
+TENSORFLOW_WHILE = replace(TENSORFLOW_UNROLLED, arithmetic=_plain())
 
 PYTORCH = Dialect(
     cells={
@@ -150,11 +173,14 @@ PYTORCH = Dialect(
     },
     directions=("forward", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="refused", arithmetic=_PLAIN, clip_epsilon=1e-6,
+    zero_length="left out", arithmetic=_plain(), clip_epsilon=1e-6,
 )  # fmt: skip
 
 PYTORCH_CELLS = replace(
-    PYTORCH, directions=("forward", "reverse", "bidirectional"), zero_length="runs"
+    PYTORCH,
+    directions=("forward", "reverse", "bidirectional"),
+    zero_length="runs",
+    arithmetic=_plain(default="float32"),  # only cuDNN's may use TF32 untold
 )
 
 JAX = Dialect(
@@ -174,7 +200,7 @@ JAX = Dialect(
     },
     directions=("forward", "reverse", "bidirectional"),
     state="hc", padded_outputs="zero", reverse_outputs="input order",
-    zero_length="runs", arithmetic=_PLAIN,
+    zero_length="runs", arithmetic=_plain(),
 )  # fmt: skip
 
 JAX_VJP = replace(
@@ -182,10 +208,27 @@ JAX_VJP = replace(
 )
 
 
+PYTORCH_NATIVE = replace(PYTORCH, arithmetic=_plain(default="float32"))
+
+_CUDNN = {name: replace(cell, bias_optional=False) for name, cell in PYTORCH.cells.items()}
+
+JAX_CUDNN = Dialect(
+    cells={"lstm": _CUDNN["lstm"]},
+    directions=("forward", "bidirectional"),
+    state="hc", padded_outputs="zero", reverse_outputs="input order", zero_length="refused",
+    arithmetic={"cuda": {"float32": "float32", "tf32": "tf32", "default": "tf32"}},
+)  # fmt: skip
+
+TENSORFLOW_CUDNN = replace(
+    JAX_CUDNN, cells=_CUDNN, arithmetic={"cuda": _plain()["cuda"]}, adam_epsilon="inside"
+)
+
+
 def unsupported(
-    dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None
+    dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None, kind: str = "cpu"
 ) -> str | None:
-    """Why a framework of this dialect cannot run this network, as "<option>: <why>"; None if it can.
+    """Why a framework of this dialect cannot run this network on this kind of device, as "<option>: <why>";
+    None if it can.
 
     Decided from the declaration alone, so that no framework need be installed to ask.
     """
@@ -199,9 +242,12 @@ def unsupported(
             f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "
             f"product, and no weights turn that into {spec.reset}"
         )
-    if dtype not in dialect.arithmetic:
-        return f"dtype: it runs {', '.join(dialect.arithmetic)}, not {dtype}"
-    if lengths is not None and not any(lengths) and dialect.zero_length == "refused":
+    if not dialect.held_to(dtype, kind):
+        able = ", ".join(dialect.arithmetic.get(kind, {})) or "nothing"
+        return f"dtype: on {kind} it runs {able}, not {dtype}"
+    if lengths is not None and not all(lengths) and dialect.zero_length == "refused":
+        return "lengths: it refuses rows of length 0"
+    if lengths is not None and not any(lengths) and dialect.zero_length == "left out":
         return "lengths: it refuses rows of length 0, and every row has length 0"
     return None
 
@@ -220,10 +266,11 @@ def fixed_parameters(dialect: Dialect, network: Network, params: NetworkParams) 
 
     So that bias moves once a step, and not twice.
     """
+    one_bias = {cell for cell, its in dialect.cells.items() if its.biases == 1}
     return tuple(
         name
         for k, layer in enumerate(network)
-        if isinstance(layer, Recurrent | Decoder) and dialect.cells[layer.spec.cell].biases == 1
+        if isinstance(layer, Recurrent | Decoder) and layer.spec.cell in one_bias
         for name in named(params[k], f"params[{k}]")
         if name.endswith(".b_hh")
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from backends.adapter import kind_of
 from benchmarks.aa import measure
 from benchmarks.budgets import FILE
 from benchmarks.compare import PAIRS
@@ -61,7 +62,8 @@ def main(arguments: list[str]) -> int:
         return measure(names, rows, given.pairs or PAIRS, folder, given.out / FILE, console)
     processes = given.processes or PROCESSES["quick" if given.quick else "whole"]
     pinned = given.quick or given.scaling
-    series = (True,) if pinned else (False, True)
+    on_gpu = kind_of(rows.device) == "cuda"  # which one processor feeds as well as all
+    series = (False,) if on_gpu else (True,) if pinned else (False, True)
     runs = given.out / "runs"
     merged = {name: Merged(runs, rows.total, command()) for name in names}
     with progress(console) as shown:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.options import SECONDS, workloads
+from benchmarks.options import SECONDS, add_dtype, workloads
 from benchmarks.partner import Partner, Pipes
 from benchmarks.test_rows import ThisProcess
 from benchmarks.workloads import MODES, WORKLOADS
@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(group)
     group.addoption("--workload", action="append", default=[], choices=list(WORKLOADS),
                     help="time these only; may be given again")  # fmt: skip
+    add_dtype(group.addoption)
     group.addoption("--mode", action="append", default=[], choices=MODES,
                     help="time forward or training only")  # fmt: skip
     group.addoption(
@@ -72,7 +73,7 @@ def process(request: pytest.FixtureRequest) -> ThisProcess:
     option = request.config.getoption
     seconds = SECONDS["quick" if option("--quick") else "whole"]
     partner = Partner(option("--partner"))
-    return ThisProcess(option("--process"), processors(), seconds, partner)
+    return ThisProcess(option("--process"), processors(), seconds, option("--dtype"), partner)
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from backends import Backend
+from benchmarks.cost import BYTES
 from conformance.cases import Case
 from reference import Array, Spec
 
@@ -31,6 +32,8 @@ HALF = 0.5
 """A step that runs at so much of a large product's rate is bound by arithmetic; one that reads its
 weights at so much of a copy's rate, by reading them; else by latency."""
 MANY = 3
+FLOOR = 2.0
+"""A step on a GPU that takes less than so many times what the smallest product does waits for launches."""
 
 
 class Limit(NamedTuple):
@@ -51,11 +54,15 @@ class _Part(NamedTuple):
         return 2 * self.rows * self.width * self.columns * self.times
 
 
+TINY = _Part(1, 8, 8, 100)
+"""Of products that take as long as it takes to start them."""
+
+
 def limit(backend: Backend, case: Case) -> Limit:
     """The products of a case on this backend."""
     large, steps = _parts(case, of_input=True), _parts(case, of_input=False)
-    before = [_call(backend, part, case.dtype) for part in large]
-    after = [_call(backend, part, case.dtype) for part in steps]
+    before = [_call(backend, part, case) for part in large]
+    after = [_call(backend, part, case) for part in steps]
 
     def call() -> None:
         for product in before:
@@ -64,7 +71,8 @@ def limit(backend: Backend, case: Case) -> Limit:
             product()
 
     call()
-    return Limit(call, _binding(_seconds(before), _seconds(after), large, steps, case.dtype))
+    floor = _seconds([_call(backend, TINY, case)]) / TINY.times if backend.kind == "cuda" else None
+    return Limit(call, _binding(_seconds(before), _seconds(after), large, steps, case.dtype, floor))
 
 
 def _parts(case: Case, *, of_input: bool) -> list[_Part]:
@@ -92,12 +100,12 @@ def _layers(spec: Spec) -> Iterator[tuple[Spec, int]]:
             yield spec, spec.layer_input_size(layer)
 
 
-def _call(backend: Backend, part: _Part, dtype: str) -> Callable[[], Any]:
+def _call(backend: Backend, part: _Part, case: Case) -> Callable[[], Any]:
     # As a state goes on unchanged, it never grows and never becomes too small to be fast.
     W = np.zeros((part.width, part.columns))
     np.fill_diagonal(W, 1.0)
     v = np.ones((part.rows, part.width))
-    return backend.products(W, v, dtype, part.times)
+    return backend.products(W, v, case.dtype, part.times, case.precision)
 
 
 def _seconds(calls: list[Callable[[], Any]]) -> float:
@@ -115,14 +123,24 @@ def _timed(calls: list[Callable[[], Any]]) -> float:
 
 
 def _binding(
-    of_input: float, of_steps: float, large: list[_Part], steps: list[_Part], dtype: str
+    of_input: float,
+    of_steps: float,
+    large: list[_Part],
+    steps: list[_Part],
+    dtype: str,
+    floor: float | None,
 ) -> Binding:
+    """``floor`` are the seconds of the smallest product in a chain on a GPU, whose copies are not timed."""
     if of_input > of_steps:
         return "input product"
+    if floor is not None and of_steps / sum(p.times for p in steps) < FLOOR * floor:
+        return "steps: latency"
     rate = sum(p.flops for p in large) / of_input
     if sum(p.flops for p in steps) / of_steps > HALF * rate:
         return "steps: arithmetic"
-    W = np.ones((steps[0].width, steps[0].columns), "float32" if dtype == "float32" else "float64")
+    if floor is not None:
+        return "steps: reading weights"
+    W = np.ones((steps[0].width, steps[0].columns), {2: "f2", 4: "f4", 8: "f8"}[BYTES[dtype]])
     read = sum(p.times * p.width * p.columns * W.itemsize for p in steps) / of_steps
     return "steps: reading weights" if read > HALF * _bandwidth(W) else "steps: latency"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from backends import BACKENDS, EXTRAS
-from benchmarks.workloads import MODES, WORKLOADS, of_set
+from benchmarks.workloads import MODES, TIMED, WORKLOADS, of_set
 from conformance.options import backend_names
 from reports.options import Parser
 
@@ -31,6 +31,7 @@ class Rows(NamedTuple):
     quick: bool = False
     pinned: bool = True
     """To one processor, where they are timed in pairs."""
+    dtype: str = "float32"
 
     @property
     def where(self) -> str:
@@ -44,7 +45,10 @@ class Rows(NamedTuple):
 
     def options(self) -> list[str]:
         """For a process."""
-        found = ["--device", self.device, *(["--quick"] if self.quick else [])]
+        found = ["--device", self.device]
+        if self.dtype != "float32":  # a revision of before there was a choice knows no other
+            found += ["--dtype", self.dtype]
+        found += ["--quick"] if self.quick else []
         for name in self.workloads:
             found += ["--workload", name]
         for mode in self.modes:
@@ -75,7 +79,7 @@ def add_backends(parser: Parser) -> None:
 
 def backends_of(parser: Parser, given: argparse.Namespace) -> list[str]:
     """The names that were given; none, or one that cannot be, ends the command."""
-    names = backend_names(given.backend, given.framework)
+    names = backend_names(given.backend, given.framework, given.device)
     if not names:
         parser.error(f"--backend: none given, expected one of {', '.join(BACKENDS)}; or "
                      f"--framework with one of {', '.join(EXTRAS)}")  # fmt: skip
@@ -99,8 +103,16 @@ def add_rows(parser: Parser, results: str) -> None:
                         f"{', '.join(WORKLOADS)}")  # fmt: skip
     parser.add_argument("--mode", action="append", default=[], choices=MODES,
                         help="time forward or training only")  # fmt: skip
+    add_dtype(parser.add_argument)
     parser.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR",
                         help=f"run files go to DIR/{results} (default: reports)")  # fmt: skip
+
+
+def add_dtype(add: Callable[..., object]) -> None:
+    """The option that says in which dtype rows are timed, by argparse's or pytest's own call."""
+    add("--dtype", default="float32", choices=TIMED,
+        help="of what is timed (default: float32); tf32 and default are float32 whose products are TF32, "
+        "or as the framework makes them unless told")  # fmt: skip
 
 
 def add_all_processors(parser: Parser, within: str = "") -> None:
@@ -115,4 +127,5 @@ def rows_of(parser: Parser, given: argparse.Namespace, *, full: bool = False) ->
         asked = workloads(given.workload, given.device, quick=given.quick, full=full)
     except ValueError as why:
         parser.error(str(why))
-    return Rows(asked, given.mode or MODES, given.device, given.quick, not given.all_processors)
+    return Rows(asked, given.mode or MODES, given.device, given.quick, not given.all_processors,
+                given.dtype)  # fmt: skip

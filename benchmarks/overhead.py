@@ -17,13 +17,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backends import BACKENDS, EXTRAS, Backend, Unsupported, find
+from backends import EXTRAS, Backend, Unsupported, find
 from benchmarks.options import SETS
 from benchmarks.processes import pin
 from benchmarks.turns import in_turn, interval
 from benchmarks.workloads import MODES, WORKLOADS, Mode
 from conformance.cases import Case
 from conformance.draw import draw
+from conformance.options import backend_names
 from reference import Spec
 from reports.options import Parser
 from reports.terminal import standard_output
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     workloads = SETS["cpu"]
     shares = Table("backend", "mode", *(name.partition("/")[2] for name in workloads),
                    title="Share of a call", **PLAIN)  # fmt: skip
-    of = [name for name, entry in BACKENDS.items() if entry.extra == given.framework]
+    of = backend_names([], given.framework, "cpu")
     for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
         backend = find(name)("cpu")
         inputs = draw(smallest(gradients=mode == "training"))

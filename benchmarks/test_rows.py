@@ -19,6 +19,7 @@ from backends import Inputs, Unsupported
 from benchmarks import held
 from benchmarks.between import Between, Calibrated, InTurn
 from benchmarks.cost import cost
+from benchmarks.gpu import state
 from benchmarks.machine import Watch
 from benchmarks.partner import Partner
 from benchmarks.workloads import Mode, Workload
@@ -36,6 +37,7 @@ class ThisProcess(NamedTuple):
     threads: int
     seconds: float
     """For the samples of one row."""
+    dtype: str
     partner: Partner
 
 
@@ -48,7 +50,7 @@ def test_row(
     write: Callable[[Measurement], None],
     benchmark: BenchmarkFixture,
 ) -> None:
-    case = workload.case(mode)
+    case = workload.case(mode, process.dtype)
     rows = held.rows_held(case)
     inputs = held.timed(case, rows)
     of_rows = held.inputs_of(inputs, rows)
@@ -69,10 +71,11 @@ def test_row(
     except Exception as error:  # any failure of a backend is an outcome, and is raised again
         record("errored", f"{type(error).__name__}: {error}", **figures)
         raise
-    arithmetic = backend.adapter.dialect.arithmetic[case.dtype]
+    arithmetic = backend.adapter.dialect.held_to(case.named_dtype, backend.adapter.kind)
     verdict = hold(result, expected, backend, arithmetic)
     if verdict.outcome != "agrees":
-        found |= {"seconds": [], "limit_seconds": [], "processor_seconds": []}
+        samples = ("seconds", "device_seconds", "limit_seconds", "processor_seconds")
+        found |= {name: [] for name in samples}
     named = fingerprint(result, expected, backend, arithmetic, verdict)
     figures |= {"margin": verdict.margin, "fingerprint": named}
     record(verdict.outcome, verdict.reason, **figures, **found)
@@ -93,7 +96,7 @@ def _timed(
     called, after = time.perf_counter(), adapter.prepared()
     between: Between
     if process.partner.exists:
-        one = process.threads == 1 and backend.device.partition(":")[0] == "cpu"
+        one = process.threads == 1 and adapter.kind == "cpu"
         between = InTurn(process.partner, call, one_processor=one)
     else:
         between = Calibrated(adapter, case, call)
@@ -102,6 +105,7 @@ def _timed(
     raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds)
     between.after_last()
     seconds = list(benchmark.stats.stats.data)
+    gpu = state(adapter.device_number) if adapter.kind == "cuda" else None
     return {
         "result": adapter.fetch(inputs, raw),
         "ran": adapter.ran(inputs),
@@ -110,6 +114,8 @@ def _timed(
         "tracing_seconds": _spent(before.tracing, after.tracing),
         "compiling_seconds": _spent(before.compiling, after.compiling),
         "seconds": seconds,
+        "device_seconds": [s for _ in seconds if (s := adapter.on_device(call)) is not None],
+        "gpu": gpu,
         "peak_memory_bytes": watch.peak_memory(),
         "conditions": watch.conditions(),
         **between.figures(len(seconds)),
@@ -139,7 +145,7 @@ def _measurement(
         workload=workload.name,
         backend=backend.name,
         device=backend.device,
-        dtype=case.dtype,
+        dtype=case.named_dtype,
         mode=mode,
         outcome=outcome,
         reason=reason,
@@ -147,18 +153,19 @@ def _measurement(
         min_seconds=min(seconds, default=None),
         median_seconds=quartiles[1] if quartiles else None,
         iqr_seconds=quartiles[2] - quartiles[0] if quartiles else None,
-        repeat=_repeat_command(workload, mode, backend),
+        repeat=_repeat_command(workload, mode, case.named_dtype, backend),
         threads=process.threads,
         process=process.number,
+        steps=workload.steps,
         **cost(case)._asdict(),
         **none | figures,
     )
 
 
-def _repeat_command(workload: Workload, mode: Mode, backend: Opened) -> str:
+def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: Opened) -> str:
     """One command that times one workload again."""
     options = {"--backend": backend.name, "--device": backend.device, "--workload": workload.name,
-               "--mode": mode}  # fmt: skip
+               "--mode": mode, "--dtype": dtype}  # fmt: skip
     return shlex.join(
         ["python", "-m", "benchmarks", *(part for o in options.items() for part in o)]
     )

@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
-from conformance.cases import Case
+from conformance.cases import DTYPES, OTHERS, Case
 from reference import Spec
 
 Mode: TypeAlias = Literal["forward", "training"]
 MODES: tuple[Mode, ...] = ("forward", "training")
 """The outputs alone; or outputs and the gradients of all parameters, inputs and states."""
 
-DTYPE = "float32"
+TIMED = (*DTYPES, *OTHERS)
+"""The dtypes that a workload may be timed in."""
 
 
 class Workload(NamedTuple):
@@ -31,11 +32,13 @@ class Workload(NamedTuple):
     steps: int
     sets: tuple[str, ...]
 
-    def case(self, mode: Mode) -> Case:
-        """What is timed, as a case; both modes have the same weights and inputs."""
+    def case(self, mode: Mode, dtype: str = "float32") -> Case:
+        """What is timed, as a case; both modes have the same weights and inputs, and so has every precision."""
+        other = dtype in OTHERS
         return Case(
-            id=f"{self.name}/{DTYPE}", spec=self.spec, dtype=DTYPE, batch=self.batch,
-            steps=self.steps, state=True, gradients=mode == "training",
+            id=f"{self.name}/{dtype}", spec=self.spec, dtype="float32" if other else dtype,
+            precision=dtype if other else "ieee", batch=self.batch, steps=self.steps, state=True,
+            gradients=mode == "training",
         )  # fmt: skip
 
 

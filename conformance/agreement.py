@@ -6,7 +6,7 @@
     differs        otherwise; and whenever a shape or dtype is wrong, a value is not finite, or an
                    element that no rounding touches is not exact
     inconclusive   where the truth holds what is larger than any number of the type; or where only tensors
-                   with Z · RMS σ̂ > max(1 %, 32 u_store) · RMS |y| are in doubt:
+                   with Z · RMS σ̂ > max(1 %, 32 u_store, 32 u_operand) · RMS |y| are in doubt:
                    inside so wide a bound agreement says nothing, and outside it nothing either,
                    because the radius is of first order and such errors are not
 
@@ -119,7 +119,8 @@ def bound(e: Expected, arithmetic: Arithmetic) -> Array:
 
 def undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
     """Whether the bound is so large a share of the signal that it says nothing, or ``share`` of that."""
-    return bound_to_signal(e) > share * max(UNDECIDED, 32 * arithmetic.u_store)
+    coarsest = max(arithmetic.u_store, arithmetic.u_operand)
+    return bound_to_signal(e) > share * max(UNDECIDED, 32 * coarsest)
 
 
 def may_overflow(e: Expected, dtype: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from backends import Inputs
 from conformance.agreement import Expected, Verdict
-from conformance.cases import AnyCase, Case, TrainingCase
+from conformance.cases import AnyCase, Case, OwnCase, TrainingCase
 from conformance.evaluate import Tensors, evaluate
 from conformance.truth import Truth
 from reference import GATES, Array, Weights
@@ -48,7 +48,8 @@ def failure_card(
         ]
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
-        f"  seed             sha256 of the case's id; arrays {version}",
+        f"  arrays           {version}"
+        + ("" if isinstance(case, OwnCase) else ", seeded by sha256 of the case's id"),
         *(f"  {what:16} {command}" for what, command in commands.items()),
     ]
     return "\n".join(lines)
@@ -61,7 +62,7 @@ def place(case: AnyCase, tensor: str, index: list[int]) -> str:
     element = f"{tensor}{index}"
     if isinstance(case, TrainingCase) and tensor == "loss":
         return f"{element} (before update {index[0] + 1})"
-    if not isinstance(case, Case) or tensor.startswith("dparams"):
+    if not isinstance(case, Case | OwnCase) or tensor.startswith("dparams"):
         return element
     a, b, unit = index
     if tensor not in BY_STEP:
@@ -75,7 +76,7 @@ def place(case: AnyCase, tensor: str, index: list[int]) -> str:
 def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -> list[str]:
     """The first step beyond the bound, and how much the radius itself grows over the steps."""
     over: tuple[int, ...]
-    if isinstance(case, Case):
+    if isinstance(case, Case | OwnCase):
         over = (0, 2) if case.spec.batch_first else (1, 2)
         tensor = max(BY_STEP & verdict.margins.keys(), key=lambda name: verdict.margins[name].max())
     elif isinstance(case, TrainingCase):
@@ -88,7 +89,7 @@ def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -
     steps += " …" * (len(worst_of_step) > 12)
     lines = [f"  margin by step   {steps} ({tensor})"]
     if beyond.size:
-        both = isinstance(case, Case) and case.spec.direction != "forward"
+        both = isinstance(case, Case | OwnCase) and case.spec.direction != "forward"
         reverse = " (a reverse direction starts from the end)" * both
         lines.append(f"  first beyond     step {beyond[0]}{reverse}")
     sigma = np.sqrt((held_to[tensor].radius.sigma ** 2).mean(axis=over))

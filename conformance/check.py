@@ -24,10 +24,11 @@ from backends import (
     TrainingInputs,
     Unsupported,
 )
+from backends.adapter import refusal
 from backends.dialects import as_declared, fixed_parameters
 from conformance.agreement import Expected, Verdict, judge
 from conformance.card import failure_card
-from conformance.cases import AnyCase
+from conformance.cases import AnyCase, OwnCase
 from conformance.draw import digest, draw
 from conformance.opened import Opened
 from conformance.truth import Truth, truth
@@ -81,14 +82,16 @@ class Answer(NamedTuple):
 def answer(inputs: AnyInputs, version: str, adapter: Backend) -> Answer:
     """One run of a backend.
 
-    Raises whatever the backend raises; ``TypeError`` for a result that is none, and
-    ``RuntimeError`` where the backend changed the arrays that it was given.
+    Raises ``Unsupported`` for what its dialect does not run, and whatever the backend raises; ``TypeError`` for
+    a result that is none, and ``RuntimeError`` where the backend changed the arrays that it was given.
     """
+    if why := refusal(adapter.dialect, inputs, adapter.kind):
+        raise Unsupported(why)
     with chdir("."), np.errstate():  # a backend may leave either changed
         result = run(inputs, adapter)
     if digest(inputs) != version:
         raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
-    arithmetic = adapter.dialect.arithmetic[inputs.dtype]
+    arithmetic = adapter.dialect.held_to(inputs.named_dtype, adapter.kind)
     return Answer(checked(result), str(adapter.ran(inputs)), arithmetic)
 
 
@@ -113,8 +116,9 @@ def judged(
     spent = seconds.get("reference", 0.0) + time.perf_counter() - started
     card = ""
     if verdict.outcome in ("differs", "inconclusive"):
-        commands = {"repeat": repeat_command(case.id, backend.name, backend.device)}
-        if verdict.outcome == "differs" and backend.name in BACKENDS:
+        commands = {"repeat": repeat_command(case, backend.name, backend.device)}
+        known_by_id = not isinstance(case, OwnCase)
+        if verdict.outcome == "differs" and backend.name in BACKENDS and known_by_id:
             commands["script"] = script_command(case.id, backend.name, backend.device)
         held_to = expected(t, backend, arithmetic)
         card = failure_card(case, t, verdict, result.tensors, held_to, named, version, commands)
@@ -218,11 +222,11 @@ def record(
         case_version=version,
         backend=backend.name,
         device=backend.device,
-        dtype=case.dtype,
+        dtype=case.named_dtype,
         outcome=outcome,
         reason=clip(reason, LONGEST_TEXT),
         known=None,
-        arithmetic=backend.adapter.dialect.arithmetic.get(case.dtype, ""),
+        arithmetic=backend.adapter.dialect.held_to(case.named_dtype, backend.adapter.kind),
         fingerprint=fingerprint,
         ran=ran,
         margin=verdict.margin if verdict else None,
@@ -230,14 +234,17 @@ def record(
         worst=verdict.worst if verdict else None,
         card=clip(card, LONGEST_TEXT),
         seconds=seconds,
-        repeat=repeat_command(case.id, backend.name, backend.device),
+        repeat=repeat_command(case, backend.name, backend.device),
     )
 
 
-def repeat_command(case: str, backend: str, device: str) -> str:
+def repeat_command(case: AnyCase, backend: str, device: str) -> str:
     """One command that runs one case again."""
+    which = ["--case", case.id]
+    if isinstance(case, OwnCase):
+        which = [*case.options, "--dtype", case.named_dtype]
     return shlex.join(
-        ["python", "-m", "conformance", "--backend", backend, "--device", device, "--case", case]
+        ["python", "-m", "conformance", "--backend", backend, "--device", device, *which]
     )
 
 

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from xdist.workermanage import WorkerController
 
-from conformance.cases import DTYPES, AnyCase, by_id, default_cases, full_cases
+from backends.adapter import kind_of
+from backends.formats import BadModel
+from conformance.cases import DTYPES, OTHERS, AnyCase, by_id, default_cases, full_cases, twins
 from conformance.isolation import Watch, Worker, add_limits
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
 from conformance.options import add_options, only_asks, open_backends, runs_folder
+from conformance.own import BadInputs, Files, own_cases
 from conformance.recorder import RECORDER, Recorder, id_of
 from conformance.resuming import CannotResume, Resumed, resume
 from reports.environment import environment
@@ -27,11 +30,18 @@ DONE: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rnnspec")
     add_options(group)
-    group.addoption("--dtype", action="append", default=[], choices=DTYPES,
-                    help="run these dtypes only; may be given again")  # fmt: skip
+    group.addoption("--dtype", action="append", default=[], choices=(*DTYPES, *OTHERS),
+                    help="run these dtypes only; may be given again; tf32 and default are float32 whose "
+                    "products are TF32, or as the framework makes them unless told")  # fmt: skip
     group.addoption("--case", action="append", default=[], metavar="ID",
                     help="run the case of this id, or those that match this pattern; "
                     "may be given again")  # fmt: skip
+    group.addoption("--params", type=Path, metavar="FILE",
+                    help="a network of your own, instead of cases: safetensors in the canonical layout")  # fmt: skip
+    group.addoption("--inputs", type=Path, metavar="FILE",
+                    help="with --params: its x, and lengths, h0, c0 where there are any, as .npz")  # fmt: skip
+    group.addoption("--gradients", action="store_true",
+                    help="with --params: compare gradients too, by dy, dh_n and dc_n of --inputs, or drawn ones")  # fmt: skip
     group.addoption("--full", action="store_true", help="run the whole product of the axes")
     group.addoption("--known", default=str(Path(__file__).parents[1] / "known.toml"),
                     metavar="FILE", help="known differences (default: known.toml)")  # fmt: skip
@@ -47,11 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         known = read_known(Path(config.getoption("--known")))
-        every = list(full_cases() if config.getoption("--full") else default_cases())
+        every = own(config) or offered(config)
         cases = select(config, every)
-    except (BadKnownFile, ValueError) as error:
+    except (BadInputs, BadKnownFile, BadModel, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
-    chosen = config.getoption("--full") or config.getoption("--case")
+    chosen = any(config.getoption(name) for name in ("--full", "--case", "--params"))
     opened = open_backends(config, everything=bool(chosen))
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
     config.stash[DONE] = {}
@@ -89,6 +99,36 @@ def pytest_configure_node(node: WorkerController) -> None:
     node.workerinput["done"] = node.config.stash[DONE]
 
 
+def own(config: pytest.Config) -> list[AnyCase]:
+    """The cases of a user's own network, in every dtype asked for; none where there is no such network.
+
+    Raises ``ValueError`` for options that do not go together, ``BadModel`` and ``BadInputs`` for bad files.
+    """
+    params, inputs = config.getoption("--params"), config.getoption("--inputs")
+    if params is None and inputs is None:
+        if config.getoption("--gradients"):
+            raise ValueError(
+                "--gradients: without --params given; cases compare them where their ids say so"
+            )
+        return []
+    if params is None or inputs is None:
+        raise ValueError("--params and --inputs: one given alone, expected both")
+    if config.getoption("--case") or config.getoption("--full"):
+        raise ValueError("--params: with --case or --full given, expected none of them")
+    files = Files(params, inputs, config.getoption("--gradients"))
+    return list(own_cases(files, config.getoption("--dtype")))
+
+
+def offered(config: pytest.Config) -> list[AnyCase]:
+    """What there is to choose from: on a GPU, or where it is asked for, every precision of float32."""
+    kind = kind_of(config.getoption("--device"))
+    every = list(full_cases() if config.getoption("--full") else default_cases(kind))
+    asked = [*config.getoption("--dtype"), *config.getoption("--case")]
+    if kind == "cuda" or any(name.endswith(OTHERS) for name in asked):
+        return [*every, *twins(every)]
+    return every
+
+
 def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
     """Those of ``cases`` that --case and --dtype choose; raises ``ValueError`` for none."""
     if patterns := config.getoption("--case"):
@@ -101,7 +141,7 @@ def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
             chosen |= {c.id: c for c in found}
         cases = list(chosen.values())
     dtypes = config.getoption("--dtype")
-    cases = [c for c in cases if not dtypes or c.dtype in dtypes]
+    cases = [c for c in cases if not dtypes or c.named_dtype in dtypes]
     if not cases:
         raise ValueError(f"--dtype {', '.join(dtypes)}: no selected case has it")
     return cases

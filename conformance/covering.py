@@ -23,8 +23,15 @@ from conformance import cases
 from conformance.cases.axes import AXES, CELLS, SIZES, Row, feasible
 from reference import Spec
 
-ARRAYS = {"default_cases.txt": 3, "gradient_cases.txt": 2}
-"""The files, and how many axes' values are combined in each."""
+ARRAYS = {
+    "default_cases.txt": (3, "cpu"),
+    "gradient_cases.txt": (2, "cpu"),
+    "cuda_cases.txt": (2, "cuda"),
+}
+"""The files; how many axes' values are combined in each; and the kind of device whose backends it is for.
+
+The last one is for backends that run on no other kind, and has what they need beside gradient_cases.txt.
+"""
 
 TRIES = 20
 """Orders of filling in the axes that are tried for every row."""
@@ -33,7 +40,13 @@ Values = frozenset[tuple[str, str]]
 Runs = Callable[[Row], bool]
 
 
-def runs_on(dialect: Dialect, row: Row) -> bool:
+def dialects_of(kind: str) -> list[Dialect]:
+    """Those that run on a kind of device; of CUDA, those alone that run nowhere else."""
+    distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
+    return [d for d in distinct.values() if ("cpu" in d.arithmetic) == (kind == "cpu")]
+
+
+def runs_on(dialect: Dialect, row: Row, kind: str) -> bool:
     """Can this dialect run a case with these values? A row may leave axes open."""
     spec = Spec(
         **CELLS[row.get("cell", "lstm")],
@@ -42,8 +55,9 @@ def runs_on(dialect: Dialect, row: Row) -> bool:
         direction=row.get("direction", "forward"),  # type: ignore[arg-type]  # one of the Literal's
     )
     alone = row.get("lengths") == "zero" and SIZES.get(row.get("size", ""), (0,))[0] == 1
-    lengths = (0,) if alone else None
-    return unsupported(dialect, spec, row.get("dtype", "float64"), lengths) is None
+    zero = row.get("lengths") == "zero" and dialect.zero_length == "refused"
+    lengths = (0,) if alone or zero else None
+    return unsupported(dialect, spec, row.get("dtype", "float32"), lengths, kind) is None
 
 
 def combinations(row: Row, strength: int) -> set[Values]:
@@ -79,12 +93,12 @@ def feasible_combinations(runs: Runs, strength: int) -> set[Values]:
     return found
 
 
-def covering_array(dialects: list[Dialect], strength: int, kept: Sequence[Row]) -> list[Row]:
+def covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
     """Rows that together hold, for every dialect, every combination of a row that it runs: those that are
     kept, and as many more as it takes.
     """
     rng = random.Random(0)
-    every: list[Runs] = [lambda row, d=d: runs_on(d, row) for d in dialects]  # type: ignore[misc]
+    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in dialects_of(kind)]  # type: ignore[misc]
     left = [feasible_combinations(runs, strength) for runs in every]
 
     def gain(row: Row, axis: str) -> int:
@@ -127,9 +141,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
     anew = parser.parse_args().anew
-    distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
-    for file, strength in ARRAYS.items():
+    for file, (strength, kind) in ARRAYS.items():
+        beside = cases.rows("gradient_cases.txt") if kind == "cuda" else []
         kept = [] if anew else cases.rows(file)
-        found = covering_array([*distinct.values()], strength, kept)
+        found = covering_array(strength, kind, [*beside, *kept])[len(beside) :]
         lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

@@ -16,7 +16,8 @@ import numpy as np
 
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from conformance import cases
-from conformance.cases import AnyCase, Case, NetworkCase, TrainingCase
+from conformance.cases import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
+from conformance.cases.precisions import original_id
 from conformance.cases.tasks import TASKS
 from conformance.extremes import INPUTS, WEIGHTS
 from reference import Array, Output, Params, Weights, weight_shapes
@@ -52,19 +53,23 @@ def rounded(values: Array, dtype: str) -> Array:
 
 
 @overload
-def draw(case: Case) -> Inputs: ...
+def draw(case: Case | OwnCase) -> Inputs: ...
 @overload
 def draw(case: NetworkCase) -> NetworkInputs: ...
 @overload
 def draw(case: TrainingCase) -> TrainingInputs: ...
 def draw(case: AnyCase) -> AnyInputs:
     """Everything that a run of ``case`` needs; the same at every call."""
-    return draw_attempt(case, attempts().get(case.id, 0))
+    known = attempts()
+    return draw_attempt(case, known.get(case.id, known.get(original_id(case.id), 0)))
 
 
 def draw_attempt(case: AnyCase, attempt: int) -> AnyInputs:
-    """The draw of this number."""
-    draws = Draws(f"{case.id}#{attempt}" if attempt else case.id, case.dtype)
+    """The draw of this number; of a user's own network, its arrays."""
+    if isinstance(case, OwnCase):
+        return case.inputs
+    seed = original_id(case.id)
+    draws = Draws(f"{seed}#{attempt}" if attempt else seed, case.dtype)
     match case:
         case Case():
             return draw_recurrent(case, draws)
@@ -128,6 +133,7 @@ def draw_recurrent(case: Case, draws: Draws) -> Inputs:
     return Inputs(
         spec=spec,
         dtype=case.dtype,
+        precision=case.precision,
         params=params,
         x=x,
         h0=h0,
@@ -204,6 +210,7 @@ def draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
     return NetworkInputs(
         network=case.network,
         dtype=case.dtype,
+        precision=case.precision,
         params=network_params(case.network, draws, case.scale),
         data=_data(case, draws),
     )
@@ -273,6 +280,7 @@ def draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
     return TrainingInputs(
         network=network,
         dtype=case.dtype,
+        precision=case.precision,
         params=each(lambda a: 0 * a if id(a) in biases else a, params),
         batches=batches,
         optimiser=case.optimiser,
@@ -281,9 +289,14 @@ def draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
 
 
 def digest(inputs: AnyInputs) -> str:
-    """Twelve hexadecimal digits that change with any bit of the arrays or any other field."""
+    """Twelve hexadecimal digits that change with any bit of the arrays or any other field.
+
+    But for the precision, which changes nothing of what is asked and all of how it may be answered.
+    """
     h = hashlib.sha256()
     for name, value in vars(inputs).items():
+        if name == "precision":
+            continue
         for path, part in named(value, name).items():
             arrays = isinstance(part, np.ndarray)
             h.update(repr((path, part.shape, str(part.dtype)) if arrays else (path, part)).encode())

@@ -14,7 +14,8 @@ from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 
-from backends import Backend
+from backends import Backend, BackendNotFound
+from backends.adapter import kind_of
 from reports.environment import fingerprint, suite_commit
 from reports.records import SCHEMA_VERSION, Environment, FrontEnd, Header
 
@@ -30,6 +31,13 @@ class Opened:
     adapter: Backend
     left_out: tuple[str, ...] = ()
     """Patterns of cases that are not for it in this session (``backends.Entry``)."""
+
+    def __post_init__(self) -> None:
+        if self.adapter.kind != (kind := kind_of(self.device)):
+            raise BackendNotFound(
+                f"backend {self.name!r}: opened on {kind}, and says that it is on {self.adapter.kind}; its "
+                "__init__ must call super().__init__(device)"
+            )
 
     def takes(self, case_id: str) -> bool:
         """Whether the case is for this backend in this session."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
+from backends.adapter import kind_of
 from conformance.opened import Opened
 
 
@@ -23,9 +24,10 @@ def add_options(group: pytest.OptionGroup) -> None:
                     help="run files go to DIR/runs (default: reports)")  # fmt: skip
 
 
-def backend_names(given: Iterable[str], framework: str | None) -> list[str]:
-    """The backends that --backend and --framework name, each once."""
-    of_framework = [name for name, entry in BACKENDS.items() if entry.extra == framework]
+def backend_names(given: Iterable[str], framework: str | None, device: str) -> list[str]:
+    """The backends that --backend and --framework name for a device, each once."""
+    of_framework = [name for name, entry in BACKENDS.items()
+                    if entry.extra == framework and kind_of(device) in entry.devices]  # fmt: skip
     return list(dict.fromkeys([*given, *of_framework]))
 
 
@@ -34,13 +36,13 @@ def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Ope
 
     Raises ``pytest.UsageError`` for none, or for any that is not there.
     """
-    names = backend_names(config.getoption("--backend"), config.getoption("--framework"))
+    device = config.getoption("--device")
+    names = backend_names(config.getoption("--backend"), config.getoption("--framework"), device)
     if not names:
         raise pytest.UsageError(
             f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework with "
             f"one of {', '.join(EXTRAS)}"
         )
-    device = config.getoption("--device")
     try:
         opened = [
             Opened(name, device, find(name)(device),

@@ -18,7 +18,8 @@ from rich.progress import track
 from backends import BACKENDS, AnyInputs, NetworkInputs
 from conformance import cases
 from conformance.agreement import undecided
-from conformance.cases import AnyCase, default_cases
+from conformance.cases import AnyCase, default_cases, twins
+from conformance.cases.precisions import original_id
 from conformance.draw import draw_attempt
 from conformance.truth import truth
 from reference.networks.layers import Decoder
@@ -39,9 +40,15 @@ def says_enough(inputs: AnyInputs) -> bool:
     t = truth(inputs)
     return not any(
         undecided(e, ARITHMETICS[name], NEARLY)
-        for name in sorted({entry.dialect.arithmetic[inputs.dtype] for entry in BACKENDS.values()})
+        for name in sorted(arithmetics(inputs.named_dtype))
         for e in t.expected(name).values()
     )
+
+
+def arithmetics(dtype: str) -> set[str]:
+    """Those that any backend is held to in this dtype, on any device."""
+    dialects = [entry.dialect for entry in BACKENDS.values()]
+    return {d.held_to(dtype, kind) for d in dialects for kind in d.arithmetic} - {""}
 
 
 def feeds_back(inputs: NetworkInputs) -> bool:
@@ -68,6 +75,11 @@ def attempt(case: AnyCase) -> int:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
-    found = {case.id: attempt(case) for case in track(default_cases(), "drawing")}
-    lines = [f"{case_id} {number}\n" for case_id, number in found.items() if number]
+    every = default_cases("cuda")
+    found = {case.id: attempt(case) for case in track([*every, *twins(every)], "drawing")}
+    lines = [
+        f"{case_id} {number}\n"
+        for case_id, number in found.items()
+        if number != (0 if (of := original_id(case_id)) == case_id else found[of])
+    ]
     (Path(cases.__file__).parent / "attempts.txt").write_text("".join(lines), "utf-8")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
+DTYPES = ("float64", "float32", "default", "tf32", "float16", "bfloat16")
 
 
 def dtype_order(dtype: str) -> tuple[int, str]:

@@ -22,7 +22,8 @@ GLOSSARY = (
      "that of the run before."),
     ("changed, added, removed", "To or from unsupported; in the last run alone; or in the run before alone."),
     ("column", "A backend @ framework version @ device, as the latest run of it saw it."),
-    ("dtype", "The type of weights, inputs and results: float64, float32, float16 or bfloat16."),
+    ("dtype", "The type of weights, inputs and results: float64, float32, float16 or bfloat16. tf32 and default are "
+     "float32 whose products are made in TF32, or as the framework makes them unless told."),
     ("environment fingerprint", "Twelve digits that stand for the machine, the versions and the settings. Figures with "
      "different ones are not compared."),
     ("epoch", "The runs of one environment. A series is judged within its last one."),
@@ -65,10 +66,11 @@ GLOSSARY = (
     ("triage", "What someone has said of a change for the worse, in triage.toml, until a given day."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),
     ("without a margin", "Cases whose result is not finite, or has not the right shape, or that raised."),
-    ("workload", "A network with its sizes, timed in float32."),
+    ("workload", "A network with its sizes, timed in float32 unless a dtype stands beside it."),
     ("worse, better", "The last level of a series is off its baseline, in three runs in a row, by more than the"
      " series varies by."),
     ("worst element", "The element with the largest |error| / bound, as tensor[index]."),
+    ("µs a step", "The time of a call over its time steps; of all layers and directions together."),
     ("% of limit", "The limit's time as a share of the row's."),
     ("95 %", "Where the median lies in 95 of 100 repetitions, in which processes, and samples of each,"
      " are drawn anew from those that were measured (a bootstrap). With fewer than three "

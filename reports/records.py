@@ -160,6 +160,20 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often the process was made to give its core away."""
 
 
+class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a GPU told of itself right after a row's last sample; None where it does not tell."""
+
+    clock_mhz: float | None
+    """Of its multiprocessors."""
+    most_clock_mhz: float | None
+    """That they may have."""
+    held_by: list[str] | None
+    """What held the clock down."""
+    degrees: float | None
+    """Celsius."""
+    watts: float | None
+
+
 class Measurement(
     msgspec.Struct,
     frozen=True,
@@ -223,6 +237,11 @@ class Measurement(
     checked: str = ""
     """What of the timed result was held to the specification."""
     conditions: Conditions | None = None
+    steps: Count = 0
+    """Time steps of one call; 0 in files of before they were written."""
+    device_seconds: list[Sample] = []
+    """Further samples by the device's own clock; none where it has none to read."""
+    gpu: Gpu | None = None
 
     @property
     def row(self) -> tuple[str, str, str, str, str, int | None]:

@@ -76,6 +76,30 @@ class Timing:
         return self.first.flops / self.seconds.value
 
     @property
+    def step_seconds(self) -> float | None:
+        """Of one time step; None where no file says how many there are."""
+        return self.seconds.value / self.first.steps if self.first.steps else None
+
+    @property
+    def device_seconds(self) -> float | None:
+        """Of one call by the device's own clock; None where there is none to read."""
+        found = [m.device_seconds for m in self.measurements if m.device_seconds]
+        return typical(found) if found else None
+
+    @property
+    def clock_mhz(self) -> float | None:
+        """Of a GPU's multiprocessors; None where none told."""
+        found = [
+            m.gpu.clock_mhz for m in self.measurements if m.gpu and m.gpu.clock_mhz is not None
+        ]
+        return statistics.median(found) if found else None
+
+    @property
+    def held_by(self) -> list[str]:
+        """What held a GPU's clock down in any process."""
+        return sorted({why for m in self.measurements if m.gpu for why in m.gpu.held_by or ()})
+
+    @property
     def until_result(self) -> float | None:
         """Loading and the first call, in the slowest process: seconds until there is a first result."""
         found = [(m.load_seconds or 0.0) + m.first_call_seconds for m in self.measurements

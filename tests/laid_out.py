@@ -28,8 +28,10 @@ from native import (
 from backends import Dialect, Inputs, Result, Unsupported
 from backends.dialects import (
     JAX,
+    JAX_CUDNN,
     JAX_VJP,
     PYTORCH,
+    TENSORFLOW_CUDNN,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
     CellDialect,
@@ -54,9 +56,9 @@ KERAS_LIKE = Dialect(
             forget_bias="run time",
         ),
     },
-    directions=("reverse", "bidirectional"),
+    directions=("forward", "reverse", "bidirectional"),
     state="ch", padded_outputs="previous", reverse_outputs="processing order",
-    zero_length="refused", arithmetic=JAX.arithmetic, adam_epsilon="inside",
+    zero_length="left out", arithmetic=JAX.arithmetic, adam_epsilon="inside",
     clip_epsilon=1e-5,
 )  # fmt: skip
 """The values that no framework in the list declares so far."""
@@ -95,10 +97,15 @@ class LaidOut(Right):
     reads: ClassVar[Dialect | None] = None
     """As which gradients are brought back, if not as ``dialect``."""
 
+    def __init__(self, device: str) -> None:
+        super().__init__("cpu")
+        if "cpu" not in self.native.arithmetic:  # it is NumPy all the same
+            self.kind = "cuda"
+
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         spec = inputs.spec
         lengths = None if inputs.lengths is None else tuple(int(n) for n in inputs.lengths)
-        if why := unsupported(self.dialect, spec, inputs.dtype, lengths):
+        if why := unsupported(self.dialect, spec, inputs.dtype, lengths, self.kind):
             raise Unsupported(why)
         cell = self.dialect.cells[spec.cell]
         rows = self._rows(inputs)
@@ -168,7 +175,7 @@ class LaidOut(Right):
         """The framework behind the adapter, which knows ``native`` alone."""
         native, ends = self.native, given.ends
         spec = native_spec(native, inputs.spec)
-        if ends is not None and (ends == 0).any() and native.zero_length == "refused":
+        if ends is not None and (ends == 0).any() and native.zero_length != "runs":
             raise ValueError("lengths must be positive")
         cell = native.cells[spec.cell]
         params = tuple(
@@ -228,6 +235,18 @@ class LaidOutJaxVjp(LaidOut):
     """As those are whose batch is last."""
 
     native = dialect = JAX_VJP
+
+
+class LaidOutJaxCudnn(LaidOut):
+    """As cuDNN's LSTM is in JAX."""
+
+    native = dialect = JAX_CUDNN
+
+
+class LaidOutTensorFlowCudnn(LaidOut):
+    """As cuDNN's kernels are in TensorFlow."""
+
+    native = dialect = TENSORFLOW_CUDNN
 
 
 class LaidOutKeras(LaidOut):

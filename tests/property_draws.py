@@ -39,8 +39,8 @@ def values(subject: Subject, p: Property, *, gradients: bool) -> Mapping[str, tu
         found["padding"] = tuple(v for v in found["padding"] if v != "pad-nan")
     for axis, meant in p.where.items():
         found[axis] = tuple(v for v in found[axis] if v in meant)
-    dialect = subject.adapter.dialect
-    return {axis: tuple(v for v in some if runs_on(dialect, {axis: v}))
+    dialect, kind = subject.adapter.dialect, subject.adapter.kind
+    return {axis: tuple(v for v in some if runs_on(dialect, {axis: v}, kind))
             for axis, some in found.items()}  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def case_ids(draw: st.DrawFn, subject: Subject, p: Property) -> str:
 
 def says_nothing(subject: Subject, p: Property) -> str:
     """Why the property has nothing to say of the subject; empty where it has."""
-    if not runs_on(subject.adapter.dialect, p.needs):
+    if not runs_on(subject.adapter.dialect, p.needs, subject.adapter.kind):
         return f"its dialect has no {' '.join(p.needs.values())}"
     found = values(subject, p, gradients=p.gradients[0])
     return ", ".join(f"its dialect has no {axis} of these: {', '.join(p.where.get(axis, ()))}"

@@ -194,11 +194,11 @@ def test_a_limit_makes_the_products_that_a_cost_counts(name: str, mode: str) -> 
     made: list[int] = []
 
     class Counts(fakes.Right):
-        def products(self, W: object, v: object, dtype: str, times: int) -> object:  # type: ignore[override]  # counts alone
+        def products(self, W: object, v: object, dtype: str, times: int, *more: str) -> object:  # type: ignore[override]  # counts alone
             (n, m), (rows, width) = np.shape(W), np.shape(v)  # type: ignore[arg-type]  # arrays
             assert n == width
             made.append(2 * rows * n * m * times)
-            return super().products(W, v, dtype, times)  # type: ignore[arg-type]  # as above
+            return super().products(W, v, dtype, times, *more)  # type: ignore[arg-type]  # as above
 
     case = WORKLOADS[name].case(mode)  # type: ignore[arg-type]  # one of MODES
     limit(Counts("cpu"), case).call()

@@ -41,9 +41,9 @@ from reference import GATES, Array, Weights, run
 from reference.networks.optimisers import Adam, Clip
 
 FOLDER = Path(cases.__file__).parent
-LINES, GRADIENT_LINES = (
+LINES, GRADIENT_LINES, CUDA_LINES = (
     (FOLDER / file).read_text("utf-8").splitlines()
-    for file in ("default_cases.txt", "gradient_cases.txt")
+    for file in ("default_cases.txt", "gradient_cases.txt", "cuda_cases.txt")
 )
 NAMES = list(AXES)
 PRODUCT = np.array(list(itertools.product(*(range(len(values)) for values in AXES.values()))))
@@ -51,7 +51,7 @@ PRODUCT = np.array(list(itertools.product(*(range(len(values)) for values in AXE
 DIALECTS = {name: entry.dialect for name, entry in reversed(BACKENDS.items())}
 DISTINCT = {id(dialect): name for name, dialect in DIALECTS.items()}
 """The first backend of every dialect."""
-DEFAULT = default_cases()
+DEFAULT, ON_CUDA = default_cases(), default_cases("cuda")
 BARE = [case for case in DEFAULT if isinstance(case, Case)]
 
 
@@ -74,8 +74,8 @@ def possible() -> Array:
     return fits & ~((lengths == "short") & (steps == 1))
 
 
-def runs(dialect: Dialect) -> Array:
-    """Which rows a dialect runs: one drawn case decides for all that share what it is asked."""
+def runs(dialect: Dialect, kind: str) -> Array:
+    """Which rows a dialect runs on a kind of device: one drawn case decides for all that share what it is asked."""
     asked = ("cell", "direction", "lengths", "size", "dtype")
     keys = PRODUCT[:, [NAMES.index(axis) for axis in asked]]
     _, first, group = np.unique(keys[possible()], axis=0, return_index=True, return_inverse=True)
@@ -84,7 +84,7 @@ def runs(dialect: Dialect) -> Array:
         case = by_id("/".join(AXES[axis][v] for axis, v in zip(NAMES, values, strict=True)))
         ends = draw(case).lengths
         lengths = None if ends is None else tuple(ends.tolist())
-        answers.append(unsupported(dialect, case.spec, case.dtype, lengths) is None)
+        answers.append(unsupported(dialect, case.spec, case.dtype, lengths, kind) is None)
     whole = np.zeros(len(PRODUCT), bool)
     whole[possible()] = np.array(answers)[group.ravel()]
     return whole
@@ -110,18 +110,21 @@ def spelt(combination: Combination) -> str:
     return ", ".join(AXES[NAMES[axis]][v] for axis, v in zip(axes, values, strict=True))
 
 
-COVERED: dict[str, tuple[list[str], int, int]] = {
-    "triples": (LINES, 3, 2000),
-    "pairs": (GRADIENT_LINES, 2, 300),
+COVERED: dict[str, tuple[list[str], int, int, str]] = {
+    "triples": (LINES, 3, 2000, "cpu"),
+    "pairs": (GRADIENT_LINES, 2, 300, "cpu"),
+    "pairs on CUDA": ([*GRADIENT_LINES, *CUDA_LINES], 2, 150, "cuda"),
 }
-"""What each list covers: its lines, how many axes together, and how many combinations at least."""
+"""What each list covers: its lines, how many axes together, how many combinations at least, on which device."""
 
 
 @pytest.mark.parametrize("what", COVERED)
 @pytest.mark.parametrize("name", DISTINCT.values())
 def test_the_default_cases_cover_every_feasible(what: str, name: str) -> None:
-    lines, strength, least = COVERED[what]
-    able = runs(DIALECTS[name])
+    lines, strength, least, kind = COVERED[what]
+    if ("cpu" in DIALECTS[name].arithmetic) != (kind == "cpu"):
+        pytest.skip(f"{name} is one of the backends that other cases are for")
+    able = runs(DIALECTS[name], kind)
     number = {tuple(row): k for k, row in enumerate(PRODUCT.tolist())}
     listed = [
         number[tuple(AXES[a].index(v) for a, v in zip(NAMES, line.split("/"), strict=True))]
@@ -144,11 +147,14 @@ def test_feasible_is_what_the_words_beside_the_axes_say() -> None:
 
 
 def test_every_default_case_is_listed_once_in_order() -> None:
-    for lines in (LINES, GRADIENT_LINES):
+    for lines in (LINES, GRADIENT_LINES, CUDA_LINES):
         assert sorted(set(lines)) == lines, "a covering array: sorted, each line once"
     gradients = [GRADIENTS + line for line in GRADIENT_LINES]
-    assert [case.id for case in DEFAULT] == [*LINES, *gradients, *NAMED]
-    assert len({case.id for case in DEFAULT}) == len(DEFAULT)
+    further = [GRADIENTS + line for line in CUDA_LINES]
+    named = [name for name in NAMED if not name.startswith("cudnn/")]
+    assert [case.id for case in DEFAULT] == [*LINES, *gradients, *named]
+    assert [case.id for case in ON_CUDA] == [*LINES, *gradients, *further, *NAMED]
+    assert len({case.id for case in ON_CUDA}) == len(ON_CUDA)
     assert not [case.id for case in DEFAULT if set(case.id) & set(f"{SEPARATOR}[]*?: ")], (
         "an id is a test's id and a shell pattern too"
     )
@@ -157,18 +163,18 @@ def test_every_default_case_is_listed_once_in_order() -> None:
 KINDS: dict[type, type] = {Case: Inputs, NetworkCase: NetworkInputs, TrainingCase: TrainingInputs}
 
 
-@pytest.mark.parametrize("case_id", [case.id for case in DEFAULT])
+@pytest.mark.parametrize("case_id", [case.id for case in ON_CUDA])
 def test_an_id_leads_back_to_its_case(case_id: str) -> None:
     case = by_id(case_id)
     assert case.id == case_id
-    assert case in DEFAULT
+    assert case in ON_CUDA
     inputs = draw(case)
     assert type(inputs) is KINDS[type(case)]
     assert inputs.dtype == case.dtype == case_id.rpartition("/")[2]
     if isinstance(inputs, Inputs):
         assert isinstance(case, Case)
         assert inputs.x.shape[-1] == case.spec.input_size
-        gradients = case_id.startswith((GRADIENTS, "tutorial/"))
+        gradients = case_id.startswith((GRADIENTS, "tutorial/")) or "/gradients/" in case_id
         assert case.gradients == gradients, "the id says whether gradients are compared"
         assert (inputs.incoming is not None) == gradients
 
@@ -502,3 +508,29 @@ def test_no_two_default_cases_have_one_version() -> None:
     for case in DEFAULT:
         other = versions.setdefault(digest(draw(case)), case.id)
         assert other == case.id, f"{case.id} and {other} are the same network and arrays"
+
+
+# What cuDNN decides by.
+
+CUDNN = [case for case in ON_CUDA if case.id.startswith("cudnn/") and isinstance(case, Case)]
+
+
+@pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
+def test_cases_straddle_what_cudnn_decides_by(cell: str) -> None:
+    """In float32 the most units of a persistent kernel and one more; in 16 bits multiples of 128, and not."""
+    most = {"vanilla": {False: 384, True: 256}}.get(cell, {False: 192, True: 128})
+    mine = [case for case in CUDNN if case.spec.cell == cell]
+    for dtype in ("float32", "bfloat16", "float16"):
+        for gradients, limit in most.items():
+            units = {c.spec.hidden_size for c in mine
+                     if c.gradients == gradients and c.dtype == dtype and c.spec.input_size == 7}  # fmt: skip
+            assert units == {limit, limit + 1}
+        static = [c for c in mine if c.dtype == dtype and c.spec.input_size > 7]
+        assert {c.spec.hidden_size % 128 for c in static} == {0}
+        assert {c.spec.input_size % 128 for c in static} == {0, 1}
+        assert {c.lengths for c in static} == {"full", "ragged"}, "packed input has no such kernel"
+
+
+def test_a_cpu_is_spared_cudnn_s_cases() -> None:
+    assert CUDNN
+    assert not {case.id for case in CUDNN} & {case.id for case in DEFAULT}

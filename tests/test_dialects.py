@@ -25,15 +25,18 @@ from backends.dialects import (
     as_declared,
     unsupported,
 )
-from conformance.cases import NAMED, AnyCase, Case, TrainingCase, by_id, default_cases
+from conformance.cases import NAMED, AnyCase, Case, TrainingCase, by_id, default_cases, twins
 from conformance.check import check
 from conformance.opened import Opened
 from reference import GATES, Array, Spec
 from reports.records import Outcome
 
-CASES = [case for case in default_cases() if case.id not in NAMED]
-"""The drawn ones: outputs alone, then gradients."""
+DRAWN = [case for case in default_cases() if case.id not in NAMED]
+CASES = [*DRAWN, *twins(DRAWN)]
+"""The drawn ones: outputs alone, then gradients; and those in float32 again in other precisions."""
 TRAINING = [by_id(f"training/forecasting/{name}/float64") for name in ("adam", "sgd")]
+OF_LSTM = [by_id(f"training/characters/{name}/float32") for name in ("adam", "sgd")]
+"""For those that have no other cell."""
 DISTINCT = {id(entry.dialect.cells): name for name, entry in reversed(BACKENDS.items())}
 """The first backend of every layout: the others share it, and its code."""
 
@@ -116,9 +119,10 @@ SWAPPED: dict[str, dict[str, str]] = {
     "state": {"hc": "ch", "ch": "hc"},
     "padded_outputs": {"zero": "previous", "previous": "zero"},
     "reverse_outputs": {"input order": "processing order", "processing order": "input order"},
-    "zero_length": {"runs": "refused", "refused": "runs"},
+    "zero_length": {"runs": "refused", "refused": "runs", "left out": "runs"},
 }
-TIGHTER = {"float32": "float64", "float16": "float32", "bfloat16": "float16"}
+TIGHTER = {"float32": "float64", "float16": "float32", "bfloat16": "float16", "default": "float64",
+           "tf32": "float64"}  # fmt: skip
 
 
 def corrupted_dialects(dialect: Dialect) -> Iterator[Corruption]:
@@ -142,20 +146,24 @@ def corrupted_dialects(dialect: Dialect) -> Iterator[Corruption]:
     ):
         what = f"{field} {getattr(dialect, field)!r} → {false!r}"
         yield Corruption(what, replace(dialect, **{field: false}), "training")
-    for dtype, name in dialect.arithmetic.items():
-        rest = {d: a for d, a in dialect.arithmetic.items() if d != dtype}
-        yield Corruption(f"arithmetic without {dtype}", replace(dialect, arithmetic=rest), "")
-        if dtype in TIGHTER:
-            tighter = {**rest, dtype: TIGHTER[dtype]}
+    kind, held = next(iter(dialect.arithmetic.items()))  # on a CPU, where it runs there
+    for dtype, name in held.items():
+        rest = {d: a for d, a in held.items() if d != dtype}
+        yield Corruption(
+            f"arithmetic without {dtype}", replace(dialect, arithmetic={kind: rest}), ""
+        )
+        if dtype in TIGHTER and TIGHTER[dtype] != name:
+            tighter = {kind: {**rest, dtype: TIGHTER[dtype]}}
             what = f"arithmetic of {dtype} {name!r} → {TIGHTER[dtype]!r}"
             yield Corruption(what, replace(dialect, arithmetic=tighter), "")
 
 
 def plain_sums(dialect: Dialect) -> Iterator[Corruption]:
     """Where plain sums are declared to be coarser: that they are not."""
-    for dtype, name in dialect.arithmetic.items():
+    held = dialect.arithmetic.get("cpu", {})
+    for dtype, name in held.items():
         if name == f"{dtype}-summed":
-            plain = {**dialect.arithmetic, dtype: dtype}
+            plain = {"cpu": {**held, dtype: dtype}}
             what = f"arithmetic of {dtype} {name!r} → {dtype!r}"
             yield Corruption(what, replace(dialect, arithmetic=plain), "")
 
@@ -191,6 +199,7 @@ def test_every_field_is_corrupted_somewhere() -> None:
         names = [*(f".{f.name} " for f in fields(CellDialect)), *(f" {f.name} " for f in
                  fields(Dialect))]  # fmt: skip
         missing = {name for name in names if name not in texts}
+        missing -= set() if "gru" in cls.native.cells else {".reset ", ".update "}
         no_force = {f".{field} " for field, _, _ in NO_FORCE}
         assert missing <= no_force, f"{cls.__name__}: no corruption of {missing - no_force}"
 
@@ -200,7 +209,8 @@ Force = Callable[[Corruption], str]
 
 def shows(adapter: type[Backend], cases: list[AnyCase], honest: dict[str, Outcome]) -> Force:
     """What changes with a corruption: the first case that no longer ends as it did, in words."""
-    opened = Opened(adapter.__name__, "cpu", adapter("cpu"))
+    made = adapter("cpu")
+    opened = Opened(adapter.__name__, made.kind, made)
 
     def first_change(wrong: Corruption) -> str:
         true = adapter.dialect
@@ -225,7 +235,8 @@ def shows(adapter: type[Backend], cases: list[AnyCase], honest: dict[str, Outcom
 def test_a_corrupted_declaration_shows(adapter: type[LaidOut]) -> None:
     """Over all drawn cases until one changes: whatever agreed or was not supported."""
     honest: dict[str, Outcome] = {}
-    first_change = shows(adapter, [*CASES, *TRAINING], honest)
+    training = TRAINING if "vanilla" in adapter.native.cells else OF_LSTM
+    first_change = shows(adapter, [*CASES, *training], honest)
     silent = [row.what for row in LAID_OUT[adapter] if not first_change(row)]
     assert not silent, f"{adapter.__name__}: no case shows that these are wrong: {silent}"
     assert set(honest.values()) <= {"agrees", "unsupported"}, "as declared, nothing differs"
@@ -266,7 +277,8 @@ def test_gradients_that_are_brought_back_wrongly_show(row: GradientsMisread) -> 
     seen = []
     for case in CASES:
         if isinstance(case, Case) and case.gradients and case.spec.cell == row.cell:
-            record = check(case, Opened("misreads", "cpu", row.adapter("cpu")))
+            made = row.adapter("cpu")
+            record = check(case, Opened("misreads", made.kind, made))
             assert record.outcome in ("agrees", "unsupported", "differs", "errored")
             if record.outcome == "differs":
                 assert re.match(r"dparams\[", record.reason), record.reason
@@ -306,6 +318,7 @@ FEW = (
     "vanilla-tanh/1-layer/reverse/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/float64",
     "vanilla-tanh/1-layer/forward/zero/pad-zero/state/bias/batch-major/b1-t6-i5-h4/float64",
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/float32",
+    "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/default",
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/float16",
     "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t5-i4-h6/bfloat16",
     "gradients/deep-sum/vanilla-tanh/float16",
@@ -326,6 +339,8 @@ def test_a_corrupted_declaration_shows_on_an_adapter(name: str) -> None:
     extra = BACKENDS[name].extra
     pytest.importorskip(MODULES[extra], reason=f"{extra} is not installed here")
     adapter = find(name)
+    if "cpu" not in adapter.dialect.arithmetic:
+        pytest.skip(f"{name} runs on {', '.join(adapter.dialect.arithmetic)} alone")
     honest: dict[str, Outcome] = {}
     first_change = shows(adapter, [by_id(case) for case in FEW], honest)
     wrong = [*corruptions(adapter.dialect), *plain_sums(adapter.dialect)]
@@ -343,8 +358,9 @@ UNSUPPORTED: dict[str, tuple[Dialect, dict[str, Any], str, tuple[int, ...] | Non
                   "direction: .* not reverse"),
     "reset": (PYTORCH, {"cell": "gru", "reset": "before"}, "float32", None, "reset: .* before"),
     "reset, the other": (TENSORFLOW_LEGACY, {"cell": "gru"}, "float32", None, "reset: .* after"),
-    "dtype": (replace(JAX, arithmetic={"float32": "float32"}), {"cell": "gru"}, "float16",
-              None, "dtype: it runs float32, not float16"),
+    "dtype": (replace(JAX, arithmetic={"cpu": {"float32": "float32"}}), {"cell": "gru"}, "float16",
+              None, "dtype: on cpu it runs float32, not float16"),
+    "TF32 on a CPU": (JAX, {"cell": "gru"}, "tf32", None, "dtype: on cpu it runs .*, not tf32"),
     "lengths": (PYTORCH, {"cell": "lstm"}, "float32", (0, 0), "lengths: .* every row"),
     "some lengths": (PYTORCH, {"cell": "lstm"}, "float32", (0, 1), None),
     "lengths that run": (JAX, {"cell": "lstm"}, "float32", (0, 0), None),

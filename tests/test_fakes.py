@@ -94,7 +94,10 @@ def test_a_fake_ends_in_the_right_outcome(row: Row) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_right_backend_agrees_on_every_default_case(fake: type[Backend], dtype: str) -> None:
     """Of those with a layout, on the cases that their layout or their optimiser has a part in."""
-    opened = Opened("right", "cpu", fake("cpu"))
+    made = fake("cpu")
+    if not any(held.get(dtype) for held in made.dialect.arithmetic.values()):
+        pytest.skip(f"{fake.__name__} does not declare {dtype}")
+    opened = Opened("right", made.kind, made)
     cases = [case for case in default_cases() if case.dtype == dtype]
     if fake is not fakes.Right:
         cases = [case for case in cases

@@ -18,7 +18,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
     "reference": (set(), {"numpy"}),
-    "backends": ({"reference"}, {"numpy"}),
+    "backends": ({"reference"}, {"numpy", "safetensors"}),
     "conformance": ({"reference", "backends", "reports"}, None),
     "benchmarks": ({"reference", "backends", "reports", "conformance"}, None),
     "reports": (

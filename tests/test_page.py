@@ -25,7 +25,7 @@ from reports.figures import BOUND_X, HEIGHT, histogram
 from reports.matrix import Matrix, matrix
 from reports.page import breakable, render, write_page
 from reports.precision import TIGHTEST_FIRST, precisions
-from reports.records import Record
+from reports.records import Gpu, Record
 from reports.runs import RunWriter, read_folder
 from reports.statuses import STATUSES
 from reports.terminal import print_matrix
@@ -251,6 +251,25 @@ def test_only_results_that_can_be_told_have_a_precision(tmp_path: Path) -> None:
     misfit = sample.failed(case="lstm/3", tensors={}, reason="y: not returned")
     ((found,),) = precisions(of(tmp_path, sample.case(case="lstm/1"), wide, misfit))
     assert found.fingerprints == {"float32": 1}
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_page_without_a_gpu_says_so(device: str, tmp_path: Path) -> None:
+    page = text_of(render(of(tmp_path, sample.case(device=device), device=device)))
+    assert ("None of these runs was on a GPU" in page) == (device == "cpu")
+
+
+def test_what_a_gpu_told_stands_behind_a_time(tmp_path: Path) -> None:
+    gpu = Gpu(clock_mhz=1200, most_clock_mhz=1980, held_by=["power"], degrees=80, watts=700)
+    row = sample.measurement(device="cuda", steps=10, device_seconds=[0.0105], gpu=gpu)
+    page = text_of(render(of(tmp_path, row, device="cuda")))
+    assert (
+        "pytorch @ cuda: 10.5 ms by the device's own clock; at 1200 MHz, held down by power."
+        in page
+    )
+    assert "1190" in page, "µs a step: 11.9 ms over 10"
+    plain = text_of(render(of(tmp_path / "cpu", sample.measurement())))
+    assert "own clock" not in plain
 
 
 def test_an_arithmetic_is_held_to_what_is_declared_and_not_to_the_dtype(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,14 @@ import pytest
 from property_draws import Subject, assert_holds
 
 from backends import BACKENDS, find
+from backends.adapter import kind_of
 from conformance.cases import GRADIENTS
 from conformance.known import read_known
 from conformance.properties import PROPERTIES
 from conformance.specification import Specification
+
+DEVICE = os.environ.get("RNNSPEC_DEVICE", "cpu")
+"""That adapters are opened on; the specification needs none."""
 
 KNOWN = read_known(Path(__file__).parents[1] / "known.toml")
 MODULES = {"tensorflow": "tensorflow", "pytorch": "torch", "jax": "jax"}
@@ -44,7 +49,7 @@ def opened(name: str) -> Subject:
     """A new one for every test: tf_keras changes the class of cells that a ``tf.function`` holds when a
     Session makes some of its own, and a second trace then fails.
     """
-    return Subject(find(name)("cpu"), nan_leaks=leaks(name), **EXAMPLES.get(name, FURTHER))
+    return Subject(find(name)(DEVICE), nan_leaks=leaks(name), **EXAMPLES.get(name, FURTHER))
 
 
 def leaks(name: str) -> bool:
@@ -71,4 +76,6 @@ def test_the_specification_has_the_property(name: str) -> None:
 def test_an_adapter_has_the_property(backend: str, name: str) -> None:
     extra = BACKENDS[backend].extra
     pytest.importorskip(MODULES[extra], reason=f"{extra} is not installed here")
+    if kind_of(DEVICE) not in BACKENDS[backend].dialect.arithmetic:
+        pytest.skip(f"{backend} runs on {', '.join(BACKENDS[backend].dialect.arithmetic)} alone")
     assert_holds(opened(backend), PROPERTIES[name])

@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 from test_imports import FRAMEWORKS
 
 from backends import BACKENDS, Result, Unsupported
+from backends.adapter import PRECISIONS
 from backends.dialects import as_declared
 from conformance import reproduce
 from conformance.agreement import bound, judge
@@ -57,6 +58,8 @@ Bounds = dict[str, Array]
 
 ROOT = Path(__file__).parents[1]
 CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
+CASES = [case for case in default_cases("cuda") if not case.id.startswith("cudnn/")]
+"""But for those whose weights alone are a few hundred thousand characters."""
 PARTS = 8
 """Of the default cases, so that workers share them."""
 SHARES = [pytest.param(part, marks=pytest.mark.every if part > 1 else ()) for part in range(PARTS)]
@@ -100,22 +103,29 @@ def complaints(text: str, extra: str) -> Iterator[str]:
         yield f"has {len(text):,} characters"
 
 
+def device_of(backend: str) -> str:
+    """One that it runs on."""
+    return next(iter(BACKENDS[backend].dialect.arithmetic))
+
+
 @pytest.mark.parametrize("part", SHARES)
 def test_every_default_case_of_every_backend_has_a_script(part: int) -> None:
     """Or the dialect does not run it; the same at every call; of that framework and NumPy alone."""
     made = 0  # every tenth one twice
-    for case in default_cases()[part::PARTS]:
+    for case in CASES[part::PARTS]:
         for backend, entry in BACKENDS.items():
             try:
-                text = script(case, backend)
+                text = script(case, backend, device_of(backend))
             except Unsupported:
                 continue
             made += 1
             found = list(complaints(text, entry.extra))
             assert not found, f"{case.id} on {backend}: {found}"
             if made % 10 == 1:
-                assert text == script(case, backend), f"{case.id} on {backend}: another each time"
-    assert made > 3 * len(default_cases()) / PARTS, f"{made} scripts: most cases should have some"
+                assert text == script(case, backend, device_of(backend)), (
+                    f"{case.id} on {backend}: another each time"
+                )
+    assert made > 3 * len(CASES) / PARTS, f"{made} scripts: most cases should have some"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +154,10 @@ LINTED = [CASE, "gradients/" + CASE, "tutorial/004-encoder-decoder/both/stacked/
 def test_scripts_are_clean_to_a_linter(backend: str, tmp_path: Path) -> None:
     """But for long lines, of data and of ids."""
     for number, case_id in enumerate(LINTED):
-        (tmp_path / f"s{number}.py").write_text(script(by_id(case_id), backend), "utf-8")
+        with suppress(Unsupported):
+            text = script(by_id(case_id), backend, device_of(backend))
+            (tmp_path / f"s{number}.py").write_text(text, "utf-8")
+    assert any(tmp_path.iterdir())
     rules = ["--isolated", "--select", "E,F,W,I", "--ignore", "E501", "--target-version", "py311"]
     done = subprocess.run([sys.executable, "-m", "ruff", "check", *rules, str(tmp_path)],
                           capture_output=True, text=True, check=False)  # fmt: skip
@@ -169,7 +182,8 @@ def test_no_listed_dialect_declares_outputs_of_its_own(backend: str) -> None:
 def test_importing_and_writing_imports_no_framework(tmp_path: Path) -> None:
     code = (
         "import sys; from conformance.reproduce import main\n"
-        f"for b in {list(BACKENDS)}: main(['--backend', b, '--case', {CASE!r}, '--out', 's.py'])\n"
+        f"for b, d in {[(b, device_of(b)) for b in BACKENDS]}:\n"
+        f"    main(['--backend', b, '--device', d, '--case', {CASE!r}, '--out', 's.py'])\n"
         "print(sorted({'torch', 'tensorflow', 'tf_keras', 'jax', 'optax'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
@@ -300,7 +314,7 @@ def test_a_script_decides_as_the_suite_does(
     case: AnyCase, what: str, dtype: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     t = truth(draw(case))
-    arithmetic = ARITHMETICS[BACKENDS["pytorch"].dialect.arithmetic[case.dtype]]
+    arithmetic = ARITHMETICS[BACKENDS["pytorch"].dialect.held_to(case.dtype, "cpu")]
     held_to = t.expected(case.dtype)
     limits = {name: bound(e, arithmetic) for name, e in held_to.items()}
     found = CHANGES[what](t.values, limits)
@@ -339,7 +353,7 @@ def assigned(path: str, name: str) -> Any:
 
 SETTINGS = {
     "PRECISION": ('switch.fp32_precision = "ieee"',),
-    "SETTINGS": ('update("jax_enable_x64", True)', '_precision", "highest")'),
+    "PRODUCTS": ('update("jax_enable_x64", True)', '_precision", "highest")'),
 }
 """What a script does with those names."""
 
@@ -349,7 +363,7 @@ SETTINGS = {
     [
         ("pytorch", "pytorch/device.py", "PRECISION", "{}"),
         ("pytorch", "pytorch/device.py", "REDUCTIONS", "torch.backends.cuda.matmul.{} = False"),
-        ("jax_scan", "jax/device.py", "SETTINGS", '"{}"'),
+        ("jax_scan", "jax/device.py", "PRODUCTS", '"{}"'),
     ],
 )
 def test_the_precision_is_set_as_the_adapter_sets_it(
@@ -384,10 +398,46 @@ def test_the_input_s_product_is_hoisted_by_the_rule_of_the_adapter(
     assert rule.format(**constants) in script(by_id("gradients/" + CASE), backend)
 
 
-def test_tensorflow_s_precision_is_set() -> None:
-    call = "tf.config.experimental.enable_tensor_float_32_execution(False)"
-    assert call in (ROOT / "backends" / "tensorflow" / "backend.py").read_text("utf-8")
-    assert call in script(PADDED, "tensorflow_static_rnn")
+SET: dict[str, dict[str, tuple[str, ...]]] = {
+    "tensorflow_static_rnn": {
+        "ieee": ("tensor_float_32_execution(False)",),
+        "tf32": ("tensor_float_32_execution(True)",),
+        "default": (),
+    },
+    "pytorch": {
+        "ieee": ('fp32_precision = "ieee"',),
+        "tf32": (
+            'fp32_precision = "tf32"',
+            "(torch.backends.cuda.matmul, torch.backends.cudnn.rnn)",
+        ),
+        "default": (),
+    },
+    "jax_cudnn": {
+        "ieee": ('_matmul_precision", "highest"',),
+        "tf32": ('_matmul_precision", "TF32_TF32_F32"',),
+        "default": (),
+    },
+}
+"""What a script on a GPU has of each precision, and of no other."""
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("backend", SET)
+def test_a_script_sets_the_precision_of_its_case(backend: str, precision: str) -> None:
+    case = by_id(CASE if precision == "ieee" else CASE.replace("float32", precision))
+    text = script(case, backend, "cuda")
+    assert f"in {case.named_dtype}" in text
+    assert 'DTYPE = "float32"' in text
+    mine = SET[backend][precision]
+    others = {line for lines in SET[backend].values() for line in lines} - set(mine)
+    assert all(line in text for line in mine)
+    assert not [line for line in others if line in text]
+
+
+def test_a_script_of_pytorch_s_own_kernels_turns_the_others_off() -> None:
+    line = "torch.backends.cudnn.enabled = torch.backends.mkldnn.enabled = False"
+    assert line in script(PADDED, "pytorch_native")
+    assert line not in script(PADDED, "pytorch")
 
 
 # How arrays are written.

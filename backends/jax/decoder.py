@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.rnn import Scan, network
+from backends.jax.rnn import Unroll
 from reference import STATES
 from reference.networks.layers import Affine, Decoder
 
@@ -25,12 +25,12 @@ def affine(params: Affine, v: jax.Array) -> jax.Array:
 
 
 def decode(
-    one_way: Scan, layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None
+    unroll: Unroll, layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None
 ) -> jax.Array:
     """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are the words of a teacher."""
     h0, c0 = initial_state(layer, params, context)
     if layer.words == "free":
-        return run_free(one_way, layer, params, context, h0, c0)
+        return run_free(unroll, layer, params, context, h0, c0)
     parts = []
     if layer.words == "teacher":
         assert targets is not None
@@ -39,7 +39,7 @@ def decode(
     if layer.context != "state":
         parts.append(jnp.repeat(context[:, None], layer.steps, axis=1))
     read = jnp.concatenate(parts, axis=-1)
-    y, _ = network(one_way, layer.spec, params.rnn, read, h0, c0, None)
+    y, _ = unroll(layer.spec, params.rnn, read, h0, c0, None)
     return affine(params.output, y)
 
 
@@ -58,30 +58,24 @@ def initial_state(
 
 
 def run_free(
-    one_way: Scan, layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any
+    unroll: Unroll, layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any
 ) -> jax.Array:
     """One ``lax.scan`` whose step feeds back the word that it finds most likely."""
     spec, batch = layer.spec, len(context)
-    zero = jnp.zeros((batch, spec.hidden_size), context.dtype)
+    zero = jnp.zeros((spec.num_layers, batch, spec.hidden_size), context.dtype)
     given = {"h": h0, "c": c0}
-    starts = [given[name] for name in STATES[spec.cell]]
-    states = tuple(
-        tuple(zero if s is None else s[k] for s in starts) for k in range(spec.num_layers)
-    )
+    starts = tuple(zero if given[name] is None else given[name] for name in STATES[spec.cell])
 
     def step(carry: Any, _: None) -> Any:
         states, word = carry
         v = jnp.take(params.table, word, axis=0)
         if layer.context != "state":
             v = jnp.concatenate([v, context], axis=-1)
-        new = []
-        for (w,), state in zip(params.rnn, states, strict=True):
-            after, ys = one_way(spec, w, v[None], state, None, False)
-            new.append(after)
-            v = ys[0]
-        a = affine(params.output, v)
-        return (tuple(new), jnp.argmax(a, axis=-1)), a
+        h, *c = states
+        y, states = unroll(spec, params.rnn, v[:, None], h, c[0] if c else None, None)
+        a = affine(params.output, y[:, 0])
+        return (states, jnp.argmax(a, axis=-1)), a
 
-    first = jnp.zeros(batch, jnp.argmax(zero, axis=-1).dtype)
-    _, a = lax.scan(step, (states, first), length=layer.steps)
+    first = jnp.zeros(batch, jnp.argmax(context, axis=-1).dtype)
+    _, a = lax.scan(step, (starts, first), length=layer.steps)
     return jnp.swapaxes(a, 0, 1)

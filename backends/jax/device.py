@@ -11,18 +11,31 @@ import numpy as np
 from backends.adapter import DeviceNotFound, Result
 from reference import Array
 
-SETTINGS = {"jax_enable_x64": True, "jax_default_matmul_precision": "highest"}
-"""float64 must not become float32, and float32 products must not become TF32 or bfloat16."""
+PRODUCTS = "jax_default_matmul_precision"
+MATMUL = {"ieee": "highest", "tf32": "TF32_TF32_F32", "default": getattr(jax.config, PRODUCTS)}
+"""JAX's word for each of ``backends.adapter.PRECISIONS``; a jitted function is compiled anew for each.
 
-DEFAULTS = {name: str(getattr(jax.config, name)) for name in SETTINGS}
+"tensorfloat32" only says which precision is wanted at least; the algorithm of this name is TF32.
+"""
+
+DEFAULTS = {name: str(getattr(jax.config, name)) for name in ("jax_enable_x64", PRODUCTS)}
 """Read at import, before any backend sets them."""
 
 
-def set_precision() -> dict[str, str]:
-    """Make the settings, and return them by name."""
-    for name, value in SETTINGS.items():
-        jax.config.update(name, value)
-    return {name: str(value) for name, value in SETTINGS.items()}
+def set_wide() -> None:
+    """float64 must not become float32."""
+    jax.config.update("jax_enable_x64", True)
+
+
+def set_precision(precision: str) -> None:
+    """Make float32 products in one of ``backends.adapter.PRECISIONS``."""
+    if getattr(jax.config, PRODUCTS) != MATMUL[precision]:
+        jax.config.update(PRODUCTS, MATMUL[precision])
+
+
+def settings() -> dict[str, str]:
+    """What was set, as it is now."""
+    return {name: str(getattr(jax.config, name)) for name in DEFAULTS}
 
 
 def find_device(name: str) -> Any:

@@ -14,8 +14,7 @@ import numpy as np
 import optax
 
 from backends.jax.decoder import affine, decode
-from backends.jax.rnn import Scan
-from backends.jax.rnn import network as recurrent
+from backends.jax.rnn import Unroll
 from reference.networks.layers import (
     Data,
     Decoder,
@@ -70,18 +69,18 @@ class Passed(NamedTuple):
 
 
 def forward(
-    one_way: Scan, network: Network, params: Any, data: Data
+    unroll: Unroll, network: Network, params: Any, data: Data
 ) -> tuple[jax.Array, jax.Array]:
     """The output of the last layer before the loss, and the loss."""
     dtype = jax.tree.leaves(params)[0].dtype
     passed = Passed(None)
     for layer, p in zip(network[:-1], params[:-1], strict=True):
-        passed = pass_on(one_way, layer, p, passed, data, dtype)
+        passed = pass_on(unroll, layer, p, passed, data, dtype)
     return passed.v, loss_of(network[-1], passed, data)
 
 
 def pass_on(
-    one_way: Scan, layer: Layer, params: Any, before: Passed, data: Data, dtype: Any
+    unroll: Unroll, layer: Layer, params: Any, before: Passed, data: Data, dtype: Any
 ) -> Passed:
     """One layer but a loss."""
     match layer:
@@ -92,7 +91,7 @@ def pass_on(
         case Embedding():
             return Passed(jnp.take(params.table, data.x, axis=0))
         case Recurrent():
-            y, states = recurrent(one_way, layer.spec, params, before.v, None, None, data.lengths)
+            y, states = unroll(layer.spec, params, before.v, None, None, data.lengths)
             return Passed(y, h_n=states[0])
         case FinalState():
             directions = before.v.shape[-1] // before.h_n.shape[-1]
@@ -102,7 +101,7 @@ def pass_on(
         case Dense():
             a = affine(params, before.v)
         case Decoder():
-            a = decode(one_way, layer, params, before.v, data.targets)
+            a = decode(unroll, layer, params, before.v, data.targets)
         case _:
             raise TypeError(f"{layer} given, expected a layer of reference/networks/layers.py")
     return Passed(ACTIVATIONS[layer.activation](a), a)
@@ -135,11 +134,13 @@ def loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def differentiate(one_way: Scan, network: Network, params: Any, data: Data) -> tuple[Any, Any, Any]:
+def differentiate(
+    unroll: Unroll, network: Network, params: Any, data: Data
+) -> tuple[Any, Any, Any]:
     """Output, loss, and the loss's gradients by the parameters and, where it is numbers, by x."""
 
     def objective(params: Any, x: jax.Array) -> tuple[Any, Any]:
-        y, loss = forward(one_way, network, params, data._replace(x=x))
+        y, loss = forward(unroll, network, params, data._replace(x=x))
         return loss, y
 
     words = isinstance(network[0], OneHot | Embedding)

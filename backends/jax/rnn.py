@@ -25,6 +25,9 @@ Blocks = tuple[tuple[Block, ...], ...]
 Scan: TypeAlias = Callable[..., Any]
 """Runs one layer in one direction, as ``scan`` does."""
 
+Unroll: TypeAlias = Callable[..., Any]
+"""Runs a network of these parameters on x, h0, c0 and lengths, as ``partial(network, scan)`` does."""
+
 
 def network(
     one_way: Scan,
@@ -79,12 +82,15 @@ def scan(
     return lax.scan(step, state, (xs, valid), reverse=reverse)
 
 
-forward = partial(jax.jit, static_argnums=(0, 1))(network)
+@partial(jax.jit, static_argnums=(0, 1))
+def forward(unroll: Unroll, spec: Spec, *arrays: Any) -> Any:
+    """What a network returns."""
+    return unroll(spec, *arrays)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def differentiate(
-    one_way: Scan,
+    unroll: Unroll,
     spec: Spec,
     params: Blocks,
     x: jax.Array,
@@ -93,10 +99,10 @@ def differentiate(
     lengths: jax.Array | None,
     incoming: Any,
 ) -> tuple[Any, Any]:
-    """What ``network`` returns; and, of Σ incoming · that, the gradients by params, x, h0 and c0."""
+    """What a network returns; and, of Σ incoming · that, the gradients by params, x, h0 and c0."""
 
     def run(params: Blocks, x: jax.Array, h0: Any, c0: Any) -> Any:
-        return network(one_way, spec, params, x, h0, c0, lengths)
+        return unroll(spec, params, x, h0, c0, lengths)
 
     outputs, pullback = jax.vjp(run, params, x, h0, c0)
     return outputs, pullback(incoming)

@@ -9,7 +9,7 @@ import jax
 import optax
 
 from backends.jax.layers import forward
-from backends.jax.rnn import Scan
+from backends.jax.rnn import Unroll
 from reference.networks.layers import Data, Network
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 
@@ -34,7 +34,7 @@ def rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformatio
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def step(
-    one_way: Scan,
+    unroll: Unroll,
     network: Network,
     optimiser: Optimiser,
     clip: Clip | None,
@@ -46,7 +46,7 @@ def step(
     """The batch's loss, the new parameters, and what the optimiser remembers."""
 
     def objective(params: Any) -> Any:
-        return forward(one_way, network, merged(params, constants), batch)[1]
+        return forward(unroll, network, merged(params, constants), batch)[1]
 
     loss, gradients = jax.value_and_grad(objective)(params)
     updates, memory = rule(optimiser, clip).update(gradients, memory, params)
@@ -61,7 +61,7 @@ def merged(params: Any, constants: Any) -> Any:
 
 
 def train(
-    one_way: Scan,
+    unroll: Unroll,
     network: Network,
     optimiser: Optimiser,
     clip: Clip | None,
@@ -75,7 +75,7 @@ def train(
     losses = []
     for batch in batches:
         loss, params, memory = step(
-            one_way, network, optimiser, clip, params, constants, memory, batch
+            unroll, network, optimiser, clip, params, constants, memory, batch
         )
         losses.append(loss)
     return losses, params

@@ -1,5 +1,5 @@
 """PyTorch: the modules and functions of ``torch.nn``, autograd, and ``torch.optim``."""
 
-from backends.pytorch.adapter import PyTorch, PyTorchCells
+from backends.pytorch.adapter import PyTorch, PyTorchCells, PyTorchNative
 
-__all__ = ["PyTorch", "PyTorchCells"]
+__all__ = ["PyTorch", "PyTorchCells", "PyTorchNative"]

@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
-from backends.adapter import AnyInputs, Backend, Inputs, NetworkInputs, Result, TrainingInputs
-from backends.dialects import PYTORCH, PYTORCH_CELLS
+from backends.adapter import (
+    PRECISIONS,
+    AnyInputs,
+    Backend,
+    Inputs,
+    NetworkInputs,
+    Result,
+    TrainingInputs,
+)
+from backends.dialects import PYTORCH, PYTORCH_CELLS, PYTORCH_NATIVE
 from backends.pytorch import bare, network, training
 from backends.pytorch.calls import called
 from backends.pytorch.cells import Cells
-from backends.pytorch.device import DEFAULTS, Place, Way, find_device, set_precision
+from backends.pytorch.device import (
+    DEFAULTS,
+    Place,
+    Way,
+    find_device,
+    set_libraries,
+    set_precision,
+    set_reductions,
+    settings,
+)
 from backends.pytorch.fused import Fused
 from reference import Array
 
@@ -23,40 +40,42 @@ class PyTorch(Backend):
     dialect = PYTORCH
     packages = ("torch",)
     way: ClassVar[Way] = Fused
+    libraries: ClassVar[bool] = True
+    """Whether cuDNN and oneDNN may run it."""
 
     def __init__(self, device: str) -> None:
+        super().__init__(device)
         self.device = find_device(device)
         self.framework_defaults = DEFAULTS
-        self.settings = set_precision()
+        set_reductions()
+        self._set("ieee")
+        self.settings = settings()
 
     def load(self, inputs: Inputs) -> Callable[[], bare.Raw]:
-        self.refuse(inputs.spec, inputs.dtype, inputs.lengths)
+        self.refuse(inputs)
         call = bare.load(inputs, self._place(inputs.dtype))
-        if self.device.type != "cuda":
-            return call
-
-        def wait() -> bare.Raw:
-            raw = call()
-            torch.cuda.synchronize(self.device)
-            return raw
-
-        return wait
+        return self._waiting(call, inputs.precision)
 
     def fetch(self, inputs: Inputs, raw: bare.Raw) -> Result:
         return bare.fetch(inputs, raw, self._place(inputs.dtype))
 
     def run_network(self, inputs: NetworkInputs) -> Result:
-        self.refuse_network(inputs)
+        self.refuse(inputs)
+        self._set(inputs.precision)
         return network.run(inputs, self._place(inputs.dtype))
 
     def train(self, inputs: TrainingInputs) -> Result:
-        self.refuse_network(inputs)
+        self.refuse(inputs)
+        self._set(inputs.precision)
         return training.train(inputs, self._place(inputs.dtype))
 
     def ran(self, inputs: AnyInputs) -> str:
-        return called(inputs, self.way)
+        own = "" if self.libraries else "; PyTorch's own kernels, without cuDNN and oneDNN"
+        return called(inputs, self.way) + own + PRECISIONS[inputs.precision]
 
-    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], torch.Tensor]:
+    def products(
+        self, W: Array, v: Array, dtype: str, times: int, precision: str = "ieee"
+    ) -> Callable[[], torch.Tensor]:
         place = self._place(dtype)
         held, first = place.numbers(W), place.numbers(v)
 
@@ -65,11 +84,38 @@ class PyTorch(Backend):
             with torch.inference_mode():
                 for _ in range(times):
                     result = torch.mm(result[:, : len(held)], held)
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
             return result
 
-        return call
+        return self._waiting(call, precision)
+
+    def _waiting(self, call: Callable[[], Any], precision: str) -> Callable[[], Any]:
+        """``call`` in this precision; it returns once the device is done."""
+        on_cuda = self.device.type == "cuda"
+
+        def waits() -> Any:
+            self._set(precision)
+            raw = call()
+            if on_cuda:
+                torch.cuda.synchronize(self.device)
+            return raw
+
+        return waits
+
+    def on_device(self, call: Callable[[], Any]) -> float | None:
+        if self.device.type != "cuda":
+            return None
+        with torch.cuda.device(self.device):
+            before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            before.record()
+            call()
+            after.record()
+            after.synchronize()
+        return before.elapsed_time(after) / 1e3
+
+    def _set(self, precision: str) -> None:
+        """What the process has set, since another backend may have run in between."""
+        set_libraries(self.libraries)
+        set_precision(precision)
 
     def _place(self, dtype: str) -> Place:
         return Place(self.device, getattr(torch, dtype), self.dialect, self.way)
@@ -80,3 +126,10 @@ class PyTorchCells(PyTorch):
 
     dialect = PYTORCH_CELLS
     way = Cells
+
+
+class PyTorchNative(PyTorch):
+    """The fused modules by PyTorch's own kernels."""
+
+    dialect = PYTORCH_NATIVE
+    libraries = False

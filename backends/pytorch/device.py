@@ -18,31 +18,58 @@ PRECISION: dict[str, Any] = {
     "torch.backends.mkldnn.matmul": torch.backends.mkldnn.matmul,
     "torch.backends.mkldnn.rnn": torch.backends.mkldnn.rnn,
 }
-"""Every switch that lets float32 be computed in fewer bits; all are set to IEEE float32."""
+"""Every switch that lets float32 be computed in fewer bits, by its name."""
 
 REDUCTIONS = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
 """Switches that let CUDA add up 16-bit products in 16 bits; both are turned off."""
 
 
-def precision() -> dict[str, str]:
+LIBRARIES: dict[str, Any] = {
+    "torch.backends.cudnn.enabled": torch.backends.cudnn,
+    "torch.backends.mkldnn.enabled": torch.backends.mkldnn,
+}
+"""Whose kernels run a recurrent network, where they can; else PyTorch's own do."""
+
+
+def settings() -> dict[str, str]:
     """Every switch by its name, as it is now."""
+    libraries = {name: str(library.enabled) for name, library in LIBRARIES.items()}
     matmul = torch.backends.cuda.matmul
-    return {f"{name}.fp32_precision": str(s.fp32_precision) for name, s in PRECISION.items()} | {
-        f"torch.backends.cuda.matmul.{name}": str(getattr(matmul, name)) for name in REDUCTIONS
-    }
+    precisions = {f"{name}.fp32_precision": str(s.fp32_precision) for name, s in PRECISION.items()}
+    return (
+        libraries
+        | precisions
+        | {f"torch.backends.cuda.matmul.{name}": str(getattr(matmul, name)) for name in REDUCTIONS}
+    )
 
 
-DEFAULTS = precision()
+DEFAULTS = settings()
 """Read at import, before any backend sets them."""
 
 
-def set_precision() -> dict[str, str]:
-    """Set every switch, and return the settings by name."""
-    for switch in PRECISION.values():
-        switch.fp32_precision = "ieee"
+def set_reductions() -> None:
+    """Turn off that 16-bit products are added up in 16 bits."""
     for name in REDUCTIONS:
         setattr(torch.backends.cuda.matmul, name, False)
-    return precision()
+
+
+def set_precision(precision: str) -> None:
+    """Make float32 products in one of ``backends.adapter.PRECISIONS``; TF32 is CUDA's alone."""
+    for name, switch in PRECISION.items():
+        wanted = {
+            "ieee": "ieee",
+            "tf32": "tf32" if name.startswith("torch.backends.cu") else "ieee",
+            "default": DEFAULTS[f"{name}.fp32_precision"],
+        }[precision]
+        if switch.fp32_precision != wanted:
+            switch.fp32_precision = wanted
+
+
+def set_libraries(on: bool) -> None:
+    """Use cuDNN and oneDNN, or neither."""
+    for library in LIBRARIES.values():
+        if library.enabled != on:
+            library.enabled = on
 
 
 def find_device(name: str) -> torch.device:

@@ -5,9 +5,10 @@
     static_rnn                   StaticSession
     tensor maths, step by step   UnrolledSession
     tensor maths, tf.while_loop                                      WhileXla
+    CudnnRNNV3                                      CudnnFunction
 
-The two choices know nothing of each other: ``unrolling.py``, ``unrolled.py`` and ``while_loop.py`` are
-the one, ``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take
+The two choices know nothing of each other: ``unrolling.py``, ``unrolled.py``, ``while_loop.py`` and ``cudnn.py``
+are the one, ``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take
 both.
 """
 
@@ -21,13 +22,16 @@ os.environ.setdefault(
 
 import tensorflow as tf
 
+from backends.adapter import DeviceNotFound
 from backends.dialects import (
+    TENSORFLOW_CUDNN,
     TENSORFLOW_LEGACY,
     TENSORFLOW_UNROLLED,
     TENSORFLOW_WHILE,
     TENSORFLOW_XLA,
 )
 from backends.tensorflow.backend import TensorFlow
+from backends.tensorflow.cudnn import Cudnn
 from backends.tensorflow.execution import Function, Session
 from backends.tensorflow.unrolled import Unrolled
 from backends.tensorflow.unrolling import Dynamic, Static
@@ -82,3 +86,16 @@ class WhileXla(TensorFlow):
     dialect = TENSORFLOW_WHILE
     unrolling = While()
     execution = Function(jit_compile=True)
+
+
+class CudnnFunction(TensorFlow):
+    """cuDNN's kernels inside a ``tf.function``."""
+
+    dialect = TENSORFLOW_CUDNN
+    unrolling = Cudnn()
+    execution = Function(jit_compile=False)
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device)
+        if self.kind != "cuda":
+            raise DeviceNotFound(f"device {device!r}: CudnnRNNV3 needs cuda")

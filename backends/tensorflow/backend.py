@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from backends.adapter import (
+    PRECISIONS,
     AnyInputs,
     Backend,
     DeviceNotFound,
@@ -20,6 +21,7 @@ from backends.adapter import (
     Result,
     TrainingInputs,
     Unsupported,
+    share_memory,
 )
 from backends.layouts import values as trained_values
 from backends.tensorflow.calls import calls
@@ -32,10 +34,8 @@ from backends.tensorflow.unrolling import Unrolling
 from reference import Array
 from reference.trees import named
 
-DEFAULTS = {
-    "tensor_float_32_execution": str(tf.config.experimental.tensor_float_32_execution_enabled())
-}
-"""Read at import, before any backend sets it."""
+TF32 = tf.config.experimental.tensor_float_32_execution_enabled()
+"""Whether it may use TF32; read at import, before any backend says so."""
 
 KEPT = 16
 """Programs that stay compiled: a few hundred would take gigabytes."""
@@ -49,9 +49,11 @@ class TensorFlow(Backend):
     execution: ClassVar[Execution]
 
     def __init__(self, device: str) -> None:
+        super().__init__(device)
+        share_memory(device, "TF_FORCE_GPU_ALLOW_GROWTH", "true")
         self.device = _device(device)
-        self.framework_defaults = DEFAULTS
-        tf.config.experimental.enable_tensor_float_32_execution(False)
+        self.framework_defaults = {"tensor_float_32_execution": str(TF32)}
+        set_precision("ieee")
         self.settings = {"tensor_float_32_execution": "False"}
         self._compiled: dict[Hashable, Compiled] = {}
         self._tracing = 0.0
@@ -63,14 +65,15 @@ class TensorFlow(Backend):
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         spec, dtype = inputs.spec, inputs.dtype
-        self.refuse(spec, dtype, inputs.lengths)
+        self.refuse(inputs)
         feeds = _bare_feeds(inputs)
         build = partial(bare, self.recurrence, spec, inputs.params, dtype)
-        compiled = self._compile((spec, dtype), build, feeds)
+        compiled = self._compile((spec, dtype, inputs.precision), build, feeds)
         weights = values(self.dialect, [(spec, inputs.params)], dtype)
         me, placed = object(), self.execution.place(feeds, self.device)
 
         def call() -> Any:
+            set_precision(inputs.precision)
             if compiled.owner != [me]:  # another load of this program may have come between
                 compiled.assign(weights)
                 compiled.owner[:] = [me]
@@ -90,7 +93,7 @@ class TensorFlow(Backend):
         network, dtype, parts = inputs.network, inputs.dtype, self._parts(inputs)
         feeds = _feeds(dtype, inputs.data._asdict())
         build = partial(whole, self.recurrence, network, inputs.params, dtype)
-        compiled = self._compile((network, dtype), build, feeds)
+        compiled = self._compile((network, dtype, inputs.precision), build, feeds)
         compiled.assign(values(self.dialect, parts, dtype))
         tensors = dict(compiled.run(self.execution.place(feeds, self.device)))
         found = canonical(self.dialect, parts, tensors.pop("dparams"))
@@ -102,7 +105,7 @@ class TensorFlow(Backend):
         if len({self._structure(feeds) for feeds in batches}) > 1:
             raise Unsupported("batches: one graph takes all of them, and theirs would not be one")
         build = partial(training, self.recurrence, inputs, self.execution.optimiser)
-        key = (inputs.network, dtype, inputs.optimiser, inputs.clip)
+        key = (inputs.network, dtype, inputs.precision, inputs.optimiser, inputs.clip)
         compiled = self._compile(key, build, batches[0])
         compiled.assign(values(self.dialect, parts, dtype))
         ran = [compiled.run(self.execution.place(feeds, self.device)) for feeds in batches]
@@ -117,7 +120,9 @@ class TensorFlow(Backend):
     def prepared(self) -> Prepared:
         return Prepared(tracing=self._tracing)
 
-    def products(self, W: Array, v: Array, dtype: str, times: int) -> Callable[[], Any]:
+    def products(
+        self, W: Array, v: Array, dtype: str, times: int, precision: str = "ieee"
+    ) -> Callable[[], Any]:
         placed = Function(jit_compile=False).place(_feeds(dtype, {"W": W, "v": v}), self.device)
 
         @tf.function(autograph=False)
@@ -127,10 +132,15 @@ class TensorFlow(Backend):
                 result = tf.matmul(result[:, : len(W)], placed["W"])
             return result
 
-        return lambda: chain().numpy()
+        def call() -> Any:
+            set_precision(precision)
+            return chain().numpy()
+
+        return call
 
     def ran(self, inputs: AnyInputs) -> str:
-        return ", ".join(calls(inputs, self.unrolling, self.execution))
+        called = ", ".join(calls(inputs, self.unrolling, self.execution))
+        return called + PRECISIONS[inputs.precision]
 
     def _compile(self, what: Hashable, build: Callable[[], Program], feeds: Feeds) -> Compiled:
         key = (what, self._structure(feeds), self.dialect.state)
@@ -161,10 +171,21 @@ class TensorFlow(Backend):
         return tuple((name, a.shape if fixed else ()) for name, a in feeds.items())
 
     def _parts(self, inputs: NetworkInputs | TrainingInputs) -> Parts:
-        """The parameters of every layer; raises ``Unsupported`` for what cannot be run."""
-        self.refuse_network(inputs)
+        """The parameters of every layer, which multiply from now on as is asked.
+
+        Raises ``Unsupported`` for what cannot be run.
+        """
+        self.refuse(inputs)
+        set_precision(inputs.precision)
         trees = zip(inputs.network, inputs.params, strict=True)
         return [(spec_of(layer), tree) for layer, tree in trees]
+
+
+def set_precision(precision: str) -> None:
+    """Make float32 products in one of ``backends.adapter.PRECISIONS``."""
+    wanted = {"ieee": False, "tf32": True, "default": TF32}[precision]
+    if tf.config.experimental.tensor_float_32_execution_enabled() != wanted:
+        tf.config.experimental.enable_tensor_float_32_execution(wanted)
 
 
 def _bare_feeds(inputs: Inputs) -> Feeds:

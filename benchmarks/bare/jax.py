@@ -8,18 +8,18 @@ from typing import Any
 import jax
 
 from backends import Inputs
-from backends.jax import parameters, rnn
+from backends.jax import parameters
 from backends.jax.device import put
 
 
 def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
     """The LSTM of these inputs, by the framework alone."""
-    spec, one_way = inputs.spec, backend.one_way
+    spec, unroll = inputs.spec, backend.unroll
     blocks = parameters.blocks(backend.dialect, spec, inputs.params)
     held = put(backend.device, inputs.dtype, (blocks, inputs.x, inputs.h0, inputs.c0))
 
     def forward(blocks: Any, x: Any, h0: Any, c0: Any) -> Any:
-        return rnn.network(one_way, spec, blocks, x, h0, c0, None)
+        return unroll(spec, blocks, x, h0, c0, None)
 
     if inputs.incoming is None:
         jitted = jax.jit(forward)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
+from backends.adapter import kind_of
 from conformance.agreement import RMS_FLOOR, Z
 from conformance.calibration.constants import by_k_act, by_samples, elementary
 from conformance.calibration.held import CONSOLE, Figures
@@ -46,7 +47,9 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         around_the_tables(given.out)
-        ready = implementations(backend_names(given.backend, given.framework), given.device)
+        ready = implementations(
+            backend_names(given.backend, given.framework, given.device), given.device
+        )
     except (BackendNotFound, DeviceNotFound, ValueError) as why:
         parser.error(str(why))
     record = read(given.out)
@@ -82,7 +85,8 @@ def implementations(names: list[str], device: str) -> list[Ready]:
     Raises ``BackendNotFound`` for one that was asked for and is not there, and ``DeviceNotFound``.
     """
     found = []
-    for name in names or KNOWN:
+    here = [name for name in KNOWN if name in NUMPY or kind_of(device) in BACKENDS[name].devices]
+    for name in names or here:
         if name in NUMPY:
             found.append(Ready(name, f"NumPy {np.__version__}", "cpu", NUMPY[name]))
             continue

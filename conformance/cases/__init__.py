@@ -3,7 +3,8 @@
 The default cases are two covering arrays of the axes, one for outputs (default_cases.txt, every
 feasible triple of values on every backend) and one for gradients as well (gradient_cases.txt, every
 pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, rows enough for it to
-multiply otherwise, states large enough to show a clip, and training.
+multiply otherwise, states large enough to show a clip, and training. A GPU also gets those that straddle
+what cuDNN decides by, and every float32 case in other precisions.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, drawn, feasible
-from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase
+from conformance.cases.case import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
+from conformance.cases.cudnn import cudnn_cases
 from conformance.cases.fuzzed import FUZZ, parsed
+from conformance.cases.precisions import OTHERS, original_id, twin, twins
 from conformance.cases.tasks import training_cases
 from conformance.cases.tutorials import deep_sums, large_states, many_rows, tutorial_cases
 
@@ -26,15 +29,19 @@ NAMED: dict[str, AnyCase] = {
         *many_rows(),
         *large_states(),
         *training_cases(),
+        *cudnn_cases(),
     )
 }
+_CUDNN = {case.id for case in cudnn_cases()}
 
 
 def by_id(case_id: str) -> AnyCase:
-    """The case of this id: a named one, a fuzzed one, or one from the product of the axes.
+    """The case of this id: a named one, a fuzzed one, or one from the product of the axes; or the twin of one.
 
     Raises ``ValueError`` naming the part that is no value of its axis.
     """
+    if (original := original_id(case_id)) != case_id:
+        return twin(by_id(original), case_id.rpartition("/")[2])
     if case_id in NAMED:
         return NAMED[case_id]
     if case_id.startswith(FUZZ):
@@ -63,12 +70,13 @@ def rows(file: str) -> list[dict[str, str]]:
     return [dict(zip(AXES, line.split("/"), strict=True)) for line in text.split()]
 
 
-def default_cases() -> list[AnyCase]:
-    """The cases of every run: the covering arrays and the named cases."""
+def default_cases(kind: str = "cpu") -> list[AnyCase]:
+    """The cases of every run on a kind of device: the covering arrays and the named cases."""
     return [
         *(drawn(row) for row in rows("default_cases.txt")),
         *(drawn(row, gradients=True) for row in rows("gradient_cases.txt")),
-        *NAMED.values(),
+        *(drawn(row, gradients=True) for row in rows("cuda_cases.txt") if kind == "cuda"),
+        *(case for case in NAMED.values() if kind == "cuda" or case.id not in _CUDNN),
     ]
 
 
@@ -91,10 +99,12 @@ __all__ = [
     "FUZZ",
     "GRADIENTS",
     "NAMED",
+    "OTHERS",
     "SIZES",
     "AnyCase",
     "Case",
     "NetworkCase",
+    "OwnCase",
     "Row",
     "TrainingCase",
     "by_id",
@@ -103,4 +113,5 @@ __all__ = [
     "feasible",
     "full_cases",
     "rows",
+    "twins",
 ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from backends.adapter import Inputs, Typed
 from reference import Spec
 from reference.networks.layers import Network
 from reference.networks.optimisers import Clip, Optimiser
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Case(Typed):
     """A network, its sizes, and what its arrays are to look like; seeded by its own id."""
 
     id: str
@@ -32,13 +33,15 @@ class Case:
     """Inputs and input weights are all positive, so that partial sums only grow."""
     gradients: bool = False
     """Gradients are compared as well as outputs and states."""
+    precision: str = "ieee"
+    """How float32 products are made (``backends.adapter.PRECISIONS``)."""
     weights: str = "plain"
     inputs: str = "plain"
     """How they look (``extremes.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkCase:
+class NetworkCase(Typed):
     """A whole network with its loss: outputs, loss and gradients are compared; seeded by its id."""
 
     id: str
@@ -55,10 +58,12 @@ class NetworkCase:
     """The input itself, where it is given and not drawn."""
     scale: float = 1.0
     """Of the first recurrent layer's input weights."""
+    precision: str = "ieee"
+    """How float32 products are made."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingCase:
+class TrainingCase(Typed):
     """Fifty steps of training on a task; the losses and the parameters at the end are compared."""
 
     id: str
@@ -67,6 +72,22 @@ class TrainingCase:
     dtype: str
     optimiser: Optimiser
     clip: Clip | None = None
+    precision: str = "ieee"
+    """How float32 products are made."""
 
 
-AnyCase: TypeAlias = Case | NetworkCase | TrainingCase
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnCase(Typed):
+    """A user's own recurrent network and data (``conformance/own.py``), whose arrays nothing draws."""
+
+    id: str
+    spec: Spec
+    dtype: str
+    inputs: Inputs
+    options: tuple[str, ...]
+    """That name its files on a command line."""
+    precision: str = "ieee"
+    """How float32 products are made."""
+
+
+AnyCase: TypeAlias = Case | NetworkCase | TrainingCase | OwnCase

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     os.environ |= ONE_THREAD | os.environ
     parser = _parser()
     options = parser.parse_args(arguments)
-    names = backend_names(options.backend, options.framework)
+    names = backend_names(options.backend, options.framework, options.device)
     if not names:
         parser.error(
             f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework"

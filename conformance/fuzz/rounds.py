@@ -96,7 +96,8 @@ def drawn(seed: int, number: int, backends: Sequence[Opened]) -> Fuzzed:
 
 def runs(backend: Opened, of: Fuzzed) -> bool:
     """Whether the backend's dialect has networks of this structure."""
-    return unsupported(backend.adapter.dialect, of.case().spec, of.dtype, None) is None
+    its = backend.adapter
+    return unsupported(its.dialect, of.case().spec, of.dtype, None, its.kind) is None
 
 
 def run(
@@ -109,7 +110,7 @@ def run(
     for cases in groups(seed, number, of):
         started = time.perf_counter()
         held_to = truths([draw(one.case()) for one in cases])
-        for arithmetic in {backend.adapter.dialect.arithmetic[of.dtype] for backend in able}:
+        for arithmetic in {b.adapter.dialect.held_to(of.dtype, b.adapter.kind) for b in able}:
             held_to[0].radii(arithmetic)  # and so all of them
         share = (time.perf_counter() - started) / len(able)
         for tally in tallies:

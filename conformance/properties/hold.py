@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backends import Backend, Dialect, Inputs, Result
+from backends import Backend, Inputs, Result
 from conformance.agreement import bound, undecided
 from conformance.card import place
 from conformance.cases import Case
@@ -52,9 +52,9 @@ def violation(p: Property, adapter: Backend, case: Case, attempt: int) -> str:
         return told(p, adapter, case, attempt, [why])
     most = {name: np.zeros(a.shape) for name, a in left.items()}
     if p.relation == "chained":
-        most = {name: 2 * b for name, b in bounds(adapter.dialect, inputs).items() if name in left}
+        most = {name: 2 * b for name, b in bounds(adapter, inputs).items() if name in left}
     elif p.relation in ("within", "differs"):
-        limits = p.sides(inputs, Bounds(adapter.dialect, run.asked))
+        limits = p.sides(inputs, Bounds(adapter, run.asked))
         most = {name: limits[0][name] + limits[1][name] for name in left}
     lines = []
     with np.errstate(invalid="ignore"):
@@ -94,7 +94,7 @@ def told(p: Property, adapter: Backend, case: Case, attempt: int, lines: list[st
         f"{type(adapter).__name__} breaks the property {p.name!r} ({p.relation}): {p.sentence}",
         *(f"  {line}" for line in lines),
         f"  inputs   case {case.id}, draw {attempt}",
-        f"  repeat   violation(PROPERTIES[{p.name!r}], {type(adapter).__name__}('cpu'), "
+        f"  repeat   violation(PROPERTIES[{p.name!r}], {type(adapter).__name__}({adapter.kind!r}), "
         f"by_id({case.id!r}), {attempt})",
     ])  # fmt: skip
 
@@ -134,22 +134,22 @@ class Run:
 class Bounds:
     """The bounds of those answers, in the same order, whatever it is asked this time."""
 
-    def __init__(self, dialect: Dialect, asked: list[Inputs]) -> None:
-        self.dialect = dialect
+    def __init__(self, adapter: Backend, asked: list[Inputs]) -> None:
+        self.adapter = adapter
         self.asked = iter(asked)
 
     def once(self, inputs: Inputs) -> Tensors:
         """How far every element of the next answer may be off."""
-        return bounds(self.dialect, next(self.asked))
+        return bounds(self.adapter, next(self.asked))
 
     def again(self, inputs: Inputs, between: Inputs) -> Tensors:
         """A second call is as far off as a first one."""
         return self.once(inputs)
 
 
-def bounds(dialect: Dialect, inputs: Inputs) -> Tensors:
+def bounds(adapter: Backend, inputs: Inputs) -> Tensors:
     """By how much a correct answer may be off; any number where the radius is too large to say."""
-    arithmetic = dialect.arithmetic[inputs.dtype]
+    arithmetic = adapter.dialect.held_to(inputs.named_dtype, adapter.kind)
     found = {}
     for name, e in truth(inputs).expected(arithmetic).items():
         b = bound(e, ARITHMETICS[arithmetic])

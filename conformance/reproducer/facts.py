@@ -25,12 +25,16 @@ def facts(subject: Subject, extra: str) -> dict[str, Any]:
         "id": subject.id,
         "extra": extra,
         "dtype": subject.dtype,
+        "precision": inputs.precision,
         "kind": subject.kind,
         "arithmetic": subject.arithmetic,
         "u_out": subject.u_out,
         "z": subject.z,
         "inlined": subject.inlined,
         "layers": subject.layers,
+        "free": any(
+            isinstance(of.layer, Decoder) and of.layer.words == "free" for of in subject.layers
+        ),
         "used": used(subject),
         "sizes": sizes(subject),
         "parts": PARTS[bias],

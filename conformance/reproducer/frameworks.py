@@ -31,7 +31,7 @@ class Way(NamedTuple):
     @property
     def written(self) -> bool:
         """Whether its cells are in tensor maths, and not TensorFlow 1's own."""
-        return self.unrolling in ("unrolled", "while")
+        return self.unrolling in ("unrolled", "while", "cudnn")
 
 
 WAYS: dict[str, Way] = {
@@ -49,9 +49,14 @@ WAYS: dict[str, Way] = {
         "while",
         "xla",
     ),
+    "tensorflow_cudnn": Way("CudnnRNNV3 in a tf.function", "cudnn", "function"),
     "pytorch": Way("the fused modules of torch.nn", "fused"),
     "pytorch_cells": Way("the cells of torch.nn, step by step", "cells"),
+    "pytorch_native": Way(
+        "the fused modules of torch.nn by PyTorch's own kernels", "fused", "native"
+    ),
     "jax_scan": Way("lax.scan under jax.jit"),
     "jax_vjp": Way("lax.scan with a custom_vjp under jax.jit", "deferred"),
+    "jax_cudnn": Way("jax.experimental.rnn.lstm under jax.jit", "cudnn"),
 }
 """By backend."""

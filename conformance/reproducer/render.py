@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupported
-from backends.adapter import refusal
+from backends.adapter import kind_of, refusal
 from conformance.agreement import Z
 from conformance.cases import AnyCase
 from conformance.check import declared
@@ -33,9 +33,10 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
     """
     entry = BACKENDS[backend]
     inputs = declared(draw(case), entry.dialect)
-    if why := refusal(entry.dialect, inputs):
+    kind = kind_of(device)
+    if why := refusal(entry.dialect, inputs, kind):
         raise Unsupported(why)
-    subject = Subject(case.id, truth(inputs), entry.dialect)
+    subject = Subject(case.id, truth(inputs), entry.dialect, kind)
     written = data(subject)
     text = (
         _templates()
@@ -65,7 +66,7 @@ def title(subject: Subject) -> str:
     back = isinstance(inputs, NetworkInputs) or (
         isinstance(inputs, Inputs) and inputs.incoming is not None
     )
-    text = f"{run[type(inputs)]}{nets} in {subject.dtype}{', with gradients' if back else ''}"
+    text = f"{run[type(inputs)]}{nets} in {inputs.named_dtype}{', with gradients' if back else ''}"
     return text[0].upper() + text[1:]
 
 

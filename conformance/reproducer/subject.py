@@ -27,6 +27,7 @@ class Subject:
     id: str
     truth: Truth
     dialect: Dialect
+    kind_of_device: str = "cpu"
 
     @property
     def inputs(self) -> AnyInputs:
@@ -73,7 +74,7 @@ class Subject:
     @property
     def arithmetic(self) -> str:
         """The arithmetic that the backend declares."""
-        return self.dialect.arithmetic[self.dtype]
+        return self.dialect.held_to(self.inputs.named_dtype, self.kind_of_device)
 
     @property
     def u_out(self) -> float:

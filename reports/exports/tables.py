@@ -29,8 +29,8 @@ def cases(matrix: Matrix) -> str | None:
 def throughput(matrix: Matrix) -> str | None:
     """One line a row; a row without a speed has its reason instead. None where nothing was timed."""
     head = ("backend", "device", "workload", "mode", "dtype", "processors", "processes", "outcome", "reason",
-            "seconds", "seconds_low", "seconds_high", "of_limit", "binds", "flops", "peak_memory_bytes",
-            "repeat")  # fmt: skip
+            "seconds", "seconds_low", "seconds_high", "step_seconds", "device_seconds", "of_limit", "binds", "flops",
+            "peak_memory_bytes", "clock_mhz", "held_by", "repeat")  # fmt: skip
     rows = []
     for t in matrix.timings:
         m, bad = t.first, t.refused
@@ -39,8 +39,9 @@ def throughput(matrix: Matrix) -> str | None:
         rows.append((
             m.backend, m.device, m.workload, m.mode, m.dtype, m.threads, len(t.measurements),
             bad.outcome if bad else m.outcome, bad.reason if bad else "",
-            None if bad else t.seconds.value, low, high, share.value if share else None,
-            "" if bad else t.binds, m.flops, t.peak_memory_bytes, m.repeat,
+            None if bad else t.seconds.value, low, high, None if bad else t.step_seconds,
+            None if bad else t.device_seconds, share.value if share else None, "" if bad else t.binds, m.flops,
+            t.peak_memory_bytes, t.clock_mhz, ", ".join(t.held_by), m.repeat,
         ))  # fmt: skip
     return _table(head, rows)
 

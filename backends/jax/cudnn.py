@@ -1,0 +1,51 @@
+"""cuDNN's LSTM, ``jax.experimental.rnn.lstm``: on CUDA, in float32.
+
+All weights are one vector: W and U of each layer and direction, then both their biases. It is made of the blocks
+within the jitted function, so that gradients come back by block.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import rnn
+
+from backends.jax.rnn import Blocks
+from reference import Spec
+
+
+def network(
+    spec: Spec,
+    params: Blocks,
+    x: jax.Array,
+    h0: jax.Array | None,
+    c0: jax.Array | None,
+    lengths: jax.Array | None,
+) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """The outputs and the final states, in the layout and shapes of ``reference.run``."""
+    xs = x if spec.batch_first else jnp.swapaxes(x, 0, 1)
+    batch, steps, _ = xs.shape
+    zero = jnp.zeros((spec.num_layers * spec.num_directions, batch, spec.hidden_size), x.dtype)
+    ends = jnp.full(batch, steps) if lengths is None else lengths
+    y, *states = rnn.lstm(
+        xs,
+        zero if h0 is None else h0,
+        zero if c0 is None else c0,
+        flat(params),
+        ends.astype(jnp.int32),
+        spec.input_size,
+        spec.hidden_size,
+        spec.num_layers,
+        0.0,  # dropout
+        spec.direction == "bidirectional",
+    )
+    return y if spec.batch_first else jnp.swapaxes(y, 0, 1), tuple(states)
+
+
+def flat(params: Blocks) -> jax.Array:
+    """Every weight in cuDNN's order."""
+    cells: list[Any] = [w for layer in params for w in layer]
+    matrices = [part.ravel() for w in cells for part in (w.kernel, w.recurrent)]
+    return jnp.concatenate([*matrices, *(b for w in cells for b in (w.bias, w.recurrent_bias))])

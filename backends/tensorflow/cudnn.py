@@ -1,0 +1,84 @@
+"""``CudnnRNNV3``, which ``tf.keras`` layers call on a GPU: all steps, layers and directions in one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from backends.layouts import Block
+from backends.tensorflow.unrolled import zeros
+from backends.tensorflow.unrolling import Cells, Rows, Unrolling
+from reference import Spec
+
+
+class Gates:
+    """The weights of one layer and direction, as cuDNN has them: rows are units, and biases two."""
+
+    def __init__(self, spec: Spec, dtype: str, input_size: int) -> None:
+        width = spec.num_gates * spec.hidden_size
+        shapes = ((width, input_size), (width, spec.hidden_size), (width,), (width,))
+        self.weights = Block(*(tf.Variable(tf.zeros(shape, dtype)) for shape in shapes))
+
+    @property
+    def variables(self) -> list[Any]:
+        return list(self.weights)
+
+
+class Cudnn(Unrolling):
+    """One operation, which keeps what its gradients need, as ``tf.keras`` has it do."""
+
+    fixed_steps = False
+
+    def cell(self, spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
+        return Gates(spec, dtype, input_size)
+
+    def run(
+        self, spec: Spec, cells: Cells, x: Any, lengths: Any, start: Rows | None
+    ) -> tuple[Any, Rows]:
+        time, batch = (1, 0) if spec.batch_first else (0, 1)
+        sizes = tf.shape(x)
+        if start is None:
+            start = zeros(spec, sizes[batch], x.dtype)
+        h, *c = (tf.stack(part, axis=time) for part in zip(*start, strict=True))
+        y, h_n, c_n, _, _ = tf.raw_ops.CudnnRNNV3(
+            input=x,
+            input_h=h,
+            input_c=c[0] if c else tf.zeros((), x.dtype),
+            params=flat(cells),
+            sequence_lengths=tf.fill([sizes[batch]], sizes[time]) if lengths is None else lengths,
+            rnn_mode=mode(spec),
+            direction=direction(spec),
+            is_training=True,
+            time_major=not spec.batch_first,
+        )
+        count = spec.num_layers * spec.num_directions
+        parts = [tf.unstack(part, count, axis=time) for part in ((h_n, c_n) if c else (h_n,))]
+        y.set_shape((*x.shape[:2], spec.num_directions * spec.hidden_size))
+        return y, list(zip(*parts, strict=True))
+
+    def step(self, spec: Spec, cells: Cells, x: Any, rows: Rows) -> tuple[Any, Rows]:
+        time = 1 if spec.batch_first else 0
+        y, final = self.run(spec, cells, tf.expand_dims(x, time), None, rows)
+        return tf.squeeze(y, time), final
+
+    def called(self, spec: Spec, batch: int) -> str:
+        return f"CudnnRNNV3, {mode(spec)}, {direction(spec)}"
+
+
+def mode(spec: Spec) -> str:
+    """cuDNN's name of the cell."""
+    return f"rnn_{spec.activation}" if spec.cell == "vanilla" else spec.cell
+
+
+def direction(spec: Spec) -> str:
+    """TensorFlow's name of the direction."""
+    return "bidirectional" if spec.direction == "bidirectional" else "unidirectional"
+
+
+def flat(cells: Sequence[Sequence[Any]]) -> Any:
+    """Every weight in cuDNN's order: the matrices of each layer and direction, then the biases of each."""
+    blocks = [cell.weights for layer in cells for cell in layer]
+    matrices = [tf.reshape(part, [-1]) for w in blocks for part in (w.kernel, w.recurrent)]
+    return tf.concat([*matrices, *(b for w in blocks for b in (w.bias, w.recurrent_bias))], axis=0)
