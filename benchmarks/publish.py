@@ -70,6 +70,8 @@ def summary(rows: Sequence[Budget]) -> Iterable[str]:
             (False, "of the others"),
         ):
             mine = [b for b in rows if b.machine == machine and is_long(b) == long]
+            if not mine:
+                continue
             found = sum(b.noise(PAIRS).detectable <= most(b) for b in mine)
             change = OF_LONG if long else OF_OTHERS
             parts.append(
