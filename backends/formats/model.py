@@ -9,7 +9,6 @@ import numpy as np
 
 from reference import Array, Params, Spec, Weights, weight_shapes
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 DIRECTIONS: dict[str, tuple[str, ...]] = {
     "forward": ("forward",),
     "reverse": ("reverse",),
