@@ -34,7 +34,7 @@ def read(path: Path) -> Model:
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
-        raw = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]  # its stub has none
+        raw = dict(sorted(deserialize(path.read_bytes())))  # type: ignore[no-untyped-call]  # its stub has none
     except (SafetensorError, OSError) as why:
         raise BadModel(f"{path}: {why}; expected a safetensors file") from why
     spec = read_spec(str(path), metadata.get(SPEC))
