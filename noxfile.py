@@ -125,6 +125,14 @@ def adapters(session: nox.Session, framework: str) -> None:
 
 
 @nox.session
+def porting(session: nox.Session) -> None:
+    """Test conversions between files on what every framework itself writes and loads."""
+    install(session, extra=",".join(FRAMEWORKS), groups=("test", "porting"))
+    files = ("tests/test_porting.py", "tests/test_real_files.py")
+    session.run("pytest", "-n", WORKERS, *files, *session.posargs)
+
+
+@nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def reproducers(session: nox.Session, framework: str) -> None:
     """Run generated scripts where there is NumPy and a framework alone, and nothing of ours."""

@@ -40,6 +40,8 @@ class CellDialect:
     """The placements of a GRU's reset gate that the cell knows."""
     update: Literal["keeps", "takes", ""] = ""
     """What a GRU's z = 1 does: keeps the old state, or takes the candidate."""
+    apart: str = ""
+    """Of one bias per block: the gates that have a second one on the recurrent side all the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +89,6 @@ def _plain(default: str = "tf32", **on_cpu: str) -> dict[str, dict[str, str]]:
         "cuda": _TYPES | {"tf32": "tf32", "default": default},
     }
 
-
-ONNX: dict[str, CellDialect] = {
-    cell: CellDialect(blocks=(blocks,), joined=False, transposed=False, biases=2,
-                      bias_optional=True, forget_bias="")
-    for cell, blocks in (("vanilla", "h"), ("gru", "zrn"), ("lstm", "iofg"))
-}  # fmt: skip
-"""How ONNX's nodes lay out their weights; no backend runs them."""
 
 SPECIFICATION = Dialect(
     cells={
@@ -224,6 +219,41 @@ TENSORFLOW_CUDNN = replace(
 )
 
 
+ONNX: dict[str, CellDialect] = {
+    "vanilla": PYTORCH.cells["vanilla"],
+    "gru": replace(PYTORCH.cells["gru"], blocks=("zrn",), reset=("after", "before")),
+    "lstm": replace(PYTORCH.cells["lstm"], blocks=("iofg",)),
+}
+"""How ONNX's nodes lay out their weights."""
+
+KERAS: dict[str, CellDialect] = {
+    "vanilla": JAX.cells["vanilla"],
+    "gru": replace(JAX.cells["gru"], blocks=("zrn",), reset=("after",)),
+    "gru-before": replace(JAX.cells["gru"], blocks=("zrn",), biases=1, reset=("before",)),
+    "lstm": JAX.cells["lstm"],
+}
+"""How Keras's layers do."""
+
+FLAX: dict[str, CellDialect] = {
+    "vanilla": replace(JAX.cells["vanilla"], bias_optional=False),
+    "gru": CellDialect(
+        blocks=("r", "z", "n"), joined=False, transposed=True, biases=1, bias_optional=False,
+        forget_bias="", reset=("after",), update="keeps", apart="n",
+    ),
+    "lstm": CellDialect(
+        blocks=("i", "f", "g", "o"), joined=False, transposed=True, biases=1, bias_optional=False,
+        forget_bias="stored",
+    ),
+}  # fmt: skip
+"""How Flax's cells do, a matrix for every gate."""
+
+EQUINOX: dict[str, CellDialect] = {
+    "gru": replace(PYTORCH.cells["gru"], biases=1, apart="n"),
+    "lstm": replace(PYTORCH.cells["lstm"], biases=1),
+}
+"""How Equinox's cells do; it has no vanilla one."""
+
+
 def unsupported(
     dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None, kind: str = "cpu"
 ) -> str | None:
@@ -232,16 +262,8 @@ def unsupported(
 
     Decided from the declaration alone, so that no framework need be installed to ask.
     """
-    cell = dialect.cells.get(spec.cell)
-    if cell is None:
-        return f"cell: it has no {spec.cell} cell"
-    if spec.direction not in dialect.directions:
-        return f"direction: it runs {' or '.join(dialect.directions)}, not {spec.direction}"
-    if spec.cell == "gru" and spec.reset not in cell.reset:
-        return (
-            f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "
-            f"product, and no weights turn that into {spec.reset}"
-        )
+    if why := unrepresentable(dialect.cells, dialect.directions, spec):
+        return why
     if not dialect.held_to(dtype, kind):
         able = ", ".join(dialect.arithmetic.get(kind, {})) or "nothing"
         return f"dtype: on {kind} it runs {able}, not {dtype}"
@@ -250,6 +272,31 @@ def unsupported(
     if lengths is not None and not any(lengths) and dialect.zero_length == "left out":
         return "lengths: it refuses rows of length 0, and every row has length 0"
     return None
+
+
+def unrepresentable(
+    cells: Mapping[str, CellDialect], directions: tuple[str, ...], spec: Spec
+) -> str | None:
+    """Why no weights of these cells, run in these directions, are this network, as "<option>: <why>"; None if some
+    are.
+    """
+    cell = cell_of(cells, spec)
+    if cell is None:
+        return f"cell: it has no {spec.cell} cell"
+    if spec.direction not in directions:
+        return f"direction: it runs {' or '.join(directions)}, not {spec.direction}"
+    if spec.cell == "gru" and spec.reset not in cell.reset:
+        return (
+            f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "
+            f"product, and no weights turn that into {spec.reset}"
+        )
+    return None
+
+
+def cell_of(cells: Mapping[str, CellDialect], spec: Spec) -> CellDialect | None:
+    """The cell of a spec, or None; a GRU's may be another where its reset gate is applied before."""
+    own = f"gru-{spec.reset}" if spec.cell == "gru" else ""
+    return cells.get(own, cells.get(spec.cell))
 
 
 def unsupported_training(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any, overload
 import numpy as np
 
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
+from backends.dtypes import rounded
 from conformance import cases
 from conformance.cases import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
 from conformance.cases.precisions import original_id
@@ -34,22 +35,6 @@ from reference.networks.layers import (
 )
 from reference.networks.shapes import target_shape, zeros
 from reference.trees import each, named
-
-PRECISION = {
-    "float64": (53, -1074),
-    "float32": (24, -149),
-    "float16": (11, -24),
-    "bfloat16": (8, -133),
-}
-"""Significant bits, and the exponent of the smallest number above 0."""
-
-
-def rounded(values: Array, dtype: str) -> Array:
-    """``values`` rounded to ``dtype``, still float64; what is drawn here overflows none."""
-    bits, least = PRECISION[dtype]
-    _, exponent = np.frexp(values)
-    unit = np.maximum(exponent - bits, least)  # exponent of the last place
-    return np.ldexp(np.rint(np.ldexp(values, -unit)), unit)
 
 
 @overload

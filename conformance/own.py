@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from backends import Inputs
+from backends.dtypes import rounded
 from backends.formats import Model
 from backends.formats.canonical import read
 from backends.formats.model import assembled, by_name
 from conformance.cases.case import OwnCase
 from conformance.cases.precisions import OTHERS
-from conformance.draw import Draws, digest, rounded
+from conformance.draw import Draws, digest
 from reference import STATES, Array, Output, Spec
 from reference.rounding import ARITHMETICS
 
@@ -53,16 +54,16 @@ class Files:
 
 def own_cases(files: Files, dtypes: list[str]) -> list[OwnCase]:
     """A case for every dtype, or in the weights' own where none is given. Raises ``BadModel`` or ``BadInputs``."""
-    model = read(files.params)
+    model = read(files.params).model
     arrays = read_arrays(files.inputs)
     check(str(files.inputs), model.spec, arrays)
     return [_case(files, model, arrays, name) for name in dtypes or [model.dtype]]
 
 
-def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> OwnCase:
+def inputs_of(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> Inputs:
+    """A run of the network on these arrays, in this dtype; raises ``BadInputs`` for what is beyond it."""
     other = named in OTHERS
     dtype = "float32" if other else named
-
     most = ARITHMETICS[dtype].largest
 
     def cast(where: Path, name: str, a: Array) -> Array:
@@ -78,7 +79,7 @@ def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -
         name: a if name == "lengths" else cast(files.inputs, name, a) for name, a in arrays.items()
     }
     params = {name: cast(files.params, name, a) for name, a in by_name(model).items()}
-    inputs = Inputs(
+    return Inputs(
         spec=model.spec,
         dtype=dtype,
         params=assembled(str(files.params), model.spec, params, dtype).params,
@@ -88,12 +89,17 @@ def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -
         lengths=given.get("lengths"),
         precision=named if other else "ieee",
     )
+
+
+def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> OwnCase:
+    inputs = inputs_of(files, model, arrays, named)
+    given = {name: rounded(np.asarray(a, np.float64), inputs.dtype) for name, a in arrays.items()}
     number = digest(inputs)
     if files.gradients or "dy" in given:
         inputs = replace(inputs, incoming=_incoming(inputs, given, number))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", files.params.stem)
     return OwnCase(
-        id=f"own/{stem}-{digest(inputs)}/{named}", spec=model.spec, dtype=dtype, inputs=inputs,
+        id=f"own/{stem}-{digest(inputs)}/{named}", spec=model.spec, dtype=inputs.dtype, inputs=inputs,
         precision=inputs.precision, options=tuple(files.options()),
     )  # fmt: skip
 

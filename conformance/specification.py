@@ -17,7 +17,7 @@ from backends import (
     TrainingInputs,
 )
 from backends.dialects import SPECIFICATION, Dialect
-from conformance.draw import rounded
+from backends.dtypes import rounded
 from conformance.evaluate import Tensors, evaluate
 from reference import Array
 

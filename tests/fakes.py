@@ -27,7 +27,7 @@ from backends import (
     Unsupported,
 )
 from backends.dialects import JAX, fixed_parameters
-from conformance.draw import rounded
+from backends.dtypes import rounded
 from conformance.evaluate import evaluate
 from conformance.extremes import LEAST
 from conformance.specification import TYPES, Specification

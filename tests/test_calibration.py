@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.dtypes import rounded
 from conformance.calibration import constants, measurements
 from conformance.calibration.__main__ import main
 from conformance.calibration.families import FAMILIES, SMALL, Family, inputs_of
@@ -14,7 +15,7 @@ from conformance.calibration.held import hold
 from conformance.calibration.machines import NUMPY, WRONG, one_by_one
 from conformance.calibration.record import BEGIN, DOCS, END, around_the_tables, as_json, read
 from conformance.calibration.tables import folded, markdown, page_tables, shortened
-from conformance.draw import digest, rounded
+from conformance.draw import digest
 
 TINY = Family(cell={"cell": "vanilla"}, sizes=(4, 9, 8, 8))
 

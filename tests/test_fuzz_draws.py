@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backends.dtypes import rounded
 from conformance.cases import by_id
 from conformance.cases.fuzzed import CHOICES, Fuzzed, parsed
-from conformance.draw import digest, draw, rounded
+from conformance.draw import digest, draw
 from conformance.extremes import INPUTS, LEAST, WEIGHTS
 from conformance.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, groups, structure
 from conformance.fuzz.together import truths

@@ -42,6 +42,16 @@ FRAMEWORKS: dict[str, set[str]] = {
     for extra, lines in PYPROJECT["project"]["optional-dependencies"].items()
 }
 """The modules that each extra brings."""
+PORTED = {
+    "pytorch": {"torch"},
+    "tensorflow": {"tensorflow", "tf_keras"},
+    "keras": {"keras", "h5py"},
+    "flax": {"flax", "jax"},
+    "equinox": {"equinox", "jax"},
+    "scanned": {"jax"},
+    "onnx": {"onnx", "onnxruntime"},
+}
+"""What each kind of file may import."""
 ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values()) | {"flax", "jaxlib", "keras"}
 
 OWN: dict[str, set[str]] = {
@@ -49,6 +59,7 @@ OWN: dict[str, set[str]] = {
 }
 """For each adapter, a module or a package, the framework that it may import."""
 BESIDE: dict[str, tuple[str | None, set[str]]] = {
+    **{f"backends.formats.{name}": (None, mine) for name, mine in PORTED.items()},
     "benchmarks.peers.of_reference": (None, {"torch"}),
     "benchmarks.peers.of_jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
     **{f"benchmarks.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra]) for extra in EXTRAS},
@@ -184,6 +195,7 @@ LIGHT = sorted(
     module_of(path)
     for path in FILES
     if not adapter_of(module_of(path))
+    and module_of(path) not in BESIDE
     and "benchmarks" not in path.parts
     and not path.stem.startswith(NOT_LIBRARIES)
 )

@@ -95,7 +95,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "forget bias stored": Conversion(
         "lstm", LSTM,
         [block([[1, 10], [2, 20], [3, 30], [4, 40]], [[100], [200], [300], [400]],
-               [1, 2 + 1.5, 3, 4], [0.1, 0.2, 0.3, 0.4])],
+               [1, 2, 3, 4], [0.1, 0.2 + 1.5, 0.3, 0.4])],
         forget_bias=1.5,
     ),
     "forget bias stored in one bias": Conversion(
@@ -107,7 +107,7 @@ CONVERSIONS: dict[str, Conversion] = {
     "forget bias stored where there is no bias": Conversion(
         "lstm", LSTM,
         [block([[1, 10], [2, 20], [3, 30], [4, 40]], [[100], [200], [300], [400]],
-               [0, 1.5, 0, 0], [0, 0, 0, 0])],
+               [0, 0, 0, 0], [0, 1.5, 0, 0])],
         forget_bias=1.5, bias=False,
     ),
     "forget bias left to the cell": Conversion(

@@ -24,6 +24,7 @@ from test_imports import FRAMEWORKS
 from backends import BACKENDS, Result, Unsupported
 from backends.adapter import PRECISIONS
 from backends.dialects import as_declared
+from backends.dtypes import PRECISION, rounded
 from conformance import reproduce
 from conformance.agreement import bound, judge
 from conformance.cases import (
@@ -37,7 +38,7 @@ from conformance.cases import (
     rows,
 )
 from conformance.check import check, declared
-from conformance.draw import PRECISION, draw, rounded
+from conformance.draw import draw
 from conformance.evaluate import Tensors
 from conformance.opened import Opened
 from conformance.reproducer import script

@@ -9,6 +9,7 @@ with gates in the order of ``reference.GATES``: i, f, g, o of an LSTM; r, z, n o
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,13 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, TensorSpec, deserialize, safe_open, serialize_file
 
+import reference
+from backends.adapter import Inputs, Result
+from backends.dtypes import rounded
 from backends.formats.model import BadModel, Model, assembled, by_name
+from backends.formats.stored import Reading
 from reference import Array, Spec
+from reference.trees import each
 
 TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 """safetensors' names of the dtypes."""
@@ -26,11 +32,14 @@ SPEC = "spec"
 """The key of the metadata."""
 
 
-def read(path: Path) -> Model:
+def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> Reading:
     """The network in ``path``; raises ``BadModel``, which says what is wrong with it and what was expected.
 
-    Nothing in such a file is code, and no more is read than it has: a header that claims more is refused.
+    Nothing in such a file is code, and no more is read than it has: a header that claims more is refused. It says all of
+    its spec, and holds nothing else.
     """
+    if given or part:
+        raise BadModel(f"{path}: --spec or --part given, and such a file says all; leave them out")
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
@@ -52,7 +61,7 @@ def read(path: Path) -> Model:
     found = {
         name: _numbers(part["data"], dtype).reshape(part["shape"]) for name, part in raw.items()
     }
-    return assembled(str(path), spec, found, dtype)
+    return Reading(assembled(str(path), spec, found, dtype), (), {}, ())
 
 
 def write(path: Path, model: Model) -> None:
@@ -65,8 +74,31 @@ def write(path: Path, model: Model) -> None:
         for name, a in arrays.items()  # which stay till the end
     }
     part = path.with_name(f".{path.name}.part")
-    serialize_file(tensors, part, {SPEC: written_spec(model.spec)})
+    try:
+        serialize_file(tensors, part, {SPEC: written_spec(model.spec)})
+    except SafetensorError as why:
+        raise OSError(f"{path}: {why}") from why
     part.replace(path)
+
+
+def loader(model: Model) -> str:
+    """Our own reader, and what else takes the file."""
+    return "python -m conformance --params FILE --inputs batch.npz --backend …"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """The specification in the inputs' dtype; in 16 bits as float32, whose results are rounded."""
+    kind = np.dtype("float64" if inputs.dtype == "float64" else "float32")
+    params, x, h0, c0 = each(
+        lambda a: a.astype(kind), (found.model.params, inputs.x, inputs.h0, inputs.c0)
+    )
+    output = reference.run(inputs.spec, params, x, h0=h0, c0=c0, lengths=inputs.lengths)
+    arrays = {
+        name: rounded(a.astype(np.float64), inputs.dtype)
+        for name, a in output._asdict().items()
+        if a is not None
+    }
+    return Result(arrays, dict.fromkeys(arrays, inputs.dtype))
 
 
 def written_spec(spec: Spec) -> str:

@@ -53,11 +53,11 @@ def assembled(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) ->
     wanted = {name: (layer, number, field) for name, layer, number, field in names(spec)}
     if missing := [name for name in wanted if name not in found]:
         raise BadModel(
-            f"{where}: {_listed(missing)} missing, expected {_listed(list(wanted))} of {spec}"
+            f"{where}: {listed(missing)} missing, expected {listed(list(wanted))} of {spec}"
         )
     if extra := [name for name in found if name not in wanted]:
         raise BadModel(
-            f"{where}: {_listed(extra)} given, expected {_listed(list(wanted))} alone, of {spec}"
+            f"{where}: {listed(extra)} given, expected {listed(list(wanted))} alone, of {spec}"
         )
     rows = [
         [dict[str, Array]() for _ in range(spec.num_directions)] for _ in range(spec.num_layers)
@@ -78,7 +78,7 @@ def assembled(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) ->
     return Model(spec, params, dtype)
 
 
-def _listed(found: list[str]) -> str:
+def listed(found: list[str]) -> str:
     """The first few of these names."""
     shown = ", ".join(found[:6])
     return f"{shown} and {len(found) - 6} more" if len(found) > 6 else shown

@@ -9,11 +9,11 @@ import numpy as np
 from rich.progress import track
 
 from backends import Inputs
+from backends.dtypes import rounded
 from conformance.agreement import Z
 from conformance.calibration.families import FAMILIES, inputs_of
 from conformance.calibration.held import CONSOLE, Figures, answers, hold, radii_of
 from conformance.calibration.machines import Implementation
-from conformance.draw import rounded
 from conformance.evaluate import evaluate
 from reference import Array, Spec, Weights
 from reference.rounding import ARITHMETICS

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from backends import Inputs
+from backends.dtypes import rounded
 from conformance.cases import Case
-from conformance.draw import draw, rounded
+from conformance.draw import draw
 from reference import Array, Spec, Weights
 
 INPUTS: dict[str, Callable[[Array, np.random.Generator], Array]] = {

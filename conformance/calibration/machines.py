@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 import numpy as np
 
 from backends import Inputs, Result, Unsupported
-from conformance.draw import rounded
+from backends.dtypes import rounded
 from conformance.evaluate import Tensors, evaluate
 from reference import Array
 from reference.cells import sigmoid
