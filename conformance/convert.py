@@ -18,7 +18,7 @@ from rich.table import Table
 from backends import Inputs
 from backends.dtypes import PRECISION
 from backends.formats import FORMATS, BadModel, Format, FormatNotFound, format_of, module_of
-from backends.formats.model import Model
+from backends.formats.model import Model, listed
 from conformance.own import BadInputs, Files, check, inputs_of, read_arrays
 from conformance.porting import (
     Impossible,
@@ -135,7 +135,7 @@ def converted(options: argparse.Namespace) -> ExitCode:
         assumed = " ".join(f"{k}={v}" for k, v in found.assumed.items())
         say(f"  assumed, since the file does not say: {assumed} (otherwise --spec)")
     if found.left_out:
-        say(f"  left out, since they are no part of it: {', '.join(found.left_out)}")
+        say(f"  left out, since they are no part of it: {listed(list(found.left_out))}")
     try:
         written = port(found.model, of_target, dtype)
     except Impossible as why:
@@ -155,7 +155,8 @@ def converted(options: argparse.Namespace) -> ExitCode:
             return ExitCode.CONFORMANCE_FAILURE
         for file in sorted(Path(folder).iterdir()):  # a checkpoint's index comes after its data
             file.replace(target.parent / file.name)
-    say(f"wrote {target}; load it with\n  {module_of(of_target).loader(written.model)}")
+    how = module_of(of_target).loader(written.model).replace("FILE", repr(str(target)))
+    say("\n  ".join([f"wrote {target}; load it with", *how.splitlines()]))
     return ExitCode.CLEAN
 
 
@@ -199,12 +200,8 @@ def _show(source: Format, target: Format, written: Port, proof: Proof, *, random
     if written.losses:
         say(f"  that moves the outputs by {proof.moved:.3f} of the bound at most")
     on = "random inputs" if random else "your inputs"
-    table = Table(
-        "tensor",
-        source.name,
-        target.name,
-        title=f"|error| / bound on {on}; 1 is the most that rounding explains",
-    )
+    say(f"|error| / bound on {on}; what rounding explains is at most 1")
+    table = Table("tensor", source.name, target.name)
     for name in proof.source.tensors or proof.target.tensors:
         table.add_row(
             name,

@@ -57,7 +57,7 @@ class Module(Protocol):
         """What the framework makes of the inputs with the weights in the file."""
 
     def loader(self, model: Model) -> str:
-        """How a user loads what is written, in a line of code."""
+        """How a user loads what is written, in lines of code; FILE is its name."""
 
 
 class FormatNotFound(Exception):

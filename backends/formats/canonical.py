@@ -83,7 +83,7 @@ def write(path: Path, model: Model) -> None:
 
 def loader(model: Model) -> str:
     """Our own reader, and what else takes the file."""
-    return "python -m conformance --params FILE --inputs batch.npz --backend …"
+    return "model = backends.formats.canonical.read(Path(FILE)).model\n# or: python -m conformance --params FILE --inputs batch.npz --backend pytorch"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

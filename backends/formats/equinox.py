@@ -128,11 +128,11 @@ def loader(model: Model) -> str:
     spec = model.spec
     bias = spec.bias or bool(spec.forget_bias)
     made = [
-        f"{CLASSES[spec.cell].__name__}({spec.layer_input_size(layer)}, {spec.hidden_size}, use_bias={bias}, key=key)"
+        f"eqx.nn.{CLASSES[spec.cell].__name__}({spec.layer_input_size(layer)}, {spec.hidden_size}, use_bias={bias}, key=key)"
         for layer in range(spec.num_layers)
     ]
     rows = ", ".join(f"[{', '.join([cell] * spec.num_directions)}]" for cell in made)
-    return f"eqx.tree_deserialise_leaves(FILE, [{rows}])"
+    return f"cells = eqx.tree_deserialise_leaves(FILE, [{rows}])"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

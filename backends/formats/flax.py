@@ -130,7 +130,8 @@ def loader(model: Model) -> str:
     cell = f"nn.RNN(nn.{CLASSES[spec.cell].__name__}({spec.hidden_size}))"
     if spec.direction == "bidirectional":
         cell = f"nn.Bidirectional({cell}, {cell})"
-    return f"flax.serialization.from_bytes(None, FILE)  # of {spec.num_layers} × {cell} in one nn.compact module"
+    read = "variables = flax.serialization.msgpack_restore(open(FILE, 'rb').read())"
+    return f"{read}\n# of an nn.compact module that calls {spec.num_layers} × {cell}"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

@@ -56,7 +56,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     if cells[0].cell == "gru" and len(resets) == 1:  # without biases nothing says it
         said["reset"] = resets.pop()
     left = sorted(arrays.keys() - set(used))
-    rows = by_place(where, cells, *WAYS.values(), part)
+    rows = by_place(where, cells, WAYS["forward"], WAYS["reverse"], part)
     return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
 
 
@@ -138,7 +138,7 @@ def loader(model: Model) -> str:
     layer = f"{LAYERS[spec.cell]}({', '.join(words)})"
     layer = f"Bidirectional({layer})" if spec.direction == "bidirectional" else layer
     stack = f"[Input((None, {spec.input_size})), {', '.join([layer] * spec.num_layers)}]"
-    return f"keras.Sequential({stack}).load_weights(FILE)"
+    return f"model = keras.Sequential({stack})\nmodel.load_weights(FILE)"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

@@ -190,7 +190,8 @@ def write(path: Path, model: Model) -> None:
 
 def loader(model: Model) -> str:
     """A session of ONNX Runtime."""
-    return 'onnxruntime.InferenceSession(FILE).run(None, {"x": x})  # x (T, B, I)'
+    names = ", ".join(["y", *(f"{name}_n" for name in STATES[model.spec.cell])])
+    return f'{names} = onnxruntime.InferenceSession(FILE).run(None, {{"x": x}})  # x (T, B, I)'
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

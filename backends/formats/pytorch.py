@@ -144,7 +144,8 @@ def loader(model: Model) -> str:
     words += [f"{k}={v!r}" for k, v in options(spec, bias).items()]
     if model.dtype != "float32":
         words.append(f"dtype=torch.{model.dtype}")
-    return f"torch.nn.{MODULES[spec.cell].__name__}({', '.join(words)}).load_state_dict(torch.load(FILE))"
+    made = f"torch.nn.{MODULES[spec.cell].__name__}({', '.join(words)})"
+    return f"rnn = {made}\nrnn.load_state_dict(torch.load(FILE))"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:

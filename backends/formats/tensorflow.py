@@ -142,11 +142,12 @@ def write(path: Path, model: Model) -> None:
 def loader(model: Model) -> str:
     """The variables that a graph must have."""
     names = [name for row in places(model.spec) for name in row]
-    return f"tf.compat.v1.train.Saver().restore(session, FILE)  # cells in {listed(names)}"
+    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in {listed(names)}"
 
 
 def run(path: Path, found: Reading, inputs: Inputs) -> Result:
     """``dynamic_rnn`` over cells whose variables a ``Saver`` restores from the checkpoint."""
+    tf.get_logger().setLevel("ERROR")  # it would say that dynamic_rnn is deprecated
     spec, batch = found.model.spec, batch_of(inputs)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         y = tf.constant(batch.x, inputs.dtype)
