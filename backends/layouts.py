@@ -104,11 +104,13 @@ def gradients(
     back by the way that its parameter went. Both parts of a folded bias get the whole of it.
     """
     W_ih, W_hh, b_ih, b_hh = _unpacked(dialect, weights.W_ih.shape[-1], blocks)
+    if dialect.biases == 1:
+        b_hh = b_ih | b_hh
     return Weights(
         _rows(spec, W_ih),
         _rows(spec, W_hh),
         None if weights.b_ih is None else _rows(spec, b_ih),
-        None if weights.b_hh is None else _rows(spec, b_ih | b_hh),
+        None if weights.b_hh is None else _rows(spec, b_hh),
     )
 
 

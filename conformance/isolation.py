@@ -49,6 +49,18 @@ def add_limits(group: pytest.OptionGroup) -> None:
                     "free)")  # fmt: skip
 
 
+def death(words: str) -> Death:
+    """What a process that ended in the middle of a case wrote at last."""
+    for pattern, reason in (
+        (r"^memory: .*$", "{}"),
+        (r"^Timeout \((.*)\)!$", "timeout: no result after {}, --time-limit"),
+        (r"^Fatal Python error: (.*)$", "crash: {}"),
+    ):
+        if found := re.search(pattern, words, re.MULTILINE):
+            return Death(reason.format(found[found.lastindex or 0]), words)
+    return Death("crash: the process ended in this case without a word: killed, or by exit()", "")
+
+
 class Worker:
     """In a worker: keeps its last words, and ends it when a case takes too long."""
 
@@ -100,19 +112,8 @@ class Watch:
     def death(self, worker: str) -> Death:
         """Why the worker of this name died."""
         path = self.folder / worker
-        _, _, words = (
-            path.read_text(errors="replace").partition("\n") if path.exists() else ("",) * 3
-        )
-        for pattern, reason in (
-            (r"^memory: .*$", "{}"),
-            (r"^Timeout \((.*)\)!$", "timeout: no result after {}, --time-limit"),
-            (r"^Fatal Python error: (.*)$", "crash: {}"),
-        ):
-            if found := re.search(pattern, words, re.MULTILINE):
-                return Death(reason.format(found[found.lastindex or 0]), words)
-        return Death(
-            "crash: the process ended in this case without a word: killed, or by exit()", ""
-        )
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return death(text.partition("\n")[2])
 
     def _look(self) -> None:
         while not self._over.wait(1 / LOOKS_PER_SECOND):

@@ -18,9 +18,12 @@ from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
 
 
 def blocks(dialect: Dialect, spec: Spec, params: Params) -> Blocks:
-    """A recurrent network's parameters as blocks, still in float64."""
+    """A recurrent network's parameters as blocks, still in float64; only our GRU has a second bias."""
     cell = dialect.cells[spec.cell]
-    return tuple(tuple(convert(spec, cell, w)[0] for w in layer) for layer in params)
+    found = tuple(tuple(convert(spec, cell, w)[0] for w in layer) for layer in params)
+    if spec.cell != "gru" and any(b.recurrent_bias is not None for row in found for b in row):
+        raise ValueError(f"biases: {cell.biases} declared, but the {spec.cell} cell has one")
+    return found
 
 
 def gradients(dialect: Dialect, spec: Spec, params: Params, found: Blocks) -> Params:

@@ -1,0 +1,140 @@
+"""A worker's child: the process in which its checks run, so that one that crashes takes no worker with it.
+
+It is a plain subprocess that is sent functions and arguments, since workers of dask's may be daemons, which may have no
+children of multiprocessing's. It ends when its worker does, however that ends.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+
+from conformance.isolation import SHARE, Death, death
+
+Answer = TypeVar("Answer")
+
+LOOKS_PER_SECOND = 10
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+"""Unless the user wants more: workers share the cores."""
+
+
+class ChildDied(Exception):
+    """The child ended in the middle of a call."""
+
+    def __init__(self, found: Death) -> None:
+        super().__init__(found.reason)
+        self.death = found
+
+
+class Child:
+    """One process; another is started where it has ended. It takes one call at a time."""
+
+    def __init__(self, seconds: float, most_bytes: float) -> None:
+        self.seconds = seconds
+        self.most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """``function(*arguments)`` in the child.
+
+        Raises ``ChildDied`` where it crashed, took longer than ``seconds`` or more than ``most_bytes``; and
+        ``RuntimeError`` with its traceback where the function raised.
+        """
+        with self._lock:
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            try:
+                self._pipe.send((function, arguments, self.seconds))
+                self._wait()
+                returned, answer = self._pipe.recv()
+            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+                raise ChildDied(self._death()) from error
+        if not returned:
+            raise RuntimeError(answer)
+        return answer  # type: ignore[no-any-return]  # what the function returned
+
+    def _start(self) -> None:
+        self._pipe, there = Pipe()
+        descriptor, self._words = tempfile.mkstemp(prefix="rnnspec-words-")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "conformance.fleet.child", str(there.fileno()), str(descriptor)],
+            pass_fds=[there.fileno(), descriptor],
+            env=ONE_THREAD | os.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        there.close()
+        os.close(descriptor)
+
+    def _wait(self) -> None:
+        """Until there is an answer, or the end of the pipe; a child that grows too large is ended."""
+        assert self._process is not None
+        seen = psutil.Process(self._process.pid)
+        while not self._pipe.poll(1 / LOOKS_PER_SECOND):
+            try:
+                taken = seen.memory_info().rss
+            except psutil.NoSuchProcess:
+                continue  # the pipe says so next
+            if taken > self.most_bytes:
+                with Path(self._words).open("a") as words:
+                    words.write(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
+                                f"{self.most_bytes / 2**30:.1f}\n")  # fmt: skip
+                self._process.kill()
+
+    def _death(self) -> Death:
+        """Why it ended, by its last words."""
+        assert self._process is not None
+        self._process.wait()
+        self._pipe.close()
+        path = Path(self._words)
+        found = death(path.read_text(errors="replace"))
+        path.unlink()
+        return found
+
+
+def share() -> float:
+    """Of the memory that is free, what a worker's child may take where nobody says it: one of as many as processors."""
+    return SHARE * psutil.virtual_memory().available / (os.cpu_count() or 1)
+
+
+def serve(pipe: Connection, words: int) -> None:
+    """In the child: answer calls until the worker is gone, and then end at once."""
+    file = os.fdopen(words, "a")
+    faulthandler.enable(file)
+    calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        try:
+            while True:
+                calls.put(pipe.recv())
+        except (EOFError, OSError):
+            os._exit(0)  # in the middle of a check as well
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        function, arguments, seconds = calls.get()
+        faulthandler.dump_traceback_later(seconds, exit=True, file=file)
+        try:
+            answer = (True, function(*arguments))
+        except Exception:
+            answer = (False, traceback.format_exc())
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        pipe.send(answer)
+
+
+if __name__ == "__main__":
+    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -1,0 +1,236 @@
+"""The cluster: who its workers are, what they must have, and tasks on them."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Self, TypeVar
+
+from backends import BackendNotFound, DeviceNotFound, find
+from backends.adapter import kind_of
+from conformance.fleet.child import Child, share
+from conformance.opened import Opened, now, suite_source
+from reports.environment import environment, fingerprint
+from reports.options import counted
+from reports.records import Environment
+
+AHEAD = 2
+"""Tasks under way for every worker, so that none waits for the next."""
+TRIES = 10
+"""How often a task is begun again whose worker was lost; then it is the task that loses them."""
+PATIENCE = 30
+"""Seconds until a worker has to be there."""
+
+
+class FleetRefused(Exception):
+    """The cluster cannot do the work; the text says what it lacks, and what to do."""
+
+
+class Looked(NamedTuple):
+    """What a worker found in its child."""
+
+    worker: str
+    environment: Environment
+    source: str
+    """Of the suite, so that all run the same."""
+    versions: dict[str, str]
+    """Of each backend."""
+    refused: str
+    """Why it cannot do the work; empty where it can."""
+
+
+class Limits(NamedTuple):
+    """Of one call in a worker's child."""
+
+    seconds: float
+    gib: float | None = None
+
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
+def add_options(add: Callable[..., Any]) -> None:
+    """--scheduler and --workers, by ``add_argument`` or ``addoption``."""
+    add("--scheduler", metavar="ADDRESS", help="on the cluster of dask's whose scheduler is there, such as tcp://host:8786")
+    add("--workers", type=counted(1), metavar="N", help="on a cluster of dask's with so many workers, started here")
+
+
+class Cluster:
+    """Workers of dask's; ``with`` it, tasks are run on them.
+
+    Raises ``FleetRefused`` where it is entered, before any work starts: where dask is not installed, no scheduler
+    answers, or a worker lacks the device, a backend or this very code; dask itself would wait for ever.
+    """
+
+    def __init__(self, scheduler: str | None, workers: int | None, backends: Sequence[str], device: str, limits: Limits) -> None:
+        if scheduler and workers:
+            raise FleetRefused("--scheduler and --workers: both given, expected one of them")
+        self.scheduler = scheduler
+        self.workers = workers
+        self.backends = tuple(backends)
+        self.device = device
+        self.limits = limits
+        self.looked: list[Looked] = []
+
+    @property
+    def needs(self) -> dict[str, float]:
+        """The resources that a task takes: of a GPU one, since a worker has one."""
+        return {} if kind_of(self.device) == "cpu" else {kind_of(self.device): 1}
+
+    def __enter__(self) -> Self:
+        try:
+            import dask  # noqa: PLC0415  # an extra
+            import distributed  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise FleetRefused(
+                f"{error}; install it with: pip install -e '.[fleet]' -c constraints.txt"
+            ) from error
+        dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
+        self._local = None
+        if self.scheduler:
+            try:
+                self._client = distributed.Client(self.scheduler, timeout=PATIENCE)
+            except (OSError, ValueError) as error:
+                raise FleetRefused(f"--scheduler {self.scheduler}: {error}") from error
+        else:
+            self._local = distributed.SpecCluster(
+                scheduler={"cls": distributed.Scheduler, "options": {"dashboard": False, "port": 0}},
+                workers={
+                    f"worker-{k}": {
+                        "cls": distributed.Nanny,
+                        "options": {"nthreads": 1, "resources": self.needs, "memory_limit": 0,
+                                    "silence_logs": logging.CRITICAL,
+                                    "env": {"CUDA_VISIBLE_DEVICES": str(k)} if self.needs else {}},
+                    }
+                    for k in range(self.workers or 1)
+                },
+                silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+            self._client = distributed.Client(self._local)
+        try:
+            self._look()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+        if self._local is not None:
+            self._local.close()
+
+    def _look(self) -> None:
+        """Ask all workers; raises ``FleetRefused``."""
+        from distributed import TimeoutError as TooLate  # noqa: A004, PLC0415
+
+        try:
+            self._client.wait_for_workers(self.workers or 1, timeout=PATIENCE)
+        except TooLate as error:
+            raise FleetRefused(
+                f"no worker in {PATIENCE} s; start some, such as: dask worker {self.scheduler or ''}"
+            ) from error
+        there = self._client.scheduler_info(n_workers=-1)["workers"]
+        able = [a for a, w in there.items() if all(w["resources"].get(r, 0) >= n for r, n in self.needs.items())]
+        if not able:
+            raise FleetRefused(
+                f"--device {self.device}: none of {len(there)} workers has the resource {', '.join(self.needs)}; start "
+                f"one for each GPU with: dask worker --nthreads 1 --resources {kind_of(self.device)}=1"
+            )
+        found = self._client.run(looked, self.backends, self.device, self.limits, workers=able)
+        self.looked = list(found.values())
+        for one in self.looked:
+            if one.refused:
+                raise FleetRefused(f"worker {one.worker}: {one.refused}")
+            if one.source != (mine := suite_source()):
+                raise FleetRefused(f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})")
+
+    def environments(self) -> dict[str, Environment]:
+        """Those of the workers, by their fingerprints."""
+        return {fingerprint(one.environment): one.environment for one in self.looked}
+
+    def results(self, function: Callable[[Limits, Task], Answer], tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
+        """``function(limits, task)`` of every task, as each is done.
+
+        Raises ``FleetRefused`` where a task loses one worker after the other, and ``RuntimeError`` where it raises.
+        """
+        import distributed  # noqa: PLC0415
+
+        waiting = iter(tasks)
+        under_way: dict[str, tuple[Task, int]] = {}
+        done = distributed.as_completed()
+
+        def begin(some: Iterable[tuple[Task, int]]) -> None:
+            for task, tries in some:
+                future = self._client.submit(function, self.limits, task, pure=False, resources=self.needs)
+                under_way[future.key] = task, tries
+                done.add(future)
+
+        begin((task, 1) for task in itertools.islice(waiting, AHEAD * len(self.looked)))
+        for future in done:
+            task, tries = under_way.pop(future.key)
+            if future.status == "finished":
+                try:
+                    answer = future.result()
+                except distributed.client.FutureCancelledError:  # its worker was lost with the result
+                    begin([(task, tries)])
+                    continue
+                yield task, answer
+                begin((fresh, 1) for fresh in itertools.islice(waiting, 1))
+                continue
+            error = future.exception() if future.status == "error" else None
+            if error is not None and not isinstance(error, distributed.scheduler.KilledWorker):
+                raise RuntimeError(f"{task}: {error}") from error
+            if tries == TRIES:
+                raise FleetRefused(f"{task}: {TRIES} workers were lost with it")
+            begin([(task, tries + 1)])
+
+
+# In a worker.
+
+
+@cache
+def child(limits: Limits) -> Child:
+    """The worker's own."""
+    return Child(limits.seconds, share() if limits.gib is None else limits.gib * 2**30)
+
+
+def worker_name() -> str:
+    """The worker's, and the fingerprint of its environment."""
+    from distributed import get_worker  # noqa: PLC0415
+
+    return f"{get_worker().name}@{_fingerprint()}"
+
+
+@cache
+def _fingerprint() -> str:
+    return _seen.get("fingerprint", "")
+
+
+_seen: dict[str, str] = {}
+
+
+def looked(backends: Sequence[str], device: str, limits: Limits) -> Looked:
+    """What this worker has, as its child sees it."""
+    from distributed import get_worker  # noqa: PLC0415
+
+    seen, source, versions, refused = child(limits).call(look, tuple(backends), device)
+    return Looked(str(get_worker().name), seen, source, versions, refused)
+
+
+def look(backends: Sequence[str], device: str) -> tuple[Environment, str, dict[str, str], str]:
+    """In the child: the environment once the backends are open, or why one is not."""
+    versions, refused = {}, ""
+    for name in backends:
+        try:
+            versions[name] = Opened(name, device, find(name)(device)).version
+        except (BackendNotFound, DeviceNotFound) as error:
+            refused = str(error)
+            break
+    return environment(), suite_source(), versions, refused
+
+
+__all__ = ["Cluster", "FleetRefused", "Limits", "Looked", "add_options", "argparse", "now"]
