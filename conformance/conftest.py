@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from xdist.workermanage import WorkerController
 from backends.adapter import kind_of
 from backends.formats import BadModel
 from conformance.cases import DTYPES, OTHERS, AnyCase, by_id, default_cases, full_cases, twins
+from conformance.check import check
+from conformance.fleet import Cluster, FleetRefused, Place
+from conformance.fleet import add_options as add_fleet_options
+from conformance.fleet.matrix import ARRIVED, OnFleet
 from conformance.isolation import Watch, Worker, add_limits
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
@@ -19,6 +24,7 @@ from conformance.own import BadInputs, Files, own_cases
 from conformance.recorder import RECORDER, Recorder, id_of
 from conformance.resuming import CannotResume, Resumed, resume
 from reports.environment import environment
+from reports.records import CaseRecord
 
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
@@ -48,6 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", action="store_true",
                     help="go on with the latest interrupted run of each backend")  # fmt: skip
     add_limits(group)
+    add_fleet_options(group.addoption)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -75,7 +82,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
     """In the process that runs the session: write its records, go on with old ones, watch workers."""
     opened, seen = config.stash[OPENED], environment()
-    headers = {o.name: o.header(seen, "conformance") for o in opened}
+    cluster = join_fleet(config)
+    workers = cluster.environments() if cluster else None
+    headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
     resumed: dict[str, Resumed] = {}
     if config.getoption("--resume"):
         try:
@@ -91,6 +100,25 @@ def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
     if getattr(config.option, "maxworkerrestart", "") is None:
         # A crash costs its own case, however many there are.
         config.option.maxworkerrestart = str(len(opened) * len(config.stash[CASES]))
+
+
+def join_fleet(config: pytest.Config) -> Cluster | None:
+    """The cluster that the options name, whose workers then do the session's checks."""
+    scheduler, workers = config.getoption("--scheduler"), config.getoption("--workers")
+    if not (scheduler or workers):
+        return None
+    if config.getoption("numprocesses", None):
+        raise pytest.UsageError("-n: given with --scheduler or --workers, expected -n 0")
+    opened = config.stash[OPENED]
+    place = Place(tuple(o.name for o in opened), config.getoption("--device"),
+                  config.getoption("--time-limit"), config.getoption("--memory-limit"))  # fmt: skip
+    try:
+        cluster = Cluster(scheduler, workers, place).__enter__()
+    except FleetRefused as error:
+        raise pytest.UsageError(str(error)) from error
+    config.stash[ARRIVED] = {}
+    config.pluginmanager.register(OnFleet(cluster))
+    return cluster
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -160,3 +188,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def known(request: pytest.FixtureRequest) -> list[Known]:
     """The entries of known.toml."""
     return request.config.stash[KNOWN]
+
+
+@pytest.fixture
+def checked(request: pytest.FixtureRequest) -> Callable[[AnyCase, Opened], CaseRecord]:
+    """What makes a case's record: the check itself, or a worker of a fleet's that has done it."""
+    arrived = request.config.stash.get(ARRIVED, None)
+    return check if arrived is None else lambda case, backend: arrived.pop((backend.name, case.id))

@@ -8,6 +8,7 @@ import secrets
 import shlex
 import sys
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -48,8 +49,13 @@ class Opened:
         """The framework and its version; raises ``PackageNotFoundError`` for a wrong name."""
         return ", ".join(f"{name} {metadata.version(name)}" for name in self.adapter.packages)
 
-    def header(self, environment: Environment, front_end: FrontEnd) -> Header:
-        """The first line of a run that starts now."""
+    def header(
+        self,
+        environment: Environment,
+        front_end: FrontEnd,
+        workers: Mapping[str, Environment] | None = None,
+    ) -> Header:
+        """The first line of a run that starts now; of a fleet with its workers' environments."""
         return Header(
             schema_version=SCHEMA_VERSION,
             run_id=secrets.token_hex(4),
@@ -67,17 +73,28 @@ class Opened:
             settings=self.adapter.settings,
             framework_defaults=self.adapter.framework_defaults,
             front_end=front_end,
+            workers=dict(workers or {}),
         )
 
 
 SOURCES = ("reference", "backends", "conformance", "reports", "pyproject.toml")
 
 
+def suite_source() -> str:
+    """Of the suite alone: what its processes must have alike, wherever they run."""
+    return _hashed([ROOT / name for name in SOURCES])
+
+
 def _source(adapter: type[Backend]) -> str:
     """What ran, where a commit does not say it: a tree with changes, an adapter from outside."""
-    h = hashlib.sha256()
     own = [Path(place) for place in (inspect.getsourcefile(adapter),) if place]
-    for place in (*(ROOT / name for name in SOURCES), *own):
+    return _hashed([*(ROOT / name for name in SOURCES), *own])
+
+
+def _hashed(places: list[Path]) -> str:
+    """Twelve hexadecimal digits of all code and data there."""
+    h = hashlib.sha256()
+    for place in places:
         files = (
             [place]
             if place.is_file()

@@ -81,6 +81,8 @@ class Header(
     """Twelve hexadecimal digits of the hash of the suite's and the adapter's own files."""
     front_end: FrontEnd = ""
     """What wrote the run; empty in runs from before it was written down."""
+    workers: dict[str, Environment] = {}
+    """Of a fleet: the environments of its workers at the start, by their fingerprints."""
 
 
 class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -147,6 +149,8 @@ class CaseRecord(
     """Where the time went: reference (truth and radius), first_call (compilation included)."""
     repeat: str
     """One command that runs this case again."""
+    worker: str = ""
+    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
 
 
 class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -277,6 +281,8 @@ class MutantRecord(
     caught_by: list[str]
     elsewhere: dict[str, bool]
     """Whether other rules and other suites catch it, by name."""
+    worker: str = ""
+    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
 
     @property
     def is_right(self) -> bool:
@@ -309,6 +315,8 @@ class FuzzRecord(
     """Further such cases, as they were drawn."""
     seconds: dict[str, Seconds]
     """reference (truths and radii) and backend (runs and comparison)."""
+    worker: str = ""
+    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
 
     @property
     def checks(self) -> int:

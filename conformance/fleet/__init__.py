@@ -7,6 +7,6 @@
 A task that is lost with its worker is run again by another one; what is recorded is recorded once.
 """
 
-from conformance.fleet.cluster import Cluster, FleetRefused, add_options
+from conformance.fleet.cluster import Cluster, FleetRefused, Place, add_options
 
-__all__ = ["Cluster", "FleetRefused", "add_options"]
+__all__ = ["Cluster", "FleetRefused", "Place", "add_options"]

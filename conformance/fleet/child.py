@@ -25,6 +25,7 @@ from conformance.isolation import SHARE, Death, death
 
 Answer = TypeVar("Answer")
 
+STARTED = "from conformance.fleet.child import main; main()"
 LOOKS_PER_SECOND = 10
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """Unless the user wants more: workers share the cores."""
@@ -64,13 +65,13 @@ class Child:
                 raise ChildDied(self._death()) from error
         if not returned:
             raise RuntimeError(answer)
-        return answer  # type: ignore[no-any-return]  # what the function returned
+        return answer
 
     def _start(self) -> None:
         self._pipe, there = Pipe()
         descriptor, self._words = tempfile.mkstemp(prefix="rnnspec-words-")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "conformance.fleet.child", str(there.fileno()), str(descriptor)],
+            [sys.executable, "-c", STARTED, str(there.fileno()), str(descriptor)],
             pass_fds=[there.fileno(), descriptor],
             env=ONE_THREAD | os.environ,
             stdin=subprocess.DEVNULL,
@@ -110,9 +111,9 @@ def share() -> float:
     return SHARE * psutil.virtual_memory().available / (os.cpu_count() or 1)
 
 
-def serve(pipe: Connection, words: int) -> None:
+def main() -> None:
     """In the child: answer calls until the worker is gone, and then end at once."""
-    file = os.fdopen(words, "a")
+    pipe, file = Connection(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "a")
     faulthandler.enable(file)
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -134,7 +135,3 @@ def serve(pipe: Connection, words: int) -> None:
         finally:
             faulthandler.cancel_dump_traceback_later()
         pipe.send(answer)
-
-
-if __name__ == "__main__":
-    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, NamedTuple, Self, TypeVar
 
 from backends import BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
 from conformance.fleet.child import Child, share
-from conformance.opened import Opened, now, suite_source
+from conformance.opened import Opened, suite_source
 from reports.environment import environment, fingerprint
 from reports.options import counted
 from reports.records import Environment
@@ -42,11 +41,14 @@ class Looked(NamedTuple):
     """Why it cannot do the work; empty where it can."""
 
 
-class Limits(NamedTuple):
-    """Of one call in a worker's child."""
+class Place(NamedTuple):
+    """What every worker must have, and how much of it a call in its child may take."""
 
+    backends: tuple[str, ...]
+    device: str
     seconds: float
     gib: float | None = None
+    """Of memory; its share of what is free where nobody says it."""
 
 
 Task = TypeVar("Task")
@@ -55,8 +57,17 @@ Answer = TypeVar("Answer")
 
 def add_options(add: Callable[..., Any]) -> None:
     """--scheduler and --workers, by ``add_argument`` or ``addoption``."""
-    add("--scheduler", metavar="ADDRESS", help="on the cluster of dask's whose scheduler is there, such as tcp://host:8786")
-    add("--workers", type=counted(1), metavar="N", help="on a cluster of dask's with so many workers, started here")
+    add(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="on the cluster of dask's whose scheduler is there, such as tcp://host:8786",
+    )
+    add(
+        "--workers",
+        type=counted(1),
+        metavar="N",
+        help="on a cluster of dask's with so many workers, started here",
+    )
 
 
 class Cluster:
@@ -66,20 +77,19 @@ class Cluster:
     answers, or a worker lacks the device, a backend or this very code; dask itself would wait for ever.
     """
 
-    def __init__(self, scheduler: str | None, workers: int | None, backends: Sequence[str], device: str, limits: Limits) -> None:
+    def __init__(self, scheduler: str | None, workers: int | None, place: Place) -> None:
         if scheduler and workers:
             raise FleetRefused("--scheduler and --workers: both given, expected one of them")
         self.scheduler = scheduler
         self.workers = workers
-        self.backends = tuple(backends)
-        self.device = device
-        self.limits = limits
+        self.place = place
         self.looked: list[Looked] = []
 
     @property
     def needs(self) -> dict[str, float]:
         """The resources that a task takes: of a GPU one, since a worker has one."""
-        return {} if kind_of(self.device) == "cpu" else {kind_of(self.device): 1}
+        kind = kind_of(self.place.device)
+        return {} if kind == "cpu" else {kind: 1}
 
     def __enter__(self) -> Self:
         try:
@@ -125,7 +135,7 @@ class Cluster:
 
     def _look(self) -> None:
         """Ask all workers; raises ``FleetRefused``."""
-        from distributed import TimeoutError as TooLate  # noqa: A004, PLC0415
+        from distributed import TimeoutError as TooLate  # noqa: PLC0415
 
         try:
             self._client.wait_for_workers(self.workers or 1, timeout=PATIENCE)
@@ -134,26 +144,37 @@ class Cluster:
                 f"no worker in {PATIENCE} s; start some, such as: dask worker {self.scheduler or ''}"
             ) from error
         there = self._client.scheduler_info(n_workers=-1)["workers"]
-        able = [a for a, w in there.items() if all(w["resources"].get(r, 0) >= n for r, n in self.needs.items())]
+        able = [
+            a
+            for a, w in there.items()
+            if all(w["resources"].get(r, 0) >= n for r, n in self.needs.items())
+        ]
         if not able:
             raise FleetRefused(
-                f"--device {self.device}: none of {len(there)} workers has the resource {', '.join(self.needs)}; start "
-                f"one for each GPU with: dask worker --nthreads 1 --resources {kind_of(self.device)}=1"
+                f"--device {self.place.device}: none of {len(there)} workers has the resource {', '.join(self.needs)}; start "
+                f"one for each GPU with: dask worker --nthreads 1 --resources {kind_of(self.place.device)}=1"
             )
-        found = self._client.run(looked, self.backends, self.device, self.limits, workers=able)
-        self.looked = list(found.values())
+        asked = [
+            self._client.submit(looked, self.place, workers=[a], pure=False, resources=self.needs)
+            for a in able
+        ]
+        self.looked = self._client.gather(asked)
         for one in self.looked:
             if one.refused:
                 raise FleetRefused(f"worker {one.worker}: {one.refused}")
             if one.source != (mine := suite_source()):
-                raise FleetRefused(f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})")
+                raise FleetRefused(
+                    f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})"
+                )
 
     def environments(self) -> dict[str, Environment]:
         """Those of the workers, by their fingerprints."""
         return {fingerprint(one.environment): one.environment for one in self.looked}
 
-    def results(self, function: Callable[[Limits, Task], Answer], tasks: Iterable[Task]) -> Iterator[tuple[Task, Answer]]:
-        """``function(limits, task)`` of every task, as each is done.
+    def results(
+        self, function: Callable[[Place, Task], Answer], tasks: Iterable[Task]
+    ) -> Iterator[tuple[Task, Answer]]:
+        """``function(place, task)`` of every task, as each is done.
 
         Raises ``FleetRefused`` where a task loses one worker after the other, and ``RuntimeError`` where it raises.
         """
@@ -165,7 +186,9 @@ class Cluster:
 
         def begin(some: Iterable[tuple[Task, int]]) -> None:
             for task, tries in some:
-                future = self._client.submit(function, self.limits, task, pure=False, resources=self.needs)
+                future = self._client.submit(
+                    function, self.place, task, pure=False, resources=self.needs
+                )
                 under_way[future.key] = task, tries
                 done.add(future)
 
@@ -175,7 +198,9 @@ class Cluster:
             if future.status == "finished":
                 try:
                     answer = future.result()
-                except distributed.client.FutureCancelledError:  # its worker was lost with the result
+                except (
+                    distributed.client.FutureCancelledError
+                ):  # its worker was lost with the result
                     begin([(task, tries)])
                     continue
                 yield task, answer
@@ -193,44 +218,34 @@ class Cluster:
 
 
 @cache
-def child(limits: Limits) -> Child:
+def child(place: Place) -> Child:
     """The worker's own."""
-    return Child(limits.seconds, share() if limits.gib is None else limits.gib * 2**30)
-
-
-def worker_name() -> str:
-    """The worker's, and the fingerprint of its environment."""
-    from distributed import get_worker  # noqa: PLC0415
-
-    return f"{get_worker().name}@{_fingerprint()}"
+    most = share() if place.gib is None else place.gib * 2**30
+    return Child(place.seconds, most)
 
 
 @cache
-def _fingerprint() -> str:
-    return _seen.get("fingerprint", "")
-
-
-_seen: dict[str, str] = {}
-
-
-def looked(backends: Sequence[str], device: str, limits: Limits) -> Looked:
+def looked(place: Place) -> Looked:
     """What this worker has, as its child sees it."""
     from distributed import get_worker  # noqa: PLC0415
 
-    seen, source, versions, refused = child(limits).call(look, tuple(backends), device)
-    return Looked(str(get_worker().name), seen, source, versions, refused)
+    return child(place).call(look, str(get_worker().name), place)
 
 
-def look(backends: Sequence[str], device: str) -> tuple[Environment, str, dict[str, str], str]:
+def look(worker: str, place: Place) -> Looked:
     """In the child: the environment once the backends are open, or why one is not."""
     versions, refused = {}, ""
-    for name in backends:
+    for name in place.backends:
         try:
-            versions[name] = Opened(name, device, find(name)(device)).version
+            adapter = find(name)(place.device)
+            versions[name] = Opened(name, place.device, adapter).version
         except (BackendNotFound, DeviceNotFound) as error:
             refused = str(error)
             break
-    return environment(), suite_source(), versions, refused
+    return Looked(worker, environment(), suite_source(), versions, refused)
 
 
-__all__ = ["Cluster", "FleetRefused", "Limits", "Looked", "add_options", "argparse", "now"]
+def signature(place: Place) -> str:
+    """Of a worker's records: its name, and the fingerprint of its environment."""
+    seen = looked(place)
+    return f"{seen.worker}@{fingerprint(seen.environment)}"

@@ -13,13 +13,16 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Set
+from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound
+from conformance.fleet import Cluster, FleetRefused, Place, add_options
+from conformance.fleet.child import ONE_THREAD
 from conformance.fuzz.corpus import BadCorpus, read_corpus
-from conformance.fuzz.pool import Job, known, opened, records
+from conformance.fuzz.pool import SECONDS_A_ROUND, Job, fleet_records, known, opened, records
 from conformance.fuzz.replay import replayed
 from conformance.fuzz.rounds import drawn, runs
 from conformance.fuzz.writing import Writing
@@ -33,10 +36,6 @@ from reports.options import Parser, counted, positive
 from reports.records import FuzzRecord
 from reports.runs import RunWriter
 
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-"""Of every process, unless the user wants more: processes share the cores, threads would wait for each
-other."""
-
 
 def main(arguments: list[str] | None = None) -> ExitCode:
     """Fuzz the backends that the options name."""
@@ -49,19 +48,37 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework"
         )
     job = Job(options.seed, tuple(names), options.device, options.known)
-    try:
-        known(job)
-        corpus = read_corpus(options.corpus)
-        writing = _writing(job, options)
-    except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume,
-            metadata.PackageNotFoundError) as error:  # fmt: skip
-        parser.error(str(error))
-    end = time.monotonic() + 60 * options.minutes
-    finds = [] if writing.written else [replayed(job.seed, corpus, opened(job), known(job))]
-    numbers = itertools.takewhile(lambda _: time.monotonic() < end, itertools.count(1))
-    fresh = (number for number in numbers if not done(job, number, writing.written))
-    rounds: Iterator[list[FuzzRecord]] = itertools.chain(finds, records(job, fresh, options.n))
-    return writing.all(rounds, options.minutes)
+    with ExitStack() as stack:
+        try:
+            known(job)
+            corpus = read_corpus(options.corpus)
+            opened(job)
+            cluster = _cluster(job, options)
+            if cluster:
+                stack.enter_context(cluster)
+            writing = _writing(job, options, cluster)
+        except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume, FleetRefused,
+                metadata.PackageNotFoundError) as error:  # fmt: skip
+            parser.error(str(error))
+        end = time.monotonic() + 60 * options.minutes
+        finds = [] if writing.written else [replayed(job.seed, corpus, opened(job), known(job))]
+        numbers: Iterator[int] = itertools.takewhile(
+            lambda _: time.monotonic() < end, itertools.count(1)
+        )
+        if options.rounds:
+            numbers = itertools.islice(numbers, options.rounds)
+        fresh = (number for number in numbers if not done(job, number, writing.written))
+        found = fleet_records(job, fresh, cluster) if cluster else records(job, fresh, options.n)
+        rounds: Iterator[list[FuzzRecord]] = itertools.chain(finds, found)
+        return writing.all(rounds, options.minutes)
+
+
+def _cluster(job: Job, options: Any) -> Cluster | None:
+    """Where the rounds run, if not here."""
+    if not (options.scheduler or options.workers):
+        return None
+    place = Place(job.backends, job.device, SECONDS_A_ROUND)
+    return Cluster(options.scheduler, options.workers, place)
 
 
 def done(job: Job, number: int, written: Set[tuple[str, int]]) -> bool:
@@ -81,6 +98,9 @@ def _parser() -> Parser:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:N")
     parser.add_argument("--minutes", type=positive, default=5.0, metavar="N",
                         help="start no round after this (default: %(default)g)")  # fmt: skip
+    parser.add_argument("--rounds", type=counted(1), metavar="N",
+                        help="end after so many, if the minutes allow it")  # fmt: skip
+    add_options(parser.add_argument)
     parser.add_argument("--seed", type=counted(0), default=0, help="of all rounds (default: 0)")
     parser.add_argument("-n", type=counted(1), default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: %(default)s)")  # fmt: skip
@@ -95,13 +115,13 @@ def _parser() -> Parser:
     return parser
 
 
-def _writing(job: Job, options: Any) -> Writing:
+def _writing(job: Job, options: Any, cluster: Cluster | None) -> Writing:
     """The run files, new ones or those that are gone on with."""
     seen, folder = environment(), options.out / "runs"
     writers: dict[str, RunWriter] = {}
     before: list[FuzzRecord] = []
     for backend in opened(job):
-        header = backend.header(seen, "fuzz")
+        header = backend.header(seen, "fuzz", cluster.environments() if cluster else None)
         if options.resume:
             old = resume(folder, header)
             writers[backend.name] = old.writer

@@ -9,14 +9,18 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from threadpoolctl import threadpool_limits
 
 from backends import find
+from conformance.fleet import Cluster, Place
+from conformance.fleet.child import ChildDied
+from conformance.fleet.cluster import child, signature
 from conformance.fuzz import isolated, rounds
 from conformance.known import Known, read_known
 from conformance.opened import Opened
@@ -99,3 +103,27 @@ def _until_one_breaks(
                 yield future.result()
                 taken.remove(under_way.pop(future))
                 begin(1)
+
+
+def fleet_records(job: Job, numbers: Iterator[int], cluster: Cluster) -> Iterator[list[FuzzRecord]]:
+    """The same on a cluster's workers; a round whose case takes a child down is checked there case by case."""
+    for _, found in cluster.results(partial(by_worker, job), numbers):
+        yield found
+
+
+def by_worker(job: Job, place: Place, number: int) -> list[FuzzRecord]:
+    """One round in a worker of a fleet."""
+    mine = child(place)
+    try:
+        found = mine.call(in_child, job, number, False)
+    except ChildDied:
+        found = mine.call(in_child, job, number, True)
+    worker = signature(place)
+    return [msgspec.structs.replace(record, worker=worker) for record in found]
+
+
+def in_child(job: Job, number: int, apart: bool) -> list[FuzzRecord]:
+    """One round in a worker's child; ``apart``, each case in a process of its own."""
+    threadpool_limits(1)
+    way = isolated.run if apart else rounds.run
+    return way(job.seed, number, opened(job), known(job))

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.progress import track
 
 from conformance.cases import default_cases
+from conformance.fleet import Cluster, FleetRefused, Place, add_options
+from conformance.fleet.cluster import child, signature
 from conformance.mutants import MUTANTS, Mutant, peers, score
 from conformance.opened import Opened, now
 from conformance.specification import Specification
@@ -30,6 +34,9 @@ from reports.records import Footer, MutantRecord
 from reports.runs import RunWriter, read_run
 from reports.terminal import text
 
+SECONDS_A_MUTANT = 900
+"""Those of the first one of a worker, who makes the truths of all cases, among them."""
+
 BACKEND = "conformance.specification:Specification"
 
 
@@ -38,6 +45,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     parser = Parser("python -m conformance.mutants", __doc__)
     parser.add_argument("-n", type=counted(1), default=os.cpu_count() or 1, metavar="N",
                         help="processes (default: %(default)s)")  # fmt: skip
+    add_options(parser.add_argument)
     parser.add_argument("--match", default="", metavar="TEXT",
                         help="only mutants whose id has this text")  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("reports/runs"), metavar="DIR",
@@ -47,9 +55,20 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     if not chosen:
         parser.error(f"--match {options.match!r}: no mutant's id has it, such as {MUTANTS[0].id}")
     opened = Opened(BACKEND, "cpu", Specification("cpu"))
-    with RunWriter(options.out, opened.header(environment(), "mutants")) as writer:
+    with ExitStack() as stack:
+        workers, found = None, scored(chosen, options.n)
+        if options.scheduler or options.workers:
+            place = Place((BACKEND,), "cpu", SECONDS_A_MUTANT)
+            try:
+                cluster = Cluster(options.scheduler, options.workers, place)
+                stack.enter_context(cluster)
+            except FleetRefused as why:
+                parser.error(str(why))
+            workers, found = cluster.environments(), scored_by(cluster, chosen)
+        header = opened.header(environment(), "mutants", workers)
+        writer = stack.enter_context(RunWriter(options.out, header))
         records = []
-        for record in scored(chosen, options.n):
+        for record in found:
             records.append(record)
             writer.write(record)
         wrong = [record for record in records if not record.is_right]
@@ -69,19 +88,35 @@ def main(arguments: list[str] | None = None) -> ExitCode:
 def scored(mutants: Sequence[Mutant], processes: int) -> Iterator[MutantRecord]:
     """Every mutant's record, in the order of the table."""
     console = Console(stderr=True)
-    onnx = peers.node_cases() if find_spec("onnx") else []
     with ProcessPoolExecutor(processes, get_context("spawn"), score.one_thread) as pool:
         cases = range(len(default_cases()))
         for _ in track(pool.map(score.prepare, cases, chunksize=4), "truths and radii",
                        len(cases), console=console):  # fmt: skip
             pass
         found = pool.map(score.record, mutants, chunksize=2)
-        for mutant, record in zip(
-            mutants, track(found, "mutants", len(mutants), console=console), strict=True
-        ):
-            if onnx and mutant.group not in ("networks", "training", "gradients"):
-                record.elsewhere[peers.NAME] = peers.catches(onnx, mutant)
-            yield record
+        tracked = track(found, "mutants", len(mutants), console=console)
+        yield from before_peers(zip(mutants, tracked, strict=True))
+
+
+def scored_by(cluster: Cluster, mutants: Sequence[Mutant]) -> Iterator[MutantRecord]:
+    """Every mutant's record, in the order in which a cluster's workers have them."""
+    found = cluster.results(by_worker, mutants)
+    yield from before_peers(track(found, "mutants", len(mutants), console=Console(stderr=True)))
+
+
+def before_peers(found: Iterable[tuple[Mutant, MutantRecord]]) -> Iterator[MutantRecord]:
+    """The records, with what ONNX's node cases say where those are installed."""
+    onnx = peers.node_cases() if find_spec("onnx") else []
+    for mutant, record in found:
+        if onnx and mutant.group not in ("networks", "training", "gradients"):
+            record.elsewhere[peers.NAME] = peers.catches(onnx, mutant)
+        yield record
+
+
+def by_worker(place: Place, mutant: Mutant) -> MutantRecord:
+    """One mutant's record, in a worker of a fleet."""
+    found = child(place).call(score.record, mutant)
+    return msgspec.structs.replace(found, worker=signature(place))
 
 
 def complaint(record: MutantRecord) -> str:

@@ -1,0 +1,105 @@
+"""The pytest session on a cluster: its cases are checked there, in groups of one shape, and reported here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby, islice
+from typing import NamedTuple
+
+import msgspec
+import pytest
+
+from backends import find
+from conformance.cases import AnyCase, Case
+from conformance.check import check, record
+from conformance.draw import digest, draw
+from conformance.fleet.child import ChildDied
+from conformance.fleet.cluster import Cluster, Place, child, signature
+from conformance.isolation import Death
+from conformance.opened import Opened
+from reports.records import CaseRecord
+
+LARGEST = 16
+"""Checks of a group: as many are done again where a worker is lost."""
+
+ARRIVED: pytest.StashKey[dict[tuple[str, str], CaseRecord]] = pytest.StashKey()
+"""By backend and case, what workers have found."""
+
+
+class Group(NamedTuple):
+    """Cases on one backend that share a compilation."""
+
+    backend: str
+    cases: tuple[AnyCase, ...]
+
+
+class OnFleet:
+    """Runs the session's tests as their records arrive; ``with`` its cluster, which it leaves at the end."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """Every test runs here by pytest's own protocol, once its record is there."""
+        if session.config.option.collectonly or session.testsfailed:
+            return None
+        items = {(i.callspec.params["backend"].name, i.callspec.params["case"].id): i  # type: ignore[attr-defined]  # all are parametrised
+                 for i in session.items}  # fmt: skip
+        arrived = session.config.stash[ARRIVED]
+        for _, found in self.cluster.results(by_worker, groups(session.items)):
+            for one in found:
+                key = one.backend, one.case
+                arrived[key] = one
+                item = items[key]
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+                if session.shouldfail:
+                    raise session.Failed(session.shouldfail)
+                if session.shouldstop:
+                    raise session.Interrupted(session.shouldstop)
+        return True
+
+    def pytest_unconfigure(self) -> None:
+        self.cluster.__exit__()
+
+
+def groups(items: list[pytest.Item]) -> Iterator[Group]:
+    """The tests' cases, by backend and shape."""
+    pairs = [(i.callspec.params["backend"].name, i.callspec.params["case"]) for i in items]  # type: ignore[attr-defined]
+
+    def shape(pair: tuple[str, AnyCase]) -> tuple[str, str]:
+        name, case = pair
+        if isinstance(case, Case):
+            return (
+                name,
+                f"{case.spec} {case.batch} {case.steps} {case.named_dtype} {case.gradients}",
+            )
+        return name, case.id
+
+    for (name, _), alike in groupby(sorted(pairs, key=shape), key=shape):
+        while some := tuple(case for _, case in islice(alike, LARGEST)):
+            yield Group(name, some)
+
+
+# In a worker.
+
+
+def by_worker(place: Place, group: Group) -> list[CaseRecord]:
+    """The group's records; of a case that takes the child down, one that says how."""
+    mine, found = child(place), []
+    for case in group.cases:
+        try:
+            one = mine.call(in_child, group.backend, place.device, case, None)
+        except ChildDied as died:
+            one = mine.call(in_child, group.backend, place.device, case, died.death)
+        found.append(msgspec.structs.replace(one, worker=signature(place)))
+    return found
+
+
+def in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseRecord:
+    """The record of a case, or of its having taken a child down."""
+    backend = Opened(name, device, find(name)(device))
+    if died is not None:
+        version = digest(draw(case))
+        return record(case, backend, "errored", died.reason, version, {}, card=died.words)
+    return check(case, backend)
