@@ -19,7 +19,7 @@ from conformance.fleet.matrix import ARRIVED, OnFleet
 from conformance.isolation import Watch, Worker, add_limits
 from conformance.known import BadKnownFile, Known, read_known
 from conformance.opened import Opened
-from conformance.options import add_options, only_asks, open_backends, runs_folder
+from conformance.options import add_options, named, only_asks, open_backends, runs_folder
 from conformance.own import BadInputs, Files, own_cases
 from conformance.recorder import RECORDER, Recorder, id_of
 from conformance.resuming import CannotResume, Resumed, resume
@@ -69,20 +69,26 @@ def pytest_configure(config: pytest.Config) -> None:
     except (BadInputs, BadKnownFile, BadModel, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     chosen = any(config.getoption(name) for name in ("--full", "--case", "--params"))
-    opened = open_backends(config, everything=bool(chosen))
+    cluster = join_fleet(config)
+    if cluster:
+        opened = cluster.opened(everything=bool(chosen))
+    else:
+        opened = open_backends(config, everything=bool(chosen))
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
     config.stash[DONE] = {}
     if hasattr(config, "workerinput"):
         config.stash[DONE] = config.workerinput["done"]
         config.pluginmanager.register(Worker(config))
     elif not config.option.collectonly:
-        record_and_watch(config, {o.name: sum(o.takes(case.id) for case in every) for o in opened})
+        totals = {o.name: sum(o.takes(case.id) for case in every) for o in opened}
+        record_and_watch(config, totals, cluster)
 
 
-def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
+def record_and_watch(
+    config: pytest.Config, totals: dict[str, int], cluster: Cluster | None
+) -> None:
     """In the process that runs the session: write its records, go on with old ones, watch workers."""
     opened, seen = config.stash[OPENED], environment()
-    cluster = join_fleet(config)
     workers = cluster.environments() if cluster else None
     headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
     resumed: dict[str, Resumed] = {}
@@ -109,8 +115,7 @@ def join_fleet(config: pytest.Config) -> Cluster | None:
         return None
     if config.getoption("numprocesses", None):
         raise pytest.UsageError("-n: given with --scheduler or --workers, expected -n 0")
-    opened = config.stash[OPENED]
-    place = Place(tuple(o.name for o in opened), config.getoption("--device"),
+    place = Place(tuple(named(config)), config.getoption("--device"),
                   config.getoption("--time-limit"), config.getoption("--memory-limit"))  # fmt: skip
     try:
         cluster = Cluster(scheduler, workers, place).__enter__()

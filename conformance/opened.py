@@ -49,6 +49,12 @@ class Opened:
         """The framework and its version; raises ``PackageNotFoundError`` for a wrong name."""
         return ", ".join(f"{name} {metadata.version(name)}" for name in self.adapter.packages)
 
+    @property
+    def source(self) -> str:
+        """What ran, where a commit does not say it: a tree with changes, an adapter from outside."""
+        own = [Path(place) for place in (inspect.getsourcefile(type(self.adapter)),) if place]
+        return _hashed([*(ROOT / name for name in SOURCES), *own])
+
     def header(
         self,
         environment: Environment,
@@ -64,7 +70,7 @@ class Opened:
             suite_commit=suite_commit(),
             backend=self.name,
             left_out=list(self.left_out),
-            source=_source(type(self.adapter)),
+            source=self.source,
             backend_version=self.version,
             device=self.device,
             command=command(),
@@ -83,12 +89,6 @@ SOURCES = ("reference", "backends", "conformance", "reports", "pyproject.toml")
 def suite_source() -> str:
     """Of the suite alone: what its processes must have alike, wherever they run."""
     return _hashed([ROOT / name for name in SOURCES])
-
-
-def _source(adapter: type[Backend]) -> str:
-    """What ran, where a commit does not say it: a tree with changes, an adapter from outside."""
-    own = [Path(place) for place in (inspect.getsourcefile(adapter),) if place]
-    return _hashed([*(ROOT / name for name in SOURCES), *own])
 
 
 def _hashed(places: list[Path]) -> str:

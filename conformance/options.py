@@ -31,18 +31,25 @@ def backend_names(given: Iterable[str], framework: str | None, device: str) -> l
     return list(dict.fromkeys([*given, *of_framework]))
 
 
-def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Opened]:
-    """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
-
-    Raises ``pytest.UsageError`` for none, or for any that is not there.
-    """
-    device = config.getoption("--device")
-    names = backend_names(config.getoption("--backend"), config.getoption("--framework"), device)
+def named(config: pytest.Config) -> list[str]:
+    """The backends that the options name; raises ``pytest.UsageError`` for none."""
+    names = backend_names(
+        config.getoption("--backend"), config.getoption("--framework"), config.getoption("--device")
+    )
     if not names:
         raise pytest.UsageError(
             f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework with "
             f"one of {', '.join(EXTRAS)}"
         )
+    return names
+
+
+def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Opened]:
+    """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
+
+    Raises ``pytest.UsageError`` for none, or for any that is not there.
+    """
+    device, names = config.getoption("--device"), named(config)
     try:
         opened = [
             Opened(name, device, find(name)(device),

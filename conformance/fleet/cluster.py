@@ -6,11 +6,13 @@ import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from importlib.metadata import PackageNotFoundError
 from typing import Any, NamedTuple, Self, TypeVar
 
-from backends import BackendNotFound, DeviceNotFound, find
+from backends import BACKENDS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
 from conformance.fleet.child import Child, share
+from conformance.fleet.elsewhere import Seen, elsewhere
 from conformance.opened import Opened, suite_source
 from reports.environment import environment, fingerprint
 from reports.options import counted
@@ -35,8 +37,7 @@ class Looked(NamedTuple):
     environment: Environment
     source: str
     """Of the suite, so that all run the same."""
-    versions: dict[str, str]
-    """Of each backend."""
+    backends: dict[str, Seen]
     refused: str
     """Why it cannot do the work; empty where it can."""
 
@@ -166,10 +167,23 @@ class Cluster:
                 raise FleetRefused(
                     f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})"
                 )
+            if one.backends != self.looked[0].backends:
+                raise FleetRefused(
+                    f"worker {one.worker}: {one.backends} given, expected {self.looked[0].backends}, as {self.looked[0].worker} has"
+                )
 
     def environments(self) -> dict[str, Environment]:
         """Those of the workers, by their fingerprints."""
         return {fingerprint(one.environment): one.environment for one in self.looked}
+
+    def opened(self, *, everything: bool = True) -> list[Opened]:
+        """The backends, as the workers have them; for ``everything``, or without what each leaves out."""
+        seen = self.looked[0].backends
+        return [
+            elsewhere(name, self.place.device, seen[name],
+                      BACKENDS[name].left_out if name in BACKENDS and not everything else ())
+            for name in self.place.backends
+        ]  # fmt: skip
 
     def results(
         self, function: Callable[[Place, Task], Answer], tasks: Iterable[Task]
@@ -234,15 +248,16 @@ def looked(place: Place) -> Looked:
 
 def look(worker: str, place: Place) -> Looked:
     """In the child: the environment once the backends are open, or why one is not."""
-    versions, refused = {}, ""
+    found, refused = {}, ""
     for name in place.backends:
         try:
-            adapter = find(name)(place.device)
-            versions[name] = Opened(name, place.device, adapter).version
-        except (BackendNotFound, DeviceNotFound) as error:
+            one = Opened(name, place.device, find(name)(place.device))
+            its = one.adapter
+            found[name] = Seen(one.version, one.source, its.settings, its.framework_defaults)
+        except (BackendNotFound, DeviceNotFound, PackageNotFoundError) as error:
             refused = str(error)
             break
-    return Looked(worker, environment(), suite_source(), versions, refused)
+    return Looked(worker, environment(), suite_source(), found, refused)
 
 
 def signature(place: Place) -> str:

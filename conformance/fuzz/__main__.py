@@ -12,7 +12,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
@@ -27,7 +27,7 @@ from conformance.fuzz.replay import replayed
 from conformance.fuzz.rounds import drawn, runs
 from conformance.fuzz.writing import Writing
 from conformance.known import BadKnownFile
-from conformance.opened import ROOT
+from conformance.opened import ROOT, Opened
 from conformance.options import backend_names
 from conformance.resuming import CannotResume, resume
 from reports.environment import environment
@@ -52,24 +52,23 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         try:
             known(job)
             corpus = read_corpus(options.corpus)
-            opened(job)
             cluster = _cluster(job, options)
-            if cluster:
-                stack.enter_context(cluster)
-            writing = _writing(job, options, cluster)
+            backends = stack.enter_context(cluster).opened() if cluster else opened(job)
+            writing = _writing(job, backends, options, cluster)
         except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume, FleetRefused,
                 metadata.PackageNotFoundError) as error:  # fmt: skip
             parser.error(str(error))
         end = time.monotonic() + 60 * options.minutes
-        finds = [] if writing.written else [replayed(job.seed, corpus, opened(job), known(job))]
-        numbers: Iterator[int] = itertools.takewhile(
-            lambda _: time.monotonic() < end, itertools.count(1)
-        )
-        if options.rounds:
-            numbers = itertools.islice(numbers, options.rounds)
-        fresh = (number for number in numbers if not done(job, number, writing.written))
-        found = fleet_records(job, fresh, cluster) if cluster else records(job, fresh, options.n)
-        rounds: Iterator[list[FuzzRecord]] = itertools.chain(finds, found)
+        upto = range(1, options.rounds + 1) if options.rounds else itertools.count(1)
+        numbers = itertools.takewhile(lambda _: time.monotonic() < end, upto)
+        fresh = (n for n in numbers if not done(job.seed, n, backends, writing.written))
+        rounds: Iterator[list[FuzzRecord]]
+        if cluster:
+            first = [] if writing.written else [0]
+            rounds = fleet_records(job, itertools.chain(first, fresh), cluster, corpus)
+        else:
+            finds = [] if writing.written else [replayed(job.seed, corpus, backends, known(job))]
+            rounds = itertools.chain(finds, records(job, fresh, options.n))
         return writing.all(rounds, options.minutes)
 
 
@@ -81,12 +80,12 @@ def _cluster(job: Job, options: Any) -> Cluster | None:
     return Cluster(options.scheduler, options.workers, place)
 
 
-def done(job: Job, number: int, written: Set[tuple[str, int]]) -> bool:
+def done(seed: int, number: int, backends: Sequence[Opened], written: Set[tuple[str, int]]) -> bool:
     """Whether every backend that the round is for has its record."""
     if not written:
         return False
-    of = drawn(job.seed, number, opened(job))
-    return all((b.name, number) in written for b in opened(job) if runs(b, of))
+    of = drawn(seed, number, backends)
+    return all((b.name, number) in written for b in backends if runs(b, of))
 
 
 def _parser() -> Parser:
@@ -115,12 +114,14 @@ def _parser() -> Parser:
     return parser
 
 
-def _writing(job: Job, options: Any, cluster: Cluster | None) -> Writing:
+def _writing(
+    job: Job, backends: Sequence[Opened], options: Any, cluster: Cluster | None
+) -> Writing:
     """The run files, new ones or those that are gone on with."""
     seen, folder = environment(), options.out / "runs"
     writers: dict[str, RunWriter] = {}
     before: list[FuzzRecord] = []
-    for backend in opened(job):
+    for backend in backends:
         header = backend.header(seen, "fuzz", cluster.environments() if cluster else None)
         if options.resume:
             old = resume(folder, header)

@@ -6,7 +6,7 @@ import faulthandler
 import itertools
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
@@ -18,16 +18,21 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from backends import find
+from conformance.cases.fuzzed import Fuzzed
 from conformance.fleet import Cluster, Place
 from conformance.fleet.child import ChildDied
 from conformance.fleet.cluster import child, signature
 from conformance.fuzz import isolated, rounds
+from conformance.fuzz.replay import replayed
 from conformance.known import Known, read_known
 from conformance.opened import Opened
 from reports.records import FuzzRecord
 
 SECONDS_A_ROUND = 900
 """After which a process that is busy with one round is ended."""
+
+
+Corpus = Mapping[str, Sequence[Fuzzed]]
 
 
 class Job(NamedTuple):
@@ -40,7 +45,7 @@ class Job(NamedTuple):
 
 
 @cache
-def opened(job: Job) -> list[Opened]:
+def opened(job: Job) -> Sequence[Opened]:
     """The backends, open in this process."""
     return [Opened(name, job.device, find(name)(job.device)) for name in job.backends]
 
@@ -105,25 +110,32 @@ def _until_one_breaks(
                 begin(1)
 
 
-def fleet_records(job: Job, numbers: Iterator[int], cluster: Cluster) -> Iterator[list[FuzzRecord]]:
-    """The same on a cluster's workers; a round whose case takes a child down is checked there case by case."""
-    for _, found in cluster.results(partial(by_worker, job), numbers):
+def fleet_records(
+    job: Job, numbers: Iterator[int], cluster: Cluster, corpus: Corpus
+) -> Iterator[list[FuzzRecord]]:
+    """The same on a cluster's workers; a round whose case takes a child down is checked there case by case.
+
+    Round 0 is ``corpus``.
+    """
+    for _, found in cluster.results(partial(by_worker, job, corpus), numbers):
         yield found
 
 
-def by_worker(job: Job, place: Place, number: int) -> list[FuzzRecord]:
+def by_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
     """One round in a worker of a fleet."""
-    mine = child(place)
+    mine, given = child(place), {} if number else corpus
     try:
-        found = mine.call(in_child, job, number, False)
+        found = mine.call(in_child, job, number, given, False)
     except ChildDied:
-        found = mine.call(in_child, job, number, True)
+        found = mine.call(in_child, job, number, given, True)
     worker = signature(place)
     return [msgspec.structs.replace(record, worker=worker) for record in found]
 
 
-def in_child(job: Job, number: int, apart: bool) -> list[FuzzRecord]:
+def in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[FuzzRecord]:
     """One round in a worker's child; ``apart``, each case in a process of its own."""
     threadpool_limits(1)
+    if number == 0:
+        return replayed(job.seed, corpus, opened(job), known(job))
     way = isolated.run if apart else rounds.run
     return way(job.seed, number, opened(job), known(job))
