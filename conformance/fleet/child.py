@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +29,8 @@ Answer = TypeVar("Answer")
 
 STARTED = "from conformance.fleet.child import main; main()"
 LOOKS_PER_SECOND = 10
+GRACE = 3
+"""Seconds in which a child may end by itself."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 """Unless the user wants more: workers share the cores."""
 
@@ -61,7 +65,7 @@ class Child:
                 self._pipe.send((function, arguments, self.seconds))
                 self._wait()
                 returned, answer = self._pipe.recv()
-            except (EOFError, BrokenPipeError, ConnectionResetError) as error:
+            except (EOFError, OSError) as error:
                 raise ChildDied(self._death()) from error
         if not returned:
             raise RuntimeError(answer)
@@ -76,29 +80,44 @@ class Child:
             env=ONE_THREAD | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # what a framework prints there is no outcome
         )
         there.close()
         os.close(descriptor)
 
     def _wait(self) -> None:
-        """Until there is an answer, or the end of the pipe; a child that grows too large is ended."""
+        """Until there is an answer; raises ``EOFError`` where none can come. A child that grows too large, or does
+        not end by itself where it takes too long, is ended.
+        """
         assert self._process is not None
         seen = psutil.Process(self._process.pid)
+        until = time.monotonic() + self.seconds + GRACE
         while not self._pipe.poll(1 / LOOKS_PER_SECOND):
-            try:
-                taken = seen.memory_info().rss
-            except psutil.NoSuchProcess:
-                continue  # the pipe says so next
+            if self._process.poll() is not None:
+                raise EOFError  # though a process of its own may still have the pipe open
+            taken = seen.memory_info().rss
             if taken > self.most_bytes:
-                with Path(self._words).open("a") as words:
-                    words.write(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
-                                f"{self.most_bytes / 2**30:.1f}\n")  # fmt: skip
-                self._process.kill()
+                self._end(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
+                          f"{self.most_bytes / 2**30:.1f}")  # fmt: skip
+            elif time.monotonic() > until:
+                self._end(f"Timeout ({timedelta(seconds=self.seconds)})!")
+
+    def _end(self, words: str) -> None:
+        """Kill it, and say why where its own words go."""
+        assert self._process is not None
+        with Path(self._words).open("a") as file:
+            file.write(f"{words}\n")
+        self._process.kill()
+        self._process.wait()
 
     def _death(self) -> Death:
         """Why it ended, by its last words."""
         assert self._process is not None
-        self._process.wait()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:  # it lives, and has closed the pipe
+            self._process.kill()
+            self._process.wait()
         self._pipe.close()
         path = Path(self._words)
         found = death(path.read_text(errors="replace"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError
@@ -108,19 +109,7 @@ class Cluster:
             except (OSError, ValueError) as error:
                 raise FleetRefused(f"--scheduler {self.scheduler}: {error}") from error
         else:
-            self._local = distributed.SpecCluster(
-                scheduler={"cls": distributed.Scheduler, "options": {"dashboard": False, "port": 0}},
-                workers={
-                    f"worker-{k}": {
-                        "cls": distributed.Nanny,
-                        "options": {"nthreads": 1, "resources": self.needs, "memory_limit": 0,
-                                    "silence_logs": logging.CRITICAL,
-                                    "env": {"CUDA_VISIBLE_DEVICES": str(k)} if self.needs else {}},
-                    }
-                    for k in range(self.workers or 1)
-                },
-                silence_logs=logging.CRITICAL,
-            )  # fmt: skip
+            self._local = self._start(distributed)
             self._client = distributed.Client(self._local)
         try:
             self._look()
@@ -128,6 +117,21 @@ class Cluster:
             self.__exit__()
             raise
         return self
+
+    def _start(self, distributed: Any) -> Any:
+        """A cluster of this machine's own, which nothing outside it can reach."""
+        here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+        worker = here | {"nthreads": 1, "resources": self.needs, "memory_limit": 0,
+                         "silence_logs": logging.CRITICAL}  # fmt: skip
+        gpu = [
+            {"CUDA_VISIBLE_DEVICES": str(k)} if self.needs else {} for k in range(self.workers or 1)
+        ]
+        return distributed.SpecCluster(
+            scheduler={"cls": distributed.Scheduler, "options": {**here, "port": 0}},
+            workers={f"worker-{k}": {"cls": distributed.Nanny, "options": {**worker, "env": env}}
+                     for k, env in enumerate(gpu)},
+            silence_logs=logging.CRITICAL,
+        )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
@@ -171,6 +175,11 @@ class Cluster:
                 raise FleetRefused(
                     f"worker {one.worker}: {one.backends} given, expected {self.looked[0].backends}, as {self.looked[0].worker} has"
                 )
+
+    def processes(self) -> list[int]:
+        """The process ids of the workers, on their machines."""
+        found: dict[str, int] = self._client.run(os.getpid)
+        return list(found.values())
 
     def environments(self) -> dict[str, Environment]:
         """Those of the workers, by their fingerprints."""
