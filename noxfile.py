@@ -17,7 +17,9 @@ nox.options.default_venv_backend = "virtualenv"  # pip finds CPU builds of torch
 nox.options.sessions = ["lint", "types", "tests", "conformance"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-FRAMEWORKS = tuple(PYPROJECT["project"]["optional-dependencies"])
+FRAMEWORKS = tuple(
+    name for name in PYPROJECT["project"]["optional-dependencies"] if name != "fleet"
+)
 """One environment each; tests/test_imports.py holds this to the list of backends."""
 
 REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification"
@@ -128,7 +130,7 @@ def adapters(session: nox.Session, framework: str) -> None:
 def porting(session: nox.Session) -> None:
     """Test conversions between files on what every framework itself writes and loads."""
     install(session, extra=",".join(FRAMEWORKS), groups=("test", "porting"))
-    files = ("tests/test_porting.py", "tests/test_real_files.py")
+    files = ("tests/test_porting.py", "tests/test_real_files.py", "tests/test_odd_files.py")
     session.run("pytest", "-n", WORKERS, *files, *session.posargs)
 
 

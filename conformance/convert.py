@@ -7,9 +7,11 @@ their files on the same inputs, and shows how far each is from the specification
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,17 @@ from rich.table import Table
 
 from backends import Inputs
 from backends.dtypes import PRECISION
-from backends.formats import FORMATS, BadModel, Format, FormatNotFound, format_of, module_of
+from backends.formats import (
+    FORMATS,
+    BadModel,
+    Format,
+    FormatNotFound,
+    format_of,
+    module_of,
+    reading,
+)
 from backends.formats.model import Model, listed
+from backends.formats.stored import Stored
 from conformance.own import BadInputs, Files, check, inputs_of, read_arrays
 from conformance.porting import (
     Impossible,
@@ -37,11 +48,19 @@ from reports.exit_codes import ExitCode
 from reports.options import Parser
 from reports.terminal import standard_output
 
-FACTS = {
+
+def finite(text: str) -> float:
+    """A finite number; raises ``ValueError``."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(text)
+    return value
+
+
+FACTS: dict[str, Callable[[str], Any]] = {
     "activation": str,
     "reset": str,
     "direction": str,
-    "forget_bias": float,
+    "forget_bias": finite,
     "bias": bool,
     "batch_first": bool,
 }
@@ -127,13 +146,19 @@ def converted(options: argparse.Namespace) -> ExitCode:
         raise Refused(f"{target}: is there already; give another name, or --overwrite")
     if not target.parent.is_dir():
         raise Refused(f"{target}: no folder {target.parent}")
-    read, write = module_of(of_source).read, module_of(of_target).write
-    found = read(source, dict(options.spec), options.part)
+    write = module_of(of_target).write
+    found = reading(of_source, source, dict(options.spec), options.part)
     dtype = options.dtype or found.model.dtype
     say(f"{source} ({of_source.name}): {_words(found.model)}")
     if found.assumed:
         assumed = " ".join(f"{k}={v}" for k, v in found.assumed.items())
         say(f"  assumed, since the file does not say: {assumed} (otherwise --spec)")
+    if of_source.as_by_default:
+        say(f"  taken to be as by default, since no such file says them: {of_source.as_by_default}")
+    if of_source.as_by_default and len(found.rows) > 1:
+        say(
+            f"  layers, each of which reads the one before: {' → '.join(_layer(row) for row in found.rows)}"
+        )
     if found.left_out:
         say(f"  left out, since they are no part of it: {listed(list(found.left_out))}")
     try:
@@ -163,6 +188,10 @@ def converted(options: argparse.Namespace) -> ExitCode:
 def say(text: str, style: str | None = None) -> None:
     """Print words of the user's as they are, in lines that can be copied."""
     standard_output().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def _layer(row: Sequence[Stored]) -> str:
+    return " and ".join(stored.place for stored in row)
 
 
 def _there(target: Path) -> bool:

@@ -79,6 +79,8 @@ def port(found: Model, target: Format, dtype: str) -> Port:
     if why := target.impossible(model.spec, dtype):
         raise Impossible(why)
     held = _held(model, target, model.spec)
+    if any((np.abs(a) > ARITHMETICS[dtype].largest).any() for a in by_name(held).values()):
+        raise Impossible(f"dtype: its biases have sums beyond {dtype}")
     return Port(model, held, [*losses, *_lost(model, held, target)])
 
 
@@ -218,11 +220,14 @@ class Side(NamedTuple):
 
 
 def prove(source: Side, target: Side, written: Port) -> Proof:
-    """Both files, run by their frameworks; and how far what is lost moves the truth of the target."""
+    """Both files, run by their frameworks; and how far what is lost moves what the source is."""
     inputs = inputs_of(target.truth)
-    now = evaluate(replace(inputs, params=written.held.params), lambda a: a)
+    before, now = (
+        evaluate(replace(inputs, params=params), lambda a: a)
+        for params in (source.found.model.params, written.held.params)
+    )
     moved = 0.0
     for name, e in target.truth.expected(inputs.dtype).items():
         allowed = np.maximum(bound(e, ARITHMETICS[inputs.dtype]), np.finfo(float).tiny)
-        moved = max(moved, float(np.max(np.abs(now[name] - e.value) / allowed)))
+        moved = max(moved, float(np.max(np.abs(now[name] - before[name]) / allowed)))
     return Proof(source.margin(), target.margin(), moved)

@@ -19,6 +19,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MODULES = {
     "conformance",
     "conformance.fuzz",
+    "conformance.mutants",
     "conformance.reproduce",
     "benchmarks",
     "benchmarks.experiment",

@@ -40,8 +40,9 @@ ALONE = {
 FRAMEWORKS: dict[str, set[str]] = {
     extra: {line.partition(">")[0].strip().replace("-", "_") for line in lines}
     for extra, lines in PYPROJECT["project"]["optional-dependencies"].items()
+    if extra != "fleet"
 }
-"""The modules that each extra brings."""
+"""The modules that each extra with backends brings."""
 PORTED = {
     "pytorch": {"torch"},
     "tensorflow": {"tensorflow", "tf_keras"},

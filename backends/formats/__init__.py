@@ -27,16 +27,20 @@ FORMATS: dict[str, Format] = {
         Format("canonical", (".safetensors",), "the canonical layout (docs/own.md)", ("safetensors",),
                SPECIFICATION.cells, _ALL, tuple(PRECISION)),
         Format("pytorch", (".pt", ".pth"), "a state_dict with one torch.nn.RNN, GRU or LSTM", ("torch",),
-               _PYTORCH.cells, _PYTORCH.directions, tuple(PRECISION), _TANH),
+               _PYTORCH.cells, _PYTORCH.directions, tuple(PRECISION), assumes=_TANH),
         Format("tensorflow", (".ckpt",), "a TensorFlow 1 checkpoint of BasicRNNCell, GRUCell, BasicLSTMCell or LSTMCell",
                ("tensorflow", "tf_keras"), _TENSORFLOW.cells, _TENSORFLOW.directions,
+               as_by_default="activations of GRUCell and LSTM cells, cell_clip, what is called between the layers",
                assumes=_TANH | {"lstm": {"forget_bias": 1.0}}),
         Format("keras", (".weights.h5",), "the weights of SimpleRNN, GRU or LSTM layers", ("keras", "h5py"),
-               KERAS, _BOTH, assumes=_TANH | {"gru": {"reset": "after"}}),
+               KERAS, _BOTH, as_by_default="activations of GRU and LSTM, recurrent_activation, go_backwards, merge_mode, "
+               "what is called between the layers", assumes=_TANH | {"gru": {"reset": "after"}}),
         Format("flax", (".msgpack",), "a tree of linen's SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell",
-               ("flax",), FLAX, _ALL, assumes=_ONE_WAY),
+               ("flax",), FLAX, _ALL, as_by_default="activations of GRU and LSTM cells, residual, what is called between "
+               "the layers", assumes=_ONE_WAY),
         Format("equinox", (".eqx",), "the leaves of a list of lists of GRUCell or LSTMCell, by layer and direction",
-               ("equinox",), EQUINOX, _ALL, assumes=_ONE_WAY),
+               ("equinox",), EQUINOX, _ALL, as_by_default="whose leaves they are, what is called between the layers",
+               assumes=_ONE_WAY),
         Format("onnx", (".onnx",), "a graph with RNN, GRU or LSTM nodes", ("onnx", "onnxruntime"), ONNX, _ALL,
                ("float32",)),
     )
@@ -58,6 +62,18 @@ class Module(Protocol):
 
     def loader(self, model: Model) -> str:
         """How a user loads what is written, in lines of code; FILE is its name."""
+
+
+def reading(kind: Format, path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The network in a file, whatever is wrong with it: raises ``BadModel`` with the file's name, or ``FormatNotFound``."""
+    read = module_of(kind).read
+    try:
+        return read(path, given, part)
+    except BadModel:
+        raise
+    except Exception as why:  # a parser's, of a file that is none
+        words = str(why).strip().splitlines() or [""]
+        raise BadModel(f"{path}: {type(why).__name__}: {words[0]}; expected {kind.holds}") from why
 
 
 class FormatNotFound(Exception):
@@ -95,4 +111,5 @@ __all__ = [
     "Reading",
     "format_of",
     "module_of",
+    "reading",
 ]

@@ -47,6 +47,10 @@ def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> 
     except (SafetensorError, OSError) as why:
         raise BadModel(f"{path}: {why}; expected a safetensors file") from why
     spec = read_spec(str(path), metadata.get(SPEC))
+    if spec.num_layers > len(raw):
+        raise BadModel(
+            f"{path}: num_layers={spec.num_layers} given, and {len(raw)} tensors; expected some for every layer"
+        )
     types = {name: TYPES.get(part["dtype"], part["dtype"]) for name, part in raw.items()}
     if strange := {name: t for name, t in types.items() if t not in TYPES.values()}:
         name = min(strange)

@@ -24,10 +24,13 @@ from backends.formats.stored import (
     Stored,
     blocks_of,
     by_direction,
+    by_place,
     dtype_of,
+    in_order,
     natural,
     network,
     only,
+    within,
 )
 from backends.layouts import Block
 from reference import Array
@@ -44,6 +47,10 @@ PLACES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "lstm": tuple((f"i{g}/kernel", f"h{g}/kernel", f"h{g}/bias", "") for g in "ifgo"),
 }
 """Where the parts of every block stand in a cell's tree, in the order of a ``Block``."""
+WHOLE = {cell: {p for block in blocks for p in block if p} for cell, blocks in PLACES.items()}
+"""All parts of a cell."""
+WAYS = ("forward_rnn", "backward_rnn")
+"""What ``nn.Bidirectional`` calls its directions where it is not called in an ``nn.compact`` method."""
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
@@ -56,31 +63,32 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
             f"{where}: {why}; expected a tree as flax.serialization.to_bytes writes it"
         ) from why
     leaves = dict(_leaves(tree, ""))
-    if strange := [name for name, a in leaves.items() if not isinstance(a, np.ndarray)]:
-        raise BadModel(f"{where}: {strange[0]}: no array, expected a tree of arrays")
-    by_cell: dict[str, list[str]] = {}
-    for name in leaves:
-        *above, _, _ = ["", "", *name.split("/")]
-        by_cell.setdefault("/".join(above[2:]), []).append("/".join(name.split("/")[-2:]))
+    by_cell: dict[str, set[str]] = {}
+    for name, leaf in leaves.items():
+        place, _, last = name.rpartition("/")
+        place, _, above = place.rpartition("/")
+        if isinstance(leaf, np.ndarray) and within(place, part):
+            by_cell.setdefault(place, set()).add(f"{above}/{last}")
     cells = []
     for place in sorted(by_cell, key=lambda place: natural(place.split("/"))):
-        cell = next(
-            (
-                c
-                for c, ps in PLACES.items()
-                if {p for b in ps for p in b if p} == set(by_cell[place])
-            ),
-            None,
-        )
-        if cell is not None and place.startswith(part):
-            cells.append(_stored(where, place, cell, leaves))
+        for cell, parts in WHOLE.items():
+            if parts == by_cell[place]:
+                cells.append(_stored(where, place, cell, leaves))
+            elif parts < by_cell[place]:
+                more = min(by_cell[place] - parts)
+                raise BadModel(
+                    f"{where}: {place}/{more} given, expected a {cell} cell's {', '.join(sorted(parts))} alone"
+                )
     only(where, cells, FORMAT.holds)
-    used = {f"{s.place}/{p}".lstrip("/") for s in cells for b in PLACES[s.cell] for p in b if p}
+    used = {f"{s.place}/{p}".lstrip("/") for s in cells for p in WHOLE[s.cell]}
     dtype = dtype_of(where, {name: leaves[name].dtype.name for name in sorted(used)})
     left = sorted(leaves.keys() - used)
-    return network(
-        where, FORMAT, by_direction(where, cells, given), dtype, given=given, left_out=left
-    )
+    if any({*WAYS} & {*s.place.split("/")} for s in cells):
+        rows = by_place(where, cells, *WAYS, part)
+    else:
+        in_order(where, [tuple(s.place.split("/")) for s in cells], [s.place for s in cells])
+        rows = by_direction(where, cells, given)
+    return network(where, FORMAT, rows, dtype, given=given, left_out=left)
 
 
 def _leaves(tree: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -25,6 +25,7 @@ from backends.formats.stored import (
     natural,
     network,
     only,
+    within,
 )
 from backends.layouts import Block
 from reference import Array, Spec
@@ -34,40 +35,56 @@ LAYERS = {"vanilla": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 NAMES = {"vanilla": "simple_rnn", "gru": "gru", "lstm": "lstm"}
 """What Keras calls them in the file."""
 VARS = "/cell/vars"
+MOST_BYTES = 2**32
+"""Of one array, which a compressed file may claim to have."""
 WAYS = {"forward": "forward_layer", "reverse": "backward_layer"}
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     """The one stack of recurrent layers in a file of weights."""
-    where, arrays = str(path), _arrays(path)
+    where = str(path)
+    arrays, left = _arrays(path, part)
     found: dict[str, list[Array]] = {}
     for name in sorted(arrays, key=lambda name: natural(name.split("/"))):
-        place, vars_, number = name.rpartition(VARS)
-        if vars_ and name.startswith(part) and number.removeprefix("/").isdigit():
-            found.setdefault(place, []).append(arrays[name])
+        found.setdefault(name.rpartition(VARS)[0], []).append(arrays[name])
     only(where, list(found), FORMAT.holds)
     cells = [_stored(where, place, weights) for place, weights in found.items()]
-    used = [name for name in arrays if name.rpartition(VARS)[0] in found]
-    dtype = dtype_of(where, {name: arrays[name].dtype.name for name in used})
+    dtype = dtype_of(where, {name: a.dtype.name for name, a in arrays.items()})
     resets = {
         "after" if s.blocks[0].recurrent_bias is not None else "before" for s in cells if s.biased
     }
     said: dict[str, Any] = {}
-    if cells[0].cell == "gru" and len(resets) == 1:  # without biases nothing says it
+    if cells[0].cell == "gru" and resets:  # without biases nothing says it
+        if len(resets) > 1:
+            raise BadModel(
+                f"{where}: {', '.join(found)}: GRUs with one bias and with two, expected one kind"
+            )
         said["reset"] = resets.pop()
-    left = sorted(arrays.keys() - set(used))
     rows = by_place(where, cells, WAYS["forward"], WAYS["reverse"], part)
     return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
 
 
-def _arrays(path: Path) -> dict[str, Array]:
-    found: dict[str, Array] = {}
+def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
+    """The arrays of recurrent cells by name, and the names of all others. Nothing outside the file is read."""
+    found: dict[str, Any] = {}
+    left: list[str] = []
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            if item.dtype.kind != "f":
-                return
-            found[name] = item[()]
+        place, vars_, number = str(name).rpartition(VARS)
+        if not isinstance(item, h5py.Dataset):
+            return
+        if not (vars_ and within(place, part) and number.removeprefix("/").isdigit()):
+            left.append(name)
+            return
+        if item.dtype.kind != "f" or item.shape is None:
+            raise BadModel(f"{path}: {name}: {item.dtype} given, expected floating-point numbers")
+        if item.external or item.is_virtual:
+            raise BadModel(f"{path}: {name}: its numbers are outside the file, expected them in it")
+        if item.nbytes > MOST_BYTES:
+            raise BadModel(
+                f"{path}: {name}: claims {item.nbytes:,} bytes, expected {MOST_BYTES:,} at most"
+            )
+        found[name] = item[()]
 
     try:
         with h5py.File(path, "r") as file:
@@ -76,7 +93,7 @@ def _arrays(path: Path) -> dict[str, Array]:
         raise BadModel(
             f"{path}: {why}; expected weights as Keras's save_weights writes them"
         ) from why
-    return found
+    return found, sorted(left)
 
 
 def _stored(where: str, place: str, weights: list[Array]) -> Stored:

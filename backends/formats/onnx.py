@@ -18,7 +18,16 @@ from backends.adapter import Inputs, Result
 from backends.formats import FORMATS
 from backends.formats.model import DIRECTIONS, BadModel, Model, listed
 from backends.formats.running import batch_of, result
-from backends.formats.stored import Reading, Stored, blocks_of, cell_with, dtype_of, network, only
+from backends.formats.stored import (
+    Reading,
+    Stored,
+    blocks_of,
+    cell_with,
+    dtype_of,
+    network,
+    only,
+    within,
+)
 from backends.layouts import Block
 from reference import STATES, Array, Spec
 
@@ -37,20 +46,24 @@ OPSET = 14
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
-    """The nodes of a graph whose names start with ``part``, layer by layer."""
+    """The nodes of a graph, layer by layer, as each reads the one before; those whose names ``part`` names."""
     where = str(path)
     try:
         graph = onnx.load(path).graph
     except Exception as why:  # protobuf's errors have no base of their own
         raise BadModel(f"{where}: {why}; expected an ONNX model") from why
-    arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    nodes = [n for n in graph.node if n.op_type in CELLS and n.name.startswith(part)]
-    only(where, nodes, FORMAT.holds)
+    found = [n for n in graph.node if n.op_type in CELLS and within(n.name, part)]
+    only(where, found, FORMAT.holds)
+    weights = {name for node in found for name in node.input[1:4]}
+    arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name in weights}
+    wires = Wires(where, graph)
+    nodes = wires.in_a_row(found)
     said: dict[str, Any] = {}
-    rows = []
-    for layer, node in enumerate(nodes):
+    rows: list[list[Stored]] = []
+    for node in nodes:
+        wires.plain_states(node)
         facts, row = _node(where, node, arrays)
-        if layer and facts != said:
+        if rows and facts != said:
             raise BadModel(
                 f"{where}: {node.name}: {facts} given, expected {said}, as {nodes[0].name} has it"
             )
@@ -58,8 +71,83 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
         rows.append(row)
     used = [name for node in nodes for name in node.input[1:4] if name]
     dtype = dtype_of(where, {name: arrays[name].dtype.name for name in used})
-    left = sorted(arrays.keys() - set(used))
+    left = sorted({t.name for t in graph.initializer} - set(used))
     return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
+
+
+class Wires:
+    """What stands between the nodes of a graph: where it is more than a change of shape, they are no stack."""
+
+    def __init__(self, where: str, graph: Any) -> None:
+        self.where = where
+        self.makes = {name: node for node in graph.node for name in node.output if name}
+        self.given = {i.name for i in graph.input} - {t.name for t in graph.initializer}
+        self.held = {t.name: t for t in graph.initializer}
+
+    def in_a_row(self, found: list[Any]) -> list[Any]:
+        """The nodes from the first to the last; raises ``BadModel`` where they are not one after the other."""
+        by_y = {node.output[0]: node for node in found if node.output and node.output[0]}
+        before = {id(node): self._before(node, by_y) for node in found}
+        first = [node for node in found if before[id(node)] is None]
+        row = first[:1]
+        while row and (after := [n for n in found if before[id(n)] is row[-1]]):
+            if len(after) > 1:
+                break
+            row += after
+        if len(first) != 1 or len(row) != len(found):
+            names = listed([node.name or node.op_type for node in found])
+            raise BadModel(
+                f"{self.where}: {names} are not one after the other, expected a stack, with nothing but changes of "
+                "shape between its nodes; name one with --part"
+            )
+        return row
+
+    def _before(self, node: Any, by_y: Mapping[str, Any]) -> Any:
+        """The node whose Y this one reads, by Transpose and Reshape or by Squeeze of the directions; or None."""
+        name, passed = node.input[0], []
+        while name not in by_y:
+            maker = self.makes.get(name)
+            if maker is None or maker.op_type not in (
+                "Transpose",
+                "Reshape",
+                "Squeeze",
+                "Identity",
+            ):
+                return None
+            perm = [[*a.ints] for a in maker.attribute if a.name == "perm"]
+            if maker.op_type != "Identity":
+                passed.append((maker.op_type, *perm))
+            name = maker.input[0]
+        turned = [("Reshape",), ("Transpose", [0, 2, 1, 3])]
+        if passed not in ([("Squeeze",)], turned):
+            raise BadModel(
+                f"{self.where}: {node.name or node.op_type}: reads {by_y[name].name or 'another'} by {passed[::-1]}, expected "
+                f"Squeeze, or {turned[::-1]}"
+            )
+        return by_y[name]
+
+    def plain_states(self, node: Any) -> None:
+        """Raise ``BadModel`` for lengths or initial states that the graph holds, unless the latter are 0."""
+        for k, name in enumerate(node.input[4:7]):
+            if name and name not in self.given and not (k and self._zero(name)):
+                what = ("sequence_lens", "initial_h", "initial_c")[k]
+                raise BadModel(
+                    f"{self.where}: {node.name or node.op_type}: {what} is in the graph, expected an input, 0 or none"
+                )
+
+    def _zero(self, name: str) -> bool:
+        """Whether it is 0, expanded to any shape or not."""
+        if name in self.held:
+            return not numpy_helper.to_array(self.held[name]).any()
+        maker = self.makes.get(name)
+        if maker is None:
+            return False
+        if maker.op_type in ("Expand", "Identity"):
+            return self._zero(maker.input[0])
+        if maker.op_type not in ("Constant", "ConstantOfShape"):
+            return False
+        values = [numpy_helper.to_array(a.t) for a in maker.attribute if a.name == "value"]
+        return not any(v.any() for v in values)
 
 
 def _node(
@@ -68,6 +156,15 @@ def _node(
     """What a node says of its spec, and its directions."""
     has = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     cell, name = CELLS[node.op_type], node.name or node.op_type
+    if (
+        node.domain
+        or len(has) < len(node.attribute)
+        or len(node.input) < 3
+        or not all(node.input[:3])
+    ):
+        raise BadModel(
+            f"{where}: {name}: given otherwise than ONNX has it, expected X, W, R and each attribute once"
+        )
     strange = [k for k in has if k not in ALONE and not (k == "input_forget" and has[k] == 0)]
     if strange or (len(node.input) > 7 and node.input[7]):
         raise BadModel(
@@ -78,11 +175,15 @@ def _node(
             f"{where}: {name}: {missing[0]} is computed in the graph, expected an initialiser"
         )
     way = has.get("direction", b"forward").decode()
+    if way not in DIRECTIONS:
+        raise BadModel(
+            f"{where}: {name}: direction {way!r} given, expected one of {', '.join(DIRECTIONS)}"
+        )
     ways = DIRECTIONS[way]
     said: dict[str, Any] = {"direction": way}
-    activations = [a.decode() for a in has.get("activations", [])] or [*ACTIVATIONS[cell]] * len(
-        ways
-    )
+    activations = [a.decode().title() for a in has.get("activations", [])] or [
+        *ACTIVATIONS[cell]
+    ] * len(ways)
     if cell == "gru":
         said["reset"] = "after" if has.get("linear_before_reset", 0) else "before"
     if cell == "vanilla":
@@ -91,8 +192,9 @@ def _node(
         [a.title() for a in (said["activation"],)] if cell == "vanilla" else [*ACTIVATIONS[cell]]
     )
     if activations != wanted * len(ways) or said.get("activation", "tanh") not in ("tanh", "relu"):
+        takes = "Tanh or Relu" if cell == "vanilla" else ", ".join(ACTIVATIONS[cell])
         raise BadModel(
-            f"{where}: {name}: activations {activations} given, expected {[*ACTIVATIONS[cell]]} in each direction"
+            f"{where}: {name}: activations {activations} given, expected {takes} in each direction"
         )
     W, R = (arrays[n] for n in node.input[1:3])
     B = arrays[node.input[3]] if len(node.input) > 3 and node.input[3] else None
@@ -104,8 +206,11 @@ def _node(
         raise BadModel(
             f"{where}: {name}: B {B.shape} given, expected {(len(ways), 2 * R.shape[1])}"
         )
-    if cell_with(f"{where}: {name}", R.shape[1], R.shape[2]) != cell:
-        raise BadModel(f"{where}: {name}: R {R.shape} given, which is no {node.op_type}'s")
+    units = has.get("hidden_size", R.shape[2])
+    if cell_with(f"{where}: {name}", R.shape[1], R.shape[2]) != cell or units != R.shape[2]:
+        raise BadModel(
+            f"{where}: {name}: R {R.shape} given, which is no {node.op_type}'s of {units} units"
+        )
     row = []
     for k, direction in enumerate(ways):
         biases = (None, None) if B is None else np.split(B[k], 2)

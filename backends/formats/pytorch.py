@@ -20,7 +20,16 @@ from backends.adapter import Inputs, Result
 from backends.formats import FORMATS
 from backends.formats.model import DIRECTIONS, BadModel, Model, listed
 from backends.formats.running import batch_of, result
-from backends.formats.stored import Reading, Stored, blocks_of, cell_with, dtype_of, network, only
+from backends.formats.stored import (
+    Reading,
+    Stored,
+    blocks_of,
+    cell_with,
+    dtype_of,
+    network,
+    only,
+    within,
+)
 from backends.layouts import Block
 from reference import STATES, Spec
 
@@ -28,14 +37,20 @@ FORMAT = FORMATS["pytorch"]
 MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 """In the order of a ``Block``."""
-NAME = re.compile(r"(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(\d+)(_reverse)?")
+NAME = re.compile(
+    r"(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,3})(_reverse)?"
+)
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     """The one recurrent module in a ``state_dict``."""
     where = str(path)
     tensors = _tensors(path)
-    named = {name: m for name in tensors if (m := NAME.fullmatch(name)) and name.startswith(part)}
+    named = {
+        name: m
+        for name in tensors
+        if (m := NAME.fullmatch(name)) and within(m[1].rstrip("."), part)
+    }
     modules = sorted({m[1] for m in named.values()})
     only(where, modules, FORMAT.holds)
     if len(modules) > 1:
@@ -65,7 +80,11 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     expected = "expected a state_dict of tensors by name, as torch.save writes it"
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, OSError, EOFError, KeyError) as why:
+    except pickle.UnpicklingError as why:
+        raise BadModel(
+            f"{path}: pickled objects other than tensors, which are never read; {expected}"
+        ) from why
+    except (RuntimeError, ValueError, OSError, EOFError, KeyError) as why:
         raise BadModel(
             f"{path}: {str(why).splitlines()[0] if str(why) else type(why).__name__}; {expected}"
         ) from why

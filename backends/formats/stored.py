@@ -45,6 +45,8 @@ class Format(NamedTuple):
     cells: Mapping[str, CellDialect]
     directions: tuple[str, ...]
     dtypes: tuple[str, ...] = DTYPES
+    as_by_default: str = ""
+    """What such a file never says, and no spec has a word for."""
     assumes: Mapping[str, Mapping[str, Any]] = {}
     """By cell, the fields of a spec that such a file does not hold, as they are where nobody says otherwise."""
 
@@ -101,7 +103,7 @@ def network(
     if first.cell == "gru" and len(resets) == 1:
         said["reset"] = resets.pop()
     for name, value in given.items():
-        if said.get(name, value) != value:
+        if name in said and said[name] != value:
             raise BadModel(
                 f"{where}: --spec {name}={value} given, and the file has {name}={said[name]}; leave it out"
             )
@@ -145,16 +147,17 @@ def by_direction(
     hidden = found[0].hidden_size
     one = sizes[1:] == [hidden] * (len(found) - 1)
     two = sizes == [sizes[0]] * 2 + [2 * hidden] * (len(found) - 2) and len(found) % 2 == 0
-    wanted = given.get("direction", "bidirectional" if two else "forward")
+    places = listed([s.place for s in found])
     if one and two and "direction" not in given:
         raise BadModel(
-            f"{where}: {listed([s.place for s in found])} may be two layers or one of two directions; "
-            "say --spec direction=forward or --spec direction=bidirectional"
+            f"{where}: {places} may be two layers or one of two directions; say --spec direction=forward or --spec "
+            "direction=bidirectional"
         )
-    if (wanted == "bidirectional" and not two) or not (one or two):
+    wanted = given.get("direction", "bidirectional" if two else "forward")
+    if not (two if wanted == "bidirectional" else one):
         raise BadModel(
-            f"{where}: {listed([s.place for s in found])} read {sizes} with {hidden} units, expected one network, whose "
-            f"later layers read {hidden}, or {2 * hidden} in each of two directions"
+            f"{where}: {places} read {sizes} with {hidden} units, expected one {wanted} network, whose later layers read "
+            f"{hidden}, or {2 * hidden} in each of two directions"
         )
     if wanted == "bidirectional":
         return [list(found[k : k + 2]) for k in range(0, len(found), 2)]
@@ -164,22 +167,21 @@ def by_direction(
 def by_place(
     where: str, found: Sequence[Stored], forward: str, reverse: str, part: str
 ) -> list[list[Stored]]:
-    """Cells by layer and direction, from where they stand: layers by their numbers, and a part of the name for each
-    direction. The forward ones alone are a network where ``part`` names them.
+    """Cells by layer and direction, from where they stand: layers by the one number that differs, and a part of the
+    name for each direction. The forward ones alone are a network where ``part`` names them.
 
-    Raises ``BadModel`` where they are several networks, or one direction of a layer is missing.
+    Raises ``BadModel`` where they are several networks, or a layer or one direction of a layer is missing.
     """
     layers: dict[tuple[str, ...], dict[str, Stored]] = {}
     for stored in found:
-        parts = stored.place.split("/")
-        way = next((p for p in parts if p in (forward, reverse)), "")
-        layers.setdefault(tuple(p for p in parts if p != way), {})[way] = stored
-    names = {"/".join(re.sub(r"_?\d+$", "", part) for part in key) for key in layers}
-    if len(names) > 1:
-        raise BadModel(
-            f"{where}: {listed(sorted(s.place for s in found))} are several networks, expected one; name it with "
-            "--part, by what its places start with"
-        )
+        way, key = _way(stored, forward, reverse)
+        here = layers.setdefault(key, {})
+        if way in here or (here and "" in (way, *here)):
+            raise BadModel(
+                f"{where}: {stored.place} and {next(iter(here.values())).place} are one layer twice"
+            )
+        here[way] = stored
+    in_order(where, [*layers], [s.place for s in found])
     rows = []
     for key in sorted(layers, key=natural):
         here = layers[key]
@@ -191,6 +193,43 @@ def by_place(
             )
         rows.append([here[way] for way in ("", forward, reverse) if way in here])
     return rows
+
+
+def _way(stored: Stored, forward: str, reverse: str) -> tuple[str, tuple[str, ...]]:
+    """The part of a place that is its direction, and all others."""
+    parts = stored.place.split("/")
+    way = next((p for p in parts if p in (forward, reverse)), "")
+    return way, tuple(p for p in parts if p != way)
+
+
+def in_order(where: str, keys: Sequence[tuple[str, ...]], places: Sequence[str]) -> None:
+    """Raise ``BadModel`` unless names differ by one number alone, which counts from 0 or 1 without a gap."""
+    split = [natural(key) for key in sorted(keys, key=natural)]
+    stems = {tuple(stem for stem, _ in parts) for parts in split}
+    counts = (
+        [[*column] for column in zip(*([n for _, n in parts] for parts in split), strict=True)]
+        if len(stems) == 1
+        else []
+    )
+    differing = [column for column in counts if len({*column}) > 1]
+    if len(stems) > 1 or len(differing) > 1:
+        raise BadModel(
+            f"{where}: {listed(sorted(places))} are several networks, expected one; name it with --part, by what its "
+            "places start with"
+        )
+    for column in differing:
+        numbers = [max(n, 0) for n in column]
+        if numbers not in ([*range(len(numbers))], [*range(1, len(numbers) + 1)]):
+            raise BadModel(
+                f"{where}: {listed(sorted(places))}: numbers {numbers} given, expected none left out; name one network "
+                "with --part"
+            )
+
+
+def within(name: str, part: str) -> bool:
+    """Whether a name is ``part``, or goes on from it with a new part of a name; any where there is none."""
+    part = part.rstrip("/.")
+    return not part or name == part or name.startswith((f"{part}/", f"{part}."))
 
 
 def natural(parts: Sequence[str]) -> list[tuple[str, int]]:

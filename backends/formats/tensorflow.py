@@ -28,6 +28,7 @@ from backends.formats.stored import (
     natural,
     network,
     only,
+    within,
 )
 from backends.layouts import Block
 from reference import Spec
@@ -61,7 +62,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     found: dict[str, dict[str, str]] = {}
     for name in sorted(shapes):
         place, rest = _split(name)
-        if place and name.startswith(part):
+        if place and within(name, part):
             found.setdefault(place, {})[rest] = name
     only(where, list(found), FORMAT.holds)
     for place, parts in found.items():
