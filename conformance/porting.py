@@ -116,7 +116,8 @@ def _lost(model: Model, held: Model, target: Format) -> list[str]:
     why = "sums are rounded"
     if model.spec.forget_bias and target.cell(model.spec).forget_bias == "stored":
         why += f", with forget_bias={model.spec.forget_bias:g}, which {target.name} has in the bias"
-    return [*found, *_rounded(_sums(model), _sums(held), why)]
+    found += _rounded(_sums(model), _sums(held), why)
+    return found or [f"{why}: no sum of two biases changes, but the biases do"]
 
 
 def _sums(model: Model) -> Model:
