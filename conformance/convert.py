@@ -50,10 +50,21 @@ from reports.terminal import standard_output
 
 
 def finite(text: str) -> float:
-    """A finite number; raises ``ValueError``."""
-    if not math.isfinite(value := float(text)):
-        raise ValueError(text)
+    """A finite number; raises ``ValueError``, which says what was expected."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError("a number")
     return value
+
+
+def true_or_false(text: str) -> bool:
+    """Either; raises ``ValueError``, which says so."""
+    if text.lower() not in ("true", "false"):
+        raise ValueError("true or false")
+    return text.lower() == "true"
 
 
 FACTS: dict[str, Callable[[str], Any]] = {
@@ -61,8 +72,8 @@ FACTS: dict[str, Callable[[str], Any]] = {
     "reset": str,
     "direction": str,
     "forget_bias": finite,
-    "bias": bool,
-    "batch_first": bool,
+    "bias": true_or_false,
+    "batch_first": true_or_false,
 }
 """The fields of a spec that a file may not hold, and the types of their values."""
 
@@ -129,12 +140,9 @@ def fact(text: str) -> tuple[str, Any]:
             f"{text!r} given, expected FIELD=VALUE with one of {', '.join(FACTS)}"
         )
     try:
-        if FACTS[name] is bool:
-            return name, {"true": True, "false": False}[value.lower()]
         return name, FACTS[name](value)
-    except (KeyError, ValueError) as why:
-        expected = "true or false" if FACTS[name] is bool else "a number"
-        raise argparse.ArgumentTypeError(f"{text!r} given, expected {expected}") from why
+    except ValueError as expected:
+        raise argparse.ArgumentTypeError(f"{text!r} given, expected {expected}") from expected
 
 
 def converted(options: argparse.Namespace) -> ExitCode:

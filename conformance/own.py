@@ -9,7 +9,6 @@ Shapes are those of ``reference.run``. Numbers are rounded to the dtype of the c
 
 from __future__ import annotations
 
-import math
 import re
 import zipfile
 from collections.abc import Mapping
@@ -23,12 +22,14 @@ from backends.dtypes import rounded
 from backends.formats import Model
 from backends.formats.canonical import read
 from backends.formats.model import assembled, by_name
+from backends.formats.npy import claimed
 from conformance.cases.case import OwnCase
 from conformance.cases.precisions import OTHERS
 from conformance.draw import Draws, digest
 from reference import STATES, Array, Output, Spec
 from reference.rounding import ARITHMETICS
 
+EXPECTED = "expected an .npz file of arrays, as numpy.savez writes it"
 MOST_BYTES = 2**32
 """Of all arrays of a file of inputs, once they are unpacked."""
 
@@ -131,17 +132,15 @@ def read_arrays(path: Path) -> dict[str, Array]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            claimed = {m.filename: _claim(path, archive, m) for m in archive.infolist()}
-            if (total := sum(claimed.values())) > MOST_BYTES:
+            claims = {m.filename: _claim(path, archive, m) for m in archive.infolist()}
+            if (total := sum(claims.values())) > MOST_BYTES:
                 raise BadInputs(
                     f"{path}: {total / 2**30:.1f} GiB once unpacked, expected {MOST_BYTES / 2**30:g} at most"
                 )
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as why:
-        raise BadInputs(
-            f"{path}: {why}; expected an .npz file of arrays, as numpy.savez writes it"
-        ) from why
+        raise BadInputs(f"{path}: {why}; {EXPECTED}") from why
 
 
 def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
@@ -152,19 +151,11 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
             f"{path}: {name}: no array; expected arrays alone, as numpy.savez writes them"
         )
     with archive.open(member) as file:
-        version = np.lib.format.read_magic(file)
-        header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }
-        if version not in header:
-            raise BadInputs(f"{path}: {name}: format {version} of .npy given, expected 1.0 or 2.0")
-        shape, _, dtype = header[version](file)
-        if dtype.hasobject:
-            raise BadInputs(
-                f"{path}: {name}: pickled objects, which are never read; expected numbers"
-            )
-        size, there = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+        try:
+            size = claimed(file)
+        except ValueError as why:
+            raise BadInputs(f"{path}: {name}: {why}; {EXPECTED}") from why
+        there = member.file_size - file.tell()
     if size != there:
         raise BadInputs(
             f"{path}: {name}: its header claims {size:,} bytes, and there are {there:,}; expected as many"

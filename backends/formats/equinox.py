@@ -6,7 +6,6 @@ directions follows from what they read.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +18,7 @@ import numpy as np
 from backends.adapter import Inputs, Result
 from backends.formats import FORMATS
 from backends.formats.model import BadModel, Model
+from backends.formats.npy import claimed
 from backends.formats.running import Batch
 from backends.formats.scanned import Way, run_ways
 from backends.formats.stored import (
@@ -85,17 +85,9 @@ def _arrays(path: Path) -> list[Array]:
 
 def _array(file: BinaryIO, size: int) -> Array:
     start = file.tell()
-    version = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise ValueError(f"format {version} of .npy")
-    shape, _, dtype = readers[version](file)
-    claimed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if claimed > there:
-        raise ValueError(f"its header claims {claimed:,} bytes, and there are {there:,}")
+    follow, there = claimed(file), size - file.tell()
+    if follow > there:
+        raise ValueError(f"its header claims {follow:,} bytes, and there are {there:,}")
     file.seek(start)
     return np.lib.format.read_array(file, allow_pickle=False)
 

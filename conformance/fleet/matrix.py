@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import groupby, islice
 from typing import NamedTuple
 
@@ -34,7 +35,7 @@ class Group(NamedTuple):
 
 
 class OnFleet:
-    """Runs the session's tests as their records arrive; ``with`` its cluster, which it leaves at the end."""
+    """Runs the session's tests as their records arrive, and leaves the cluster at the end."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -96,9 +97,15 @@ def by_worker(place: Place, group: Group) -> list[CaseRecord]:
     return found
 
 
+@cache
+def opened(name: str, device: str) -> Opened:
+    """The backend, open in this child once, so that cases of a shape share what it compiles."""
+    return Opened(name, device, find(name)(device))
+
+
 def in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseRecord:
     """The record of a case, or of its having taken a child down."""
-    backend = Opened(name, device, find(name)(device))
+    backend = opened(name, device)
     if died is not None:
         version = digest(draw(case))
         return record(case, backend, "errored", died.reason, version, {}, card=died.words)
