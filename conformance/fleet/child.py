@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Callable
 from datetime import timedelta
 from multiprocessing.connection import Connection, Pipe
-from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
@@ -73,17 +72,17 @@ class Child:
 
     def _start(self) -> None:
         self._pipe, there = Pipe()
-        descriptor, self._words = tempfile.mkstemp(prefix="rnnspec-words-")
+        self._words = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # the process has it
+        inherited = there.fileno(), self._words.fileno()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", STARTED, str(there.fileno()), str(descriptor)],
-            pass_fds=[there.fileno(), descriptor],
+            [sys.executable, "-c", STARTED, *map(str, inherited)],
+            pass_fds=inherited,
             env=ONE_THREAD | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # what a framework prints there is no outcome
         )
         there.close()
-        os.close(descriptor)
 
     def _wait(self) -> None:
         """Until there is an answer; raises ``EOFError`` where none can come. A child that grows too large, or does
@@ -105,8 +104,7 @@ class Child:
     def _end(self, words: str) -> None:
         """Kill it, and say why where its own words go."""
         assert self._process is not None
-        with Path(self._words).open("a") as file:
-            file.write(f"{words}\n")
+        self._words.write(f"{words}\n")
         self._process.kill()
         self._process.wait()
 
@@ -119,10 +117,19 @@ class Child:
             self._process.kill()
             self._process.wait()
         self._pipe.close()
-        path = Path(self._words)
-        found = death(path.read_text(errors="replace"))
-        path.unlink()
-        return found
+        with self._words as words:
+            words.seek(0)  # which writes what _end said first
+            return death(words.read())
+
+    def close(self) -> None:
+        """End the process; a call would start another."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+                self._pipe.close()
+                self._words.close()
+                self._process = None
 
 
 def share() -> float:
@@ -133,6 +140,7 @@ def share() -> float:
 def main() -> None:
     """In the child: answer calls until the worker is gone, and then end at once."""
     pipe, file = Connection(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "a")
+    nowhere = os.open(os.devnull, os.O_RDWR)
     faulthandler.enable(file)
     calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
@@ -146,6 +154,8 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     while True:
         function, arguments, seconds = calls.get()
+        for standard in range(3):  # the check before may have closed them, and this one may print
+            os.dup2(nowhere, standard)
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
         try:
             answer = (True, function(*arguments))

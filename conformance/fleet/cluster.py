@@ -102,6 +102,8 @@ class Cluster:
                 f"{error}; install it with: pip install -e '.[fleet]' -c constraints.txt"
             ) from error
         dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
+        # A worker only waits for its child; the profiler would sample it at the expense of another's checks.
+        dask.config.set({"distributed.worker.profile.enabled": False})
         self._local = None
         if self.scheduler:
             try:
