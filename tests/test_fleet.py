@@ -22,7 +22,8 @@ from faults import AFTER, FAULTS
 from test_front_end import Done, conformance, environment, fake
 from test_isolation import BARE, SELECTED, TESTS
 
-from conformance.fleet import Cluster, FleetRefused, Place, cluster
+from conformance.fleet import Cluster, FleetRefused, Place, campaign, cluster
+from conformance.fleet.campaign import Campaign
 from conformance.fleet.child import Child, ChildDied
 from conformance.fuzz import pool
 from conformance.fuzz.pool import Job
@@ -336,3 +337,33 @@ def test_a_cluster_that_is_there_is_used_and_left_as_it_was(address: str) -> Non
         assert list(mine.environments())
     with distributed.Client(address) as client:
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
+
+
+# The campaign's own check.
+
+
+def rounds(*numbers: int, **changes: Any) -> list[FuzzRecord]:
+    return [sample.fuzzed(round=number, **changes) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("records", "code", "told"),
+    [(rounds(2, 3, 1), ExitCode.CLEAN, ""),
+     (rounds(1, 2, 2, 3), ExitCode.CONFORMANCE_FAILURE, r"twice: \[2\]; .*: \[\]"),
+     (rounds(1, 3), ExitCode.CONFORMANCE_FAILURE, r"twice: \[\]; .*: \[2\]"),
+     (rounds(1, 2) + rounds(3, outcomes={"errored": 128}), ExitCode.CONFORMANCE_FAILURE, r"twice: \[\]; .*: \[3\]")],
+    ids=["another order", "twice", "missing", "other outcomes"],
+)  # fmt: skip
+def test_the_campaign_says_which_rounds_are_not_as_on_one_worker(
+    records: list[FuzzRecord],
+    code: ExitCode,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(_: Job, workers: int, *_others: Any) -> Campaign:
+        return Campaign(workers, rounds(1, 2, 3) if workers == 1 else records, 1.0, 0)
+
+    monkeypatch.setattr(campaign, "run", run)
+    assert campaign.main(["--rounds", "3"]) == code
+    assert re.search(told, capsys.readouterr().err)

@@ -25,7 +25,7 @@ from conformance.fuzz.pool import SECONDS_A_ROUND, Job, fleet_records
 from conformance.opened import ROOT
 from reports.exit_codes import ExitCode
 from reports.options import Parser, counted, positive
-from reports.records import FuzzRecord, Outcome
+from reports.records import FuzzRecord
 from reports.terminal import standard_output
 
 
@@ -105,9 +105,9 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             first = first or one
             table.add_row(str(workers), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
                           f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
-            if one.twice or outcomes(one) != outcomes(first):
-                print(f"{workers} workers, {one.killed} killed: recorded twice: {one.twice}; or other outcomes than "
-                      "on one worker", file=sys.stderr)  # fmt: skip
+            if (other := others(one, first)) or one.twice:
+                print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.twice}; missing, or with "
+                      f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
                 code = ExitCode.CONFORMANCE_FAILURE
     except FleetRefused as why:
         parser.error(str(why))
@@ -115,9 +115,10 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     return code
 
 
-def outcomes(of: Campaign) -> dict[tuple[str, int], dict[Outcome, int]]:
-    """By backend and round, how many cases ended how."""
-    return {(r.backend, r.round): {**r.outcomes} for r in of.records}
+def others(one: Campaign, first: Campaign) -> list[int]:
+    """Rounds that only one of the two has, or whose cases ended otherwise."""
+    here, there = ({(r.backend, r.round): r.outcomes for r in of.records} for of in (one, first))
+    return sorted(key[1] for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 
 
 if __name__ == "__main__":
