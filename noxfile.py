@@ -78,7 +78,7 @@ def mutants(session: nox.Session) -> None:
     """Show that the default cases catch wrong specifications; then show the report."""
     install(session, groups=("peers",))
     session.notify("report", ())
-    session.run("python", "-m", "conformance.mutants", "-n", WORKERS, *session.posargs)
+    session.run("python", "-m", "evidence.mutants", "-n", WORKERS, *session.posargs)
 
 
 @nox.session
@@ -95,7 +95,7 @@ def fuzz(session: nox.Session, framework: str) -> None:
     install(session, extra=framework)
     session.notify("report", ())
     whole = () if named else ("--framework", framework)
-    session.run("python", "-m", "conformance.fuzz", *whole, "-n", WORKERS, *given)
+    session.run("python", "-m", "evidence.fuzz", *whole, "-n", WORKERS, *given)
 
 
 @nox.session
@@ -114,7 +114,7 @@ def bench(session: nox.Session, framework: str) -> None:
 def compare(session: nox.Session) -> None:
     """Time two git revisions, or two versions of a framework, in turn (-- BASE HEAD --backend NAME)."""
     install(session)
-    session.run("python", "-m", "benchmarks.compare", *session.posargs)
+    session.run("python", "-m", "benchmarks.comparing.revisions", *session.posargs)
 
 
 @nox.session
@@ -152,7 +152,7 @@ def reproducers(session: nox.Session, framework: str) -> None:
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Print the matrix; write reports/site/index.html and exports from the runs in reports/runs."""
+    """Print the matrix; write results/site/index.html and exports from the runs in results/runs."""
     install(session)
     # 1 and 4 are answers about the runs shown, which the sessions that made them have given already; 2, that
     # something became worse over all runs, only this one gives.
@@ -161,23 +161,23 @@ def report(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the README's throughput, and write its table, from the runs in reports/runs."""
+    """Draw the README's throughput, and write its table, from the runs in results/runs."""
     install(session, groups=("pictures",))
-    session.run("python", "-m", "reports.pictures", *session.posargs)
+    session.run("python", "-m", "reports.throughput_picture", *session.posargs)
 
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Show the page of reports/site as it looks in Chromium, light and dark: docs/page-*.png."""
+    """Show the page of results/site as it looks in Chromium, light and dark: docs/page-*.png."""
     install(session, groups=("browser",))
-    session.run("python", "-m", "reports.screenshots", *session.posargs)
+    session.run("python", "-m", "reports.browser.screenshots", *session.posargs)
 
 
 @nox.session
 def lighthouse(session: nox.Session) -> None:
-    """Ask Google's Lighthouse what it says of the page of reports/site; needs npx and Chromium."""
+    """Ask Google's Lighthouse what it says of the page of results/site; needs npx and Chromium."""
     install(session)
-    session.run("python", "-m", "reports.lighthouse", *session.posargs)
+    session.run("python", "-m", "reports.browser.lighthouse", *session.posargs)
 
 
 @nox.session
@@ -186,7 +186,7 @@ def peers(session: nox.Session, group: str) -> None:
     """Time the reference and jax_vjp beside their peers, each pair in one run."""
     extra, of_group = PEERS[group]
     install(session, extra=extra, groups=(of_group,))
-    session.run("python", "-m", "benchmarks.peers", group, *session.posargs)
+    session.run("python", "-m", "benchmarks.studies.peers", group, *session.posargs)
 
 
 @nox.session
@@ -194,6 +194,4 @@ def peers(session: nox.Session, group: str) -> None:
 def calibration(session: nox.Session, framework: str) -> None:
     """Measure the evidence behind z, K_ACT and the RMS limit, on a framework's backends."""
     install(session, extra=framework)
-    session.run(
-        "python", "-m", "conformance.calibration", "--framework", framework, *session.posargs
-    )
+    session.run("python", "-m", "evidence.calibration", "--framework", framework, *session.posargs)

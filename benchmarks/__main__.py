@@ -14,12 +14,13 @@ from pathlib import Path
 from rich.console import Console
 
 from backends.adapter import kind_of
-from benchmarks.aa import measure
-from benchmarks.budgets import FILE
-from benchmarks.compare import PAIRS
-from benchmarks.merged import Merged, say_why
-from benchmarks.noise import LEAST_PAIRS
-from benchmarks.options import (
+from benchmarks.comparing.noise import LEAST_PAIRS
+from benchmarks.comparing.noise_budgets import FILE
+from benchmarks.comparing.pairs import progress
+from benchmarks.comparing.revisions import PAIRS
+from benchmarks.comparing.self_comparison import measure
+from benchmarks.timing.merge import Merged, say_why
+from benchmarks.timing.options import (
     PROCESSES,
     add_all_processors,
     add_backends,
@@ -27,14 +28,13 @@ from benchmarks.options import (
     backends_of,
     rows_of,
 )
-from benchmarks.pairs import progress
-from benchmarks.processes import Process, one_of_each, rounds, run
-from benchmarks.workloads import of_set
-from conformance.opened import command
-from reports.exit_codes import ExitCode
+from benchmarks.timing.schedule import Process, one_of_each, rounds, run
+from benchmarks.timing.workloads import of_set
+from conformance.open_backend import command
+from records.exit_codes import ExitCode
+from records.options import Parser, counted, positive
+from records.reading import read_run
 from reports.matrix import matrix
-from reports.options import Parser, counted, positive
-from reports.reading import read_run
 from reports.terminal import print_matrix, standard_output
 
 

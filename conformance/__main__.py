@@ -9,9 +9,13 @@ crashes or hangs costs one case; ``-n 0`` runs them in this process, for a debug
 import sys
 from pathlib import Path
 
-from conformance.session import run_pytest
+from conformance.session.run import run_pytest
 
 if __name__ == "__main__":
     given = sys.argv[1:]
     fleet = any(word.startswith(("--workers", "--scheduler")) for word in given)
-    sys.exit(run_pytest(Path(__file__).parent, ["-n", "0" if fleet else "1", *given]))
+    sys.exit(
+        run_pytest(
+            Path(__file__).parent, ["-p", "fleet.plugin", "-n", "0" if fleet else "1", *given]
+        )
+    )

@@ -28,9 +28,9 @@ from functools import cached_property
 
 import numpy as np
 
+from records.schema import Element, Outcome, TensorResult
 from reference import Array
 from reference.rounding import OVERFLOW, Arithmetic, Radius, floored, rms
-from reports.records import Element, Outcome, TensorResult
 
 Z = 8.0
 """Radii that a correct element may be off; docs/calibration.md has the evidence."""

@@ -27,15 +27,15 @@ from backends import (
 from backends.adapter import refusal
 from backends.dialects import as_declared, fixed_parameters
 from conformance.agreement import Expected, Verdict, judge
-from conformance.card import failure_card
 from conformance.cases import AnyCase, OwnCase
 from conformance.draw import digest, draw
-from conformance.opened import Opened
+from conformance.failure_card import failure_card
+from conformance.open_backend import Opened
 from conformance.truth import Truth, truth
+from records.schema import CaseRecord, Outcome
+from records.text import clip
 from reference.networks.optimisers import Adam
 from reference.rounding import ARITHMETICS
-from reports.records import CaseRecord, Outcome
-from reports.text import clip
 
 MEMORY = re.compile(
     r"MemoryError|OutOfMemory|ResourceExhausted|RESOURCE_EXHAUSTED|can't allocate memory"
@@ -250,5 +250,5 @@ def repeat_command(case: AnyCase, backend: str, device: str) -> str:
 
 def script_command(case: str, backend: str, device: str) -> str:
     """One command that writes a script of the framework alone, which shows what one case does."""
-    return shlex.join(["python", "-m", "conformance.reproduce", "--backend", backend,
+    return shlex.join(["python", "-m", "evidence.reproducer", "--backend", backend,
                        "--device", device, "--case", case])  # fmt: skip

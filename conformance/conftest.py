@@ -10,27 +10,29 @@ import pytest
 from xdist.workermanage import WorkerController
 
 from backends.adapter import kind_of
-from backends.formats import BadModel
 from conformance.cases import DTYPES, OTHERS, AnyCase, by_id, default_cases, full_cases, twins
-from conformance.check import check
-from conformance.fleet import Cluster, FleetRefused, Place
-from conformance.fleet import add_options as add_fleet_options
-from conformance.fleet.matrix import ARRIVED, OnFleet
-from conformance.isolation import Watch, Worker, add_limits
-from conformance.known import BadKnownFile, Known, read_known
-from conformance.opened import Opened
-from conformance.options import add_options, named, only_asks, open_backends, runs_folder
-from conformance.own import BadInputs, Files, own_cases
-from conformance.recorder import RECORDER, Recorder, id_of
-from conformance.resuming import CannotResume, Resumed, resume
-from reports.environment import environment
-from reports.records import CaseRecord
+from conformance.known_differences import BadKnownFile, Known, read_known
+from conformance.open_backend import Opened
+from conformance.own_network import BadInputs, Files, own_cases
+from conformance.session.executor import Executor, Hooks
+from conformance.session.isolation import Watch, Worker, add_limits
+from conformance.session.options import add_options, only_asks, runs_folder
+from conformance.session.recorder import RECORDER, Recorder, id_of
+from conformance.session.resume import CannotResume, Resumed, resume
+from formats import BadModel
+from records.environment import environment
+from records.schema import CaseRecord
 
 OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
 KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
 CASES: pytest.StashKey[list[AnyCase]] = pytest.StashKey()
+EXECUTOR: pytest.StashKey[Executor] = pytest.StashKey()
 DONE: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
 """By backend, the cases that the runs gone on with have already."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -54,7 +56,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", action="store_true",
                     help="go on with the latest interrupted run of each backend")  # fmt: skip
     add_limits(group)
-    add_fleet_options(group.addoption)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -69,11 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except (BadInputs, BadKnownFile, BadModel, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     chosen = any(config.getoption(name) for name in ("--full", "--case", "--params"))
-    cluster = join_fleet(config)
-    if cluster:
-        opened = cluster.opened(everything=bool(chosen))
-    else:
-        opened = open_backends(config, everything=bool(chosen))
+    executor = config.hook.pytest_rnnspec_executor(config=config) or Executor()
+    opened = executor.open(config, everything=bool(chosen))
+    config.stash[EXECUTOR] = executor
     config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
     config.stash[DONE] = {}
     if hasattr(config, "workerinput"):
@@ -81,15 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Worker(config))
     elif not config.option.collectonly:
         totals = {o.name: sum(o.takes(case.id) for case in every) for o in opened}
-        record_and_watch(config, totals, cluster)
+        record_and_watch(config, totals)
 
 
-def record_and_watch(
-    config: pytest.Config, totals: dict[str, int], cluster: Cluster | None
-) -> None:
+def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
     """In the process that runs the session: write its records, go on with old ones, watch workers."""
     opened, seen = config.stash[OPENED], environment()
-    workers = cluster.environments() if cluster else None
+    workers = config.stash[EXECUTOR].environments()
     headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
     resumed: dict[str, Resumed] = {}
     if config.getoption("--resume"):
@@ -106,24 +103,6 @@ def record_and_watch(
     if getattr(config.option, "maxworkerrestart", "") is None:
         # A crash costs its own case, however many there are.
         config.option.maxworkerrestart = str(len(opened) * len(config.stash[CASES]))
-
-
-def join_fleet(config: pytest.Config) -> Cluster | None:
-    """The cluster that the options name, whose workers then do the session's checks."""
-    scheduler, workers = config.getoption("--scheduler"), config.getoption("--workers")
-    if not (scheduler or workers):
-        return None
-    if config.getoption("numprocesses", None):
-        raise pytest.UsageError("-n: given with --scheduler or --workers, expected -n 0")
-    place = Place(tuple(named(config)), config.getoption("--device"),
-                  config.getoption("--time-limit"), config.getoption("--memory-limit"))  # fmt: skip
-    try:
-        cluster = Cluster(scheduler, workers, place).__enter__()
-    except FleetRefused as error:
-        raise pytest.UsageError(str(error)) from error
-    config.stash[ARRIVED] = {}
-    config.pluginmanager.register(OnFleet(cluster))
-    return cluster
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -197,6 +176,5 @@ def known(request: pytest.FixtureRequest) -> list[Known]:
 
 @pytest.fixture
 def checked(request: pytest.FixtureRequest) -> Callable[[AnyCase, Opened], CaseRecord]:
-    """What makes a case's record: the check itself, or a worker of a fleet's that has done it."""
-    arrived = request.config.stash.get(ARRIVED, None)
-    return check if arrived is None else lambda case, backend: arrived.pop((backend.name, case.id))
+    """The function that makes a case's record, here or on a cluster."""
+    return request.config.stash[EXECUTOR].check

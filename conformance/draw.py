@@ -18,9 +18,9 @@ from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from backends.dtypes import rounded
 from conformance import cases
 from conformance.cases import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
+from conformance.cases.extremes import INPUTS, WEIGHTS
 from conformance.cases.precisions import original_id
 from conformance.cases.tasks import TASKS
-from conformance.extremes import INPUTS, WEIGHTS
 from reference import Array, Output, Params, Weights, weight_shapes
 from reference.networks.layers import (
     Data,

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from conformance.cases import AnyCase
-from conformance.known import Known, reason
-from conformance.opened import Opened
-from conformance.recorder import PROPERTY
-from reports.records import CaseRecord, encode
+from conformance.known_differences import Known, reason
+from conformance.open_backend import Opened
+from conformance.session.recorder import PROPERTY
+from records.schema import CaseRecord, encode
 
 
 @pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome

@@ -9,17 +9,17 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
+from records.exit_codes import ExitCode, exit_code
+from records.options import Parser
+from records.schema import Outcome, json_schema
+from records.text import count
 from reports import exports
-from reports.collected import collected
-from reports.exit_codes import ExitCode, exit_code
-from reports.history import BadIndex
+from reports.history.index import BadIndex
+from reports.history.triage import BadTriageFile, read_triage
 from reports.matrix import Matrix
-from reports.options import Parser
+from reports.overview import collected
 from reports.page import write_page
-from reports.records import Outcome, json_schema
 from reports.terminal import text
-from reports.text import count
-from reports.triage import BadTriageFile, read_triage
 
 TRIAGE = Path("triage.toml")
 
@@ -27,9 +27,9 @@ TRIAGE = Path("triage.toml")
 def main(arguments: list[str] | None = None) -> ExitCode:
     """Print the matrix, write the page and the exports, and say what was found as an exit code."""
     parser = Parser("python -m reports", __doc__)
-    parser.add_argument("--runs", type=Path, default=Path("reports/runs"), metavar="DIR",
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), metavar="DIR",
                         help="where the run files are (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--site", type=Path, default=Path("reports/site"), metavar="DIR",
+    parser.add_argument("--site", type=Path, default=Path("results/site"), metavar="DIR",
                         help="where index.html is written, and exports/ (default: %(default)s)")  # fmt: skip
     parser.add_argument("--format", action="append", choices=exports.FORMS, metavar="FORM",
                         help=f"export to this form only, of {', '.join(exports.FORMS)}; may be given "
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     parser.add_argument("--index", type=Path, metavar="FILE",
                         help="what is derived from all runs, and made anew where it is not there "
                         "(default: beside the folder of run files, by its name: "
-                        "reports/runs.sqlite)")  # fmt: skip
+                        "results/runs.sqlite)")  # fmt: skip
     parser.add_argument("--triage", type=Path, metavar="FILE",
                         help=f"changes for the worse that someone has looked at (default: {TRIAGE}, "
                         "where there is one)")  # fmt: skip

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from reports.reading import Run
-from reports.records import CaseRecord, Outcome
+from records.reading import Run
+from records.schema import CaseRecord, Outcome
 
 
 @dataclass(frozen=True)

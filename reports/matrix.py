@@ -14,16 +14,16 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from operator import attrgetter
 
-from reports.difference import Difference
+from records.reading import BadRunFile, Run
+from records.schema import CaseRecord, Outcome
+from records.timing import Timing, timings
 from reports.dtypes import dtype_order
 from reports.fuzzing import Fuzzed
-from reports.reading import BadRunFile, Run
-from reports.records import CaseRecord, Outcome
-from reports.statuses import STATUSES, Status, status
-from reports.timing import Timing, timings
-from reports.trend import Trend
-from reports.triage import NOTHING, Triaged
-from reports.versions import Spread
+from reports.history.run_diff import Difference
+from reports.history.trend import Trend
+from reports.history.triage import NOTHING, Triaged
+from reports.history.versions import Spread
+from reports.outcomes import STATUSES, Status, status
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from reports.timing import Timing
+from records.timing import Timing
 
 PREFIX = "scaling/"
 AXES = ("units", "rows", "steps", "layers")

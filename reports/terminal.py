@@ -13,16 +13,16 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from records.reading import Run
+from records.schema import CaseRecord
+from records.text import count, number, one_line
+from records.timing import Estimate
 from reports.dtypes import dtype_order
 from reports.matrix import Column, Group, Matrix, Row, label
-from reports.mutation import others, scores
+from reports.mutation_score import others, scores
+from reports.outcomes import FAILURES, STATUSES, status
 from reports.precision import coarse
-from reports.reading import Run
-from reports.records import CaseRecord
 from reports.scaling import Sweep, sweeps
-from reports.statuses import FAILURES, STATUSES, status
-from reports.text import count, number, one_line
-from reports.timing import Estimate
 
 LISTED = 10
 """How many failing cases are listed; the page has all."""

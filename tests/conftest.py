@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reports.browser import NoBrowser
-from reports.browser import browser as driven
+from reports.browser.chromium import NoBrowser
+from reports.browser.chromium import browser as driven
 
 
 @pytest.fixture(scope="session")

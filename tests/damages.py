@@ -9,7 +9,7 @@ from itertools import product
 
 import sample_runs as sample
 
-from reports.records import Record, encode
+from records.schema import Record, encode
 
 PLACES = 10
 RECORDS: list[Record] = [sample.case(case=f"lstm/{n}/float32") for n in range(PLACES)]

@@ -28,8 +28,8 @@ from backends import (
 )
 from backends.dialects import JAX, fixed_parameters
 from backends.dtypes import rounded
+from conformance.cases.extremes import LEAST
 from conformance.evaluate import evaluate
-from conformance.extremes import LEAST
 from conformance.specification import TYPES, Specification
 from conformance.truth import truth
 from reference import Array

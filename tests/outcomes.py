@@ -9,8 +9,8 @@ from typing import NamedTuple
 from backends import Backend
 from conformance.cases import by_id
 from conformance.check import check
-from conformance.opened import Opened
-from reports.records import CaseRecord, Outcome
+from conformance.open_backend import Opened
+from records.schema import CaseRecord, Outcome
 
 
 class Row(NamedTuple):

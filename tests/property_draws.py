@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from backends import Backend, Unsupported
 from conformance.cases import AXES, GRADIENTS, by_id, feasible
-from conformance.covering import runs_on
-from conformance.properties import Property, violation
+from evidence.covering import runs_on
+from evidence.properties import Property, violation
 
 SMALL = ("b5-t5-i4-h6", "b5-t7-i4-h4", "b4-t5-i6-h1", "b4-t1-i5-h6", "b1-t6-i5-h4")
 """All sizes but the one that takes as long as the others together."""

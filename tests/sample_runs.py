@@ -11,7 +11,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from reports.records import (
+from records.runs import RunWriter
+from records.schema import (
     SCHEMA_VERSION,
     CaseRecord,
     Element,
@@ -24,7 +25,6 @@ from reports.records import (
     Record,
     TensorResult,
 )
-from reports.runs import RunWriter
 
 BACKENDS = (
     ("pytorch", "torch 2.13.0", "cpu"),
@@ -240,7 +240,7 @@ def write_samples(folder: Path, per_backend: int = 1280) -> None:
         if backend == "jax-scan":
             find = failed(case="fuzz/gru-before/1-layer/…", backend=backend)
             rounds = [fuzzed(backend=backend), fuzzed(backend=backend, round=2, found=[find])]
-            fuzzing = replace(head, run_id="fuzzed", command="python -m conformance.fuzz")
+            fuzzing = replace(head, run_id="fuzzed", command="python -m evidence.fuzz")
             write(folder, fuzzing, rounds)
 
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
-from reports.collected import collected
-from reports.difference import KINDS
-from reports.followed import SAID
+from reports.history.run_diff import KINDS
+from reports.history.triage import Entry
+from reports.overview import collected
 from reports.page import write_page
-from reports.triage import Entry
+from reports.page.changed_series import SAID
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_every_word_is_explained(everything: Path) -> None:
     unknown = found - PLAIN - {"followed", "z", *(backend for backend, *_ in sample.BACKENDS)}
     missing = {word for word in unknown
                if not any(form in explained for form in (word, word.removesuffix("s"), word.removesuffix(" ms")))}  # fmt: skip
-    assert not missing, f"no entry in reports/glossary.py for {missing}"
+    assert not missing, f"no entry in reports/page/glossary.py for {missing}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,9 +23,9 @@ from conformance.agreement import (
     judge,
     rms_limit,
 )
+from records.schema import Outcome
 from reference import Array
 from reference.rounding import ARITHMETICS, OVERFLOW, Radius
-from reports.records import Outcome
 
 S = 1e-7
 U = 2.0**-24

@@ -12,19 +12,20 @@ import fakes
 import numpy as np
 import pytest
 
-from benchmarks import held, machine
-from benchmarks.cost import cost
-from benchmarks.limit import limit
-from benchmarks.options import SETS
-from benchmarks.processes import Process, one_of_each, rounds
-from benchmarks.workloads import MODES, WORKLOADS, of_set
+from benchmarks.timing import checked_rows as held
+from benchmarks.timing import machine_load as machine
+from benchmarks.timing.cost import cost
+from benchmarks.timing.limit import limit
+from benchmarks.timing.options import SETS
+from benchmarks.timing.schedule import Process, one_of_each, rounds
+from benchmarks.timing.workloads import MODES, WORKLOADS, of_set
 from conformance.cases import Case
 from conformance.draw import draw
 from conformance.evaluate import evaluate
+from records.exit_codes import ExitCode
+from records.runs import read_folder
+from records.schema import Measurement
 from reference import Spec
-from reports.exit_codes import ExitCode
-from reports.records import Measurement
-from reports.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
 FAKES = Path(__file__).parent / "fakes.py"
@@ -150,7 +151,7 @@ def test_no_round_begins_that_would_end_too_late(
     monkeypatch: pytest.MonkeyPatch, most: int, minutes: float | None, taken: list[int], begun: int
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("benchmarks.processes.time.monotonic", lambda: now)
+    monkeypatch.setattr("benchmarks.timing.schedule.time.monotonic", lambda: now)
     numbers = []
     for number in rounds(most, minutes):
         numbers.append(number)
@@ -159,7 +160,7 @@ def test_no_round_begins_that_would_end_too_late(
 
 
 def test_one_round_begins_however_short_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.processes.time.monotonic", iter(range(99)).__next__)
+    monkeypatch.setattr("benchmarks.timing.schedule.time.monotonic", iter(range(99)).__next__)
     assert list(rounds(5, 1e-9)) == [0]
 
 
@@ -253,7 +254,7 @@ def test_memory_counts_child_processes() -> None:
     child = "import time; x = b'x' * 2**28; time.sleep(2)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.memory", sys.executable, "-c", parent],
+        [sys.executable, "-m", "benchmarks.studies.peak_memory", sys.executable, "-c", parent],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     gib = float(done.stdout.split()[-2])

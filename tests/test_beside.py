@@ -10,9 +10,10 @@ from types import ModuleType
 
 import pytest
 
-from benchmarks import beside, hoisting
-from reports.comparison import Change
-from reports.exit_codes import ExitCode
+from benchmarks.comparing import backends as beside
+from benchmarks.comparing.verdict import Change
+from benchmarks.studies import hoisting
+from records.exit_codes import ExitCode
 
 FAKES = Path(__file__).parent / "fakes.py"
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from backends.dtypes import rounded
-from conformance.calibration import constants, measurements
-from conformance.calibration.__main__ import main
-from conformance.calibration.families import FAMILIES, SMALL, Family, inputs_of
-from conformance.calibration.held import hold
-from conformance.calibration.machines import NUMPY, WRONG, one_by_one
-from conformance.calibration.record import BEGIN, DOCS, END, around_the_tables, as_json, read
-from conformance.calibration.tables import folded, markdown, page_tables, shortened
 from conformance.draw import digest
+from evidence.calibration import constants, measurements
+from evidence.calibration.__main__ import main
+from evidence.calibration.families import FAMILIES, SMALL, Family, inputs_of
+from evidence.calibration.implementations import NUMPY, WRONG, one_by_one
+from evidence.calibration.margins import hold
+from evidence.calibration.storage import BEGIN, DOCS, END, around_the_tables, as_json, read
+from evidence.calibration.tables import folded, markdown, page_tables, shortened
 
 TINY = Family(cell={"cell": "vanilla"}, sizes=(4, 9, 8, 8))
 
@@ -44,7 +44,7 @@ def test_the_page_shows_the_record() -> None:
     page = (DOCS / "calibration.md").read_text("utf-8")
     before, after = around_the_tables(DOCS)
     expected = f"{before}{BEGIN}\n\n{page_tables(read(DOCS))}\n\n{END}{after}"
-    assert page == expected, "run python -m conformance.calibration"
+    assert page == expected, "run python -m evidence.calibration"
 
 
 def test_the_record_is_written_as_it_is_read() -> None:

@@ -1,7 +1,7 @@
 """The cases: the committed lists cover what they promise, and what is drawn shows mistakes.
 
 Coverage is counted here over the whole product of the axes, as arrays of indices; it shares no
-code with ``conformance.covering``, which made the lists. What is drawn for gradients, networks and
+code with ``evidence.covering``, which made the lists. What is drawn for gradients, networks and
 training has tests of its own (``test_draws.py``).
 """
 
@@ -36,7 +36,7 @@ from conformance.cases import (
     full_cases,
 )
 from conformance.draw import AnyInputs, digest, draw
-from conformance.recorder import SEPARATOR
+from conformance.session.recorder import SEPARATOR
 from reference import GATES, Array, Weights, run
 from reference.networks.optimisers import Adam, Clip
 
@@ -136,7 +136,7 @@ def test_the_default_cases_cover_every_feasible(what: str, name: str) -> None:
     assert len(wanted) > least, f"{name}: only {len(wanted)} {what} are feasible"
     assert not missing, (
         f"{name}: {len(missing)} of {len(wanted)} {what} are in no default case that it runs, "
-        f"such as {[spelt(t) for t in sorted(missing)[:3]]}; run python -m conformance.covering"
+        f"such as {[spelt(t) for t in sorted(missing)[:3]]}; run python -m evidence.covering"
     )
 
 

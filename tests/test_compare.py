@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks import compare, sides
-from benchmarks.budgets import Budget, write
-from benchmarks.compare import ASSUMED
-from benchmarks.sides import BadSide, Side
-from reports.environment import environment
-from reports.exit_codes import ExitCode
-from reports.runs import read_folder
+from benchmarks.comparing import revisions as compare
+from benchmarks.comparing import sides
+from benchmarks.comparing.noise_budgets import Budget, write
+from benchmarks.comparing.revisions import ASSUMED
+from benchmarks.comparing.sides import BadSide, Side
+from records.environment import environment
+from records.exit_codes import ExitCode
+from records.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
 FAKES = Path(__file__).parent / "fakes.py"
@@ -171,7 +172,7 @@ def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Pat
 
 
 def test_a_revision_that_cannot_take_turns_is_refused(repository: Path) -> None:
-    with pytest.raises(BadSide, match=r"no benchmarks/partner\.py"):
+    with pytest.raises(BadSide, match=r"no benchmarks/timing/alternation\.py"):
         sides.side("HEAD~1", None)
 
 

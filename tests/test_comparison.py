@@ -9,9 +9,9 @@ import pytest
 import sample_runs as sample
 from msgspec.structs import replace
 
-from reports.comparison import Change, Comparison, Noise, change, comparisons
-from reports.records import Measurement
-from reports.timing import Timing
+from benchmarks.comparing.verdict import Change, Comparison, Noise, change, comparisons
+from records.schema import Measurement
+from records.timing import Timing
 
 PAIRS = 5
 NOISE = Noise(budget=0.05, detectable=0.08)

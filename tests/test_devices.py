@@ -11,12 +11,12 @@ import pytest
 from backends import BACKENDS, DeviceNotFound, find
 from backends.adapter import PRECISIONS, kind_of, number_of
 from backends.dialects import JAX_CUDNN, TENSORFLOW_CUDNN
-from benchmarks.gpu import parsed, state
+from benchmarks.timing.gpu_clock import parsed, state
 from conformance.cases import by_id
 from conformance.check import check
 from conformance.draw import draw
-from conformance.opened import Opened
-from conformance.options import backend_names
+from conformance.open_backend import Opened
+from conformance.session.options import backend_names
 from reference import run, vjp
 from reference.trees import named
 
@@ -142,7 +142,7 @@ def test_jax_s_precision_is_set_for_every_call() -> None:
 
 def test_tensorflow_s_precision_is_set_for_every_call() -> None:
     cls = adapter("tensorflow_while")
-    tf, default = import_module("tensorflow"), import_module("backends.tensorflow.backend").TF32
+    tf, default = import_module("tensorflow"), import_module("backends.tensorflow.adapter").TF32
     made = cls("cpu")
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     calls = {d: made.load(draw(by_id(LSTM.replace("float32", d)))) for d in ("float32", "default")}
@@ -166,7 +166,7 @@ def test_jax_s_cudnn_has_its_weights_in_order(case: str, monkeypatch: pytest.Mon
     adapter("jax_cudnn")
     jax, rnn = import_module("jax"), import_module("jax.experimental.rnn")
     cudnn, parameters = (import_module(f"backends.jax.{name}") for name in ("cudnn", "parameters"))
-    differentiate = import_module("backends.jax.rnn").differentiate
+    differentiate = import_module("backends.jax.recurrent").differentiate
 
     def by_reference(x: Any, h0: Any, c0: Any, weights: Any, ends: Any, *sizes: Any) -> Any:
         inputs, units, layers, dropout, both = sizes
@@ -211,7 +211,7 @@ def test_tensorflow_s_cudnn_is_built_with_its_gradients(
     """Its graph, shapes and order of weights; a CPU has no kernel to run it with."""
     adapter("tensorflow_cudnn")
     tf, cudnn = import_module("tensorflow"), import_module("backends.tensorflow.cudnn")
-    rnn = import_module("backends.tensorflow.rnn")
+    rnn = import_module("backends.tensorflow.recurrent")
     inputs = draw(by_id(
         f"gradients/{cell}/2-layer/{direction}/ragged/pad-zero/state/bias/{layout}/b4-t9-i19-h17/float32"
     ))  # fmt: skip

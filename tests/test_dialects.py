@@ -27,9 +27,9 @@ from backends.dialects import (
 )
 from conformance.cases import NAMED, AnyCase, Case, TrainingCase, by_id, default_cases, twins
 from conformance.check import check
-from conformance.opened import Opened
+from conformance.open_backend import Opened
+from records.schema import Outcome
 from reference import GATES, Array, Spec
-from reports.records import Outcome
 
 DRAWN = [case for case in default_cases() if case.id not in NAMED]
 CASES = [*DRAWN, *twins(DRAWN)]

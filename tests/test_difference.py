@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import sample_runs as sample
 
-from reports.collected import collected
-from reports.difference import difference
+from records.runs import read_run
+from records.schema import Record
+from reports.history.run_diff import difference
+from reports.overview import collected
 from reports.page import CHANGES, render
-from reports.records import Record
-from reports.runs import read_run
 
 AGREES = sample.case(case="a")
 DIFFERS = sample.failed(case="a")

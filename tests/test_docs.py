@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 
 from conformance.cases import default_cases
+from records.runs import read_folder
 from reports.exports import FILES
-from reports.runs import read_folder
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 MODULES = {
     "conformance",
-    "conformance.fuzz",
-    "conformance.mutants",
-    "conformance.reproduce",
+    "evidence.fuzz",
+    "evidence.mutants",
+    "evidence.reproducer",
     "benchmarks",
-    "benchmarks.experiment",
-    "benchmarks.history",
-    "benchmarks.overhead",
+    "benchmarks.studies.false_alarms",
+    "benchmarks.studies.report_scale",
+    "benchmarks.studies.adapter_overhead",
     "reports",
 }
 
@@ -93,9 +93,9 @@ def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
 
 def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "reproducer.md").read_text("utf-8")
-    (command,) = re.findall(r"python -m conformance.reproduce (--backend \S+ --case \S+)\n", page)
+    (command,) = re.findall(r"python -m evidence.reproducer (--backend \S+ --case \S+)\n", page)
     (excerpt,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    done = subprocess.run([sys.executable, "-m", "conformance.reproduce", *command.split()],
+    done = subprocess.run([sys.executable, "-m", "evidence.reproducer", *command.split()],
                           cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert excerpt in done.stdout
 
@@ -118,7 +118,7 @@ def test_pipelines_run_sessions_that_exist_and_keep_files_that_are_written(pipel
     assert set(asked) <= sessions, (
         f"{pipeline.name} runs {set(asked) - sessions}: no session of nox"
     )
-    named = set(re.findall(r"reports/site/exports/([\w.-]+)", text))
+    named = set(re.findall(r"results/site/exports/([\w.-]+)", text))
     written = {file.name for file in FILES}
     assert named <= written, f"{pipeline.name} wants {named - written}: no export writes them"
 

@@ -29,7 +29,7 @@ from conformance.cases import (
 )
 from conformance.draw import draw, draw_attempt
 from conformance.evaluate import evaluate
-from conformance.redraw import CERTAIN, says_enough
+from evidence.redraw import CERTAIN, says_enough
 from reference import Array, cells, run
 from reference.cells import relu
 from reference.networks.layers import (

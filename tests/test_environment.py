@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import sample_runs as sample
 
-from reports import environment as module
-from reports.environment import environment, fingerprint, flags, suite_commit
+from records import environment as module
+from records.environment import environment, fingerprint, flags, suite_commit
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +29,7 @@ def test_the_environment_of_this_machine() -> None:
 
 def test_no_framework_is_imported() -> None:
     program = (
-        "import sys; from reports.environment import environment; environment();"
+        "import sys; from records.environment import environment; environment();"
         "print(*{'numpy'} & set(sys.modules));"
         "import reports.__main__;"
         "print(*{'torch', 'tensorflow', 'jax', 'keras'} & set(sys.modules))"

@@ -11,14 +11,14 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
-from benchmarks import experiment
-from benchmarks.compare import PAIRS
-from benchmarks.experiment import BUDGET_PAIRS, CONDITIONS, HALF, Condition, Pair
-from benchmarks.options import Rows
-from benchmarks.pairs import Timed
-from reports.comparison import Noise
-from reports.exit_codes import ExitCode
-from reports.records import Measurement
+from benchmarks.comparing.pairs import Timed
+from benchmarks.comparing.revisions import PAIRS
+from benchmarks.comparing.verdict import Noise
+from benchmarks.studies import false_alarms as experiment
+from benchmarks.studies.false_alarms import BUDGET_PAIRS, CONDITIONS, HALF, Condition, Pair
+from benchmarks.timing.options import Rows
+from records.exit_codes import ExitCode
+from records.schema import Measurement
 
 WORKLOAD = "tutorial/4x2x3-5"
 

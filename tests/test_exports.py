@@ -22,17 +22,17 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pytest_benchmark.logger import Logger
 from pytest_benchmark.storage.file import FileStorage
 
+from records.runs import read_folder
+from records.text import one_line
 from reports import exports
 from reports.__main__ import main
 from reports.exports.named import of_timing
 from reports.exports.summary import fitting
-from reports.history import Point, Series
+from reports.history.changes import trend
+from reports.history.index import Point, Series
+from reports.history.triage import Entry, triaged
 from reports.matrix import Matrix, matrix
-from reports.runs import read_folder
-from reports.statuses import status
-from reports.text import one_line
-from reports.trends import trend
-from reports.triage import Entry, triaged
+from reports.outcomes import status
 
 SCHEMAS = Path(__file__).with_name("schemas")
 HOSTILE = (

@@ -20,7 +20,7 @@ from backends import Backend, Inputs
 from conformance.cases import CELLS, DTYPES, Case, by_id, default_cases
 from conformance.check import check
 from conformance.draw import draw
-from conformance.opened import Opened
+from conformance.open_backend import Opened
 from conformance.truth import Truth, truth
 
 LENGTHS = "lstm-forget/2-layer/bidirectional/zero/pad-large/state/bias/batch-major/b4-t9-i19-h17/"

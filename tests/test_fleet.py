@@ -22,15 +22,15 @@ from faults import AFTER, FAULTS
 from test_front_end import Done, conformance, environment, fake
 from test_isolation import BARE, SELECTED, TESTS
 
-from conformance.fleet import Cluster, FleetRefused, Place, campaign, cluster
-from conformance.fleet.campaign import Campaign
-from conformance.fleet.child import Child, ChildDied
-from conformance.fuzz import pool
-from conformance.fuzz.pool import Job
-from conformance.isolation import Death
-from reports.exit_codes import ExitCode
-from reports.records import FuzzRecord
-from reports.runs import read_folder
+from conformance.session.isolation import Death
+from evidence.fuzz import campaign, pool
+from evidence.fuzz.campaign import Campaign
+from evidence.fuzz.pool import Job
+from fleet import Cluster, FleetRefused, Place, cluster
+from fleet.child import Child, ChildDied
+from records.exit_codes import ExitCode
+from records.runs import read_folder
+from records.schema import FuzzRecord
 
 distributed = pytest.importorskip("distributed")
 ROOT = Path(__file__).parents[1]
@@ -191,7 +191,7 @@ def fuzz(folder: Path, *options: str) -> list[FuzzRecord]:
     folder.mkdir()
     (folder / "corpus.txt").touch()
     done = subprocess.run(
-        [sys.executable, "-m", "conformance.fuzz", "--corpus", str(folder / "corpus.txt"), "--out", str(folder), *options],
+        [sys.executable, "-m", "evidence.fuzz", "--corpus", str(folder / "corpus.txt"), "--out", str(folder), *options],
         env=environment(TESTS), capture_output=True, text=True, check=False,
     )  # fmt: skip
     (run,), _ = read_folder(folder / "runs")
@@ -236,7 +236,7 @@ def test_mutants_are_scored_as_in_one_process(tmp_path: Path) -> None:
     found = {}
     for name, options in (("alone", ["-n", "1"]), ("fleet", ["--workers", "2"])):
         done = subprocess.run(
-            [sys.executable, "-m", "conformance.mutants", "--match", "lstm/gate order/gates i",
+            [sys.executable, "-m", "evidence.mutants", "--match", "lstm/gate order/gates i",
              "--out", str(tmp_path / name), *options],
             env=environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
+from records.exit_codes import ExitCode
 from reports.__main__ import main
-from reports.exit_codes import ExitCode
-from reports.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
-from reports.followed import POINTS, ROOM, by_word, followed
-from reports.history import Point, Series
+from reports.history.changes import trend
+from reports.history.index import Point, Series
+from reports.history.trend import Trend
+from reports.history.triage import Entry, triaged
 from reports.matrix import Matrix, matrix
 from reports.page import render
+from reports.page.changed_series import POINTS, ROOM, by_word, followed
+from reports.page.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
 from reports.terminal import text
-from reports.trend import Trend
-from reports.trends import trend
-from reports.triage import Entry, triaged
 
 HOSTILE = "<script>alert(1)</script>\x1b\u202e{{ 7*7 }}"
 

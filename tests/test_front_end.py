@@ -20,11 +20,11 @@ import pytest
 
 from conformance.cases import by_id, default_cases
 from conformance.check import check
-from conformance.opened import Opened
-from reports.exit_codes import ExitCode
-from reports.reading import Run
-from reports.records import CaseRecord, decode
-from reports.runs import read_folder
+from conformance.open_backend import Opened
+from records.exit_codes import ExitCode
+from records.reading import Run
+from records.runs import read_folder
+from records.schema import CaseRecord, decode
 
 ROOT = Path(__file__).parents[1]
 FAKES = Path(__file__).parent / "fakes.py"

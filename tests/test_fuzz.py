@@ -23,13 +23,13 @@ from backends import Unsupported
 from conformance.cases import by_id
 from conformance.cases.fuzzed import Fuzzed, parsed
 from conformance.check import check
-from conformance.fuzz import draws, isolated, pool, replay, rounds
-from conformance.fuzz.draws import GROUPS, IN_A_GROUP
-from conformance.fuzz.rounds import Seen, Tally
-from conformance.fuzz.shrink import shrunk, simpler
-from conformance.known import Known
-from conformance.opened import Opened
-from reports.records import CaseRecord, FuzzRecord
+from conformance.known_differences import Known
+from conformance.open_backend import Opened
+from evidence.fuzz import draws, isolated, pool, replay, rounds
+from evidence.fuzz.draws import GROUPS, IN_A_GROUP
+from evidence.fuzz.rounds import Seen, Tally
+from evidence.fuzz.shrink import shrunk, simpler
+from records.schema import CaseRecord, FuzzRecord
 
 
 @pytest.fixture(autouse=True)

@@ -22,15 +22,15 @@ from test_front_end import FAKES, Done, environment, fake
 from test_fuzz_draws import ONE
 
 from conformance.cases.fuzzed import parsed
-from conformance.fuzz import __main__ as front
-from conformance.fuzz import pool
-from conformance.fuzz.corpus import BadCorpus, keep, read_corpus
-from conformance.fuzz.draws import GROUPS, IN_A_GROUP, groups
-from conformance.fuzz.writing import Writing, summary
-from reports.exit_codes import ExitCode
-from reports.options import counted
-from reports.records import FuzzRecord
-from reports.runs import RunWriter, read_folder
+from evidence.fuzz import __main__ as front
+from evidence.fuzz import pool
+from evidence.fuzz.corpus import BadCorpus, keep, read_corpus
+from evidence.fuzz.draws import GROUPS, IN_A_GROUP, groups
+from evidence.fuzz.results import Writing, summary
+from records.exit_codes import ExitCode
+from records.options import counted
+from records.runs import RunWriter, read_folder
+from records.schema import FuzzRecord
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +195,7 @@ def test_a_number_that_is_none_is_refused(given: str) -> None:
 
 def command(folder: Path, *arguments: str) -> list[str]:
     (folder / "known.toml").touch()
-    return [sys.executable, "-m", "conformance.fuzz", "--out", str(folder), "--known",
+    return [sys.executable, "-m", "evidence.fuzz", "--out", str(folder), "--known",
             str(folder / "known.toml"), "--corpus", str(folder / "corpus.txt"), *arguments]  # fmt: skip
 
 
@@ -216,7 +216,7 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
     assert run.footer.rounds == len(run.rounds) >= 2
     assert sorted(r.round for r in run.rounds) == list(range(1, len(run.rounds) + 1))
     assert " alarms" in done.printed
-    assert run.header.command.startswith("python -m conformance.fuzz ")
+    assert run.header.command.startswith("python -m evidence.fuzz ")
     assert not (tmp_path / "corpus.txt").exists()
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from backends.dtypes import rounded
 from conformance.cases import by_id
+from conformance.cases.extremes import INPUTS, LEAST, WEIGHTS
 from conformance.cases.fuzzed import CHOICES, Fuzzed, parsed
 from conformance.draw import digest, draw
-from conformance.extremes import INPUTS, LEAST, WEIGHTS
-from conformance.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, groups, structure
-from conformance.fuzz.together import truths
 from conformance.truth import truth
+from evidence.fuzz.batched_truth import truths
+from evidence.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, groups, structure
 from reference.trees import named
 
 ONE = parsed(

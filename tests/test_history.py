@@ -19,14 +19,14 @@ import sample_runs as sample
 from damages import all_damaged
 from test_runs import MALFORMED
 
-from reports import history
-from reports.collected import collected
-from reports.history import BadIndex, Index, Series
+from records.reading import read_run
+from records.runs import RunWriter, read_folder
+from records.schema import Record
+from reports.history import index as history
+from reports.history.index import BadIndex, Index, Series
 from reports.matrix import matrix
+from reports.overview import collected
 from reports.page import render
-from reports.reading import read_run
-from reports.records import Record
-from reports.runs import RunWriter, read_folder
 
 MARGIN = Series("margin", "lstm/a/float32", sample.case().case_version, "pytorch", "cpu", "float32")
 

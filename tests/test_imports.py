@@ -16,24 +16,26 @@ from backends import BACKENDS, EXTRAS
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
-MAY_IMPORT: dict[str, tuple[set[str], set[str] | None]] = {
+STOREYS: dict[str, tuple[set[str], set[str] | None]] = {
     "reference": (set(), {"numpy"}),
-    "backends": ({"reference"}, {"numpy", "safetensors"}),
-    "conformance": ({"reference", "backends", "reports"}, None),
-    "benchmarks": ({"reference", "backends", "reports", "conformance"}, None),
-    "reports": (
-        set(),
-        {"jinja2", "markupsafe", "msgspec", "rich", "threadpoolctl"},
-    ),
+    "records": (set(), {"msgspec", "threadpoolctl"}),
+    "backends": ({"reference"}, {"numpy"}),
+    "formats": ({"reference", "backends"}, {"numpy", "safetensors"}),
+    "reports": ({"records"}, {"jinja2", "markupsafe", "msgspec", "rich"}),
+    "conformance": ({"reference", "records", "backends", "formats", "reports"}, None),
+    "fleet": ({"reference", "records", "backends", "conformance"}, None),
+    "evidence": ({"reference", "records", "backends", "reports", "conformance", "fleet"}, None),
+    "porting": ({"reference", "records", "backends", "formats", "reports", "conformance"}, None),
+    "benchmarks": ({"reference", "records", "backends", "reports", "conformance"}, None),
 }
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
 
 ALONE = {
-    "reports.browser": {"playwright"},
-    "reports.pictures": {"matplotlib"},
+    "reports.browser.chromium": {"playwright"},
+    "reports.throughput_picture": {"matplotlib"},
     "reports.exports.pytest_benchmark": {"pytest_benchmark"},
-    "reports.trends": {"numpy", "ruptures"},
+    "reports.history.changes": {"numpy", "ruptures"},
 }
 """Further libraries of one file: what is timed or tested must not have loaded them."""
 
@@ -60,10 +62,13 @@ OWN: dict[str, set[str]] = {
 }
 """For each adapter, a module or a package, the framework that it may import."""
 BESIDE: dict[str, tuple[str | None, set[str]]] = {
-    **{f"backends.formats.{name}": (None, mine) for name, mine in PORTED.items()},
-    "benchmarks.peers.of_reference": (None, {"torch"}),
-    "benchmarks.peers.of_jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
-    **{f"benchmarks.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra]) for extra in EXTRAS},
+    **{f"formats.{name}": (None, mine) for name, mine in PORTED.items()},
+    "benchmarks.studies.peers.of_reference": (None, {"torch"}),
+    "benchmarks.studies.peers.of_jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
+    **{
+        f"benchmarks.studies.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra])
+        for extra in EXTRAS
+    },
 }
 """What is timed beside the specification or an adapter: the adapter and the framework that it needs."""
 
@@ -98,7 +103,7 @@ def imported(source: str, package: str) -> Iterator[tuple[int, str]]:
 def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str]:
     """The imports of ``module`` that the table does not allow, in words."""
     top_package = module.partition(".")[0]
-    projects, libraries = MAY_IMPORT[top_package]
+    projects, libraries = STOREYS[top_package]
     mine = adapter_of(module)
     mine, own = BESIDE.get(module, (mine, OWN.get(mine or "", set())))
     found = {}
@@ -108,7 +113,7 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
             continue
         if adapter_of(name) not in (None, mine):
             found[line] = f"{module}, line {line}: imports the adapter {adapter_of(name)}"
-        elif top in MAY_IMPORT:
+        elif top in STOREYS:
             if top != top_package and top not in projects:
                 found[line] = f"{module}, line {line}: {top_package} may not import {top}"
         elif top in ALL_FRAMEWORKS:
@@ -118,7 +123,7 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
     return list(found.values())
 
 
-FILES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
+FILES = sorted(path for package in STOREYS for path in (ROOT / package).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)
@@ -137,25 +142,33 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
         ("backends.layouts", "import torch", "imports the framework torch"),
         ("backends.pytorch", "import jax.numpy as jnp", "imports the framework jax"),
         ("backends.pytorch", "from . import jax", "imports the adapter backends.jax"),
-        ("backends.pytorch.rnn", "import tensorflow as tf", "imports the framework tensorflow"),
         (
-            "backends.pytorch.rnn",
-            "from backends.jax.rnn import forward",
+            "backends.pytorch.parameters",
+            "import tensorflow as tf",
+            "imports the framework tensorflow",
+        ),
+        (
+            "backends.pytorch.parameters",
+            "from backends.jax.recurrent import forward",
             "imports the adapter",
         ),
-        ("backends.pytorch.rnn", "from ..jax import rnn", "the adapter backends.jax"),
-        ("backends.pytorch.rnn", "import optax", "imports the framework optax"),
+        ("backends.pytorch.parameters", "from ..jax import rnn", "the adapter backends.jax"),
+        ("backends.pytorch.parameters", "import optax", "imports the framework optax"),
         ("backends.pytorch_other", "import torch", "imports the framework torch"),
         ("conformance.cases.case", "from ..opened import torch\nimport jax", "line 2: imports"),
-        ("conformance.cases.case", "from backends.pytorch.rnn import x", "imports the adapter"),
-        ("benchmarks.workloads", "import torch", "imports the framework torch"),
         (
-            "benchmarks.peers.of_reference",
+            "conformance.cases.case",
+            "from backends.pytorch.parameters import x",
+            "imports the adapter",
+        ),
+        ("benchmarks.timing.workloads", "import torch", "imports the framework torch"),
+        (
+            "benchmarks.studies.peers.of_reference",
             "import torch\nimport jax",
             "line 2: imports the framework",
         ),
         (
-            "benchmarks.bare.jax",
+            "benchmarks.studies.bare.jax",
             "import jax\nimport backends.pytorch",
             "line 2: imports the adapter",
         ),
@@ -179,10 +192,10 @@ def test_the_rule_sees(module: str, source: str, complaint: str) -> None:
         ("backends.tensorflow", "from tf_keras.src import layers"),
         ("backends.tensorflow.deep.inside", "import tensorflow as tf\nimport tf_keras"),
         ("backends.jax.training", "import optax\nfrom . import rnn\nfrom .rnn import run"),
-        ("backends.pytorch.rnn", "from backends.pytorch import layers\nimport torch"),
+        ("backends.pytorch.parameters", "from backends.pytorch import layers\nimport torch"),
         ("conformance.check", "from backends import Backend\nfrom backends.dialects import X"),
         ("reference.rnn", "import math\nimport numpy as np\nfrom reference.spec import Spec"),
-        ("conformance.check", "import rich\nimport pytest\nfrom reports.records import Outcome"),
+        ("conformance.check", "import rich\nimport pytest\nfrom records.schema import Outcome"),
     ],
 )
 def test_the_rule_lets_pass(module: str, source: str) -> None:
@@ -221,7 +234,7 @@ print(Watch.asked, loaded)
 
 def test_the_libraries_are_found() -> None:
     wanted = {"reference", "reference.rounding", "reports.page", "backends", "conformance.cases",
-              "conformance.check", "reports.environment"}  # fmt: skip
+              "conformance.check", "records.environment"}  # fmt: skip
     assert wanted <= set(LIGHT), f"the list of modules to import lacks {wanted - set(LIGHT)}"
 
 
@@ -261,14 +274,16 @@ def test_the_extras_are_those_of_the_backends() -> None:
 
 
 def test_every_package_is_listed_for_installation() -> None:
-    folders = [path.parent for deep in ("*", "*/*") for path in ROOT.glob(f"{deep}/__init__.py")]
+    folders = [
+        path.parent for deep in ("*", "*/*", "*/*/*") for path in ROOT.glob(f"{deep}/__init__.py")
+    ]
     found = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
     listed = set(PYPROJECT["tool"]["setuptools"]["packages"])
     assert listed == found, f"pyproject.toml lists {sorted(listed)}, packages are {sorted(found)}"
 
 
 @pytest.mark.parametrize(
-    "module", ["benchmarks.conftest", "benchmarks.__main__", "conformance.conftest"]
+    "module", ["benchmarks.timing.conftest", "benchmarks.__main__", "conformance.conftest"]
 )
 def test_what_is_timed_or_tested_has_no_library_that_brings_threads_of_its_own(module: str) -> None:
     """SciPy, which reports of histories load, has another BLAS."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
-from reports.collected import collected
+from reports.overview import collected
 from reports.page import POINTS, write_page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -22,12 +22,12 @@ from sample_runs import footer
 from test_front_end import LSTM, Done, command, conformance, environment, fake, timeless
 
 from conformance.cases import default_cases
-from conformance.isolation import Watch
-from conformance.opened import Opened
-from conformance.resuming import CannotResume, resume
-from reports import environment as machine
-from reports.exit_codes import ExitCode
-from reports.runs import RunWriter, read_folder
+from conformance.open_backend import Opened
+from conformance.session.isolation import Watch
+from conformance.session.resume import CannotResume, resume
+from records import environment as machine
+from records.exit_codes import ExitCode
+from records.runs import RunWriter, read_folder
 
 TESTS = Path(__file__).parent
 BARE = ("--dtype", "float32", "--case", "lstm*", "--case", "gru*", "--case", "vanilla*")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from records.runs import read_run
+from records.schema import SCHEMA_VERSION, CaseRecord, FuzzRecord, Measurement, MutantRecord
 from reports import exports
-from reports.history import Index
+from reports.history.index import Index
 from reports.matrix import matrix
 from reports.page import render
-from reports.records import SCHEMA_VERSION, CaseRecord, FuzzRecord, Measurement, MutantRecord
-from reports.runs import read_run
 
 KEPT = Path(__file__).with_name("kept")
 VERSIONS = range(1, SCHEMA_VERSION + 1)

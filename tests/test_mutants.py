@@ -19,19 +19,19 @@ import sample_runs as sample
 from conformance.cases import default_cases
 from conformance.cases.axes import CELLS
 from conformance.draw import draw
-from conformance.mutants import KINDS, MUTANTS, Mutant, made
-from conformance.mutants.__main__ import complaint, main
-from conformance.mutants.mutant import function_of, mutated
-from conformance.mutants.score import Bench, beyond, differs, same
 from conformance.truth import truth
-from reports.exit_codes import ExitCode
+from evidence.mutants import KINDS, MUTANTS, Mutant, made
+from evidence.mutants.__main__ import complaint, main
+from evidence.mutants.mutant import function_of, mutated
+from evidence.mutants.score import Bench, beyond, differs, same
+from records.exit_codes import ExitCode
+from records.reading import Run
+from records.runs import read_folder, read_run
+from records.schema import MutantRecord
 from reports.exports import badges
 from reports.matrix import matrix
-from reports.mutation import scores
+from reports.mutation_score import scores
 from reports.page import render
-from reports.reading import Run
-from reports.records import MutantRecord
-from reports.runs import read_folder, read_run
 from reports.terminal import text
 
 CASES = default_cases()
@@ -213,7 +213,7 @@ def shown(folder: Path, records: list[MutantRecord]) -> Run:
 
 def test_onnx_s_cases_pass_on_the_specification_and_catch_some_mutants() -> None:
     pytest.importorskip("onnx", reason="onnx is in the group peers")
-    from conformance.mutants import peers  # noqa: PLC0415
+    from evidence.mutants import onnx_node_cases as peers  # noqa: PLC0415
 
     cases = peers.node_cases()
     assert Counter(case.spec.cell for case in cases) == {"vanilla": 6, "gru": 6, "lstm": 5}
@@ -232,7 +232,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     assert few
     bench = Bench(few)
     monkeypatch.setattr(
-        "conformance.mutants.__main__.scored",
+        "evidence.mutants.__main__.scored",
         lambda mutants, _: (bench.record(mutant) for mutant in mutants),
     )
 

@@ -15,14 +15,14 @@ import sample_runs as sample
 from rich.console import Console
 
 from benchmarks import __main__ as benchmarks
-from benchmarks import aa
-from benchmarks.budgets import FILE, BadBudgets, Budget, read, write
-from benchmarks.noise import LEAST_PAIRS, noise
-from benchmarks.options import Rows
-from benchmarks.pairs import Timed
-from reports.comparison import Change, change
-from reports.environment import processors
-from reports.exit_codes import ExitCode
+from benchmarks.comparing import self_comparison as aa
+from benchmarks.comparing.noise import LEAST_PAIRS, noise
+from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, write
+from benchmarks.comparing.pairs import Timed
+from benchmarks.comparing.verdict import Change, change
+from benchmarks.timing.options import Rows
+from records.environment import processors
+from records.exit_codes import ExitCode
 
 FAKES = Path(__file__).parent / "fakes.py"
 PAIRS = 7
@@ -159,7 +159,7 @@ def test_a_slowed_backend_is_slower_by_its_share(tmp_path: Path) -> None:
 import sys, time
 sys.path.insert(0, {str(FAKES.parent)!r})
 import fakes, backends
-from benchmarks import slowed
+from benchmarks.studies import slowed
 from backends.adapter import Backend
 
 class Busy(fakes.Right):

@@ -13,13 +13,13 @@ from test_porting import convert, module, network
 from test_real_files import H, I, X, agrees, library, of_equinox, of_flax, of_pytorch
 
 from backends.dialects import FLAX, TENSORFLOW_LEGACY
-from backends.formats import FORMATS, BadModel
-from backends.formats.stored import Stored, by_direction, by_place, within
-from backends.formats.stored import network as assembled
 from backends.layouts import convert as blocks_of
 from conformance.agreement import Verdict
-from conformance.porting import Impossible, Proof, port
-from reports.exit_codes import ExitCode
+from formats import FORMATS, BadModel
+from formats.assemble import Stored, by_direction, by_place, within
+from formats.assemble import network as assembled
+from porting.verdict import Impossible, Proof, port
+from records.exit_codes import ExitCode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
-from benchmarks import orientation
-from benchmarks.orientation import BEGIN, END, PUBLISHED
-from benchmarks.workloads import MODES, TIMED, WORKLOADS
-from reports.exit_codes import ExitCode
-from reports.records import Gpu
+from benchmarks.studies import published_figures as orientation
+from benchmarks.studies.published_figures import BEGIN, END, PUBLISHED
+from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS
+from records.exit_codes import ExitCode
+from records.schema import Gpu
 
 GPU = Gpu(clock_mhz=1980, most_clock_mhz=1980, held_by=["power"], degrees=50, watts=600)
 ROW: dict[str, Any] = {"workload": "deepbench/lstm-512-16-25", "device": "cuda", "threads": 16, "steps": 25,
@@ -78,7 +78,7 @@ def test_a_page_without_a_place_for_it_is_refused(
     with pytest.raises(SystemExit):
         orientation.main(["--runs", str(tmp_path / "runs"), "--page", str(page)])
     assert page.read_text("utf-8") == "no place\n"
-    assert "benchmarks.orientation" in capsys.readouterr().err
+    assert "benchmarks.studies.published_figures" in capsys.readouterr().err
 
 
 def test_what_is_published_is_of_our_workloads() -> None:

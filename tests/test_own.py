@@ -19,13 +19,13 @@ import pytest
 from test_front_end import conformance, fake
 
 from backends.dtypes import rounded
-from backends.formats import BadModel, Model
-from backends.formats.canonical import read, write
-from backends.formats.model import by_name, names
 from conformance.draw import draw
-from conformance.own import BadInputs, Files, own_cases, read_arrays
+from conformance.own_network import BadInputs, Files, own_cases, read_arrays
+from formats import BadModel, Model
+from formats.canonical import read, write
+from formats.model import by_name, names
+from records.exit_codes import ExitCode
 from reference import Array, Params, Spec, Weights, weight_shapes
-from reports.exit_codes import ExitCode
 
 SPEC = Spec(
     cell="lstm",
@@ -404,7 +404,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = files(tmp_path)
-    monkeypatch.setattr("conformance.own.MOST_BYTES", 100)
+    monkeypatch.setattr("conformance.own_network.MOST_BYTES", 100)
     monkeypatch.setattr("numpy.load", lambda *_, **__: pytest.fail("it was unpacked"))
     with pytest.raises(BadInputs, match="GiB once unpacked, expected"):
         read_arrays(given.inputs)

@@ -17,19 +17,19 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
+from records.exit_codes import ExitCode
+from records.runs import RunWriter, read_folder
+from records.schema import Gpu, Record
+from records.text import clip, number, one_line
 from reference.rounding import ARITHMETICS
 from reports.__main__ import code, main
-from reports.collected import collected
-from reports.exit_codes import ExitCode
-from reports.figures import BOUND_X, HEIGHT, histogram
 from reports.matrix import Matrix, matrix
+from reports.outcomes import STATUSES
+from reports.overview import collected
 from reports.page import breakable, render, write_page
+from reports.page.figures import BOUND_X, HEIGHT, histogram
 from reports.precision import TIGHTEST_FIRST, precisions
-from reports.records import Gpu, Record
-from reports.runs import RunWriter, read_folder
-from reports.statuses import STATUSES
 from reports.terminal import print_matrix
-from reports.text import clip, number, one_line
 
 ROOT = Path(__file__).parents[1]
 PAGE_LIMIT = 1_500_000
@@ -396,7 +396,7 @@ def test_bad_arguments_are_refused(arguments: list[str], message: str, tmp_path:
     )  # fmt: skip
     assert done.returncode == ExitCode.HARNESS_ERROR, done.stderr
     assert message in done.stderr
-    assert not (tmp_path / "reports").exists()
+    assert not (tmp_path / "results").exists()
 
 
 # ---- text from elsewhere ------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.between import InTurn
-from benchmarks.partner import Partner, Pipes
+from benchmarks.timing.alternation import Partner, Pipes
+from benchmarks.timing.between_samples import InTurn
 
 Work = Callable[[Partner, Callable[[str], None]], None]
 
@@ -131,7 +131,7 @@ def test_pipes_are_passed_as_text() -> None:
 def test_long_calls_have_fewer_samples(
     seconds: float, theirs: int, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.between._seconds", lambda call: seconds)
+    monkeypatch.setattr("benchmarks.timing.between_samples._seconds", lambda call: seconds)
     calls: list[None] = []
     partner = Partner(None)
     monkeypatch.setattr(partner, "agree", lambda number: min(number, theirs))

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.peers``, with peers of our own: times of equal results, none of others."""
+"""``python -m benchmarks.studies.peers``, with peers of our own: times of equal results, none of others."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.peers import __main__ as command
-from benchmarks.peers.peer import Calls, Peer, Size, difference
-from reports.exit_codes import ExitCode
+from benchmarks.studies.peers import __main__ as command
+from benchmarks.studies.peers.peer import Calls, Peer, Size, difference
+from records.exit_codes import ExitCode
 
 SIZES = ((1, 2, 3, 4),)
 

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import sample_runs as sample
 
-from reports import pictures
+from reports import throughput_picture as pictures
 
 README = f"before\n\n{pictures.BEGIN}\nold\n{pictures.END}\n\nafter\n"
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from test_own import params_of
 
-from backends.formats import FORMATS, FormatNotFound, Model, Reading, format_of, module_of
-from backends.formats.model import by_name
-from conformance.convert import main
-from conformance.porting import Impossible, Side, drawn, port, read_back
 from conformance.truth import truth
+from formats import FORMATS, FormatNotFound, Model, Reading, format_of, module_of
+from formats.model import by_name
+from porting.convert import main
+from porting.verdict import Impossible, Side, drawn, port, read_back
+from records.exit_codes import ExitCode
 from reference import Spec, Weights
-from reports.exit_codes import ExitCode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own
 

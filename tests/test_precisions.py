@@ -18,7 +18,7 @@ from conformance.cases import OTHERS, Case, TrainingCase, by_id, default_cases, 
 from conformance.cases.precisions import original_id, twin
 from conformance.check import check
 from conformance.draw import digest, draw
-from conformance.opened import Opened
+from conformance.open_backend import Opened
 from conformance.truth import truth
 from reference.rounding import ARITHMETICS
 

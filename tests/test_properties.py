@@ -12,9 +12,9 @@ from property_draws import Subject, assert_holds
 from backends import BACKENDS, find
 from backends.adapter import kind_of
 from conformance.cases import GRADIENTS
-from conformance.known import read_known
-from conformance.properties import PROPERTIES
+from conformance.known_differences import read_known
 from conformance.specification import Specification
+from evidence.properties import PROPERTIES
 
 DEVICE = os.environ.get("RNNSPEC_DEVICE", "cpu")
 """That adapters are opened on; the specification needs none."""

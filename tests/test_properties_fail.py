@@ -19,8 +19,8 @@ from wrong_gradients import MeanForSum
 
 from backends import Backend, Inputs, Result
 from conformance.cases import by_id
-from conformance.mutants import MUTANTS, made
-from conformance.properties import PROPERTIES, violation
+from evidence.mutants import MUTANTS, made
+from evidence.properties import PROPERTIES, violation
 from reference import Array
 
 EXAMPLES = 60

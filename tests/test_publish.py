@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import publish
-from benchmarks.budgets import Budget, write
+from benchmarks.comparing.noise_budgets import Budget, write
+from benchmarks.studies import noise_tables as publish
 
 PAGE = f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
 CHANGES = [0.001 * k for k in range(-5, 6)]

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from test_porting import convert, module
 
-from backends.formats import FORMATS, BadModel, Reading
 from conformance.agreement import judge
 from conformance.truth import truth
+from formats import FORMATS, BadModel, Reading
+from records.exit_codes import ExitCode
 from reference import Array, Spec
 from reference.rounding import ARITHMETICS
-from reports.exit_codes import ExitCode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own
 

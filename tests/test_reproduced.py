@@ -19,10 +19,10 @@ import pytest
 
 from backends import BACKENDS, EXTRAS, Unsupported
 from conformance.cases import NAMED, AnyCase, TrainingCase, by_id, default_cases, drawn, rows
-from conformance.fuzz.corpus import read_corpus
-from conformance.known import Known, read_known
-from conformance.reproducer import script
-from conformance.reproducer.frameworks import FRAMEWORKS
+from conformance.known_differences import Known, read_known
+from evidence.fuzz.corpus import read_corpus
+from evidence.reproducer import script
+from evidence.reproducer.frameworks import FRAMEWORKS
 
 ROOT = Path(__file__).parents[1]
 PYTHON = os.environ.get("RNNSPEC_CLEAN_PYTHON", "")

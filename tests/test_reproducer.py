@@ -25,7 +25,6 @@ from backends import BACKENDS, Result, Unsupported
 from backends.adapter import PRECISIONS
 from backends.dialects import as_declared
 from backends.dtypes import PRECISION, rounded
-from conformance import reproduce
 from conformance.agreement import bound, judge
 from conformance.cases import (
     NAMED,
@@ -40,19 +39,20 @@ from conformance.cases import (
 from conformance.check import check, declared
 from conformance.draw import draw
 from conformance.evaluate import Tensors
-from conformance.opened import Opened
-from conformance.reproducer import script
-from conformance.reproducer.frameworks import FRAMEWORKS as IN_WORDS
-from conformance.reproducer.frameworks import WAYS
-from conformance.reproducer.literals import WRITTEN_OUT, literal
+from conformance.open_backend import Opened
 from conformance.specification import Specification
 from conformance.truth import truth
+from evidence.reproducer import __main__ as reproduce
+from evidence.reproducer import script
+from evidence.reproducer.frameworks import FRAMEWORKS as IN_WORDS
+from evidence.reproducer.frameworks import WAYS
+from evidence.reproducer.literals import WRITTEN_OUT, literal
+from records.environment import environment
+from records.exit_codes import ExitCode
+from records.runs import RunWriter
+from records.schema import CaseRecord, encode
 from reference import Array
 from reference.rounding import ARITHMETICS
-from reports.environment import environment
-from reports.exit_codes import ExitCode
-from reports.records import CaseRecord, encode
-from reports.runs import RunWriter
 
 Answers = dict[str, Array]
 Bounds = dict[str, Array]
@@ -182,7 +182,7 @@ def test_no_listed_dialect_declares_outputs_of_its_own(backend: str) -> None:
 
 def test_importing_and_writing_imports_no_framework(tmp_path: Path) -> None:
     code = (
-        "import sys; from conformance.reproduce import main\n"
+        "import sys; from evidence.reproducer import main\n"
         f"for b, d in {[(b, device_of(b)) for b in BACKENDS]}:\n"
         f"    main(['--backend', b, '--device', d, '--case', {CASE!r}, '--out', 's.py'])\n"
         "print(sorted({'torch', 'tensorflow', 'tf_keras', 'jax', 'optax'} & set(sys.modules)))"
@@ -553,7 +553,7 @@ def test_the_failure_card_names_the_command(tmp_path: Path) -> None:
     assert (differs.outcome, agrees.outcome, agrees.card) == ("differs", "agrees", "")
     (line,) = [x for x in differs.card.splitlines() if x.startswith("  script ")]
     program, *arguments = shlex.split(line)[1:]
-    assert [program, *arguments[:2]] == ["python", "-m", "conformance.reproduce"]
+    assert [program, *arguments[:2]] == ["python", "-m", "evidence.reproducer"]
     assert reproduce.main([*arguments[2:], "--out", str(tmp_path / "s.py")]) == ExitCode.CLEAN
     assert (tmp_path / "s.py").read_text("utf-8") == script(by_id(CASE), "pytorch")
 
@@ -561,7 +561,7 @@ def test_the_failure_card_names_the_command(tmp_path: Path) -> None:
 def test_the_card_of_a_backend_from_outside_names_none(tmp_path: Path) -> None:
     _, (differs,) = run_of("mine.py:Mine", tmp_path, [CASE])
     assert differs.outcome == "differs"
-    assert "conformance.reproduce" not in differs.card
+    assert "evidence.reproducer" not in differs.card
 
 
 def test_a_run_s_failures_become_a_script_each(

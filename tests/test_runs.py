@@ -17,10 +17,10 @@ import pytest
 import sample_runs as sample
 from damages import DAMAGES, PLACES, SOUND
 
-from reports import reading
-from reports.exit_codes import ExitCode, exit_code
-from reports.records import Outcome, Record, encode, json_schema
-from reports.runs import BadRunFile, RunWriter, read_folder, read_run
+from records import reading
+from records.exit_codes import ExitCode, exit_code
+from records.runs import BadRunFile, RunWriter, read_folder, read_run
+from records.schema import Outcome, Record, encode, json_schema
 
 NASTY = 'x\n "ß" \u2028 \x1b[31m'
 RECORDS: list[Record] = [
@@ -278,7 +278,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_killed_process_loses_no_record(tmp_path: Path) -> None:
     program = """
 import sys, pathlib, itertools, sample_runs as sample
-from reports.runs import RunWriter
+from records.runs import RunWriter
 writer = RunWriter(pathlib.Path(sys.argv[1]), sample.header())
 for n in itertools.count():
     writer.write(sample.case(case=f"lstm/{n}/float32"))

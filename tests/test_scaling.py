@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 import sample_runs as sample
 
-from benchmarks.workloads import WORKLOADS, of_set
-from reports.figures import LINE_HEIGHT, LINE_WIDTH, line
-from reports.records import Measurement
+from benchmarks.timing.workloads import WORKLOADS, of_set
+from records.schema import Measurement
+from records.timing import timings
+from reports.page.figures import LINE_HEIGHT, LINE_WIDTH, line
 from reports.scaling import AXES, Sweep, sweeps
-from reports.timing import timings
 
 SIZES = (32, 64, 128, 256, 512, 1024)
 

@@ -16,8 +16,8 @@ import sample_runs as sample
 from rich.console import Console
 from test_page import of
 
-from reports import lighthouse, screenshots
-from reports.exit_codes import ExitCode
+from records.exit_codes import ExitCode
+from reports.browser import lighthouse, screenshots
 from reports.page import write_page
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ def site(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("browser")
 def test_the_page_is_shown_light_and_dark(site: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "reports.screenshots", "--site", str(site), "--out", str(tmp_path)],
+        [sys.executable, "-m", "reports.browser.screenshots", "--site", str(site), "--out", str(tmp_path)],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == ExitCode.CLEAN, done.stderr

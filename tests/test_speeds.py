@@ -9,11 +9,11 @@ import pytest
 import sample_runs as sample
 from test_page import of, text_of
 
-from reports import speeds as module
+from records.schema import Measurement
+from records.timing import timings
 from reports.page import render
-from reports.records import Measurement
-from reports.speeds import speeds
-from reports.timing import timings
+from reports.page import times as module
+from reports.page.times import speeds
 
 
 def row(backend: str, workload: str, ms: float, **changes: object) -> Measurement:

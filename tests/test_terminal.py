@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import sample_runs as sample
 
+from records.runs import read_folder
 from reports.matrix import matrix
-from reports.runs import read_folder
 from reports.terminal import WIDTH, standard_output, text
 
 

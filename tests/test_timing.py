@@ -10,9 +10,9 @@ import pytest
 import sample_runs as sample
 from msgspec.structs import replace
 
-from reports.figures import BAR_WIDTH, bars
-from reports.records import Measurement
-from reports.timing import Timing, beside, estimate, ratios, timings
+from records.schema import Measurement
+from records.timing import Timing, beside, estimate, ratios, timings
+from reports.page.figures import BAR_WIDTH, bars
 
 
 def test_a_ratio_is_over_the_mean_of_the_limits_around_it() -> None:

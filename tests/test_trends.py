@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from reports.history import Point, Series
-from reports.trend import Trend
-from reports.trends import LASTING, WINDOW, trend, trends
-from reports.triage import BadTriageFile, Entry, read_triage, triaged
+from reports.history.changes import LASTING, WINDOW, trend, trends
+from reports.history.index import Point, Series
+from reports.history.trend import Trend
+from reports.history.triage import BadTriageFile, Entry, read_triage, triaged
 
 SHARE = Series("share of limit", "w forward 1", "0" * 12, "pytorch", "cpu", "float32")
 MARGIN = SHARE._replace(figure="margin", name="lstm/a")

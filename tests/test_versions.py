@@ -10,10 +10,10 @@ import pytest
 import sample_runs as sample
 from test_page import text_of
 
-from reports.collected import collected
-from reports.history import Index
+from reports.history.index import Index
+from reports.history.versions import ROOM, Spread, fitting, spreads
+from reports.overview import collected
 from reports.page import render
-from reports.versions import ROOM, Spread, fitting, spreads
 
 
 def add(folder: Path, number: int, version: str, *margins: float | None, dtype: str = "float32",

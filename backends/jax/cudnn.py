@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import rnn
 
-from backends.jax.rnn import Blocks
+from backends.jax.recurrent import Blocks
 from reference import Spec
 
 

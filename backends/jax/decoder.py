@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.rnn import Unroll
+from backends.jax.recurrent import Unroll
 from reference import STATES
 from reference.networks.layers import Affine, Decoder
 

@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import optax
 
-from backends.jax.layers import forward
-from backends.jax.rnn import Unroll
+from backends.jax.network import forward
+from backends.jax.recurrent import Unroll
 from reference.networks.layers import Data, Network
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
 

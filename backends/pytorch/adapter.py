@@ -17,7 +17,8 @@ from backends.adapter import (
     TrainingInputs,
 )
 from backends.dialects import PYTORCH, PYTORCH_CELLS, PYTORCH_NATIVE
-from backends.pytorch import bare, network, training
+from backends.pytorch import network, training
+from backends.pytorch import recurrent as bare
 from backends.pytorch.calls import called
 from backends.pytorch.cells import Cells
 from backends.pytorch.device import (

@@ -20,7 +20,7 @@ from backends.pytorch.layers import (
     embedding,
     linear,
 )
-from backends.pytorch.rnn import arranged, as_state, build, trained
+from backends.pytorch.parameters import arranged, as_state, build, trained
 from reference import STATES
 from reference.networks import layers
 from reference.networks.layers import DecoderParams

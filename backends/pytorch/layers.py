@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.functional import one_hot
 
 from backends.pytorch.device import Place
-from backends.pytorch.rnn import arranged, build, parts_of, trained
+from backends.pytorch.parameters import arranged, build, parts_of, trained
 from reference.networks import layers
 from reference.networks.layers import Affine, Table
 from reference.spec import Array, Params

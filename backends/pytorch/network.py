@@ -22,7 +22,7 @@ from backends.pytorch.layers import (
     Recurrent,
     RecurrentBack,
 )
-from backends.pytorch.rnn import canonical_gradients
+from backends.pytorch.parameters import canonical_gradients
 from reference.networks import layers
 from reference.networks.layers import Data, NetworkParams
 from reference.spec import Array

@@ -10,7 +10,7 @@ from torch import nn, optim
 from backends.adapter import Result, TrainingInputs
 from backends.pytorch.device import Place
 from backends.pytorch.network import Network, as_result, to_batch
-from backends.pytorch.rnn import canonical_values
+from backends.pytorch.parameters import canonical_values
 from reference.networks.optimisers import Adam, GradientDescent, Momentum, Optimiser
 
 

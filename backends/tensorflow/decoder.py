@@ -7,7 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from backends.tensorflow.affine import ACTIVATIONS, affine
-from backends.tensorflow.rnn import Recurrence, States
+from backends.tensorflow.recurrent import Recurrence, States
 from reference import STATES
 from reference.networks.layers import Decoder, DecoderParams
 

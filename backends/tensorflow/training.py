@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from backends.adapter import TrainingInputs
 from backends.tensorflow.execution import Feeds, Program
-from backends.tensorflow.layers import Built
+from backends.tensorflow.network import Built
 from backends.tensorflow.optimisers import Keras, TensorFlow1
-from backends.tensorflow.rnn import Recurrence
+from backends.tensorflow.recurrent import Recurrence
 
 
 def training(

@@ -65,7 +65,7 @@ def by_id(case_id: str) -> AnyCase:
 
 
 def rows(file: str) -> list[dict[str, str]]:
-    """A covering array beside this file, made by ``python -m conformance.covering``."""
+    """A covering array beside this file, made by ``python -m evidence.covering``."""
     text = (Path(__file__).parent / file).read_text("utf-8")
     return [dict(zip(AXES, line.split("/"), strict=True)) for line in text.split()]
 

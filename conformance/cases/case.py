@@ -78,7 +78,7 @@ class TrainingCase(Typed):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OwnCase(Typed):
-    """A user's own recurrent network and data (``conformance/own.py``), whose arrays nothing draws."""
+    """A user's own recurrent network and data (``conformance/own_network.py``), whose arrays nothing draws."""
 
     id: str
     spec: Spec

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.cases.axes import CELLS, DTYPES, PADDINGS
 from conformance.cases.case import Case
-from conformance.extremes import INPUTS, WEIGHTS
+from conformance.cases.extremes import INPUTS, WEIGHTS
 from reference import Spec
 
 FUZZ = "fuzz/"

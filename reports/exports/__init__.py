@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from records.text import replaced
 from reports.exports import (
     badges,
     bencher,
@@ -23,7 +24,6 @@ from reports.exports import (
     tables,
 )
 from reports.matrix import Matrix
-from reports.text import replaced
 
 
 class File(NamedTuple):

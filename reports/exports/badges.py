@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from reports.matrix import Matrix
-from reports.mutation import scores
+from reports.mutation_score import scores
 
 
 def agreement(matrix: Matrix) -> str | None:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from typing import TypeAlias
 
+from records.timing import Estimate
 from reports.exports.named import of_group, of_timing, sure
 from reports.matrix import Matrix
-from reports.timing import Estimate
 
 Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
 

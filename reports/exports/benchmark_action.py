@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from records.text import number, one_line
+from records.timing import Estimate, Timing
 from reports.exports.named import of_group, of_timing, sure
 from reports.matrix import Matrix
-from reports.text import number, one_line
-from reports.timing import Estimate, Timing
 
 
 def smaller(matrix: Matrix) -> str | None:

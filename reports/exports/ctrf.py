@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from records.reading import utc
+from records.schema import CaseRecord
+from records.text import clip, one_line
 from reports.exports.named import of_column, short
 from reports.matrix import Column, Matrix
-from reports.reading import utc
-from reports.records import CaseRecord
-from reports.statuses import STATUSES, status
-from reports.text import clip, one_line
+from reports.outcomes import STATUSES, status
 
 STATUS = {"agrees": "passed", "differs": "failed", "errored": "failed", "unsupported": "skipped"}
 """Its statuses by ours; what is neither is ``other``, and never passed."""

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from xml.etree import ElementTree as ET
 
+from records.text import number, one_line
+from reports.history.trend import Trend
 from reports.matrix import Matrix
-from reports.text import number, one_line
-from reports.trend import Trend
 
 ATOM = "http://www.w3.org/2005/Atom"
 NAME = "tag:rnnspec,2026:"

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
+from records.reading import BadRunFile
+from records.schema import CaseRecord
+from records.text import clip, number
+from records.timing import Timing
 from reports.exports.named import of_column, of_timing
 from reports.fuzzing import Fuzzed
 from reports.matrix import Column, Matrix
-from reports.reading import BadRunFile
-from reports.records import CaseRecord
-from reports.statuses import STATUSES, status
-from reports.text import clip, number
-from reports.timing import Timing
+from reports.outcomes import STATUSES, status
 
 ELEMENT = {"differs": "failure", "errored": "error", "agrees": ""}
 """Of a test case, by status; all others are skipped."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from records.text import count, one_line
+from records.timing import Timing
 from reports.matrix import Column, Row
-from reports.text import count, one_line
-from reports.timing import Timing
 
 LONGEST = 900
 """Characters; Bencher takes 1,024."""

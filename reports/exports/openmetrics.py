@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from records.text import clip
 from reports.exports.named import sure
 from reports.matrix import Matrix
-from reports.statuses import STATUSES
-from reports.text import clip
+from reports.outcomes import STATUSES
 
 Sample = tuple[dict[str, str], float]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from pytest_benchmark.stats import Stats
 
+from records.text import one_line
+from records.timing import Timing
 from reports.exports.named import of_timing, sure
 from reports.matrix import Matrix
-from reports.text import one_line
-from reports.timing import Timing
 
 VERSION = "5.0.0"
 """Of pytest-benchmark, whose format this is."""

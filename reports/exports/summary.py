@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from records.text import count, number, one_line
+from records.timing import Timing
 from reports.exports.named import of_column, of_timing
 from reports.matrix import Column, Matrix
-from reports.statuses import FAILURES, STATUSES, status
-from reports.text import count, number, one_line
-from reports.timing import Timing
+from reports.outcomes import FAILURES, STATUSES, status
 
 ROOM = 60_000
 """Characters, with room for what the one who posts it puts around."""

@@ -6,9 +6,9 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from records.text import one_line
 from reports.matrix import Matrix
-from reports.statuses import status
-from reports.text import one_line
+from reports.outcomes import status
 
 FORMULA = ("=", "+", "-", "@")
 """A cell that begins so is a formula to a spreadsheet; it gets an apostrophe."""

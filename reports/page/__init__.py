@@ -15,23 +15,23 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from reports import figures
-from reports.difference import KINDS
-from reports.drilldown import places
-from reports.followed import POINTS, Said, by_word, followed
-from reports.glossary import GLOSSARY
-from reports.history import Point
+from records.reading import Run
+from records.schema import CaseRecord
+from records.text import clip, count, number, one_line, replaced
+from reports.history.index import Point
+from reports.history.run_diff import KINDS
+from reports.history.trend import Trend
+from reports.history.versions import fitting
 from reports.matrix import Column, Group, Matrix, label
-from reports.mutation import others, scores
+from reports.mutation_score import others, scores
+from reports.outcomes import STATUSES, status
+from reports.page import figures
+from reports.page.changed_series import POINTS, Said, by_word, followed
+from reports.page.drilldown import places
+from reports.page.glossary import GLOSSARY
+from reports.page.times import speeds
 from reports.precision import coarse, precisions
-from reports.reading import Run
-from reports.records import CaseRecord
 from reports.scaling import sweeps
-from reports.speeds import speeds
-from reports.statuses import STATUSES, status
-from reports.text import clip, count, number, one_line, replaced
-from reports.trend import Trend
-from reports.versions import fitting
 
 
 class Section(NamedTuple):

@@ -155,7 +155,7 @@
     try { read = await lines(file); } catch (error) { read = []; }
     const [header] = read, records = read.filter(one => one && one.kind === "conformance");
     if (!header || header.kind !== "header" || !records.length)
-      return show(file.name, make("p", {}, "This is no run file with cases: expected a .jsonl or .jsonl.gz of reports/runs."));
+      return show(file.name, make("p", {}, "This is no run file with cases: expected a .jsonl or .jsonl.gz of results/runs."));
     const column = columns.findIndex(one => one.backend === header.backend && one.device === header.device);
     if (column < 0)
       return show(file.name, make("p", {}, `It is of ${header.backend} on ${header.device}, of which this page has no run.`));

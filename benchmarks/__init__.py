@@ -1,0 +1,1 @@
+"""Benchmarks: timing workloads, comparing two sides, and studies of the method."""

@@ -1,0 +1,1 @@
+"""Compare two sides that were timed in one run: revisions, versions or backends."""

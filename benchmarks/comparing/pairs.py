@@ -1,0 +1,92 @@
+"""Two sides timed in turn: pairs of fresh processes on the same processors, each sample beside one of the other side."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.comparing.sides import Side
+from benchmarks.timing.merge import Merged, say_why
+from benchmarks.timing.options import Rows
+from benchmarks.timing.schedule import Planned, Process, run_pair
+from conformance.open_backend import command
+from records.reading import read_run
+from records.schema import Header, Measurement
+
+
+class Subject(NamedTuple):
+    """A backend on one side."""
+
+    backend: str
+    side: Side
+
+
+class Timed(NamedTuple):
+    """Both sides of all rows, each with the header of its run."""
+
+    base: Sequence[Measurement]
+    head: Sequence[Measurement]
+    headers: tuple[Header, Header]
+
+
+def progress(console: Console) -> Progress:
+    """For processes that are waited for."""
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                    TimeElapsedColumn(), console=console)  # fmt: skip
+
+
+def timed(
+    subjects: tuple[Subject, Subject],
+    rows: Rows,
+    numbers: Sequence[int],
+    folder: Path,
+    console: Console,
+) -> Timed | None:
+    """The pairs of these numbers; None where a process gave no answer.
+
+    Run files go to ``folder/base`` and ``folder/head``. In odd pairs HEAD takes the first sample.
+    """
+    merged = [Merged(folder / part / "runs", rows.total, command()) for part in ("base", "head")]
+    with progress(console) as shown:
+        task = shown.add_task("", total=len(numbers))
+        for number in numbers:
+            order = (0, 1) if number % 2 == 0 else (1, 0)
+            both = [subjects[which] for which in order]
+            shown.update(
+                task, description=" beside ".join(f"{s.backend}, {s.side.name}" for s in both)
+            )
+            _one(both, number, rows, [merged[which] for which in order], console)
+            shown.advance(task)
+            if any(m.broken for m in merged):
+                break
+    for m in merged:
+        m.close()
+    if any(m.broken or m.path is None for m in merged):
+        return None
+    base, head = (read_run(m.path) for m in merged if m.path)
+    return Timed(base.measurements, head.measurements, (base.header, head.header))
+
+
+def _one(
+    both: Sequence[Subject], number: int, rows: Rows, into: Sequence[Merged], console: Console
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = [Path(scratch) / part for part in ("first", "second")]
+        planned = []
+        for subject, folder in zip(both, folders, strict=True):
+            folder.mkdir()
+            planned.append(Planned(
+                Process(subject.backend, rows.pinned, number), [*rows.options(), "--out", str(folder)],
+                folder / "log", subject.side.python, subject.side.checkout,
+            ))  # fmt: skip
+        codes = run_pair(*planned)
+        for subject, folder, code, merged in zip(both, folders, codes, into, strict=True):
+            merged.take(code, folder / "runs")
+            if merged.broken:
+                console.print(f"{subject.side.name}: {say_why(code, folder / 'log')}", markup=False,
+                              highlight=False, soft_wrap=True)  # fmt: skip

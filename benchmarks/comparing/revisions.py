@@ -1,0 +1,217 @@
+"""``python -m benchmarks.comparing.revisions BASE HEAD``: what became faster or slower, and which margins moved.
+
+BASE and HEAD are git revisions, or versions of a framework such as ``jax==0.9.2 jax==0.10.2``. Their
+processes run in pairs on one processor, or on all, and take a sample each in turn. What seems slower, and what cannot be
+told, is timed again and judged by all its pairs; a regression is slower in the new ones alone as well. Exits with
+2 for one, and with 4 where a row cannot be told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from backends import BACKENDS
+from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, Key, key, read
+from benchmarks.comparing.pairs import Subject, timed
+from benchmarks.comparing.sides import BadSide, Side, side
+from benchmarks.comparing.verdict import Comparison, Noise, Verdict, comparisons, joined
+from benchmarks.timing.options import (
+    Rows,
+    add_all_processors,
+    add_backends,
+    add_rows,
+    backends_of,
+    rows_of,
+)
+from records.exit_codes import ExitCode
+from records.options import Parser, counted, positive
+from records.schema import Measurement
+from records.text import number
+from records.timing import Timing
+from reports.terminal import standard_output
+
+PAIRS = 10
+ASSUMED = Noise(0.05, 0.05)
+"""Where nothing measured says."""
+
+
+def main(arguments: list[str]) -> int:
+    """Compare; the exit code."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    names = backends_of(parser, given)
+    console = standard_output()
+    extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
+    if len(extras) > 1:
+        parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
+    rows = rows_of(parser, given)
+    try:
+        measured = read(given.budgets or given.out / FILE)
+        with console.status("environments"):
+            sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
+    except (BadBudgets, BadSide) as why:
+        parser.error(str(why))
+    folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    compared = partial(_compared, sides, given=given, measured=measured, console=console)
+    found = compared(names, rows, range(given.pairs), folder / "first")
+    doubtful = [c for c in found if in_doubt(c)]
+    second: list[Comparison] = []
+    if doubtful:
+        console.print(f"{len(doubtful)} slower or ambiguous: timed again")
+        who, which, modes = (list(dict.fromkeys(getattr(c.base.first, part) for c in doubtful))
+                             for part in ("backend", "workload", "mode"))  # fmt: skip
+        again = rows._replace(workloads=which, modes=modes)
+        second = compared(who, again, range(given.pairs, 2 * given.pairs), folder / "again")
+    judged = judge(found, second)
+    console.print(table(judged, given.base, given.head, rows))
+    path = folder / "comparison.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(
+        [as_data(row, given.base, given.head) for row in judged])))  # fmt: skip
+    console.print(f"wrote {path}", soft_wrap=True, highlight=False)
+    return code(judged, rows.total * len(names))
+
+
+class Judged(NamedTuple):
+    """A row, all its pairs together, and what is said of it."""
+
+    all: Comparison
+    verdict: Verdict
+
+
+def in_doubt(c: Comparison) -> bool:
+    """Whether a row is to be timed again."""
+    return not c.refused and c.verdict in ("slower", "ambiguous")
+
+
+def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Judged]:
+    """Every row of ``first`` with what was timed of it again; slower is only what is slower again."""
+    again = {c.base.first.row: c for c in second if not c.refused}
+    judged = []
+    for c in first:
+        new = again.get(c.base.first.row)
+        together = joined(c, new) if new else c
+        confirmed = new is not None and new.verdict == "slower"
+        wavers = together.verdict == "slower" and not confirmed
+        judged.append(Judged(together, "ambiguous" if wavers else together.verdict))
+    return judged
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks.comparing.revisions", __doc__)
+    parser.add_argument("base", metavar="BASE", help="a git revision, or NAME==VERSION")
+    parser.add_argument("head", metavar="HEAD", help="another one")
+    add_backends(parser)
+    add_rows(parser, "compare")
+    add_all_processors(parser)
+    parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
+                        help=f"of processes (default: {PAIRS})")  # fmt: skip
+    parser.add_argument("--budget", type=positive, metavar="SHARE",
+                        help="what identical code may differ by (default: what --budgets has "
+                        f"of the row, else {ASSUMED.budget})")  # fmt: skip
+    parser.add_argument("--budgets", type=Path, metavar="FILE",
+                        help=f"what `nox -s bench -- --aa` wrote (default: OUT/{FILE})")  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="a few workloads")
+    return parser
+
+
+def code(judged: Sequence[Judged], rows: int) -> ExitCode:
+    """The code for what was found of so many rows."""
+    if any(row.all.differs for row in judged):
+        return ExitCode.CONFORMANCE_FAILURE
+    verdicts = {row.verdict for row in judged if not row.all.refused}
+    if "slower" in verdicts:
+        return ExitCode.PERFORMANCE_REGRESSION
+    told = verdicts and "ambiguous" not in verdicts and len(judged) == rows
+    return ExitCode.CLEAN if told else ExitCode.NOT_ENOUGH_DATA
+
+
+def table(judged: Sequence[Judged], base: str, head: str, rows: Rows) -> Table:
+    """Every row, as a person reads it."""
+    shown = Table(
+        title=f"{head} against {base}, {rows.where}", box=None, title_justify="left", pad_edge=False
+    )
+    for name in ("workload", "mode", "backend"):
+        shown.add_column(name)
+    for name in (f"{base} ms", f"{head} ms", "change (95 %)", "budget", "verdict",
+                 "margin"):  # fmt: skip
+        shown.add_column(name, justify="right")
+    for c, verdict in judged:
+        first = c.base.first
+        words = first.workload, first.mode, first.backend
+        if c.refused:
+            shown.add_row(*words, "", "", "", "", f"{c.refused.outcome}: no speed")
+            continue
+        shown.add_row(*words, number(c.base.seconds.value * 1e3), number(c.head.seconds.value * 1e3),
+                      str(c.change), f"{c.noise.budget:.1%}", f"{verdict}{_why(c)}",
+                      f"{number(_margin(c.base.measurements))} → "
+                      f"{number(_margin(c.head.measurements))}")  # fmt: skip
+    return shown
+
+
+def _why(c: Comparison) -> str:
+    """What an ambiguous row's own change does not show."""
+    return f"; by the clock {c.by_clock}" if c.slower_by_clock_alone else ""
+
+
+def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
+    """One row of comparison.json."""
+    c, verdict = row
+    first = c.base.first
+    data: dict[str, object] = {
+        "base": base, "head": head, "workload": first.workload, "mode": first.mode,
+        "backend": first.backend, "device": first.device, "dtype": first.dtype,
+        "threads": first.threads, "noise": c.noise._asdict(), "verdict": verdict,
+        "pairs": len(c.base.measurements),
+    }  # fmt: skip
+    if c.refused:
+        return data | {"refused": f"{c.refused.outcome}: {c.refused.reason}"}
+    return data | {
+        "log_ratio": c.change, "log_ratio_by_clock": c.by_clock,
+        "base_seconds": c.base.seconds.value, "head_seconds": c.head.seconds.value,
+        "base_margin": _margin(c.base.measurements), "head_margin": _margin(c.head.measurements),
+    }  # fmt: skip
+
+
+def _compared(
+    sides: Sequence[Side], names: list[str], rows: Rows, numbers: Sequence[int], folder: Path, *,
+    given: argparse.Namespace, measured: Mapping[Key, Budget], console: Console,
+) -> list[Comparison]:  # fmt: skip
+    """Time both sides in turn, and compare their rows."""
+    base, head = sides
+    found = []
+    for name in names:
+        both = Subject(name, base), Subject(name, head)
+        of = timed(both, rows, numbers, folder, console)
+        if of:
+            on = of.headers[0].environment.machine
+            known = partial(_noise, given=given.budget, measured=measured, on=on)
+            found += comparisons(of.base, of.head, known)
+    return found
+
+
+def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on: str) -> Noise:
+    """What can be told of a row: as given, as measured here, or as assumed."""
+    if given is not None:
+        return Noise(given, given)
+    known = measured.get(key(t.first, on))
+    return known.noise(len(t.measurements)) if known else ASSUMED
+
+
+def _margin(measurements: Sequence[Measurement]) -> float | None:
+    """The largest of all processes."""
+    return max((m.margin for m in measurements if m.margin is not None), default=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

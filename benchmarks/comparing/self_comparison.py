@@ -1,0 +1,61 @@
+"""``python -m benchmarks --aa``: identical code beside itself, in pairs, and the noise of every row."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.comparing.noise import noise
+from benchmarks.comparing.noise_budgets import load, measured, write
+from benchmarks.comparing.pairs import Subject, timed
+from benchmarks.comparing.revisions import PAIRS
+from benchmarks.comparing.sides import Side
+from benchmarks.comparing.verdict import NOTHING_KNOWN, Comparison, comparisons
+from benchmarks.timing.options import Rows
+from conformance.open_backend import ROOT
+from records.exit_codes import ExitCode
+from records.text import number
+
+HERE = Side("as it is", ROOT, Path(sys.executable))
+"""The suite as it stands, in this environment."""
+
+
+def measure(
+    names: Sequence[str], rows: Rows, pairs: int, folder: Path, budgets_at: Path, console: Console
+) -> ExitCode:
+    """Time every backend beside itself; its rows' noise goes to ``budgets_at``."""
+    codes = []
+    for name in names:
+        both = Subject(name, HERE), Subject(name, HERE)
+        of = timed(both, rows, range(pairs), folder / name.replace("/", "_"), console)
+        if of is None:
+            codes.append(ExitCode.NOT_ENOUGH_DATA)
+            continue
+        found = comparisons(of.base, of.head, lambda _: NOTHING_KNOWN)
+        on = of.headers[0].environment.machine
+        new = [measured(c, on) for c in found if not c.refused]
+        write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
+        console.print(table(found, PAIRS, rows))
+        codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
+    console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
+    return min((code for code in codes if code), default=ExitCode.CLEAN)
+
+
+def table(found: Sequence[Comparison], pairs: int, rows: Rows) -> Table:
+    """The noise of every row that has a speed, for comparisons of so many pairs."""
+    shown = Table(title=f"Identical code, in comparisons of {pairs} pairs {rows.where}",
+                  box=None, title_justify="left", pad_edge=False)  # fmt: skip
+    for name in ("workload", "mode", "backend"):
+        shown.add_column(name)
+    for name in ("ms", "budget", "detectable", "load"):
+        shown.add_column(name, justify="right")
+    for c in found:
+        if not c.refused:
+            m, its = c.base.first, noise(c.changes, pairs)
+            shown.add_row(m.workload, m.mode, m.backend, number(c.base.seconds.value * 1e3),
+                          f"{its.budget:.1%}", f"{its.detectable:.1%}", number(load(c)))  # fmt: skip
+    return shown

@@ -1,0 +1,1 @@
+"""Studies behind the documentation: false alarms, overhead, peers, published figures."""

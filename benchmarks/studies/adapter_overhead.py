@@ -1,0 +1,81 @@
+"""``python -m benchmarks.studies.adapter_overhead --framework NAME``: what an adapter's call takes beside the framework's.
+
+Both run the same LSTM with B = T = I = H = 1, where a call is nothing but overhead, in turns in one
+process on one processor. The difference is the adapter's own; below it, what it is of a call of every workload of a CPU.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from importlib import import_module
+from itertools import product
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from backends import EXTRAS, Backend, Unsupported, find
+from benchmarks.studies.alternating_calls import in_turn, interval
+from benchmarks.timing.options import SETS
+from benchmarks.timing.schedule import pin
+from benchmarks.timing.workloads import MODES, WORKLOADS, Mode
+from conformance.cases import Case
+from conformance.draw import draw
+from conformance.session.options import backend_names
+from records.options import Parser
+from reference import Spec
+from reports.terminal import standard_output
+
+ROUNDS = 1001
+FEW = 3
+PLAIN: dict[str, Any] = {"box": None, "pad_edge": False, "title_justify": "left"}
+
+
+def main(arguments: list[str]) -> int:
+    """Print the tables."""
+    parser = Parser("python -m benchmarks.studies.adapter_overhead", __doc__)
+    parser.add_argument("--framework", choices=EXTRAS, required=True, help="whose backends")
+    given = parser.parse_args(arguments)
+    pin()  # before a framework takes its threads
+    bare = import_module(f"benchmarks.studies.bare.{given.framework}")
+    own = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
+                title="Where a call is nothing else", **PLAIN)  # fmt: skip
+    workloads = SETS["cpu"]
+    shares = Table("backend", "mode", *(name.partition("/")[2] for name in workloads),
+                   title="Share of a call", **PLAIN)  # fmt: skip
+    of = backend_names([], given.framework, "cpu")
+    for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
+        backend = find(name)("cpu")
+        inputs = draw(smallest(gradients=mode == "training"))
+        theirs, ours = in_turn([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
+        low, high = interval(ours - theirs)
+        overhead = float(np.median(ours - theirs))
+        own.add_row(name, mode, f"{np.median(theirs):.1f}", f"{np.median(ours):.1f}",
+                    f"{overhead:.1f} ({low:.1f} to {high:.1f})")  # fmt: skip
+        shares.add_row(name, mode, *(share(backend, mode, w, overhead) for w in workloads))
+    for table in (own, shares):
+        standard_output().print(table)
+    return 0
+
+
+def smallest(*, gradients: bool) -> Case:
+    """The least network, from given states."""
+    spec = Spec(cell="lstm", input_size=1, hidden_size=1)
+    return Case(id="overhead/lstm-1-1-1", spec=spec, dtype="float32", batch=1, steps=1, state=True,
+                gradients=gradients)  # fmt: skip
+
+
+def share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
+    """What so many microseconds are of a call; a dash where the framework has no such network."""
+    try:
+        call = backend.load(draw(WORKLOADS[workload].case(mode)))
+    except Unsupported:
+        return "–"
+    return f"{overhead / (statistics.median(in_turn([call], FEW)[0]) * 1e6):.2%}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

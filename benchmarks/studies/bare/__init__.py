@@ -1,0 +1,1 @@
+"""Call each framework without an adapter, to time what the adapter adds."""

@@ -1,0 +1,254 @@
+"""``python -m benchmarks.studies.false_alarms``: how often comparisons cry wolf, and how often they miss a wolf.
+
+The same backend is timed in pairs of processes under four conditions: beside itself and beside itself
+slowed by 15 %, on a quiet machine and with three processes that do nothing but count. Every pair is kept,
+so that it goes on where it was stopped. From the pairs:
+
+    budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
+    ours        comparisons of PAIRS of the others each, and of half as many; and the same with what is in
+                doubt judged again, as ``compare`` does, by the pairs that follow
+    theirs      one run and the head of the next pair, as a run that was saved and a later one, decided as
+                ``--benchmark-compare-fail=mean:5%`` and ``min:5%`` of pytest-benchmark do, by its own code
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+from pytest_benchmark.utils import PercentageRegressionCheck
+from rich.console import Console
+from rich.table import Table
+
+from backends import BACKENDS
+from benchmarks.comparing.noise import noise
+from benchmarks.comparing.pairs import Subject, timed
+from benchmarks.comparing.revisions import PAIRS, in_doubt, judge
+from benchmarks.comparing.self_comparison import HERE
+from benchmarks.comparing.self_comparison import table as of_rows
+from benchmarks.comparing.verdict import NOTHING_KNOWN, Comparison, Noise, Verdict, comparisons
+from benchmarks.studies.slowed import SHARE
+from benchmarks.timing.options import Rows
+from benchmarks.timing.workloads import MODES, WORKLOADS
+from records.exit_codes import ExitCode
+from records.options import Parser, counted
+from records.reading import BadRunFile, read_run
+from records.schema import Measurement
+from records.timing import Timing
+from reports.terminal import standard_output
+
+ROWS = (
+    "deepbench/lstm-256-1-150", "deepbench/vanilla-64-1-96", "deepbench/gru-512-32-1",
+    "tutorial/6x5x3-7", "tutorial/4x2x3-5", "tutorial/30-of-400-words",
+    "scaling/lstm-32-16-20-1", "scaling/lstm-64-16-20-1", "scaling/lstm-128-16-20-1",
+    "scaling/lstm-256-1-20-1", "scaling/lstm-256-2-20-1", "scaling/lstm-256-16-5-1",
+)  # fmt: skip
+"""Of every magnitude, and none so large that a pair would take minutes."""
+
+HOGS = 3
+BUDGET_PAIRS = 20
+HALF = PAIRS // 2
+THEIRS = {"mean:5%": "mean", "min:5%": "min"}
+
+
+class Condition(NamedTuple):
+    """What stands beside the backend: itself or itself slowed, and how many hogs."""
+
+    name: str
+    slowed: bool
+    hogs: int
+    share: float
+    """How many of the pairs that are asked for; slowed rows say as much with fewer."""
+
+
+CONDITIONS = (
+    Condition("quiet, identical", slowed=False, hogs=0, share=1.0),
+    Condition("quiet, slowed", slowed=True, hogs=0, share=0.12),
+    Condition("hogs, identical", slowed=False, hogs=HOGS, share=0.12),
+    Condition("hogs, slowed", slowed=True, hogs=HOGS, share=0.12),
+)
+
+Pair = tuple[Measurement, Measurement]
+
+
+def main(arguments: list[str]) -> int:
+    """Time what is missing, then print the table; 4 where a process gave no answer."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    console = standard_output()
+    rows = Rows(given.workload or ROWS, MODES, quick=True)
+    counts = {c.name: max(PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
+    found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
+    for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
+        for condition in CONDITIONS:
+            if number >= counts[condition.name]:
+                continue
+            folder = given.out / given.backend / condition.name.replace(", ", "-") / f"{number:03}"
+            pairs = kept(folder) or run(condition, given.backend, rows, number, folder, console)
+            if pairs is None:
+                return ExitCode.NOT_ENOUGH_DATA
+            timed_before = {(b.workload, b.mode) for b, _ in pairs}
+            if timed_before != {(w, m) for w in rows.workloads for m in rows.modes}:
+                parser.error(f"--workload: {folder} has pairs of {sorted(timed_before)}; expected "
+                             "the same workloads, or another --out")  # fmt: skip
+            found[condition.name].append(pairs)
+    quiet = found[CONDITIONS[0].name]
+    console.print(
+        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS, rows),
+        table(found),
+    )
+    return ExitCode.CLEAN
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m benchmarks.studies.false_alarms", __doc__)
+    parser.add_argument("--backend", choices=list(BACKENDS), default="pytorch", metavar="NAME",
+                        help="whose rows are timed (default: pytorch)")  # fmt: skip
+    parser.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="NAME",
+                        help=f"these only; may be given again (default: {', '.join(ROWS)})")  # fmt: skip
+    parser.add_argument("--pairs", type=counted(BUDGET_PAIRS + PAIRS), default=85, metavar="N",
+                        help="of the quiet condition with identical code (default: 85)")  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("results/experiment"), metavar="DIR",
+                        help="where pairs are kept (default: results/experiment)")  # fmt: skip
+    return parser
+
+
+def run(
+    condition: Condition, backend: str, rows: Rows, number: int, folder: Path, console: Console
+) -> list[Pair] | None:
+    """Time one pair; None where a process gave no answer."""
+    shutil.rmtree(folder, ignore_errors=True)  # half a pair, whose other half was never timed
+    head = f"{Path(__file__).with_name('slowed.py')}:{backend}" if condition.slowed else backend
+    console.print(f"{condition.name}, pair {number}")
+    with hogs(condition.hogs):
+        of = timed((Subject(backend, HERE), Subject(head, HERE)), rows, [number], folder, console)
+    return of and matched(of.base, of.head)
+
+
+def kept(folder: Path) -> list[Pair] | None:
+    """The pair that an earlier run has timed; None where there is none, or half of one."""
+    sides = [list((folder / part / "runs").glob("*.jsonl.gz")) for part in ("base", "head")]
+    try:
+        base, head = (read_run(path) for (path,) in sides)
+    except (ValueError, BadRunFile):
+        return None
+    return matched(base.measurements, head.measurements)
+
+
+def matched(base: Sequence[Measurement], head: Sequence[Measurement]) -> list[Pair]:
+    """The same rows of both sides; a slowed backend goes by the name of what it slows."""
+    return [(b, replace(h, backend=b.backend)) for b, h in zip(base, head, strict=True)]
+
+
+@contextmanager
+def hogs(count: int) -> Iterator[None]:
+    """So many processes that only count, meanwhile."""
+    started = [multiprocessing.get_context("spawn").Process(target=_count, daemon=True)
+               for _ in range(count)]  # fmt: skip
+    for process in started:
+        process.start()
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.join()
+
+
+def _count() -> None:
+    parent = multiprocessing.parent_process()
+    while parent and parent.is_alive():  # where it was killed, nobody else ends this
+        for _ in range(10**7):
+            pass
+
+
+def table(found: dict[str, list[list[Pair]]]) -> Table:
+    """What every way of deciding says under every condition."""
+    quiet = found[CONDITIONS[0].name]
+    shown = Table(title=f"Rows called slower or faster; the slowdown is {SHARE:.0%}", box=None,
+                  title_justify="left", pad_edge=False)  # fmt: skip
+    for name in ("condition", "decided by"):
+        shown.add_column(name)
+    for name in ("comparisons", "slower", "faster", "same", "ambiguous"):
+        shown.add_column(name, justify="right")
+    for condition in CONDITIONS:
+        pairs = found[condition.name]
+        pairs = pairs[BUDGET_PAIRS:] if pairs is quiet else pairs
+        halves, whole = (_compared(pairs, n, quiet[:BUDGET_PAIRS]) for n in (HALF, PAIRS))
+        for how, verdicts in {
+            f"{HALF} pairs": [c.verdict for group in halves for c in group],
+            f"{HALF} pairs, doubtful again": again(halves),
+            f"{PAIRS} pairs": [c.verdict for group in whole for c in group],
+            f"{PAIRS} pairs, doubtful again": again(whole),
+            **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
+        }.items():
+            counts = [verdicts.count(word) for word in ("slower", "faster", "same", "ambiguous")]
+            shown.add_row(condition.name, how, str(len(verdicts)),
+                          *(f"{n} ({n / len(verdicts):.1%})" for n in counts))  # fmt: skip
+    return shown
+
+
+def again(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
+    """The verdicts where a row in doubt is timed again, as by the group that follows."""
+    found: list[Verdict] = []
+    for first, second in zip(groups, [*groups[1:], groups[0]], strict=True):
+        doubtful = {c.base.first.row for c in first if in_doubt(c)}
+        new = [c for c in second if c.base.first.row in doubtful]
+        found += [row.verdict for row in judge(first, new)]
+    return found
+
+
+def theirs(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
+    """What pytest-benchmark says of every run and the next one: it knows slower, and nothing else."""
+    check = PercentageRegressionCheck(THEIRS[text], 5)
+    figure = FIGURES[THEIRS[text]]
+
+    def fails(base: Measurement, head: Measurement) -> bool:
+        now, before = ({check.field: figure(m.seconds)} for m in (head, base))
+        return bool(check.compute(now, before) > check.threshold)
+
+    return ["slower" if fails(base, head) else "same"
+            for saved, later in pairwise(pairs)
+            for (base, _), (_, head) in zip(saved, later, strict=True)]  # fmt: skip
+
+
+def _mean(samples: Sequence[float]) -> float:
+    return sum(samples) / len(samples)
+
+
+FIGURES: dict[str, Callable[[Sequence[float]], float]] = {"mean": _mean, "min": min}
+
+
+def _compared(
+    pairs: Sequence[Sequence[Pair]], size: int, identical: Sequence[Sequence[Pair]]
+) -> list[list[Comparison]]:
+    """Comparisons of ``size`` pairs each, one group of pairs after another.
+
+    What can be told of a row is what the pairs of ``identical`` code say.
+    """
+    known = {c.base.first.row: noise(c.changes, size)
+               for c in _comparisons(identical, lambda _: NOTHING_KNOWN)}  # fmt: skip
+    groups = range(0, len(pairs) - size + 1, size)
+    return [_comparisons(pairs[at : at + size], lambda t: known[t.first.row]) for at in groups]
+
+
+def _comparisons(
+    pairs: Sequence[Sequence[Pair]], known: Callable[[Timing], Noise]
+) -> list[Comparison]:
+    base, head = ([pair[side] for group in pairs for pair in group] for side in (0, 1))
+    return comparisons(base, head, known)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the same command goes on")

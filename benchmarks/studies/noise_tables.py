@@ -1,0 +1,108 @@
+"""``python -m benchmarks.studies.noise_tables``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
+
+A table for each machine, backend, device and dtype, between two comments: how much identical code may differ by, and which change is
+found; in bold where that is more than it should be. docs/noise.json keeps what was published, of other machines too; a row that was
+measured again is replaced.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, write
+from benchmarks.comparing.revisions import PAIRS
+from records.exit_codes import ExitCode
+from records.options import Parser
+from records.text import count, number, put_between, replaced
+
+LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
+"""Of a row on one processor that takes so many seconds or more, the change that should be found, and of any other."""
+
+BEGIN, END = "<!-- rows: python -m benchmarks.studies.noise_tables -->", "<!-- end of rows -->"
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Write the tables."""
+    parser = Parser("python -m benchmarks.studies.noise_tables", __doc__)
+    parser.add_argument("--budgets", type=Path, default=Path("results") / FILE, metavar="FILE",
+                        help="what --aa wrote (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--published", type=Path, default=Path("docs/noise.json"), metavar="FILE",
+                        help="where that is kept (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--page", type=Path, default=Path("docs/noise.md"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    try:
+        measured = list(read(given.budgets).values())
+        if not measured:
+            parser.error(
+                f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
+            )
+        page = given.page.read_text("utf-8")
+        put_between(page, BEGIN, END, "")  # or it is no page for them, and nothing is written
+        write(given.published, measured)
+        new = put_between(page, BEGIN, END, "\n".join(tables(list(read(given.published).values()))))
+        replaced(given.page, new)
+    except (BadBudgets, OSError, ValueError) as why:
+        parser.error(str(why))
+    print(f"wrote {given.page}")
+    return ExitCode.CLEAN
+
+
+def is_long(b: Budget) -> bool:
+    """Whether a smaller change should be found of it."""
+    return b.threads == 1 and (b.seconds or 0.0) >= LONG
+
+
+def most(b: Budget) -> float:
+    """The change that should be found."""
+    return OF_LONG if is_long(b) else OF_OTHERS
+
+
+def summary(rows: Sequence[Budget]) -> Iterable[str]:
+    """Of every machine, in how many rows a change is found as small as it should be."""
+    for machine in sorted({b.machine for b in rows}):
+        parts = []
+        for long, what in (
+            (True, f"of {LONG * 1e3:g} ms and more on one processor"),
+            (False, "of the others"),
+        ):
+            mine = [b for b in rows if b.machine == machine and is_long(b) == long]
+            if not mine:
+                continue
+            found = sum(b.noise(PAIRS).detectable <= most(b) for b in mine)
+            change = OF_LONG if long else OF_OTHERS
+            parts.append(
+                f"a change of {change:.0%} is found in {found} of {count(len(mine), 'row')} {what}"
+            )
+        yield f"\n{machine}: {'; '.join(parts)}."
+
+
+def tables(rows: Sequence[Budget]) -> Iterable[str]:
+    """Markdown, by machine and backend."""
+    yield from summary(rows)
+
+    def place(b: Budget) -> tuple[str, ...]:
+        return b.machine, b.backend, b.device, b.dtype
+
+    ordered = sorted(rows, key=lambda b: (*place(b), b.workload, b.mode, b.threads or 0))
+    for (machine, backend, device, dtype), of in groupby(ordered, key=place):
+        found = list(of)
+        pairs = sorted({len(b.changes) for b in found})
+        measured = " or ".join(map(str, pairs))
+        yield f"\n`{backend}` on {device} in {dtype}, {machine}: {count(len(found), 'row')}, from {measured} pairs.\n"
+        yield "| workload | mode | processors | ms | budget | detectable | load |"
+        yield "|---|---|---:|---:|---:|---:|---:|"
+        for b in found:
+            noise = b.noise(PAIRS)
+            ms = number(b.seconds * 1e3 if b.seconds else None)
+            shown = f"{noise.detectable:.1%}"
+            shown = f"**{shown}**" if noise.detectable > most(b) else shown
+            yield (f"| `{b.workload}` | {b.mode} | {b.threads or '–'} | {ms} | {noise.budget:.1%} "
+                   f"| {shown} | {number(b.load)} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Time the reference and jax_vjp next to other implementations."""

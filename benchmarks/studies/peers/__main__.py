@@ -1,0 +1,57 @@
+"""``python -m benchmarks.studies.peers reference|jax``: ours beside its peers, each pair in one run.
+
+The two of a pair take turns, so that a change of the machine's speed meets both; the figure is the median of
+the ratios of neighbours, with a bootstrap 95 % interval.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.studies.alternating_calls import in_turn, interval
+from benchmarks.studies.peers.peer import difference
+from benchmarks.timing.schedule import pin
+from records.exit_codes import ExitCode
+from records.options import Parser
+from reports.terminal import standard_output
+
+ROUNDS = 41
+GROUPS = ("reference", "jax")
+
+
+def main(arguments: list[str]) -> int:
+    """Print the tables; 1 where two do not agree, whose times would then mean nothing."""
+    parser = Parser("python -m benchmarks.studies.peers", __doc__)
+    parser.add_argument("group", choices=GROUPS, help="whose peers")
+    group = parser.parse_args(arguments).group
+    if group == "jax":  # before XLA takes its threads, and Keras its backend
+        pin()
+        os.environ["KERAS_BACKEND"] = "jax"
+    for peer in import_module(f"benchmarks.studies.peers.of_{group}").PEERS:
+        table = Table("(B, T, I, H)", "rnnspec ms", f"{peer.name} ms", f"{peer.name} / rnnspec",
+                      "95 % interval", title=peer.title)  # fmt: skip
+        with peer.within():
+            for size in track(peer.sizes, peer.name):
+                ours, theirs = peer.calls(size)
+                if why := difference(ours(), theirs()):
+                    Console(stderr=True).print(f"{peer.name} {size}: {why}: no times")
+                    return ExitCode.CONFORMANCE_FAILURE
+                a, b = in_turn([ours, theirs], ROUNDS)
+                ratios = b / a
+                low, high = interval(ratios)
+                table.add_row(str(size), f"{1e3 * np.median(a):.2f}",
+                              f"{1e3 * np.median(b):.2f}", f"{np.median(ratios):.3f}",
+                              f"{low:.3f} … {high:.3f}")  # fmt: skip
+        standard_output().print(table)
+    return ExitCode.CLEAN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

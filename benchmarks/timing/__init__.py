@@ -1,0 +1,1 @@
+"""Time workloads on backends, in fresh processes, and check what was timed."""

@@ -1,0 +1,141 @@
+"""One process of the benchmarks: its options, and the run file that its measurements go to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from benchmarks.timing.alternation import Partner, Pipes
+from benchmarks.timing.options import SECONDS, add_dtype, workloads
+from benchmarks.timing.test_rows import ThisProcess
+from benchmarks.timing.workloads import MODES, WORKLOADS
+from conformance.open_backend import Opened, now
+from conformance.session.options import add_options, only_asks, open_backends, runs_folder
+from records.environment import environment, processors
+from records.exit_codes import exit_code
+from records.runs import RunWriter, read_run
+from records.schema import Footer, Measurement
+from reports.matrix import matrix
+from reports.terminal import text
+
+WRITER: pytest.StashKey[RunWriter] = pytest.StashKey()
+BACKEND: pytest.StashKey[Opened] = pytest.StashKey()
+MEASURED: pytest.StashKey[list[Measurement]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rnnspec")
+    add_options(group)
+    group.addoption("--workload", action="append", default=[], choices=list(WORKLOADS),
+                    help="time these only; may be given again")  # fmt: skip
+    add_dtype(group.addoption)
+    group.addoption("--mode", action="append", default=[], choices=MODES,
+                    help="time forward or training only")  # fmt: skip
+    group.addoption(
+        "--quick", action="store_true", help="a few workloads, one processor, one process"
+    )
+    group.addoption(
+        "--full", action="store_true", help="every workload, those of other devices too"
+    )
+    group.addoption("--process", type=int, default=0, metavar="N",
+                    help="which of several alike this process is")  # fmt: skip
+    group.addoption("--partner", type=Pipes.parse, metavar="PIPES",
+                    help="the pipes to the other process of a pair")  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Open the one backend of this process, before any work starts."""
+    if only_asks(config):
+        return
+    backends = open_backends(config)
+    if len(backends) != 1:
+        raise pytest.UsageError(
+            "--backend: several given, expected one: two frameworks in one process slow each other "
+            "down; `python -m benchmarks` starts a process for each"
+        )
+    config.stash[BACKEND], config.stash[MEASURED] = backends[0], []
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    option = metafunc.config.getoption
+    names = workloads(
+        option("--workload"), option("--device"), quick=option("--quick"), full=option("--full")
+    )
+    metafunc.parametrize("workload", [WORKLOADS[name] for name in names], ids=names)
+    metafunc.parametrize("mode", option("--mode") or MODES)
+
+
+@pytest.fixture(scope="session")
+def process(request: pytest.FixtureRequest) -> ThisProcess:
+    """Which process this is, how long it times a row, and its partner."""
+    option = request.config.getoption
+    seconds = SECONDS["quick" if option("--quick") else "whole"]
+    partner = Partner(option("--partner"))
+    return ThisProcess(option("--process"), processors(), seconds, option("--dtype"), partner)
+
+
+@pytest.fixture(autouse=True)
+def row(process: ThisProcess) -> Iterator[None]:
+    """A pair's processes begin and end a row together."""
+    with process.partner.row():
+        yield
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Opened:
+    """The backend of this process."""
+    return request.config.stash[BACKEND]
+
+
+@pytest.fixture(scope="session")
+def write(request: pytest.FixtureRequest) -> Callable[[Measurement], None]:
+    """Writes a measurement to the run file of this process."""
+    config = request.config
+    header = config.stash[BACKEND].header(environment(), "benchmarks")
+    writer = RunWriter(runs_folder(config), header)
+    config.stash[WRITER] = writer
+
+    def write(measurement: Measurement) -> None:
+        config.stash[MEASURED].append(measurement)
+        writer.write(measurement)
+
+    return write
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Finish the run file; of an interrupted session it stays without a footer."""
+    config = session.config
+    if WRITER not in config.stash or exitstatus == pytest.ExitCode.INTERRUPTED:
+        return
+    measured = config.stash[MEASURED]
+    counts = Counter(m.outcome for m in measured)
+    explained = sum(m.outcome not in ("agrees", "unsupported") for m in measured)
+    code = exit_code(
+        counts,
+        missing=session.testscollected - len(measured),
+        harness_errors=max(0, session.testsfailed - explained),
+    )
+    config.stash[WRITER].close(
+        Footer(
+            ended_at=now(),
+            counts={},
+            measurements=len(measured),
+            selected=session.testscollected,
+            deselected=2 * len(WORKLOADS) - session.testscollected,
+            stale_known=[],
+            exit_code=code,
+        )
+    )
+    session.exitstatus = code
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, and where its run file is."""
+    config = terminalreporter.config
+    if WRITER in config.stash:
+        path = config.stash[WRITER].path
+        shown = matrix([read_run(path)])
+        terminalreporter.write(text(shown, to_terminal=bool(terminalreporter.isatty)))
+        terminalreporter.write_line(f"wrote {path}")

@@ -1,0 +1,60 @@
+"""What a workload costs, whoever runs it: operations, bytes and transcendental functions.
+
+Per layer and direction, with G gates (1, 3, 4), I inputs, H units, B rows, T steps, s bytes a number:
+
+    F_x = 2 G H I B T        the input's product
+    F_h = 2 G H H B T        the recurrent product
+    forward  = F_x + F_h
+    training = 3 (F_x + F_h)     each product is made once forward and twice back
+    transcendentals = (5, 3, 1, 0) B T H     LSTM, GRU, tanh, relu; reported apart, as no kernel's are alike
+    weights read again at every step = s G H H
+
+DeepBench counts (2, 6, 8) H² B T: it leaves out the input's product, for training too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from benchmarks.timing.workloads import Mode
+from conformance.cases import Case
+from reference import Spec
+
+BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
+TRANSCENDENTALS = {"lstm": 5, "gru": 3, "vanilla": 1}
+TIMES: dict[Mode, int] = {"forward": 1, "training": 3}
+"""How often each product of the forward run is made."""
+
+
+class Cost(NamedTuple):
+    """Of one call."""
+
+    flops: int
+    deepbench_flops: int
+    transcendentals: int
+    weight_bytes: int
+    """Of all recurrent weights, which every step reads again."""
+
+
+def cost(case: Case) -> Cost:
+    """The cost of a case, with its gradients where it has them."""
+    spec, steps = case.spec, case.batch * case.steps
+    of_x = sum(2 * spec.num_gates * spec.hidden_size * width * steps for width in _widths(spec))
+    of_h = sum(2 * spec.num_gates * spec.hidden_size**2 * steps for _ in _widths(spec))
+    relu = spec.cell == "vanilla" and spec.activation == "relu"
+    each = 0 if relu else TRANSCENDENTALS[spec.cell]
+    cells = len(list(_widths(spec)))
+    return Cost(
+        flops=TIMES["training" if case.gradients else "forward"] * (of_x + of_h),
+        deepbench_flops=of_h,
+        transcendentals=each * steps * spec.hidden_size * cells,
+        weight_bytes=BYTES[case.dtype] * spec.num_gates * spec.hidden_size**2 * cells,
+    )
+
+
+def _widths(spec: Spec) -> Iterator[int]:
+    """The input width of every layer and direction."""
+    for layer in range(spec.num_layers):
+        for _ in range(spec.num_directions):
+            yield spec.layer_input_size(layer)

@@ -1,0 +1,54 @@
+"""What a GPU does to its own clock while a row is timed, as nvidia-smi tells it."""
+
+from __future__ import annotations
+
+import subprocess
+
+from records.schema import Gpu
+
+QUERY = "clocks.sm,clocks.max.sm,clocks_throttle_reasons.active,temperature.gpu,power.draw"
+
+REASONS = {
+    0x2: "application clocks",
+    0x4: "power",
+    0x8: "hardware",
+    0x10: "sync boost",
+    0x20: "temperature",
+    0x40: "temperature, by hardware",
+    0x80: "power brake",
+    0x100: "display clocks",
+}
+"""Why a clock is held down, by the bits that NVML has for it (nvml.h); bit 1 says that the GPU is idle."""
+
+
+def state(number: int) -> Gpu | None:
+    """Of the GPU of this number, right after it has worked; None where nvidia-smi does not say."""
+    command = [
+        "nvidia-smi",
+        f"--id={number}",
+        f"--query-gpu={QUERY}",
+        "--format=csv,noheader,nounits",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return parsed(done.stdout)
+
+
+def parsed(line: str) -> Gpu | None:
+    """What one line of nvidia-smi says; None where it is of another form."""
+    parts = [part.strip() for part in line.split(",")]
+    if len(parts) != len(QUERY.split(",")):
+        return None
+    clock, most, reasons, degrees, watts = map(_number, parts)
+    held = None if reasons is None else [why for bit, why in REASONS.items() if int(reasons) & bit]
+    return Gpu(clock_mhz=clock, most_clock_mhz=most, held_by=held, degrees=degrees, watts=watts)
+
+
+def _number(text: str) -> float | None:
+    """A number, or a mask in hexadecimal digits; None of what a GPU does not tell."""
+    try:
+        return float(int(text, 16)) if text.startswith("0x") else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,75 @@
+"""One run file for all processes of a backend; each process's own is read as soon as it ends."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from conformance.open_backend import now
+from records.exit_codes import ExitCode, exit_code
+from records.reading import Run
+from records.runs import RunWriter, read_folder
+from records.schema import Footer, Measurement
+
+
+class Merged:
+    """The run of one backend; its header is that of its first process, with the whole command."""
+
+    def __init__(self, folder: Path, rows: int, command: str) -> None:
+        self._folder, self._rows, self._command = folder, rows, command
+        self._writer: RunWriter | None = None
+        self._measured: list[Measurement] = []
+        self._left_out = 0
+        self._asked = 0
+        self._broken = 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether a process ended without an answer; another would do the same."""
+        return self._broken > 0
+
+    @property
+    def path(self) -> Path | None:
+        """Where the run is."""
+        return self._writer.path if self._writer else None
+
+    def take(self, code: int, folder: Path) -> None:
+        """What a process that ended with ``code`` has left in ``folder``."""
+        self._asked += self._rows
+        runs, _ = read_folder(folder)
+        for run in runs:
+            self._append(run)
+        if code not in (ExitCode.CLEAN, ExitCode.CONFORMANCE_FAILURE, ExitCode.NOT_ENOUGH_DATA):
+            self._broken += 1
+
+    def close(self) -> ExitCode:
+        """Finish the run file; the code for what is in it."""
+        if self._writer is None:
+            return ExitCode.HARNESS_ERROR
+        missing = self._asked - len(self._measured)
+        outcomes = Counter(m.outcome for m in self._measured)
+        code = exit_code(outcomes, missing=missing, harness_errors=self._broken)
+        footer = Footer(
+            ended_at=now(), counts={}, measurements=len(self._measured), selected=self._asked,
+            deselected=self._left_out, stale_known=[], exit_code=code,
+        )  # fmt: skip
+        self._writer.close(footer)
+        return code
+
+    def _append(self, run: Run) -> None:
+        if self._writer is None:
+            header = run.header
+            self._writer = RunWriter(self._folder, replace(header, command=self._command))
+            self._left_out = run.footer.deselected if run.footer else 0
+        for measurement in run.measurements:
+            self._writer.write(measurement)
+            self._measured.append(measurement)
+
+
+def say_why(code: int, log: Path) -> str:
+    """What a process that gave no answer printed last."""
+    signal = f"signal {-code}" if code < 0 else f"exit code {code}"
+    lines = log.read_text("utf-8", "replace").rstrip().splitlines()
+    return "\n".join([f"the process ended with {signal}:", *lines[-30:]])

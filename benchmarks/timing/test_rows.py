@@ -1,0 +1,171 @@
+"""Time each workload on the backend of this process, and hold what was timed to the truth.
+
+pytest-benchmark times the runs. Between them its set-up times the limit's products (``limit.py``); or, where
+this process is one of a pair, gives the other its turn (``partner.py``).
+"""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from backends import Inputs, Unsupported
+from benchmarks.timing import checked_rows as held
+from benchmarks.timing.alternation import Partner
+from benchmarks.timing.between_samples import Between, Calibrated, InTurn
+from benchmarks.timing.cost import cost
+from benchmarks.timing.gpu_clock import state
+from benchmarks.timing.machine_load import Watch
+from benchmarks.timing.workloads import Mode, Workload
+from conformance.cases import Case
+from conformance.check import checked, fingerprint, hold
+from conformance.open_backend import Opened
+from conformance.truth import truth
+from records.schema import Measurement, Outcome
+
+
+class ThisProcess(NamedTuple):
+    """What one process writes of every row, besides what it measures."""
+
+    number: int
+    threads: int
+    seconds: float
+    """For the samples of one row."""
+    dtype: str
+    partner: Partner
+
+
+@pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
+def test_row(
+    workload: Workload,
+    mode: Mode,
+    backend: Opened,
+    process: ThisProcess,
+    write: Callable[[Measurement], None],
+    benchmark: BenchmarkFixture,
+) -> None:
+    case = workload.case(mode, process.dtype)
+    rows = held.rows_held(case)
+    inputs = held.timed(case, rows)
+    of_rows = held.inputs_of(inputs, rows)
+    expected = truth(of_rows)
+
+    def record(outcome: Outcome, reason: str, **figures: Any) -> None:
+        row = _measurement(workload, mode, case, backend, process, outcome, reason, **figures)
+        write(row)
+
+    figures: dict[str, Any] = {"workload_version": expected.version}
+    figures["checked"] = held.in_words(case, rows)
+    try:
+        found = _timed(inputs, case, backend, process, benchmark)
+        result = checked(held.result_of(inputs, found.pop("result"), rows))
+    except Unsupported as why:
+        record("unsupported", str(why), **figures)
+        pytest.skip(str(why))
+    except Exception as error:  # any failure of a backend is an outcome, and is raised again
+        record("errored", f"{type(error).__name__}: {error}", **figures)
+        raise
+    arithmetic = backend.adapter.dialect.held_to(case.named_dtype, backend.adapter.kind)
+    verdict = hold(result, expected, backend, arithmetic)
+    if verdict.outcome != "agrees":
+        samples = ("seconds", "device_seconds", "limit_seconds", "processor_seconds")
+        found |= {name: [] for name in samples}
+    named = fingerprint(result, expected, backend, arithmetic, verdict)
+    figures |= {"margin": verdict.margin, "fingerprint": named}
+    record(verdict.outcome, verdict.reason, **figures, **found)
+    benchmark.extra_info |= {"margin": verdict.margin, "limit_seconds": found.get("limit_seconds")}
+    if verdict.outcome != "agrees":
+        pytest.fail(f"no speed: {verdict.reason}", pytrace=False)
+
+
+def _timed(
+    inputs: Inputs, case: Case, backend: Opened, process: ThisProcess, benchmark: BenchmarkFixture
+) -> dict[str, Any]:
+    """The result of the last run, and what was measured."""
+    adapter, watch = backend.adapter, Watch()
+    before, started = adapter.prepared(), time.perf_counter()
+    call = adapter.load(inputs)
+    loaded = time.perf_counter()
+    call()
+    called, after = time.perf_counter(), adapter.prepared()
+    between: Between
+    if process.partner.exists:
+        one = process.threads == 1 and adapter.kind == "cpu"
+        between = InTurn(process.partner, call, one_processor=one)
+    else:
+        between = Calibrated(adapter, case, call)
+    rounds = between.rounds(process.seconds)
+    # Warm by now: after the first call came one whose time said how many samples there are.
+    raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds)
+    between.after_last()
+    seconds = list(benchmark.stats.stats.data)
+    gpu = state(adapter.device_number) if adapter.kind == "cuda" else None
+    return {
+        "result": adapter.fetch(inputs, raw),
+        "ran": adapter.ran(inputs),
+        "load_seconds": loaded - started,
+        "first_call_seconds": called - loaded,
+        "tracing_seconds": _spent(before.tracing, after.tracing),
+        "compiling_seconds": _spent(before.compiling, after.compiling),
+        "seconds": seconds,
+        "device_seconds": [s for _ in seconds if (s := adapter.on_device(call)) is not None],
+        "gpu": gpu,
+        "peak_memory_bytes": watch.peak_memory(),
+        "conditions": watch.conditions(),
+        **between.figures(len(seconds)),
+    }
+
+
+def _spent(before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else after - before
+
+
+def _measurement(
+    workload: Workload,
+    mode: Mode,
+    case: Case,
+    backend: Opened,
+    process: ThisProcess,
+    outcome: Outcome,
+    reason: str,
+    *,
+    seconds: Sequence[float] = (),
+    **figures: Any,
+) -> Measurement:
+    """The record of one row in one process; its speed is that of ``seconds``, or none."""
+    quartiles = statistics.quantiles(seconds, n=4) if seconds else None
+    none = {"margin": None, "fingerprint": None, "ran": "", "first_call_seconds": None}
+    return Measurement(
+        workload=workload.name,
+        backend=backend.name,
+        device=backend.device,
+        dtype=case.named_dtype,
+        mode=mode,
+        outcome=outcome,
+        reason=reason,
+        seconds=list(seconds),
+        min_seconds=min(seconds, default=None),
+        median_seconds=quartiles[1] if quartiles else None,
+        iqr_seconds=quartiles[2] - quartiles[0] if quartiles else None,
+        repeat=_repeat_command(workload, mode, case.named_dtype, backend),
+        threads=process.threads,
+        process=process.number,
+        steps=workload.steps,
+        **cost(case)._asdict(),
+        **none | figures,
+    )
+
+
+def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: Opened) -> str:
+    """One command that times one workload again."""
+    options = {"--backend": backend.name, "--device": backend.device, "--workload": workload.name,
+               "--mode": mode, "--dtype": dtype}  # fmt: skip
+    return shlex.join(
+        ["python", "-m", "benchmarks", *(part for o in options.items() for part in o)]
+    )

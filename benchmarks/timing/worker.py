@@ -1,0 +1,18 @@
+"""``python -m benchmarks.timing.worker``: the rows of one backend in this process, as a pytest session."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from conformance.session.run import run_pytest
+
+
+def main(arguments: list[str]) -> int:
+    """Run the session; its exit code."""
+    own = ["-p", "no:xdist", "-p", "no:randomly", "--benchmark-disable-gc"]
+    return run_pytest(Path(__file__).parent, [*own, *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""known.toml: differences that are the framework's fault, each with its proof.
+
+    [[known]]
+    backend = "jax_scan"                        # a name in the list of backends
+    cases = "gru-*/3-layer/*"                   # a pattern of case ids, as in a shell
+    reason = "what is wrong, in a sentence"
+    evidence = "docs/known/script.py"           # a standalone script, or a link
+    shows = "*not finite*"                      # a pattern of what the record says, if not anything
+    only = "CPUs with AVX-512"                  # where it shows, if not everywhere
+
+A difference that an entry covers does not fail the run; an entry that no difference matches does,
+unless it shows in some places only.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import msgspec
+
+from backends import BACKENDS
+from records.schema import CaseRecord
+
+
+class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry."""
+
+    backend: str
+    cases: str
+    reason: str
+    evidence: str
+    shows: str = "*"
+    only: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.backend}: {self.cases}: {self.reason}"
+
+    def covers(self, backend: str, case: str) -> bool:
+        """Whether this case of this backend is meant."""
+        return self.backend == backend and fnmatchcase(case, self.cases)
+
+    def explains(self, backend: str, case: str, difference: str) -> bool:
+        """Whether this case of this backend may differ so, in the words of its record."""
+        return self.covers(backend, case) and fnmatchcase(difference, self.shows)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    known: list[Known] = []
+
+
+class BadKnownFile(Exception):
+    """known.toml cannot be used; the text says where and what was expected."""
+
+
+def read_known(path: Path) -> list[Known]:
+    """The entries of ``path``; raises ``BadKnownFile`` for a file that does not hold such."""
+    try:
+        entries = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).known
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise BadKnownFile(f"{path}: {error}") from error
+    for entry in entries:
+        if entry.backend not in BACKENDS and ":" not in entry.backend:
+            raise BadKnownFile(f"{path}: backend {entry.backend!r}: expected one of "
+                               f"{', '.join(BACKENDS)}, or one from outside")  # fmt: skip
+        for name in ("backend", "cases", "reason", "evidence", "shows"):
+            if not getattr(entry, name).strip():
+                raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
+        if (
+            not entry.evidence.startswith("https://")
+            and not (path.parent / entry.evidence).is_file()
+        ):
+            raise BadKnownFile(
+                f"{path}: entry for {entry.backend!r}: evidence {entry.evidence!r} is neither a "
+                "https:// link nor a file beside it"
+            )
+    return entries
+
+
+def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
+    """Why this difference is known; None where it is none, or no entry covers it."""
+    if record.outcome != "differs":
+        return None
+    return explanation(entries, record.backend, record.case, record.reason)
+
+
+def explanation(entries: Iterable[Known], backend: str, case: str, difference: str) -> str | None:
+    """Why this case of this backend differs so; None where no entry covers it."""
+    return next((e.reason for e in entries if e.explains(backend, case, difference)), None)
+
+
+def stale(
+    entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: bool
+) -> list[Known]:
+    """The entries that no difference among ``records`` matches.
+
+    Of a narrowed run, which did not select every case, only entries of which it saw a case.
+    """
+    backends = {r.backend for r in records}
+    found = []
+    for entry in entries:
+        covered = [r for r in records if entry.covers(r.backend, r.case)]
+        expected = bool(covered) if narrowed else entry.backend in backends
+        seen = (r for r in covered if r.outcome == "differs" and fnmatchcase(r.reason, entry.shows))
+        if expected and not entry.only and not any(seen):
+            found.append(entry)
+    return found

@@ -1,0 +1,214 @@
+"""A user's own network as a case: trained weights from a file, and data from another.
+
+    --params model.safetensors   the canonical layout (``formats/canonical.py``)
+    --inputs batch.npz           x; lengths, h0 and c0 where there are any; dy, dh_n and dc_n where gradients are
+                                 compared by those of the user
+
+Shapes are those of ``reference.run``. Numbers are rounded to the dtype of the case first, as a framework casts them.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from backends import Inputs
+from backends.dtypes import rounded
+from conformance.cases.case import OwnCase
+from conformance.cases.precisions import OTHERS
+from conformance.draw import Draws, digest
+from formats import Model
+from formats.canonical import read
+from formats.model import assembled, by_name
+from formats.npy import claimed
+from reference import STATES, Array, Output, Spec
+from reference.rounding import ARITHMETICS
+
+EXPECTED = "expected an .npz file of arrays, as numpy.savez writes it"
+MOST_BYTES = 2**32
+"""Of all arrays of a file of inputs, once they are unpacked."""
+
+
+class BadInputs(Exception):
+    """A file holds no such inputs; the text names the file, the array, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a user's network and data are."""
+
+    params: Path
+    inputs: Path
+    gradients: bool
+    """They are compared, by drawn ones where the file has none."""
+
+    def options(self) -> list[str]:
+        """On a command line."""
+        found = ["--params", str(self.params), "--inputs", str(self.inputs)]
+        return [*found, "--gradients"] if self.gradients else found
+
+
+def own_cases(files: Files, dtypes: list[str]) -> list[OwnCase]:
+    """A case for every dtype, or in the weights' own where none is given. Raises ``BadModel`` or ``BadInputs``."""
+    model = read(files.params).model
+    arrays = read_arrays(files.inputs)
+    check(str(files.inputs), model.spec, arrays)
+    return [_case(files, model, arrays, name) for name in dtypes or [model.dtype]]
+
+
+def inputs_of(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> Inputs:
+    """A run of the network on these arrays, in this dtype; raises ``BadInputs`` for what is beyond it."""
+    other = named in OTHERS
+    dtype = "float32" if other else named
+    most = ARITHMETICS[dtype].largest
+
+    def cast(where: Path, name: str, a: Array) -> Array:
+        values = rounded(np.asarray(a, np.float64), dtype)
+        if beyond := int((np.isfinite(a) & (np.abs(values) > most)).sum()):
+            raise BadInputs(
+                f"{where}: {name}: {beyond} of {a.size} values are beyond {dtype}, whose largest number is {most:g}; "
+                "expected smaller ones, or a wider --dtype"
+            )
+        return values
+
+    given = {
+        name: a if name == "lengths" else cast(files.inputs, name, a) for name, a in arrays.items()
+    }
+    params = {name: cast(files.params, name, a) for name, a in by_name(model).items()}
+    return Inputs(
+        spec=model.spec,
+        dtype=dtype,
+        params=assembled(str(files.params), model.spec, params, dtype).params,
+        x=given["x"],
+        h0=given.get("h0"),
+        c0=given.get("c0"),
+        lengths=given.get("lengths"),
+        precision=named if other else "ieee",
+    )
+
+
+def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> OwnCase:
+    inputs = inputs_of(files, model, arrays, named)
+    given = {name: rounded(np.asarray(a, np.float64), inputs.dtype) for name, a in arrays.items()}
+    number = digest(inputs)
+    if files.gradients or "dy" in given:
+        inputs = replace(inputs, incoming=_incoming(inputs, given, number))
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", files.params.stem)
+    return OwnCase(
+        id=f"own/{stem}-{digest(inputs)}/{named}", spec=model.spec, dtype=inputs.dtype, inputs=inputs,
+        precision=inputs.precision, options=tuple(files.options()),
+    )  # fmt: skip
+
+
+def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output:
+    """The gradients by outputs and final states: the user's, with 0 for what is not given; or drawn ones."""
+    spec = inputs.spec
+    shapes = output_shapes(spec, inputs.x.shape)
+    if "dy" in given:
+        found = {name: given.get(f"d{name}", np.zeros(shape)) for name, shape in shapes.items()}
+    else:
+        draws = Draws(number, inputs.dtype)
+        found = {name: draws.same_sign(shape) for name, shape in shapes.items()}
+    return Output(found["y"], found["h_n"], found.get("c_n"))
+
+
+def output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Of y, h_n and, of an LSTM, c_n."""
+    batch = x[0 if spec.batch_first else 1]
+    rows = (spec.num_layers * spec.num_directions, batch, spec.hidden_size)
+    states = {f"{name}_n": rows for name in STATES[spec.cell]}
+    return {"y": (*x[:2], spec.num_directions * spec.hidden_size)} | states
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an .npz file; raises ``BadInputs``.
+
+    Nothing is unpickled, and nothing is unpacked before what it claims to be is what the file has.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            claims = {m.filename: _claim(path, archive, m) for m in archive.infolist()}
+            if (total := sum(claims.values())) > MOST_BYTES:
+                raise BadInputs(
+                    f"{path}: {total / 2**30:.1f} GiB once unpacked, expected {MOST_BYTES / 2**30:g} at most"
+                )
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as why:
+        raise BadInputs(f"{path}: {why}; {EXPECTED}") from why
+
+
+def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """How many bytes the array is said to have; raises ``BadInputs`` where the file has not as many."""
+    name = member.filename.removesuffix(".npy")
+    if name == member.filename:
+        raise BadInputs(
+            f"{path}: {name}: no array; expected arrays alone, as numpy.savez writes them"
+        )
+    with archive.open(member) as file:
+        try:
+            size = claimed(file)
+        except ValueError as why:
+            raise BadInputs(f"{path}: {name}: {why}; {EXPECTED}") from why
+        there = member.file_size - file.tell()
+    if size != there:
+        raise BadInputs(
+            f"{path}: {name}: its header claims {size:,} bytes, and there are {there:,}; expected as many"
+        )
+    return size
+
+
+def check(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
+    """Raise ``BadInputs`` for arrays that are missing, unknown, misshapen or no numbers."""
+    states = [f"{name}0" for name in STATES[spec.cell]]
+    gradients = ["dy", *(f"d{name}_n" for name in STATES[spec.cell])]
+    known = ["x", "lengths", *states, *gradients]
+    if "x" not in arrays:
+        raise BadInputs(
+            f"{where}: x missing, expected {', '.join(known)}, all but x where there are any"
+        )
+    if extra := sorted(arrays.keys() - set(known)):
+        raise BadInputs(f"{where}: {', '.join(extra)} given, expected {', '.join(known)}")
+    if "dy" not in arrays and (alone := [name for name in gradients if name in arrays]):
+        raise BadInputs(f"{where}: {', '.join(alone)} given without dy; expected dy as well")
+    x = arrays["x"]
+    order = ("B", "T") if spec.batch_first else ("T", "B")
+    if x.ndim != 3 or x.shape[2] != spec.input_size or 0 in x.shape:
+        raise BadInputs(
+            f"{where}: x: shape {x.shape} given, expected ({', '.join(order)}, {spec.input_size}), with T and B at least 1"
+        )
+    shapes = output_shapes(spec, x.shape)
+    batch, steps = (x.shape[order.index(name)] for name in "BT")
+    wanted = {"x": x.shape, "lengths": (batch,)} | dict.fromkeys(states, shapes["h_n"])
+    wanted |= {f"d{name}": shape for name, shape in shapes.items()}
+    for name, a in arrays.items():
+        kinds, what = ("iu", "integers") if name == "lengths" else ("f", "floating-point numbers")
+        if a.dtype.kind not in kinds:
+            raise BadInputs(f"{where}: {name}: {a.dtype} given, expected {what}")
+        if a.shape != wanted[name]:
+            raise BadInputs(f"{where}: {name}: shape {a.shape} given, expected {wanted[name]}")
+    ends = arrays.get("lengths")
+    if ends is not None and not ((ends >= 0) & (ends <= steps)).all():
+        bad = int(np.flatnonzero((ends < 0) | (ends > steps))[0])
+        raise BadInputs(f"{where}: lengths: {ends[bad]} given at {bad}, expected 0 to {steps}")
+    for name, a in arrays.items():
+        _finite(where, name, a, ends if name == "x" else None, spec)
+
+
+def _finite(where: str, name: str, a: Array, ends: Array | None, spec: Spec) -> None:
+    """Raise ``BadInputs`` where a value is not finite; in the padding of x, it may be anything."""
+    bad = ~np.isfinite(a)
+    if ends is not None:
+        rows = bad if spec.batch_first else np.swapaxes(bad, 0, 1)  # a view
+        rows[np.arange(rows.shape[1]) >= ends[:, None]] = False
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise BadInputs(
+            f"{where}: {name}: {int(bad.sum())} of {a.size} values are not finite, the first at {first}, which is "
+            f"{a[first]}; expected finite numbers{' up to each row’s length' if ends is not None else ''}"
+        )

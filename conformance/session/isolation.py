@@ -1,0 +1,138 @@
+"""Workers, and what is known of one that died: its last words, in a file that outlives it.
+
+A case that crashes, hangs or fills the memory takes its worker down, and pytest-xdist starts another.
+Why it died is written by who knows: crashes and time-outs by ``faulthandler``, whose C thread needs no
+GIL, so that code that hangs while it holds the GIL is ended too; memory by a watch in the process that
+runs the session.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import re
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import pytest
+from xdist.workermanage import WorkerController
+
+from records.options import positive
+
+FOLDER = "rnnspec_last_words"
+"""Under which a worker is told where its file goes."""
+
+LOOKS_PER_SECOND = 10
+SHARE = 0.8
+"""Of the memory that is free when a session starts, what all its workers may take together."""
+
+
+class Death(NamedTuple):
+    """Why a worker died, as a reason and with all that it wrote."""
+
+    reason: str
+    words: str
+
+
+def add_limits(group: pytest.OptionGroup) -> None:
+    """--time-limit and --memory-limit."""
+    group.addoption("--time-limit", type=positive, default=300.0, metavar="SECONDS",
+                    help="end a case that takes longer (default: %(default)g); with workers, as by "
+                    "default; -n 0 has none")  # fmt: skip
+    group.addoption("--memory-limit", type=positive, default=None, metavar="GIB",
+                    help="end a worker that takes more (default: its share of 80 %% of what is "
+                    "free)")  # fmt: skip
+
+
+def death(words: str) -> Death:
+    """What a process that ended in the middle of a case wrote at last."""
+    for pattern, reason in (
+        (r"^memory: .*$", "{}"),
+        (r"^Timeout \((.*)\)!$", "timeout: no result after {}, --time-limit"),
+        (r"^Fatal Python error: (.*)$", "crash: {}"),
+    ):
+        if found := re.search(pattern, words, re.MULTILINE):
+            return Death(reason.format(found[found.lastindex or 0]), words)
+    return Death("crash: the process ended in this case without a word: killed, or by exit()", "")
+
+
+class Worker:
+    """In a worker: keeps its last words, and ends it when a case takes too long."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        given: dict[str, str] = config.workerinput  # type: ignore[attr-defined]  # pytest-xdist's
+        path = Path(given[FOLDER], given["workerid"])
+        path.write_text(f"{os.getpid()}\n")
+        self.file = path.open("a")  # open to the end: it is written when nothing else can be done
+        self.seconds = config.getoption("--time-limit")
+
+    def pytest_sessionstart(self) -> None:
+        faulthandler.enable(self.file)  # now: while it is configured, pytest enables its own
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session's process ends its workers
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self) -> Iterator[None]:
+        faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+class Watch:
+    """In the process that runs the session: gives workers their files, and ends those that grow."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="rnnspec-")
+        self.folder = Path(self._folder.name)
+        workers, gib = config.getoption("numprocesses", None), config.getoption("--memory-limit")
+        share = SHARE * psutil.virtual_memory().available / (workers or 1)
+        self.most = share if gib is None else gib * 2**30
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def pytest_sessionstart(self) -> None:
+        self._thread.start()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        node.workerinput[FOLDER] = str(self.folder)
+
+    def pytest_unconfigure(self) -> None:
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._folder.cleanup()
+
+    def death(self, worker: str) -> Death:
+        """Why the worker of this name died."""
+        path = self.folder / worker
+        text = path.read_text(errors="replace") if path.exists() else ""
+        return death(text.partition("\n")[2])
+
+    def _look(self) -> None:
+        while not self._over.wait(1 / LOOKS_PER_SECOND):
+            for path in self.folder.iterdir():
+                self._end_if_too_large(path)
+
+    def _end_if_too_large(self, path: Path) -> None:
+        pid = path.read_text(errors="replace").partition("\n")[0]
+        if not pid:
+            return  # it is about to write it
+        try:
+            process = psutil.Process(int(pid))
+            taken = process.memory_info().rss
+            ours = process.ppid() == os.getpid()  # the number may be another's by now
+            if not ours or process.status() == psutil.STATUS_ZOMBIE or taken <= self.most:
+                return
+            with path.open("a") as words:
+                words.write(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
+                            f"{self.most / 2**30:.1f}\n")  # fmt: skip
+            process.kill()
+        except psutil.NoSuchProcess:
+            return

@@ -1,0 +1,73 @@
+"""The options that conformance and benchmarks share, and the backends that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
+from backends.adapter import kind_of
+from conformance.open_backend import Opened
+
+
+def add_options(group: pytest.OptionGroup) -> None:
+    """--backend, --framework, --device and --out."""
+    group.addoption("--backend", action="append", default=[], metavar="NAME",
+                    help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
+                    "path/to/file.py:Class; may be given again")  # fmt: skip
+    group.addoption("--framework", choices=EXTRAS, help="every backend of this framework")
+    group.addoption("--device", default="cpu", help="cpu (default), cuda or cuda:N")
+    group.addoption("--out", default="results", metavar="DIR",
+                    help="run files go to DIR/runs (default: results)")  # fmt: skip
+
+
+def backend_names(given: Iterable[str], framework: str | None, device: str) -> list[str]:
+    """The backends that --backend and --framework name for a device, each once."""
+    of_framework = [name for name, entry in BACKENDS.items()
+                    if entry.extra == framework and kind_of(device) in entry.devices]  # fmt: skip
+    return list(dict.fromkeys([*given, *of_framework]))
+
+
+def named(config: pytest.Config) -> list[str]:
+    """The backends that the options name; raises ``pytest.UsageError`` for none."""
+    names = backend_names(
+        config.getoption("--backend"), config.getoption("--framework"), config.getoption("--device")
+    )
+    if not names:
+        raise pytest.UsageError(
+            f"--backend: none given, expected one of {', '.join(BACKENDS)}; or --framework with "
+            f"one of {', '.join(EXTRAS)}"
+        )
+    return names
+
+
+def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Opened]:
+    """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
+
+    Raises ``pytest.UsageError`` for none, or for any that is not there.
+    """
+    device, names = config.getoption("--device"), named(config)
+    try:
+        opened = [
+            Opened(name, device, find(name)(device),
+                   BACKENDS[name].left_out if name in BACKENDS and not everything else ())
+            for name in names
+        ]  # fmt: skip
+        for backend in opened:
+            _ = backend.version  # so that a name of no package is refused now
+    except (BackendNotFound, DeviceNotFound, metadata.PackageNotFoundError) as error:
+        raise pytest.UsageError(str(error)) from error
+    return opened
+
+
+def runs_folder(config: pytest.Config) -> Path:
+    """Where run files go."""
+    return Path(config.getoption("--out")) / "runs"
+
+
+def only_asks(config: pytest.Config) -> bool:
+    """Whether this session is about help or the version, and runs nothing."""
+    return bool(config.option.help or config.option.version)

@@ -1,0 +1,175 @@
+"""The one process that writes records: a pytest plugin in the process that runs the session.
+
+Workers send each record along with its test's report. A worker that crashed sends none, and the
+recorder makes the record that says so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pytest
+from xdist.workermanage import WorkerController
+
+from conformance.cases import AnyCase, by_id
+from conformance.check import record
+from conformance.draw import digest, draw
+from conformance.known_differences import Known, stale
+from conformance.open_backend import Opened, now
+from conformance.session.isolation import Death
+from conformance.session.resume import Resumed
+from records.exit_codes import ExitCode, exit_code
+from records.runs import RunWriter, read_run
+from records.schema import CaseRecord, Footer, Header, decode
+from reports.matrix import matrix
+from reports.terminal import text
+
+RECORDER = "rnnspec-recorder"
+"""The name under which the recorder is registered with pytest."""
+
+PROPERTY = "record"
+"""The name under which a test's report carries its record."""
+
+SEPARATOR = "@"
+"""Between case, backend and device in a test's id; none of them has one when it is quoted."""
+
+
+def id_of(case: AnyCase, backend: Opened) -> str:
+    """The id of the test of ``case`` on ``backend``, in ASCII."""
+    return SEPARATOR.join((case.id, quote(backend.name), backend.device))
+
+
+class Recorder:
+    """Writes one run file for every backend of the session, and decides its exit code.
+
+    ``totals`` is how many cases each backend has when no option leaves one out; ``resumed`` are the
+    runs that go on; ``death`` says why a worker died.
+    """
+
+    def __init__(
+        self,
+        opened: list[Opened],
+        known: list[Known],
+        totals: dict[str, int],
+        folder: Path,
+        headers: Mapping[str, Header],
+        resumed: Mapping[str, Resumed],
+        death: Callable[[str], Death],
+    ) -> None:
+        self.opened = {o.name: o for o in opened}
+        self.known = known
+        self.totals = totals
+        self.folder = folder
+        self.headers = headers
+        self.death = death
+        self.selected: set[str] = set()
+        self.done = {name: len(old.run.cases) for name, old in resumed.items()}
+        self.records: dict[str, dict[str, CaseRecord]] = {
+            name: {r.case: r for r in resumed[name].run.cases} if name in resumed else {}
+            for name in self.opened
+        }
+        self.writers = {name: old.writer for name, old in resumed.items()}
+        self.stale: list[Known] = []
+        self.faults = 0
+        self.exit_code = ExitCode.HARNESS_ERROR
+
+    def pytest_sessionstart(self) -> None:
+        for name in self.opened.keys() - self.writers.keys():
+            self.writers[name] = RunWriter(self.folder, self.headers[name])
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self.selected |= {item.nodeid for item in session.items}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self.selected |= set(ids)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Write the record of a test that ran, failed to, or took its worker down."""
+        sent = [text for name, text in report.user_properties if name == PROPERTY]
+        if report.when == "call" and sent:
+            found = decode(str(sent[0]).encode())
+            assert isinstance(found, CaseRecord)
+            self._write(found)
+        elif report.failed and report.when not in ("setup", "call", "teardown"):
+            found = self._crashed(report)  # so pytest-xdist reports a dead worker
+            if found.case in self.records[found.backend]:
+                self.faults += 1  # it died after its record was in
+            else:
+                self._write(found)
+        elif report.failed:
+            self.faults += 1  # of the suite: whatever a backend does ends in a record
+
+    def _crashed(self, report: pytest.TestReport) -> CaseRecord:
+        inside = report.nodeid.partition("[")[2].removesuffix("]")
+        case_id, backend, _ = inside.split(SEPARATOR)
+        case = by_id(case_id)
+        worker: WorkerController = report.node
+        reason, words = self.death(worker.gateway.id)
+        return record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
+                      card=words)  # fmt: skip
+
+    def _write(self, found: CaseRecord) -> None:
+        self.records[found.backend][found.case] = found
+        self.writers[found.backend].write(found)
+
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Finish the run files; of an interrupted session they stay without a footer."""
+        everything = [r for records in self.records.values() for r in records.values()]
+        selected = len(self.selected) + sum(self.done.values())
+        narrowed = selected < sum(self.totals.values())
+        self.stale = stale(self.known, everything, narrowed=narrowed)
+        if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
+            return
+        codes = [self._finish(name) for name in self.opened]
+        self.exit_code = min((c for c in codes if c), default=ExitCode.CLEAN)
+        session.exitstatus = self.exit_code
+
+    def _finish(self, name: str) -> ExitCode:
+        records = list(self.records[name].values())
+        counts = Counter(r.outcome for r in records)
+        selected = self.done.get(name, 0)
+        selected += sum(f"{SEPARATOR}{quote(name)}{SEPARATOR}" in test for test in self.selected)
+        mine = [str(entry) for entry in self.stale if entry.backend == name]
+        code = exit_code(
+            counts,
+            known=sum(r.known is not None for r in records),
+            missing=selected - len(records),
+            stale=len(mine),
+            harness_errors=self.faults,
+        )
+        self.writers[name].close(
+            Footer(
+                ended_at=now(),
+                counts=dict(counts),
+                measurements=0,
+                selected=selected,
+                deselected=max(0, self.totals[name] - selected),
+                stale_known=mine,
+                exit_code=code,
+            )
+        )
+        return code
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The matrix of this session, and where its run files are."""
+        runs = [read_run(writer.path) for writer in self.writers.values()]
+        terminalreporter.section("conformance")
+        terminalreporter.write(text(matrix(runs), to_terminal=bool(terminalreporter.isatty)))
+        for entry in self.stale:
+            terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
+        for name, records in self.records.items():
+            terminalreporter.write_line(f"{name}: {_seconds(records.values())}")
+        for run in runs:
+            terminalreporter.write_line(f"wrote {run.path}")
+
+
+def _seconds(records: Iterable[CaseRecord]) -> str:
+    """Where the time of a backend's cases went, in seconds summed over all workers."""
+    spent: Counter[str] = Counter()
+    for found in records:
+        spent.update(found.seconds)
+    return ", ".join(f"{seconds:.1f} s {what.replace('_', ' ')}" for what, seconds in spent.items())

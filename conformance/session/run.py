@@ -1,0 +1,39 @@
+"""A pytest session that answers with the project's exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance.open_backend import ROOT
+from records.exit_codes import ExitCode
+
+PYTEST: dict[int, ExitCode] = {
+    pytest.ExitCode.OK: ExitCode.CLEAN,  # such as --collect-only
+    pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.NOT_ENOUGH_DATA,
+}
+"""What pytest's own statuses mean here; the others are harness errors."""
+
+
+class Keeper:
+    """Holds on to a session's exit code: a session that never started is a harness error."""
+
+    def __init__(self) -> None:
+        self.code = ExitCode.HARNESS_ERROR
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """The plugins of this project have set ``exitstatus`` to a code of theirs by now, if any."""
+        status = session.exitstatus
+        self.code = status if isinstance(status, ExitCode) else PYTEST.get(status, self.code)
+
+
+def run_pytest(folder: Path, arguments: list[str]) -> ExitCode:
+    """Run the tests in ``folder`` with the project's settings and pytest's ``arguments``."""
+    keeper = Keeper()
+    own = [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(folder), "-rs",
+           "--disable-warnings"]  # fmt: skip  # of the frameworks: no outcome
+    status = pytest.main([*own, *arguments], plugins=[keeper])
+    only_asked = status == pytest.ExitCode.OK and keeper.code == ExitCode.HARNESS_ERROR  # --help
+    return ExitCode.CLEAN if only_asked else keeper.code

@@ -1,0 +1,128 @@
+"""``python -m evidence.calibration``: the evidence for z, the limit of the RMS, K_ACT and K.
+
+Holds correct implementations, and wrong arithmetic under a correct label, to the radius over the
+families, and writes calibration.json and the tables in calibration.md. What is on record for
+other implementations stays, so that environments may be run one by one.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
+from backends.adapter import kind_of
+from conformance.agreement import RMS_FLOOR, Z
+from conformance.open_backend import now
+from conformance.session.options import backend_names
+from conformance.truth import source_version
+from evidence.calibration.constants import by_k_act, by_samples, elementary
+from evidence.calibration.implementations import NUMPY, Implementation
+from evidence.calibration.margins import CONSOLE, Figures
+from evidence.calibration.measurements import by_family, small, wrong
+from evidence.calibration.storage import DOCS, around_the_tables, read, write
+from records.environment import environment
+from records.options import Parser, counted
+from reference.rounding import K_ACT
+
+KNOWN = (*NUMPY, *BACKENDS)
+
+
+class Ready(NamedTuple):
+    """An implementation that can run."""
+
+    name: str
+    version: str
+    device: str
+    run: Implementation
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, and write after every implementation."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    try:
+        around_the_tables(given.out)
+        ready = implementations(
+            backend_names(given.backend, given.framework, given.device), given.device
+        )
+    except (BackendNotFound, DeviceNotFound, ValueError) as why:
+        parser.error(str(why))
+    record = read(given.out)
+    for implementation in ready:
+        found = record["implementations"]
+        found[implementation.name] = measure(implementation, given.draws, given.seed)
+        record["implementations"] = {n: found[n] for n in (*KNOWN, *found) if n in found}
+        if implementation.name == "reference":
+            record |= {"wrong": wrong(given.seed), "samples": by_samples(given.seed)}
+        write(record, given.out)
+    return 0
+
+
+def options() -> Parser:
+    """The command line."""
+    parser = Parser("python -m evidence.calibration", __doc__)
+    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
+                        help=f"one of {', '.join(KNOWN)}, or one from outside the tree; may be "
+                        "given again (default: all that are installed)")  # fmt: skip
+    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
+    parser.add_argument("--device", default="cpu", help="of the backends (default: cpu)")
+    parser.add_argument("--draws", type=counted(1), default=4, metavar="N",
+                        help="of every family and dtype (default: 4)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of the first draw (default: 0)")
+    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR",
+                        help="of calibration.json and calibration.md (default: docs)")  # fmt: skip
+    return parser
+
+
+def implementations(names: list[str], device: str) -> list[Ready]:
+    """Those called ``names``, or all that are installed, open on ``device``.
+
+    Raises ``BackendNotFound`` for one that was asked for and is not there, and ``DeviceNotFound``.
+    """
+    found = []
+    here = [name for name in KNOWN if name in NUMPY or kind_of(device) in BACKENDS[name].devices]
+    for name in names or here:
+        if name in NUMPY:
+            found.append(Ready(name, f"NumPy {np.__version__}", "cpu", NUMPY[name]))
+            continue
+        try:
+            adapter = find(name)(device)
+        except BackendNotFound as why:
+            if names:
+                raise
+            CONSOLE.print(f"skipped: {why}")
+            continue
+        versions = ", ".join(f"{p} {metadata.version(p)}" for p in adapter.packages)
+        found.append(Ready(name, versions, device, adapter.run))
+    return found
+
+
+def measure(implementation: Ready, draws: int, seed: int) -> Figures:
+    """Everything on record for one implementation."""
+    name, version, device, run = implementation
+    seen = environment()
+    return {
+        "version": version,
+        "device": device,
+        "numpy": np.__version__,
+        "python": seen.python,
+        "cpu": seen.cpu,
+        "reference": source_version(),
+        "constants": f"{Z:g}, {RMS_FLOOR:g}, {K_ACT:g}",
+        "draws": draws,
+        "seed": seed,
+        "started_at": now(),
+        **by_family(run, draws, seed, name),
+        "k_act": by_k_act(run, seed, name),
+        "elementary": {} if name == "simulated" else elementary(run),
+        "small": small(run, seed, name),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,114 @@
+"""What is measured over the families: implementations that are right, and arithmetic that is wrong."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from statistics import NormalDist
+
+import numpy as np
+from rich.progress import track
+
+from conformance.agreement import Z
+from conformance.cases import DTYPES
+from evidence.calibration.constants import K_ACTS
+from evidence.calibration.families import FAMILIES, SMALL, inputs_of
+from evidence.calibration.implementations import WRONG, Implementation, Machine
+from evidence.calibration.margins import CONSOLE, Figures, answers, hold, worst
+from reference import Array
+
+QUANTILES = (0.5, 0.99, 0.999, 0.9999, 0.99999)
+SMALL_DRAWS = 40
+FREEDOMS = (1, 2, 4, 8, 16, 64, 256, 10_000)
+FIXED_LIMIT = 1.25
+"""Of the RMS, held to small tensors, to see what a limit that ignores ν would do."""
+
+
+def by_family(implementation: Implementation, draws: int, seed: int, label: str) -> Figures:
+    """What ``implementation`` does in every family and dtype, and how its errors are spread."""
+    rows: list[Figures] = []
+    spread: dict[str, list[Array]] = {dtype: [] for dtype in DTYPES}
+    for name, family in track(FAMILIES.items(), f"{label}: families", console=CONSOLE):
+        for dtype in DTYPES:
+            drawn = answers(implementation, name, family, dtype, range(seed, seed + draws))
+            held = [hold(answer, inputs) for inputs, answer in drawn]
+            if held:
+                rows.append({"family": name, "dtype": dtype} | worst(held))
+            if not family.steady:
+                spread[dtype] += [np.abs(e).ravel() for h in held for e in h.errors]
+    tails = {dtype: distribution(np.concatenate(e)) for dtype, e in spread.items() if e}
+    return {"rows": rows, "spread": tails}
+
+
+def distribution(errors: Array) -> Figures:
+    """Quantiles of |error| / σ̂; and the chance of more than Z, from the tail above q₀.₉₉₉.
+
+    ``exponential`` fits an exponential law to what exceeds q₀.₉₉₉ (heavier than any normal tail);
+    ``normal`` is the normal law through that quantile.
+    """
+    q = float(np.quantile(errors, 0.999))
+    excess = float(np.mean(errors[errors >= q] - q))  # 0 where few elements share the maximum
+    scale = q / NormalDist().inv_cdf(1 - 0.0005)
+    return {
+        "elements": errors.size,
+        "quantiles": [float(v) for v in np.quantile(errors, QUANTILES)],
+        "max": float(errors.max()),
+        "exponential": 1e-3 * math.exp(-max(0.0, Z - q) / excess) if excess else 0.0,
+        "normal": math.erfc(Z / scale / math.sqrt(2)),
+    }
+
+
+def small(implementation: Implementation, seed: int, label: str) -> list[Figures]:
+    """RMS(error / σ̂) of many small float32 tensors, by their freedom ν."""
+    seeds = range(seed, seed + SMALL_DRAWS)
+    tensors = [
+        t
+        for name, family in track(SMALL.items(), f"{label}: small tensors", console=CONSOLE)
+        for inputs, answer in answers(implementation, name, family, "float32", seeds)
+        for t in hold(answer, inputs).tensors
+    ]
+    bins = []
+    for low, high in itertools.pairwise(FREEDOMS):
+        inside = [t for t in tensors if low <= t["freedom"] < high]
+        if inside:
+            rms = np.array([t["rms_error"] for t in inside])
+            to_limit = [t["rms_to_limit"] for t in inside]
+            bins.append({
+                "freedom": [low, high], "tensors": len(inside),
+                "quantiles": [float(v) for v in np.quantile(rms, (0.5, 0.9, 0.99))],
+                "max": float(rms.max()), "beyond_fixed": int((rms > FIXED_LIMIT).sum()),
+                "beyond_limit": sum(r > 1 for r in to_limit), "max_to_limit": max(to_limit),
+            })  # fmt: skip
+    return bins
+
+
+def wrong(seed: int) -> list[Figures]:
+    """How far every mistake is beyond the bound, over the families whose results it changes."""
+    return [
+        {"mistake": mistake, "dtype": dtype} | _mistake(dtype, machine, seed)
+        for mistake, (dtype, machine) in track(WRONG.items(), "wrong arithmetic", console=CONSOLE)
+    ]
+
+
+def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
+    """What becomes of one mistake under the label ``dtype``."""
+    found, by_k_act = {}, []
+    for name, family in FAMILIES.items():
+        inputs = inputs_of(name, family, dtype, seed)
+        answer, correct = machine(inputs), Machine()(inputs).tensors
+        if all((a == correct[k]).all() for k, a in answer.tensors.items()):
+            continue
+        found[name] = worst([hold(answer, inputs)])
+        if dtype == "float32":
+            held = [worst([hold(answer, inputs, k)]) for k in K_ACTS]
+            by_k_act.append([r["margin"] for r in held])
+    rows = found.values()
+    return {
+        "families": len(found),
+        "margin": [float(v) for v in np.quantile([r["margin"] for r in rows], (0, 0.5, 1))],
+        "max_error": max(r["max_error"] for r in rows),
+        "seen": sum(r["outcome"] == "differs" for r in rows),
+        "seen_by_rms_alone": sum(r["margin"] <= 1 < r["rms_to_limit"] for r in rows),
+        "k_act": [float(np.median(margins)) for margins in zip(*by_k_act, strict=True)],
+        "unseen": {n: r["outcome"] for n, r in found.items() if r["outcome"] != "differs"},
+    }

@@ -1,0 +1,149 @@
+"""Make the covering arrays: rows with every feasible triple, or pair, of values on every backend.
+
+Greedy, and deterministic: a row starts from the first combination not yet covered and takes, axis by
+axis, the value that covers most. What counts is a combination *on a backend*: a row that one framework
+cannot run covers nothing there. tests/test_cases.py checks the result without this code.
+
+The rows there are stay, so that a new dialect adds cases and changes none; ``--anew`` starts from none.
+
+    python -m evidence.covering
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from backends import BACKENDS, Dialect
+from backends.dialects import unsupported
+from conformance import cases
+from conformance.cases.axes import AXES, CELLS, SIZES, Row, feasible
+from reference import Spec
+
+ARRAYS = {
+    "default_cases.txt": (3, "cpu"),
+    "gradient_cases.txt": (2, "cpu"),
+    "cuda_cases.txt": (2, "cuda"),
+}
+"""The files; how many axes' values are combined in each; and the kind of device whose backends it is for.
+
+The last one is for backends that run on no other kind, and has what they need beside gradient_cases.txt.
+"""
+
+TRIES = 20
+"""Orders of filling in the axes that are tried for every row."""
+
+Values = frozenset[tuple[str, str]]
+Runs = Callable[[Row], bool]
+
+
+def dialects_of(kind: str) -> list[Dialect]:
+    """Those that run on a kind of device; of CUDA, those alone that run nowhere else."""
+    distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
+    return [d for d in distinct.values() if ("cpu" in d.arithmetic) == (kind == "cpu")]
+
+
+def runs_on(dialect: Dialect, row: Row, kind: str) -> bool:
+    """Can this dialect run a case with these values? A row may leave axes open."""
+    spec = Spec(
+        **CELLS[row.get("cell", "lstm")],
+        input_size=1,
+        hidden_size=1,
+        direction=row.get("direction", "forward"),  # type: ignore[arg-type]  # one of the Literal's
+    )
+    alone = row.get("lengths") == "zero" and SIZES.get(row.get("size", ""), (0,))[0] == 1
+    zero = row.get("lengths") == "zero" and dialect.zero_length == "refused"
+    lengths = (0,) if alone or zero else None
+    return unsupported(dialect, spec, row.get("dtype", "float32"), lengths, kind) is None
+
+
+def combinations(row: Row, strength: int) -> set[Values]:
+    """Every pair, or triple, of values in ``row``."""
+    return {frozenset(c) for c in itertools.combinations(row.items(), strength)}
+
+
+def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]) -> Row:
+    """``row`` with ``axes`` filled in that order, each with the value of most gain that fits.
+
+    Returns an empty row where nothing fits.
+    """
+    if not axes:
+        return row
+    axis, *rest = axes
+    candidates = [{**row, axis: value} for value in AXES[axis]]
+    possible = [c for c in candidates if feasible(c) and runs(c)]
+    for candidate in sorted(possible, key=lambda c: -gain(c, axis)):
+        if done := fill(candidate, rest, runs, gain):
+            return done
+    return {}
+
+
+def feasible_combinations(runs: Runs, strength: int) -> set[Values]:
+    """Every combination that some whole row that ``runs`` holds."""
+    found = set()
+    for axes in itertools.combinations(AXES, strength):
+        rest = [axis for axis in AXES if axis not in axes]
+        for values in itertools.product(*(AXES[axis] for axis in axes)):
+            row = dict(zip(axes, values, strict=True))
+            if feasible(row) and runs(row) and fill(row, rest, runs, lambda *_: 0):
+                found.add(frozenset(row.items()))
+    return found
+
+
+def covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
+    """Rows that together hold, for every dialect, every combination of a row that it runs: those that are
+    kept, and as many more as it takes.
+    """
+    rng = random.Random(0)
+    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in dialects_of(kind)]  # type: ignore[misc]
+    left = [feasible_combinations(runs, strength) for runs in every]
+
+    def gain(row: Row, axis: str) -> int:
+        """How many missing combinations that hold ``axis`` the row would add, over all dialects."""
+        others = [item for item in row.items() if item[0] != axis]
+        new = [frozenset((*c, (axis, row[axis])))
+               for c in itertools.combinations(others, strength - 1)]  # fmt: skip
+        return sum(c in missing for c in new
+                   for missing, runs in zip(left, every, strict=True) if runs(row))  # fmt: skip
+
+    def take(row: Row) -> None:
+        rows.append(row)
+        held = combinations(row, strength)
+        for missing, runs in zip(left, every, strict=True):
+            if runs(row):
+                missing.difference_update(held)
+
+    rows: list[Row] = []
+    for row in kept:
+        take(row)
+    while any(left):
+        fullest = max(range(len(left)), key=lambda k: len(left[k]))
+        best: tuple[int, Row] = (0, {})
+        seed = dict(sorted(min(left[fullest], key=sorted)))
+        for _ in range(TRIES):
+            axes = [axis for axis in AXES if axis not in seed]
+            rng.shuffle(axes)
+            row = fill(seed, axes, every[fullest], gain)
+            held = combinations(row, strength)
+            score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
+                        if runs(row))  # fmt: skip
+            best = max(best, (score, row), key=lambda b: b[0])
+        take(best[1])
+        print(f"\r{len(rows)} rows, {sum(map(len, left))} combinations left ", end="", flush=True)
+    print()
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
+    anew = parser.parse_args().anew
+    for file, (strength, kind) in ARRAYS.items():
+        beside = cases.rows("gradient_cases.txt") if kind == "cuda" else []
+        kept = [] if anew else cases.rows(file)
+        found = covering_array(strength, kind, [*beside, *kept])[len(beside) :]
+        lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
+        (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

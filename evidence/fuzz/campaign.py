@@ -1,0 +1,125 @@
+"""``python -m evidence.fuzz.campaign``: what a second worker brings, and what is lost where workers are killed.
+
+The same rounds of fuzzing on one worker, on ``--workers``, and on those again while one of them is killed every so many
+seconds. Prints checks a second and the factor, and whether every check of the rounds was recorded exactly once.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from conformance.open_backend import ROOT
+from evidence.fuzz.pool import SECONDS_A_ROUND, Job, fleet_records
+from fleet import Cluster, FleetRefused, Place
+from records.exit_codes import ExitCode
+from records.options import Parser, counted, positive
+from records.schema import FuzzRecord
+from reports.terminal import standard_output
+
+
+class Campaign(NamedTuple):
+    """What came of the rounds on so many workers."""
+
+    workers: int
+    records: Sequence[FuzzRecord]
+    seconds: float
+    killed: int
+
+    @property
+    def checks(self) -> int:
+        """How many cases were checked."""
+        return sum(r.checks for r in self.records)
+
+    @property
+    def rate(self) -> float:
+        """Checks a second."""
+        return self.checks / self.seconds
+
+    @property
+    def twice(self) -> list[int]:
+        """Rounds that were recorded more than once."""
+        seen = Counter((r.backend, r.round) for r in self.records)
+        return sorted(number for (_, number), times in seen.items() if times > 1)
+
+
+def run(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:
+    """All rounds on a cluster of its own, from when its workers are there."""
+    found: list[FuzzRecord] = []
+    place = Place(job.backends, job.device, SECONDS_A_ROUND)
+    with Cluster(None, workers, place) as cluster:
+        stop = threading.Event()
+        killed: list[int] = []
+
+        def kill() -> None:
+            while not stop.wait(kill_every):
+                killed.append(random.choice(cluster.processes()))
+                os.kill(killed[-1], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill, daemon=True)
+        started = time.monotonic()
+        if kill_every is not None:
+            killer.start()
+        rows = fleet_records(job, iter(range(1, rounds + 1)), cluster, {})
+        for records in track(rows, f"{workers} workers", rounds, console=Console(stderr=True)):
+            found += records
+        seconds = time.monotonic() - started
+        stop.set()
+    return Campaign(workers, found, seconds, len(killed))
+
+
+def main(arguments: list[str] | None = None) -> ExitCode:
+    """Print the table; 1 where a round is missing, or there twice, or differs from the first campaign's."""
+    parser = Parser("python -m evidence.fuzz.campaign", __doc__)
+    parser.add_argument("--backend", default="pytorch", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--rounds", type=counted(1), default=160, metavar="N",
+                        help="of 128 checks and more each (default: %(default)s)")  # fmt: skip
+    parser.add_argument(
+        "--workers", type=counted(2), default=2, metavar="N", help="default: %(default)s"
+    )
+    parser.add_argument("--kill-every", type=positive, default=20.0, metavar="SECONDS",
+                        help="default: %(default)g")  # fmt: skip
+    options = parser.parse_args(arguments)
+    job = Job(0, (options.backend,), "cpu", ROOT / "known.toml")
+    table = Table("workers", "killed", "checks", "seconds", "checks a second", "factor")
+    first: Campaign | None = None
+    code = ExitCode.CLEAN
+    try:
+        for workers, kill_every in (
+            (1, None),
+            (options.workers, None),
+            (options.workers, options.kill_every),
+        ):
+            one = run(job, workers, options.rounds, kill_every)
+            first = first or one
+            table.add_row(str(workers), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
+                          f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
+            if (other := others(one, first)) or one.twice:
+                print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.twice}; missing, or with "
+                      f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
+                code = ExitCode.CONFORMANCE_FAILURE
+    except FleetRefused as why:
+        parser.error(str(why))
+    standard_output().print(table)
+    return code
+
+
+def others(one: Campaign, first: Campaign) -> list[int]:
+    """Rounds that only one of the two has, or whose cases ended otherwise."""
+    here, there = ({(r.backend, r.round): r.outcomes for r in of.records} for of in (one, first))
+    return sorted(key[1] for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

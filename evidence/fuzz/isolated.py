@@ -1,0 +1,71 @@
+"""A round whose cases take processes down: each is checked under the isolation of the front end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.cases.fuzzed import Fuzzed
+from conformance.known_differences import Known
+from conformance.open_backend import Opened
+from evidence.fuzz.draws import groups
+from evidence.fuzz.rounds import Seen, Tally, drawn, runs
+from records.runs import read_folder
+from records.schema import CaseRecord, FuzzRecord
+
+SECONDS_A_CASE = 60
+CHECKS = 4
+"""That one find may take to be made small: each is a process of its own."""
+
+
+class IsolatedTally(Tally):
+    """Every check in a process of its own."""
+
+    checks = CHECKS
+    shrunk = 1
+
+    def checked(self, one: Fuzzed) -> CaseRecord:
+        return records([one], self.backend)[one.id]
+
+
+def of_record(record: CaseRecord) -> Seen:
+    """What became of a case that has a record."""
+    alarm = record.outcome in ("differs", "errored")
+    return Seen(record.outcome, record.margin, (lambda: record) if alarm else None, record.reason)
+
+
+def run(
+    seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
+) -> list[FuzzRecord]:
+    """What ``rounds.run`` returns."""
+    of = drawn(seed, number, backends)
+    cases = [one for group in groups(seed, number, of) for one in group]
+    found = []
+    for backend in backends:
+        if runs(backend, of):
+            tally = IsolatedTally(backend, known)
+            seen = records(cases, backend)
+            for one in cases:
+                tally.add(one, of_record(seen[one.id]))
+            found.append(tally.record(seed, number, of.dtype, of.id))
+    return found
+
+
+def records(cases: Sequence[Fuzzed], backend: Opened) -> dict[str, CaseRecord]:
+    """The record of every case, by ``python -m conformance``."""
+    chosen = [part for one in cases for part in ("--case", one.id)]
+    with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "conformance", "--backend", backend.name, "--device",
+             backend.device, "--time-limit", str(SECONDS_A_CASE), "--out", folder, *chosen],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        runs_there, _ = read_folder(Path(folder) / "runs")
+    found = {record.case: record for run in runs_there for record in run.cases}
+    if missing := [one.id for one in cases if one.id not in found]:
+        raise RuntimeError(f"{len(missing)} cases have no record, such as {missing[0]}: "
+                           f"{done.stdout[-2000:]}{done.stderr[-2000:]}")  # fmt: skip
+    return found

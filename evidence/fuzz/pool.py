@@ -1,0 +1,141 @@
+"""Rounds in worker processes; one that dies costs no round."""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from threadpoolctl import threadpool_limits
+
+from backends import find
+from conformance.cases.fuzzed import Fuzzed
+from conformance.known_differences import Known, read_known
+from conformance.open_backend import Opened
+from evidence.fuzz import isolated, rounds
+from evidence.fuzz.replay import replayed
+from fleet import Cluster, Place
+from fleet.child import ChildDied
+from fleet.cluster import child, signature
+from records.schema import FuzzRecord
+
+SECONDS_A_ROUND = 900
+"""After which a process that is busy with one round is ended."""
+
+
+Corpus = Mapping[str, Sequence[Fuzzed]]
+
+
+class Job(NamedTuple):
+    """What every process needs to know."""
+
+    seed: int
+    backends: tuple[str, ...]
+    device: str
+    known: Path
+
+
+@cache
+def opened(job: Job) -> Sequence[Opened]:
+    """The backends, open in this process."""
+    return [Opened(name, job.device, find(name)(job.device)) for name in job.backends]
+
+
+@cache
+def known(job: Job) -> list[Known]:
+    """The entries of known.toml."""
+    return read_known(job.known)
+
+
+def alone() -> None:
+    """A new process: the session's ends it, and threads of NumPy's would be in the way of others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threadpool_limits(1)
+
+
+def run(job: Job, number: int) -> list[FuzzRecord]:
+    """One round in such a process."""
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(SECONDS_A_ROUND, exit=True, file=nowhere)
+        try:
+            return rounds.run(job.seed, number, opened(job), known(job))
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+
+def records(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
+    """The records of every round, in the order in which they are done.
+
+    A case that takes its process down breaks the pool. What was under way is then checked case by case,
+    isolated, and a new pool goes on.
+    """
+    taken: set[int] = set()
+    while True:
+        try:
+            yield from _until_one_breaks(job, numbers, processes, taken)
+        except BrokenProcessPool:
+            for number in sorted(taken):
+                yield isolated.run(job.seed, number, opened(job), known(job))
+            taken.clear()
+        else:
+            return
+
+
+def _until_one_breaks(
+    job: Job, numbers: Iterator[int], processes: int, taken: set[int]
+) -> Iterator[list[FuzzRecord]]:
+    """Rounds of one pool; ``taken`` are those that it has begun and not done."""
+    with ProcessPoolExecutor(processes, get_context("spawn"), alone) as pool:
+        under_way: dict[Future[list[FuzzRecord]], int] = {}
+
+        def begin(count: int) -> None:
+            for number in itertools.islice(numbers, count):
+                taken.add(number)
+                under_way[pool.submit(run, job, number)] = number
+
+        begin(processes)
+        while under_way:
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                yield future.result()
+                taken.remove(under_way.pop(future))
+                begin(1)
+
+
+def fleet_records(
+    job: Job, numbers: Iterator[int], cluster: Cluster, corpus: Corpus
+) -> Iterator[list[FuzzRecord]]:
+    """The same on a cluster's workers; a round whose case takes a child down is checked there case by case.
+
+    Round 0 is ``corpus``.
+    """
+    for _, found in cluster.results(partial(by_worker, job, corpus), numbers):
+        yield found
+
+
+def by_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
+    """One round in a worker of a fleet."""
+    mine, given = child(place), {} if number else corpus
+    try:
+        found = mine.call(in_child, job, number, given, False)
+    except ChildDied:
+        found = mine.call(in_child, job, number, given, True)
+    worker = signature(place)
+    return [msgspec.structs.replace(record, worker=worker) for record in found]
+
+
+def in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[FuzzRecord]:
+    """One round in a worker's child; ``apart``, each case in a process of its own."""
+    threadpool_limits(1)
+    if number == 0:
+        return replayed(job.seed, corpus, opened(job), known(job))
+    way = isolated.run if apart else rounds.run
+    return way(job.seed, number, opened(job), known(job))

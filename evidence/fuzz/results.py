@@ -1,0 +1,93 @@
+"""What becomes of the records of rounds: run files, the corpus, progress, and the exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from conformance.open_backend import now
+from evidence.fuzz.corpus import keep
+from records.exit_codes import ExitCode
+from records.runs import RunWriter
+from records.schema import Footer, FuzzRecord
+
+
+class Writing:
+    """Writes the records as they come; ``before`` are those of a run that is gone on with."""
+
+    def __init__(
+        self, writers: dict[str, RunWriter], before: Sequence[FuzzRecord], corpus: Path
+    ) -> None:
+        self.writers = writers
+        self.corpus = corpus
+        self.records = list(before)
+        self.written = {(record.backend, record.round) for record in before}
+
+    def all(self, rounds: Iterable[list[FuzzRecord]], minutes: float) -> ExitCode:
+        """Take all rounds, of so many minutes, and finish the run files; Ctrl-C leaves them unfinished."""
+        started, resumed = time.monotonic(), sum(r.checks for r in self.records)
+        columns = (
+            TextColumn("fuzzing"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[so_far]}"),
+        )
+        try:
+            with Progress(*columns, console=Console(stderr=True)) as progress:
+                bar = progress.add_task("", total=60 * minutes, so_far="")
+                for records in rounds:
+                    for record in records:
+                        if (record.backend, record.round) not in self.written:
+                            self._write(record)
+                    seconds = time.monotonic() - started
+                    checks = sum(r.checks for r in self.records) - resumed
+                    so_far = f"{summary(self.records)}, {checks / seconds:.0f} a second"
+                    progress.update(bar, completed=seconds, so_far=so_far)
+        except KeyboardInterrupt:
+            print("interrupted; --resume goes on with this run", file=sys.stderr)
+            return ExitCode.HARNESS_ERROR
+        return self._finish(time.monotonic() - started)
+
+    def _write(self, record: FuzzRecord) -> None:
+        self.writers[record.backend].write(record)
+        self.records.append(record)
+        keep(self.corpus, record.backend, [r.case for r in record.found])
+
+    def _finish(self, seconds: float) -> ExitCode:
+        worst = ExitCode.CLEAN
+        for name, writer in self.writers.items():
+            mine = [r for r in self.records if r.backend == name]
+            code = ExitCode.CONFORMANCE_FAILURE if any(r.alarms for r in mine) else (
+                ExitCode.CLEAN if mine else ExitCode.NOT_ENOUGH_DATA)  # fmt: skip
+            worst = worst or code
+            writer.close(Footer(ended_at=now(), counts={}, measurements=0, selected=0, deselected=0,
+                                stale_known=[], exit_code=code, rounds=len(mine)))  # fmt: skip
+            spent: Counter[str] = Counter()
+            for record in mine:
+                spent.update(record.seconds)
+            print(f"{name}: {summary(mine)}; "
+                  + ", ".join(f"{s:.0f} s {what}" for what, s in spent.items()))  # fmt: skip
+            for found in (found for r in mine for found in r.found):
+                print(f"✗ {found.outcome}: {found.reason}\n{found.card}\n  {found.repeat}")
+            print(f"wrote {writer.path}")
+        print(f"{seconds:.0f} s")
+        return worst
+
+
+def summary(records: Sequence[FuzzRecord]) -> str:
+    """The number of checks, by outcome, and the largest margin."""
+    outcomes: Counter[str] = Counter()
+    for record in records:
+        outcomes.update(record.outcomes)
+    known = sum(sum(record.known.values()) for record in records)
+    alarms = sum(record.alarms for record in records)
+    margin = max((r.margin for r in records if r.margin is not None), default=0.0)
+    told = ", ".join(f"{n:,} {what}" for what, n in sorted(outcomes.items()))
+    return (f"{sum(outcomes.values()):,} checks: {told} ({known:,} known), {alarms} alarms, "
+            f"largest margin {margin:.3f}")  # fmt: skip

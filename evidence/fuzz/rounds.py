@@ -1,0 +1,138 @@
+"""One round of fuzzing: every case of it on every backend that runs its structure."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar, NamedTuple
+
+import msgspec
+
+from backends import Unsupported
+from backends.dialects import unsupported
+from conformance.cases.fuzzed import Fuzzed
+from conformance.check import answer, check, failed, hold, judged
+from conformance.draw import draw
+from conformance.known_differences import Known, explanation, reason
+from conformance.open_backend import Opened
+from conformance.truth import Truth
+from evidence.fuzz.batched_truth import truths
+from evidence.fuzz.draws import groups, structure
+from evidence.fuzz.shrink import shrunk
+from records.schema import CaseRecord, FuzzRecord, Outcome
+
+
+class Seen(NamedTuple):
+    """What became of a case; of one that failed, what makes its record."""
+
+    outcome: Outcome
+    margin: float | None = None
+    record: Callable[[], CaseRecord] | None = None
+    reason: str = ""
+
+
+class Tally:
+    """What a round has shown of one backend, beside what ``known`` explains."""
+
+    checks: ClassVar[int] = 400
+    """That one alarm may take to be made small."""
+    shrunk: ClassVar[int] = 3
+    """Alarms of a round that are made small; the others are alike."""
+
+    def __init__(self, backend: Opened, known: Sequence[Known]) -> None:
+        self.backend = backend
+        self.known = known
+        self.explained: Counter[str] = Counter()
+        self.outcomes: Counter[Outcome] = Counter()
+        self.margin = 0.0
+        self.alarms: list[tuple[Fuzzed, CaseRecord]] = []
+        self.seconds = {"reference": 0.0, "backend": 0.0}
+
+    def add(self, one: Fuzzed, seen: Seen) -> None:
+        """Count a case."""
+        self.outcomes[seen.outcome] += 1
+        if seen.outcome == "agrees":
+            self.margin = max(self.margin, seen.margin or 0.0)
+        elif seen.outcome == "differs" and (
+            why := explanation(self.known, self.backend.name, one.id, seen.reason)
+        ):
+            self.explained[why] += 1
+        elif seen.record is not None:
+            self.alarms.append((one, seen.record()))
+
+    def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
+        """All of it; some of what raised an alarm is made small."""
+        return FuzzRecord(
+            seed=seed,
+            round=number,
+            backend=self.backend.name,
+            device=self.backend.device,
+            dtype=dtype,
+            structure=structure,
+            outcomes=dict(self.outcomes),
+            known=dict(self.explained),
+            margin=self.margin if self.outcomes["agrees"] else None,
+            found=[shrunk(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
+            others=[one.id for one, _ in self.alarms[self.shrunk :]],
+            seconds=dict(self.seconds),
+        )
+
+    def check(self, one: Fuzzed) -> CaseRecord:
+        """The whole record of a case, with what explains it."""
+        found = self.checked(one)
+        return msgspec.structs.replace(found, known=reason(self.known, found))
+
+    def checked(self, one: Fuzzed) -> CaseRecord:
+        """The record alone."""
+        return check(one.case(), self.backend)
+
+
+def drawn(seed: int, number: int, backends: Sequence[Opened]) -> Fuzzed:
+    """The structure of a round: something that one of the backends runs."""
+    return structure(seed, number, lambda of: any(runs(backend, of) for backend in backends))
+
+
+def runs(backend: Opened, of: Fuzzed) -> bool:
+    """Whether the backend's dialect has networks of this structure."""
+    its = backend.adapter
+    return unsupported(its.dialect, of.case().spec, of.dtype, None, its.kind) is None
+
+
+def run(
+    seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
+) -> list[FuzzRecord]:
+    """The round's record of every backend that runs its structure."""
+    of = drawn(seed, number, backends)
+    able = [backend for backend in backends if runs(backend, of)]
+    tallies = [Tally(backend, known) for backend in able]
+    for cases in groups(seed, number, of):
+        started = time.perf_counter()
+        held_to = truths([draw(one.case()) for one in cases])
+        for arithmetic in {b.adapter.dialect.held_to(of.dtype, b.adapter.kind) for b in able}:
+            held_to[0].radii(arithmetic)  # and so all of them
+        share = (time.perf_counter() - started) / len(able)
+        for tally in tallies:
+            started = time.perf_counter()
+            for one, t in zip(cases, held_to, strict=True):
+                tally.add(one, seen(one, t, tally.backend))
+            tally.seconds["reference"] += share
+            tally.seconds["backend"] += time.perf_counter() - started
+    return [tally.record(seed, number, of.dtype, of.id) for tally in tallies]
+
+
+def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
+    """What becomes of a case; only of a failure that nothing explains is a record made, of this very answer."""
+    case, version = one.case(), t.version
+    try:
+        found = answer(t.inputs, version, backend.adapter)
+    except Unsupported:
+        return Seen("unsupported")
+    except (Exception, SystemExit) as error:  # whatever it was, the record has it
+        return Seen("errored", None, partial(failed, case, backend, version, error, {}))
+    verdict = hold(found.result, t, backend, found.arithmetic)
+    if verdict.outcome != "differs":
+        return Seen(verdict.outcome, verdict.margin)
+    record = partial(judged, case, backend, t, version, found, {})
+    return Seen("differs", None, record, verdict.reason)

@@ -1,0 +1,104 @@
+"""The same mutants before ONNX's node cases, which other implementations are tested with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from backends.dialects import ONNX
+from backends.layouts import Block, gradients
+from evidence.mutants.mutant import Mutant, made
+from reference import Array, Params, Spec, Weights, run
+
+NAME = "ONNX's node cases"
+CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
+
+
+class NodeCase(NamedTuple):
+    """One of ONNX's cases as a call of the specification, and the outputs that it looks at."""
+
+    name: str
+    spec: Spec
+    params: Params
+    x: Array
+    given: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+    rtol: float
+    atol: float
+
+    def passes(self) -> bool:
+        """By ONNX's own tolerance."""
+        with np.errstate(all="ignore"):
+            try:
+                found = run(self.spec, self.params, self.x, **self.given)
+            except Exception:
+                return False
+        y = found.y if self.spec.batch_first else np.swapaxes(found.y, 0, 1)  # (B, T, D·H)
+        y = y.reshape(*y.shape[:2], self.spec.num_directions, -1)
+        tensors = {"Y_h": found.h_n, "Y_c": found.c_n, "Y": np.moveaxis(y, 0, 2)}  # (T, D, B, H)
+        if self.spec.batch_first:  # layout 1: the batch comes first everywhere
+            tensors = {"Y_h": np.swapaxes(found.h_n, 0, 1), "Y": y}
+        return all(
+            np.allclose(tensors[name], expected, rtol=self.rtol, atol=self.atol)  # type: ignore[arg-type]  # Y_c is asked of an LSTM alone
+            for name, expected in self.outputs.items()
+        )
+
+
+def node_cases() -> list[NodeCase]:
+    """Those of ONNX's cases that the specification can express: all but the one with peepholes."""
+    from onnx.backend.test.case.node import collect_testcases  # noqa: PLC0415  # only here
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other operators' cases
+        found = [case for case in collect_testcases(None) if len(case.model.graph.node) == 1]
+    nodes = ((case, case.model.graph.node[0]) for case in found)
+    return [_case(case) for case, node in nodes if node.op_type in CELLS and "P" not in node.input]
+
+
+def catches(cases: list[NodeCase], mutant: Mutant) -> bool:
+    """Whether one of the cases fails on ``mutant``."""
+    mine = [case for case in cases if mutant.cell in ("", case.spec.cell)]
+    with made(mutant):
+        return not all(case.passes() for case in mine)
+
+
+def _case(case: Any) -> NodeCase:
+    (node,) = case.model.graph.node
+    options = {a.name: a.i or a.s.decode() for a in node.attribute}
+    cell = CELLS[node.op_type]
+    (inputs, outputs), *_ = case.data_sets
+    arrays = dict(zip(filter(None, node.input), inputs, strict=True))
+    looked_at = dict(zip(filter(None, node.output), outputs, strict=True))
+    batch_first = bool(options.get("layout", 0))
+    spec = Spec(
+        cell=cell,  # type: ignore[arg-type]  # one of the three
+        input_size=arrays["X"].shape[-1],
+        hidden_size=int(options["hidden_size"]),
+        direction=options.get("direction", "forward"),
+        bias="B" in arrays,
+        batch_first=batch_first,
+        **({"reset": "before"} if cell == "gru" else {}),  # type: ignore[arg-type]  # a Literal's value
+    )
+    params = (tuple(_weights(spec, arrays, d) for d in range(spec.num_directions)),)
+    given = {"h0": "initial_h", "c0": "initial_c", "lengths": "sequence_lens"}
+    return NodeCase(
+        case.name,
+        spec,
+        params,
+        arrays["X"],
+        {ours: arrays[theirs] for ours, theirs in given.items() if theirs in arrays},
+        looked_at,
+        case.rtol,
+        case.atol,
+    )
+
+
+def _weights(spec: Spec, arrays: Mapping[str, Array], direction: int) -> Weights:
+    """ONNX's blocks in canonical order."""
+    b_ih, b_hh = np.split(arrays["B"][direction], 2) if spec.bias else (None, None)
+    block = Block(arrays["W"][direction], arrays["R"][direction], b_ih, b_hh)
+    like = Weights(block.kernel, block.kernel, b_ih, b_hh)
+    return gradients(spec, ONNX[spec.cell], like, [block])

@@ -1,0 +1,150 @@
+"""What is made of parts: a batch of its rows, a sequence of two, a network of directions and layers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from backends import Inputs
+from conformance.evaluate import Tensors
+from evidence.properties.property import Answers, Both, Property
+from evidence.properties.related import (
+    BY_STEP,
+    SEVERAL_ROWS,
+    SEVERAL_STEPS,
+    batch_of,
+    chance,
+    ends_of,
+    one_layer,
+    one_way,
+    renamed,
+    reversed_in_time,
+    reversed_tensors,
+    row_axis,
+    rows,
+    span,
+    steps_of,
+)
+from reference import Array, Output
+
+
+def rows_alone(inputs: Inputs, ask: Answers) -> Both:
+    """Every row as a batch of its own; the gradients of parameters add up over them."""
+    whole = ask.once(inputs)
+    alone = [ask.once(rows(inputs, np.array([row]))) for row in range(batch_of(inputs))]
+    joined = {}
+    for name in whole:
+        parts = [found[name] for found in alone]
+        if name.startswith("dparams"):
+            joined[name] = np.sum(parts, axis=0)
+        else:
+            joined[name] = np.concatenate(parts, row_axis(inputs.spec, name))
+    return whole, joined
+
+
+def split(inputs: Inputs, ask: Answers) -> Both:
+    """The sequence in two: states go from the first part to the second, their gradients back."""
+    at = int(chance(inputs).integers(1, ends_of(inputs).max()))  # some row has steps on both sides
+    first, second = span(inputs, 0, at), span(inputs, at, steps_of(inputs))
+    start = ask.once(replace(first, incoming=None))
+    end = ask.once(replace(second, h0=start["h_n"], c0=start.get("c_n")))
+    if first.incoming is not None:
+        d = Output(first.incoming.y, end["dh0"], end.get("dc0"))
+        start = ask.once(replace(first, incoming=d))
+    steps = 1 - row_axis(inputs.spec, "y")
+    joined = {name: a for name, a in start.items() if name in ("dh0", "dc0")}
+    for name, a in end.items():
+        if name in BY_STEP:
+            joined[name] = np.concatenate([start[name], a], axis=steps)
+        elif name in ("h_n", "c_n"):
+            joined[name] = a
+        elif name.startswith("dparams"):
+            joined[name] = start[name] + a
+    return ask.once(inputs), joined
+
+
+def directions_alone(inputs: Inputs, ask: Answers) -> Both:
+    """A forward network for each direction, the second on rows reversed in time."""
+    ahead = ask.once(one_way(inputs, 0))
+    back = reversed_tensors(inputs, ask.once(reversed_in_time(one_way(inputs, 1))))
+    second = renamed(back, "dparams[0][0]", "dparams[0][1]")
+    joined = {}
+    for name, a in ahead.items():
+        if name == "dx":
+            joined[name] = a + back[name]
+        elif name.startswith("dparams"):
+            joined[name] = a
+        else:
+            joined[name] = np.concatenate([a, back[name]], -1 if name == "y" else 0)
+    return ask.once(inputs), {k: a for k, a in second.items() if k.startswith("dparams")} | joined
+
+
+def forward_on_reversed(inputs: Inputs, ask: Answers) -> Both:
+    """Of one layer or many: rows reversed, run forward, outputs reversed."""
+    forward = replace(inputs, spec=replace(inputs.spec, direction="forward"))
+    found = ask.once(reversed_in_time(forward))
+    return ask.once(inputs), reversed_tensors(inputs, found)
+
+
+def layer_by_layer(inputs: Inputs, ask: Answers) -> Both:
+    """Every layer a network of its own on the outputs of the one before; gradients back likewise."""
+    xs, passed = [inputs.x], []
+    for layer in range(inputs.spec.num_layers):
+        passed.append(ask.once(one_layer(inputs, layer, xs[-1], None)))
+        xs.append(passed[-1]["y"])
+    names = [name for name in ("h_n", "c_n") if name in passed[0]]
+    joined = {"y": xs[-1]} | {name: np.concatenate([p[name] for p in passed]) for name in names}
+    if inputs.incoming is not None:
+        joined |= _back(inputs, xs, ask)
+    return ask.once(inputs), joined
+
+
+def _back(inputs: Inputs, xs: list[Array], ask: Answers) -> Tensors:
+    """The gradients of all layers, from the last one to the first."""
+    assert inputs.incoming is not None
+    dy, d_h, d_c = inputs.incoming
+    count = inputs.spec.num_directions
+    found: list[Tensors] = []
+    for layer in reversed(range(inputs.spec.num_layers)):
+        mine = slice(layer * count, (layer + 1) * count)
+        d = Output(dy, d_h[mine], None if d_c is None else d_c[mine])
+        got = ask.once(one_layer(inputs, layer, xs[layer], d))
+        found.insert(0, renamed(got, "dparams[0]", f"dparams[{layer}]"))
+        dy = got["dx"]
+    joined = {"dx": found[0]["dx"]}
+    for name in ("dh0", "dc0"):
+        if name in found[0]:
+            joined[name] = np.concatenate([tensors[name] for tensors in found])
+    return joined | {n: a for part in found for n, a in part.items() if n.startswith("dparams")}
+
+
+COMPOSITIONS = (
+    Property(
+        name="rows alone",
+        sentence="a batch gives what its rows give alone, and the sum of their parameters' gradients",
+        sides=rows_alone, relation="within", where={"size": SEVERAL_ROWS},
+    ),
+    Property(
+        name="sequence split",
+        sentence="a sequence gives what its two parts give, the state carried on and its gradient back",
+        sides=split, relation="chained",
+        where={"direction": ("forward",), "size": SEVERAL_STEPS},
+    ),
+    Property(
+        name="directions alone",
+        sentence="a bidirectional layer is a forward one, and a forward one on rows reversed in time",
+        sides=directions_alone, relation="within",
+        where={"direction": ("bidirectional",), "layers": ("1-layer",)},
+    ),
+    Property(
+        name="time reversed",
+        sentence="a reverse network is a forward one on rows reversed in time, its outputs reversed",
+        sides=forward_on_reversed, relation="within", where={"direction": ("reverse",)},
+    ),
+    Property(
+        name="layer by layer",
+        sentence="a stack gives what its layers give one after the other, forward and back",
+        sides=layer_by_layer, relation="chained", where={"layers": ("2-layer", "3-layer")},
+    ),
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""An option that is accepted and ignored: on or off, it would give the same results.
+
+In float64 and float32 only, since bounds of 16 bits may be wider than what an option changes; and of
+results with enough elements that a relu cannot hide all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from backends import Inputs
+from conformance.cases import CELLS, Row
+from evidence.properties.property import Answers, Both, Property, Sides
+from evidence.properties.related import one_layer, only_outputs
+
+WIDE = {"dtype": ("float64", "float32"), "size": ("b5-t5-i4-h6", "b5-t7-i4-h4")}
+
+
+def with_spec(**options: Any) -> Callable[[Inputs], Inputs]:
+    """The same inputs for a spec with other options."""
+    return lambda inputs: replace(inputs, spec=replace(inputs.spec, **options))
+
+
+def without_bias(inputs: Inputs) -> Inputs:
+    """No biases, and a spec that says so."""
+    params = tuple(
+        tuple(w._replace(b_ih=None, b_hh=None) for w in layer) for layer in inputs.params
+    )
+    return replace(inputs, spec=replace(inputs.spec, bias=False), params=params)
+
+
+def against(change: Callable[[Inputs], Inputs]) -> Sides:
+    """With the option, and without."""
+    return lambda inputs, ask: (ask.once(inputs), ask.once(change(inputs)))
+
+
+def first_layer_alone(inputs: Inputs, ask: Answers) -> Both:
+    """The whole stack's outputs and last states, and those of its first layer alone."""
+    count = inputs.spec.num_directions
+    whole = ask.once(inputs)
+    last = {name: a if name == "y" else a[-count:] for name, a in whole.items()}
+    return last, ask.once(one_layer(inputs, 0, inputs.x, None))
+
+
+def second_direction_as_first(inputs: Inputs, ask: Answers) -> Both:
+    """Both directions of one layer, with the same weights."""
+    ((ahead, _),) = inputs.params
+    found = ask.once(replace(inputs, params=((ahead, ahead),)))
+    size = inputs.spec.hidden_size
+    states = {name: a for name, a in only_outputs(found).items() if name != "y"}
+    return (
+        {name: a[:1] for name, a in states.items()} | {"y": found["y"][..., :size]},
+        {name: a[1:] for name, a in states.items()} | {"y": found["y"][..., size:]},
+    )
+
+
+def option(name: str, sides: Sides, needs: Row | None = None, **where: tuple[str, ...]) -> Property:
+    """One option, and where it has a part in the results."""
+    return Property(
+        name=f"option {name}",
+        sentence=f"{name}, given or left out, changes outputs and states",
+        sides=sides,
+        relation="differs",
+        where={**WIDE, **where},
+        gradients=(False,),
+        needs=needs or {},
+    )
+
+
+OPTIONS = (
+    option("bias", against(without_bias), bias=("bias",)),
+    option("forget_bias", against(with_spec(forget_bias=0.0)), cell=("lstm-forget",)),
+    option("activation", against(with_spec(activation="tanh")), cell=("vanilla-relu",)),
+    option("reset", against(with_spec(reset="before")), {"cell": "gru-before"}, cell=("gru-after",)),
+    option("direction", against(with_spec(direction="forward")), direction=("reverse",)),
+    option("direction of two", second_direction_as_first, direction=("bidirectional",),
+           layers=("1-layer",), state=("no-state",)),
+    option("num_layers", first_layer_alone, layers=("2-layer",)),
+    option("h0 and c0", against(lambda inputs: replace(inputs, h0=None, c0=None)), state=("state",)),
+    option("c0", against(lambda inputs: replace(inputs, c0=None)), state=("state",), cell=("lstm",)),
+    option("lengths", against(lambda inputs: replace(inputs, lengths=None)), lengths=("short",),
+           padding=("pad-zero",), bias=("bias",), cell=tuple(c for c in CELLS if c != "vanilla-relu")),
+)  # fmt: skip
+"""Of lengths, only where biases go on changing the state in a padding of zeros: not of a relu, whose
+units may all be off there, and not in a padding of large numbers, where all of a GRU may keep its
+state. ``batch_first`` is among the invariances, since it must not change what it moves."""

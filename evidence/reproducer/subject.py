@@ -1,0 +1,108 @@
+"""What a script is about: one case on one backend, as the templates read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from backends import AnyInputs, Dialect, Inputs, NetworkInputs, TrainingInputs
+from conformance.agreement import Z, bound, rms_limit
+from conformance.truth import Truth
+from evidence.reproducer.layers import ShownLayer
+from reference import Array, Spec
+from reference.rounding import ARITHMETICS
+from reference.trees import named
+
+MOST_STEPS = 100_000
+"""Elements times steps of training that the complex step can afford; above it, values are inlined."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A case's arrays by the names that records have, its bounds, and how the dialect runs it."""
+
+    id: str
+    truth: Truth
+    dialect: Dialect
+    kind_of_device: str = "cpu"
+
+    @property
+    def inputs(self) -> AnyInputs:
+        """With the training that the dialect declares."""
+        return self.truth.inputs
+
+    @property
+    def dtype(self) -> str:
+        """The case's."""
+        return self.inputs.dtype
+
+    @property
+    def kind(self) -> str:
+        """Which macro shows it."""
+        return {Inputs: "bare", NetworkInputs: "network", TrainingInputs: "training"}[
+            type(self.inputs)
+        ]
+
+    @property
+    def layers(self) -> list[ShownLayer]:
+        """Of a network; none of a bare one."""
+        network = () if isinstance(self.inputs, Inputs) else self.inputs.network
+        return [ShownLayer(k, network) for k in range(len(network))]
+
+    @property
+    def specs(self) -> list[Spec]:
+        """Of every recurrent network in it."""
+        if isinstance(self.inputs, Inputs):
+            return [self.inputs.spec]
+        return [layer.spec for layer in self.layers if layer.spec]
+
+    @cached_property
+    def given(self) -> Mapping[str, Array]:
+        """What gradients are taken by: x, h0 and c0, where they are numbers, and the parameters."""
+        inputs = self.inputs
+        found: dict[str, Array | None] = {}
+        if isinstance(inputs, Inputs):
+            found = {"x": inputs.x, "h0": inputs.h0, "c0": inputs.c0}
+        elif isinstance(inputs, NetworkInputs) and inputs.data.x.dtype.kind == "f":
+            found = {"x": inputs.data.x}
+        found |= named(inputs.params, "params")
+        return {name: a for name, a in found.items() if a is not None}
+
+    @property
+    def arithmetic(self) -> str:
+        """The arithmetic that the backend declares."""
+        return self.dialect.held_to(self.inputs.named_dtype, self.kind_of_device)
+
+    @property
+    def u_out(self) -> float:
+        """The roundoff of its results' type."""
+        return ARITHMETICS[self.arithmetic].u_out
+
+    @property
+    def z(self) -> float:
+        """Standard deviations that make a bound."""
+        return Z
+
+    @cached_property
+    def bounds(self) -> Mapping[str, tuple[Array, float]]:
+        """For every result, the bound of each element, to float32 where that holds it, and the limit of
+        the RMS.
+        """
+        found = self.truth.expected(self.arithmetic)
+        limits = {}
+        for name, e in found.items():
+            wide = bound(e, ARITHMETICS[self.arithmetic])
+            narrow = wide.astype(np.float32).astype(np.float64)
+            holds = np.array_equal(narrow == 0, wide == 0)
+            limits[name] = narrow if holds else wide, rms_limit(e.radius.freedom)
+        return limits
+
+    @property
+    def inlined(self) -> bool:
+        """Whether a script has the expected values in it, since to compute them takes too long."""
+        if not isinstance(self.inputs, TrainingInputs):
+            return False
+        return sum(a.size for a in self.given.values()) * len(self.inputs.batches) > MOST_STEPS

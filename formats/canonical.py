@@ -1,0 +1,149 @@
+"""The canonical layout as a file: safetensors, with a tensor for every parameter and the spec as JSON in its metadata.
+
+    metadata   spec: {"cell": "lstm", "input_size": 4, "hidden_size": 8, "num_layers": 2, "direction": "bidirectional"}
+    tensors    layers.0.forward.W_ih (G·H, I), W_hh (G·H, H), b_ih and b_hh (G·H); layers.0.reverse.W_ih …
+
+with gates in the order of ``reference.GATES``: i, f, g, o of an LSTM; r, z, n of a GRU. All tensors are of one type.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, TensorSpec, deserialize, safe_open, serialize_file
+
+import reference
+from backends.adapter import Inputs, Result
+from backends.dtypes import rounded
+from formats.assemble import Reading
+from formats.model import BadModel, Model, assembled, by_name
+from reference import Array, Spec
+from reference.trees import each
+
+TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""safetensors' names of the dtypes."""
+STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2"}
+SPEC = "spec"
+"""The key of the metadata."""
+
+
+def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> Reading:
+    """The network in ``path``; raises ``BadModel``, which says what is wrong with it and what was expected.
+
+    Nothing in such a file is code, and no more is read than it has: a header that claims more is refused. It says all of
+    its spec, and holds nothing else.
+    """
+    if given or part:
+        raise BadModel(f"{path}: --spec or --part given, and such a file says all; leave them out")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+        raw = dict(sorted(deserialize(path.read_bytes())))  # type: ignore[no-untyped-call]  # its stub has none
+    except (SafetensorError, OSError) as why:
+        raise BadModel(f"{path}: {why}; expected a safetensors file") from why
+    spec = read_spec(str(path), metadata.get(SPEC))
+    if spec.num_layers > len(raw):
+        raise BadModel(
+            f"{path}: num_layers={spec.num_layers} given, and {len(raw)} tensors; expected some for every layer"
+        )
+    types = {name: TYPES.get(part["dtype"], part["dtype"]) for name, part in raw.items()}
+    if strange := {name: t for name, t in types.items() if t not in TYPES.values()}:
+        name = min(strange)
+        raise BadModel(f"{path}: {name}: {strange[name]} given, expected one of {', '.join(TYPES)}")
+    if len(set(types.values())) > 1:
+        first, *_ = types
+        other = next(name for name in types if types[name] != types[first])
+        raise BadModel(
+            f"{path}: {first} is {types[first]} and {other} is {types[other]}, expected one type for all"
+        )
+    dtype = next(iter(types.values()), "float32")
+    found = {
+        name: _numbers(part["data"], dtype).reshape(part["shape"]) for name, part in raw.items()
+    }
+    return Reading(assembled(str(path), spec, found, dtype), (), {}, ())
+
+
+def write(path: Path, model: Model) -> None:
+    """The network as a file, whole or not at all; raises ``OSError``."""
+    arrays = {name: _stored(value, model.dtype) for name, value in by_name(model).items()}
+    tensors = {
+        name: TensorSpec(
+            dtype=model.dtype, shape=list(a.shape), data_ptr=a.ctypes.data, data_len=a.nbytes
+        )
+        for name, a in arrays.items()  # which stay till the end
+    }
+    part = path.with_name(f".{path.name}.part")
+    try:
+        serialize_file(tensors, part, {SPEC: written_spec(model.spec)})
+    except SafetensorError as why:
+        raise OSError(f"{path}: {why}") from why
+    part.replace(path)
+
+
+def loader(model: Model) -> str:
+    """Our own reader, and what else takes the file."""
+    return "model = formats.canonical.read(Path(FILE)).model\n# or: python -m conformance --params FILE --inputs batch.npz --backend pytorch"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """The specification in the inputs' dtype; in 16 bits as float32, whose results are rounded."""
+    kind = np.dtype("float64" if inputs.dtype == "float64" else "float32")
+    params, x, h0, c0 = each(
+        lambda a: a.astype(kind), (found.model.params, inputs.x, inputs.h0, inputs.c0)
+    )
+    output = reference.run(inputs.spec, params, x, h0=h0, c0=c0, lengths=inputs.lengths)
+    arrays = {
+        name: rounded(a.astype(np.float64), inputs.dtype)
+        for name, a in output._asdict().items()
+        if a is not None
+    }
+    return Result(arrays, dict.fromkeys(arrays, inputs.dtype))
+
+
+def written_spec(spec: Spec) -> str:
+    """The spec as JSON, without what is as by default."""
+    default = {f.name: f.default for f in fields(Spec)}
+    return json.dumps({k: v for k, v in asdict(spec).items() if v != default[k]})
+
+
+def read_spec(where: str, text: str | None) -> Spec:
+    """The spec of this JSON; raises ``BadModel``."""
+    known = [f.name for f in fields(Spec)]
+    shape = f"JSON with the fields of a Spec: {', '.join(known)}"
+    if text is None:
+        raise BadModel(f"{where}: no {SPEC!r} in its metadata; expected {shape}")
+    try:
+        given: Any = json.loads(text)
+    except ValueError as why:
+        raise BadModel(f"{where}: metadata {SPEC!r}: {why}; expected {shape}") from why
+    if not isinstance(given, dict):
+        raise BadModel(
+            f"{where}: metadata {SPEC!r}: {type(given).__name__} given, expected {shape}"
+        )
+    if strange := given.keys() - set(known):
+        raise BadModel(
+            f"{where}: metadata {SPEC!r}: {', '.join(sorted(strange))} given, expected {shape}"
+        )
+    try:
+        return Spec(**given)
+    except (TypeError, ValueError) as why:
+        raise BadModel(f"{where}: metadata {SPEC!r}: {why}; expected {shape}") from why
+
+
+def _numbers(data: bytes, dtype: str) -> Array:
+    """The values of these bytes, in a type of NumPy's that holds them."""
+    if dtype == "bfloat16":
+        return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
+    return np.frombuffer(data, STORED[dtype])
+
+
+def _stored(value: Array, dtype: str) -> Array:
+    """Values that are exact in ``dtype``, with its bytes in memory."""
+    if dtype == "bfloat16":
+        value = (value.astype("<f4").view("<u4") >> 16).astype("<u2")
+    return np.ascontiguousarray(value, STORED.get(dtype, "<u2"))

@@ -1,0 +1,162 @@
+"""Equinox's leaves, as ``eqx.tree_serialise_leaves`` writes them: arrays one after the other, without names.
+
+They are those of a list for every layer of its cells, one for each direction. Whether two cells are two layers or two
+directions follows from what they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from backends.adapter import Inputs, Result
+from backends.layouts import Block
+from formats import FORMATS
+from formats.assemble import (
+    Reading,
+    Stored,
+    blocks_of,
+    by_direction,
+    cell_with,
+    dtype_of,
+    network,
+    only,
+)
+from formats.model import BadModel, Model
+from formats.npy import claimed
+from formats.running import Batch
+from formats.scanned import Way, run_ways
+from reference import Array, Spec
+
+FORMAT = FORMATS["equinox"]
+CLASSES = {"gru": eqx.nn.GRUCell, "lstm": eqx.nn.LSTMCell}
+
+
+def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The cells whose leaves are in a file; they have no names, so ``part`` must be empty."""
+    where = str(path)
+    if part:
+        raise BadModel(f"{where}: --part {part} given, and its arrays have no names; leave it out")
+    arrays = _arrays(path)
+    only(where, arrays, FORMAT.holds)
+    dtype = dtype_of(where, {f"leaf {k}": a.dtype.name for k, a in enumerate(arrays)})
+    cells, k = [], 0
+    while k < len(arrays):
+        wide = [a.ndim for a in arrays[k : k + 4]]
+        end = next((n for n in range(2, len(wide)) if wide[n] != 1), len(wide))
+        if wide[:2] != [2, 2] or 0 in arrays[k + 1].shape:
+            raise BadModel(
+                f"{where}: leaf {k}: shape {arrays[k].shape} given, expected those of cells alone: weight_ih and "
+                "weight_hh, then bias, and bias_n of a GRU"
+            )
+        kernel, recurrent, *biases = arrays[k : k + end]
+        rows, hidden = recurrent.shape
+        cell = cell_with(f"{where}: leaf {k + 1}", rows, hidden)
+        if cell not in CLASSES or len(biases) not in (0, 2 if cell == "gru" else 1):
+            raise BadModel(
+                f"{where}: leaf {k}: {len(biases)} biases and {rows} rows of gates for {hidden} units given, expected a "
+                "GRUCell or an LSTMCell"
+            )
+        block = Block(kernel, recurrent, *[*biases, None, None][:2])
+        cells.append(Stored(f"leaves {k} to {k + end - 1}", cell, kernel.shape[1], hidden, [block]))
+        k += end
+    return network(where, FORMAT, by_direction(where, cells, given), dtype, given=given)
+
+
+def _arrays(path: Path) -> list[Array]:
+    """The arrays of a file; raises ``BadModel`` where it is none of those, or claims more than it has."""
+    size, found = path.stat().st_size if path.is_file() else 0, []
+    try:
+        with path.open("rb") as file:
+            while file.tell() < size:
+                found.append(_array(file, size))
+    except (OSError, ValueError, EOFError) as why:
+        raise BadModel(
+            f"{path}: leaf {len(found)}: {why}; expected leaves as eqx.tree_serialise_leaves writes them"
+        ) from why
+    return found
+
+
+def _array(file: BinaryIO, size: int) -> Array:
+    start = file.tell()
+    follow, there = claimed(file), size - file.tell()
+    if follow > there:
+        raise ValueError(f"its header claims {follow:,} bytes, and there are {there:,}")
+    file.seek(start)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def cells_of(spec: Spec, bias: bool, dtype: str) -> list[list[Any]]:
+    """Cells of this network, whose weights are to be read."""
+    return [
+        [CLASSES[spec.cell](spec.layer_input_size(layer), spec.hidden_size, use_bias=bias, dtype=jnp.dtype(dtype),
+                            key=jax.random.key(0)) for _ in range(spec.num_directions)]
+        for layer in range(spec.num_layers)
+    ]  # fmt: skip
+
+
+def write(path: Path, model: Model) -> None:
+    """The leaves of ``cells_of`` the network."""
+    leaves = [
+        np.ascontiguousarray(a, model.dtype)
+        for row in blocks_of(FORMAT, model)
+        for (block,) in row
+        for a in block
+        if a is not None
+    ]
+    with path.open("wb") as file:
+        for a in leaves:
+            np.lib.format.write_array(file, a, allow_pickle=False)
+
+
+def loader(model: Model) -> str:
+    """The cells with the file's weights."""
+    spec = model.spec
+    bias = spec.bias or bool(spec.forget_bias)
+    made = [
+        f"eqx.nn.{CLASSES[spec.cell].__name__}({spec.layer_input_size(layer)}, {spec.hidden_size}, use_bias={bias}, key=key)"
+        for layer in range(spec.num_layers)
+    ]
+    rows = ", ".join(f"[{', '.join([cell] * spec.num_directions)}]" for cell in made)
+    return f"cells = eqx.tree_deserialise_leaves(FILE, [{rows}])"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """Each cell in a ``lax.scan``, over rows by ``jax.vmap``; a row's state stays as it is past its end."""
+    spec = found.model.spec
+
+    def way(batch: Batch) -> Way:
+        cells = eqx.tree_deserialise_leaves(path, cells_of(spec, spec.bias, inputs.dtype))
+
+        def call(layer: int, k: int, reverse: bool, x: Any, states: Any, lengths: Any) -> Any:
+            steps = jnp.arange(x.shape[1])
+            live = (
+                jnp.ones((x.shape[1], len(x)), bool)
+                if lengths is None
+                else steps[:, None] < lengths
+            )
+
+            def step(carry: Any, now: Any) -> Any:
+                x_t, alive = now
+                held = carry if spec.cell == "lstm" else carry[0]
+                new = jax.vmap(cells[layer][k])(x_t, held)
+                new = new if spec.cell == "lstm" else (new,)
+                kept = tuple(
+                    jnp.where(alive[:, None], a, b) for a, b in zip(new, carry, strict=True)
+                )
+                return kept, kept[0]
+
+            final, y = jax.lax.scan(
+                step, tuple(states), (jnp.swapaxes(x, 0, 1), live), reverse=reverse
+            )
+            return jnp.swapaxes(y, 0, 1), final
+
+        return call
+
+    return run_ways(found, inputs, way)

@@ -1,0 +1,189 @@
+"""Keras's ``.weights.h5``: ``layers/lstm/cell/vars/0``, ``layers/bidirectional/backward_layer/cell/vars/1``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from backends.adapter import Inputs, Result
+from backends.layouts import Block
+from formats import FORMATS
+from formats.assemble import (
+    Reading,
+    Stored,
+    blocks_of,
+    by_place,
+    cell_with,
+    dtype_of,
+    natural,
+    network,
+    only,
+    within,
+)
+from formats.model import DIRECTIONS, BadModel, Model
+from formats.running import batch_of, result
+from reference import Array, Spec
+
+FORMAT = FORMATS["keras"]
+LAYERS = {"vanilla": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
+NAMES = {"vanilla": "simple_rnn", "gru": "gru", "lstm": "lstm"}
+"""What Keras calls them in the file."""
+VARS = "/cell/vars"
+MOST_BYTES = 2**32
+"""Of one array, which a compressed file may claim to have."""
+WAYS = {"forward": "forward_layer", "reverse": "backward_layer"}
+
+
+def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The one stack of recurrent layers in a file of weights."""
+    where = str(path)
+    arrays, left = _arrays(path, part)
+    found: dict[str, list[Array]] = {}
+    for name in sorted(arrays, key=lambda name: natural(name.split("/"))):
+        found.setdefault(name.rpartition(VARS)[0], []).append(arrays[name])
+    only(where, list(found), FORMAT.holds)
+    cells = [_stored(where, place, weights) for place, weights in found.items()]
+    dtype = dtype_of(where, {name: a.dtype.name for name, a in arrays.items()})
+    resets = {
+        "after" if s.blocks[0].recurrent_bias is not None else "before" for s in cells if s.biased
+    }
+    said: dict[str, Any] = {}
+    if cells[0].cell == "gru" and resets:  # without biases nothing says it
+        if len(resets) > 1:
+            raise BadModel(
+                f"{where}: {', '.join(found)}: GRUs with one bias and with two, expected one kind"
+            )
+        said["reset"] = resets.pop()
+    rows = by_place(where, cells, WAYS["forward"], WAYS["reverse"], part)
+    return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
+
+
+def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
+    """The arrays of recurrent cells by name, and the names of all others. Nothing outside the file is read."""
+    found: dict[str, Any] = {}
+    left: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        place, vars_, number = str(name).rpartition(VARS)
+        if not isinstance(item, h5py.Dataset):
+            return
+        if not (vars_ and within(place, part) and number.removeprefix("/").isdigit()):
+            left.append(name)
+            return
+        if item.dtype.kind != "f" or item.shape is None:
+            raise BadModel(f"{path}: {name}: {item.dtype} given, expected floating-point numbers")
+        if item.external or item.is_virtual:
+            raise BadModel(f"{path}: {name}: its numbers are outside the file, expected them in it")
+        if item.nbytes > MOST_BYTES:
+            raise BadModel(
+                f"{path}: {name}: claims {item.nbytes:,} bytes, expected {MOST_BYTES:,} at most"
+            )
+        found[name] = item[()]
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except (OSError, ValueError, RuntimeError) as why:
+        raise BadModel(
+            f"{path}: {why}; expected weights as Keras's save_weights writes them"
+        ) from why
+    return found, sorted(left)
+
+
+def _stored(where: str, place: str, weights: list[Array]) -> Stored:
+    kernel, recurrent, *biases = weights if len(weights) > 1 else (*weights, np.zeros(()))
+    shapes = ", ".join(str(a.shape) for a in weights)
+    if len(biases) > 1 or kernel.ndim != 2 or recurrent.ndim != 2 or 0 in recurrent.shape:
+        raise BadModel(
+            f"{where}: {place}: arrays of shapes {shapes} given, expected a kernel, a recurrent kernel, a bias"
+        )
+    hidden = recurrent.shape[0]
+    cell = cell_with(f"{where}: {place}: {shapes}", recurrent.shape[1], hidden)
+    bias: list[Any] = [None, None]
+    if biases:
+        bias = [*biases[0]] if biases[0].ndim == 2 and len(biases[0]) == 2 else [biases[0], None]
+    return Stored(place, cell, kernel.shape[0], hidden, [Block(kernel, recurrent, *bias)])
+
+
+def weights_of(block: Block, dtype: str) -> list[Array]:
+    """A layer's arrays: of two biases one array."""
+    biases = [b for b in (block.bias, block.recurrent_bias) if b is not None]
+    whole = [np.stack(biases)] if len(biases) == 2 else biases
+    assert block.recurrent is not None
+    return [np.ascontiguousarray(a, dtype) for a in (block.kernel, block.recurrent, *whole)]
+
+
+def write(path: Path, model: Model) -> None:
+    """As ``keras.Sequential([...]).save_weights`` writes the layers of ``loader``."""
+    both = model.spec.direction == "bidirectional"
+    outer = "bidirectional" if both else NAMES[model.spec.cell]
+    with h5py.File(path, "w") as file:
+        for layer, row in enumerate(blocks_of(FORMAT, model)):
+            place = f"layers/{outer}{f'_{layer}' if layer else ''}"
+            file.create_group(f"{place}/vars")
+            for way, (block,) in zip(DIRECTIONS[model.spec.direction], row, strict=True):
+                inner = f"{place}/{WAYS[way]}" if both else place
+                if both:
+                    file.create_group(f"{inner}/vars")
+                for k, a in enumerate(weights_of(block, model.dtype)):
+                    file[f"{inner}{VARS}/{k}"] = a
+
+
+def options(spec: Spec, bias: bool) -> dict[str, Any]:
+    """How a layer is made."""
+    found: dict[str, Any] = {"use_bias": bias, "return_sequences": True}
+    if spec.cell == "vanilla":
+        found["activation"] = spec.activation
+    if spec.cell == "gru":
+        found["reset_after"] = spec.reset == "after"
+    return found
+
+
+def loader(model: Model) -> str:
+    """The layers with the file's weights."""
+    spec = model.spec
+    words = [str(spec.hidden_size)]
+    words += [f"{k}={v!r}" for k, v in options(spec, spec.bias or bool(spec.forget_bias)).items()]
+    if model.dtype != "float32":
+        words.append(f"dtype={model.dtype!r}")
+    layer = f"{LAYERS[spec.cell]}({', '.join(words)})"
+    layer = f"Bidirectional({layer})" if spec.direction == "bidirectional" else layer
+    stack = f"[Input((None, {spec.input_size})), {', '.join([layer] * spec.num_layers)}]"
+    return f"model = keras.Sequential({stack})\nmodel.load_weights(FILE)"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """Keras's layers, called one after the other, with a mask where rows end early."""
+    installed = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
+    os.environ.setdefault("KERAS_BACKEND", installed[0] if installed else "tensorflow")
+    import keras  # noqa: PLC0415  # which reads the variable
+
+    spec, batch = found.model.spec, batch_of(inputs)
+    x: Any = keras.ops.convert_to_tensor(batch.x.astype(inputs.dtype))
+    mask = None
+    if batch.lengths is not None:
+        mask = keras.ops.convert_to_tensor(np.arange(batch.x.shape[1]) < batch.lengths[:, None])
+    finals: list[list[list[Any]]] = []
+    for row, states in zip(found.rows, batch.states, strict=True):
+        layer = getattr(keras.layers, LAYERS[spec.cell])(
+            spec.hidden_size, return_state=True, dtype=inputs.dtype, **options(spec, spec.bias)
+        )
+        if len(row) == 2:
+            layer = keras.layers.Bidirectional(layer)
+        layer.build((None, None, row[0].input_size))
+        layer.set_weights([a for s in row for a in weights_of(s.blocks[0], inputs.dtype)])
+        held = [keras.ops.convert_to_tensor(s.astype(inputs.dtype)) for way in states for s in way]
+        x, *after = layer(x, mask=mask, initial_state=held)
+        each = len(after) // len(row)
+        finals.append([after[k : k + each] for k in range(0, len(after), each)])
+    to = keras.ops.convert_to_numpy
+    y = to(x)
+    return result(
+        inputs, y, [[[to(s) for s in way] for way in row] for row in finals], y.dtype.name
+    )

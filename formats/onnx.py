@@ -1,0 +1,321 @@
+"""ONNX graphs: RNN, GRU and LSTM nodes one after the other, their weights in initialisers.
+
+Attributes that the specification has no word for, such as clipping, peepholes or other activations, are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+from backends.adapter import Inputs, Result
+from backends.layouts import Block
+from formats import FORMATS
+from formats.assemble import (
+    Reading,
+    Stored,
+    blocks_of,
+    cell_with,
+    dtype_of,
+    network,
+    only,
+    within,
+)
+from formats.model import DIRECTIONS, BadModel, Model, listed
+from formats.running import batch_of, result
+from reference import STATES, Array, Spec
+
+FORMAT = FORMATS["onnx"]
+CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
+NODES = {cell: node for node, cell in CELLS.items()}
+ACTIVATIONS = {
+    "vanilla": ("Tanh",),
+    "gru": ("Sigmoid", "Tanh"),
+    "lstm": ("Sigmoid", "Tanh", "Tanh"),
+}
+"""Of a node that says none."""
+ALONE = {"hidden_size", "direction", "linear_before_reset", "activations", "layout"}
+"""Attributes that are read; ``input_forget`` must be 0 where it is said."""
+OPSET = 14
+
+
+def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The nodes of a graph, layer by layer, as each reads the one before; those whose names ``part`` names."""
+    where = str(path)
+    try:
+        graph = onnx.load(path).graph
+    except Exception as why:  # protobuf's errors have no base of their own
+        raise BadModel(f"{where}: {why}; expected an ONNX model") from why
+    found = [n for n in graph.node if n.op_type in CELLS and within(n.name, part)]
+    only(where, found, FORMAT.holds)
+    weights = {name for node in found for name in node.input[1:4]}
+    arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name in weights}
+    wires = Wires(where, graph)
+    nodes = wires.in_a_row(found)
+    said: dict[str, Any] = {}
+    rows: list[list[Stored]] = []
+    for node in nodes:
+        wires.plain_states(node)
+        facts, row = _node(where, node, arrays)
+        if rows and facts != said:
+            raise BadModel(
+                f"{where}: {node.name}: {facts} given, expected {said}, as {nodes[0].name} has it"
+            )
+        said = facts
+        rows.append(row)
+    used = [name for node in nodes for name in node.input[1:4] if name]
+    dtype = dtype_of(where, {name: arrays[name].dtype.name for name in used})
+    left = sorted({t.name for t in graph.initializer} - set(used))
+    return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
+
+
+class Wires:
+    """What stands between the nodes of a graph: where it is more than a change of shape, they are no stack."""
+
+    def __init__(self, where: str, graph: Any) -> None:
+        self.where = where
+        self.makes = {name: node for node in graph.node for name in node.output if name}
+        self.given = {i.name for i in graph.input} - {t.name for t in graph.initializer}
+        self.held = {t.name: t for t in graph.initializer}
+
+    def in_a_row(self, found: list[Any]) -> list[Any]:
+        """The nodes from the first to the last; raises ``BadModel`` where they are not one after the other."""
+        by_y = {node.output[0]: node for node in found if node.output and node.output[0]}
+        before = {id(node): self._before(node, by_y) for node in found}
+        first = [node for node in found if before[id(node)] is None]
+        row = first[:1]
+        while row and (after := [n for n in found if before[id(n)] is row[-1]]):
+            if len(after) > 1:
+                break
+            row += after
+        if len(first) != 1 or len(row) != len(found):
+            names = listed([node.name or node.op_type for node in found])
+            raise BadModel(
+                f"{self.where}: {names} are not one after the other, expected a stack, with nothing but changes of "
+                "shape between its nodes; name one with --part"
+            )
+        return row
+
+    def _before(self, node: Any, by_y: Mapping[str, Any]) -> Any:
+        """The node whose Y this one reads, by Transpose and Reshape or by Squeeze of the directions; or None."""
+        name, passed = node.input[0], []
+        while name not in by_y:
+            maker = self.makes.get(name)
+            if maker is None or maker.op_type not in (
+                "Transpose",
+                "Reshape",
+                "Squeeze",
+                "Identity",
+            ):
+                return None
+            perm = [[*a.ints] for a in maker.attribute if a.name == "perm"]
+            if maker.op_type != "Identity":
+                passed.append((maker.op_type, *perm))
+            name = maker.input[0]
+        turned = [("Reshape",), ("Transpose", [0, 2, 1, 3])]
+        if passed not in ([("Squeeze",)], turned):
+            raise BadModel(
+                f"{self.where}: {node.name or node.op_type}: reads {by_y[name].name or 'another'} by {passed[::-1]}, expected "
+                f"Squeeze, or {turned[::-1]}"
+            )
+        return by_y[name]
+
+    def plain_states(self, node: Any) -> None:
+        """Raise ``BadModel`` for lengths or initial states that the graph holds, unless the latter are 0."""
+        for k, name in enumerate(node.input[4:7]):
+            if name and name not in self.given and not (k and self._zero(name)):
+                what = ("sequence_lens", "initial_h", "initial_c")[k]
+                raise BadModel(
+                    f"{self.where}: {node.name or node.op_type}: {what} is in the graph, expected an input, 0 or none"
+                )
+
+    def _zero(self, name: str) -> bool:
+        """Whether it is 0, expanded to any shape or not."""
+        if name in self.held:
+            return not numpy_helper.to_array(self.held[name]).any()
+        maker = self.makes.get(name)
+        if maker is None:
+            return False
+        if maker.op_type in ("Expand", "Identity"):
+            return self._zero(maker.input[0])
+        if maker.op_type not in ("Constant", "ConstantOfShape"):
+            return False
+        values = [numpy_helper.to_array(a.t) for a in maker.attribute if a.name == "value"]
+        return not any(v.any() for v in values)
+
+
+def _node(
+    where: str, node: Any, arrays: Mapping[str, Array]
+) -> tuple[dict[str, Any], list[Stored]]:
+    """What a node says of its spec, and its directions."""
+    has = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    cell, name = CELLS[node.op_type], node.name or node.op_type
+    if (
+        node.domain
+        or len(has) < len(node.attribute)
+        or len(node.input) < 3
+        or not all(node.input[:3])
+    ):
+        raise BadModel(
+            f"{where}: {name}: given otherwise than ONNX has it, expected X, W, R and each attribute once"
+        )
+    strange = [k for k in has if k not in ALONE and not (k == "input_forget" and has[k] == 0)]
+    if strange or (len(node.input) > 7 and node.input[7]):
+        raise BadModel(
+            f"{where}: {name}: {listed([*strange, 'P'][:1])} given, which the specification has no word for"
+        )
+    if missing := [n for n in (*node.input[1:3], *node.input[3:4]) if n and n not in arrays]:
+        raise BadModel(
+            f"{where}: {name}: {missing[0]} is computed in the graph, expected an initialiser"
+        )
+    way = has.get("direction", b"forward").decode()
+    if way not in DIRECTIONS:
+        raise BadModel(
+            f"{where}: {name}: direction {way!r} given, expected one of {', '.join(DIRECTIONS)}"
+        )
+    ways = DIRECTIONS[way]
+    said: dict[str, Any] = {"direction": way}
+    activations = [a.decode().title() for a in has.get("activations", [])] or [
+        *ACTIVATIONS[cell]
+    ] * len(ways)
+    if cell == "gru":
+        said["reset"] = "after" if has.get("linear_before_reset", 0) else "before"
+    if cell == "vanilla":
+        said["activation"] = activations[0].lower()
+    wanted = (
+        [a.title() for a in (said["activation"],)] if cell == "vanilla" else [*ACTIVATIONS[cell]]
+    )
+    if activations != wanted * len(ways) or said.get("activation", "tanh") not in ("tanh", "relu"):
+        takes = "Tanh or Relu" if cell == "vanilla" else ", ".join(ACTIVATIONS[cell])
+        raise BadModel(
+            f"{where}: {name}: activations {activations} given, expected {takes} in each direction"
+        )
+    W, R = (arrays[n] for n in node.input[1:3])
+    B = arrays[node.input[3]] if len(node.input) > 3 and node.input[3] else None
+    if W.ndim != 3 or R.ndim != 3 or len(W) != len(ways) or len(R) != len(ways) or 0 in R.shape:
+        raise BadModel(
+            f"{where}: {name}: W {W.shape} and R {R.shape} given, expected ({len(ways)}, gates, …)"
+        )
+    if B is not None and B.shape != (len(ways), 2 * R.shape[1]):
+        raise BadModel(
+            f"{where}: {name}: B {B.shape} given, expected {(len(ways), 2 * R.shape[1])}"
+        )
+    units = has.get("hidden_size", R.shape[2])
+    if cell_with(f"{where}: {name}", R.shape[1], R.shape[2]) != cell or units != R.shape[2]:
+        raise BadModel(
+            f"{where}: {name}: R {R.shape} given, which is no {node.op_type}'s of {units} units"
+        )
+    row = []
+    for k, direction in enumerate(ways):
+        biases = (None, None) if B is None else np.split(B[k], 2)
+        row.append(
+            Stored(
+                f"{name}, {direction}", cell, W.shape[2], R.shape[2], [Block(W[k], R[k], *biases)]
+            )
+        )
+    return said, row
+
+
+def graph_of(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
+    """A model of these nodes: from x, ``(T, B, I)``, to y, ``(T, B, D·H)``, and the final states, ``(L·D, B, H)``.
+
+    Where states and lengths are ``given`` they are inputs too, for every layer: lengths, h0.0, c0.0 …
+    """
+    nodes, initialisers = [], []
+    names = STATES[spec.cell]
+    width = spec.num_directions * spec.hidden_size
+
+    def held(name: str, a: Array) -> str:
+        initialisers.append(numpy_helper.from_array(np.ascontiguousarray(a), name))
+        return name
+
+    shape = held("shape", np.array([0, 0, width], np.int64))
+    x = "x"
+    for layer, row in enumerate(rows):
+        W = held(f"W.{layer}", np.stack([b.kernel for b in row]).astype(np.float32))
+        R = held(
+            f"R.{layer}",
+            np.stack([b.recurrent for b in row if b.recurrent is not None]).astype(np.float32),
+        )
+        B = ""
+        if row[0].bias is not None:
+            both = [np.concatenate([b.bias, b.recurrent_bias]) for b in row]
+            B = held(f"B.{layer}", np.stack(both).astype(np.float32))
+        states = [f"{name}0.{layer}" for name in names] if given else []
+        after = [f"{name}_n.{layer}" for name in names]
+        options: dict[str, Any] = {"hidden_size": spec.hidden_size, "direction": spec.direction}
+        if spec.cell == "gru":
+            options["linear_before_reset"] = int(spec.reset == "after")
+        if spec.cell == "vanilla":
+            options["activations"] = [spec.activation.title()] * spec.num_directions
+        nodes += [
+            helper.make_node(NODES[spec.cell], [x, W, R, B, "lengths" if given else "", *states],
+                             [f"Y.{layer}", *after], name=f"layer_{layer}", **options),
+            helper.make_node("Transpose", [f"Y.{layer}"], [f"Y_t.{layer}"], perm=[0, 2, 1, 3]),
+            helper.make_node("Reshape", [f"Y_t.{layer}", shape], [f"y.{layer}"]),
+        ]  # fmt: skip
+        x = f"y.{layer}"
+    nodes.append(helper.make_node("Identity", [x], ["y"]))
+    outputs = ["y"]
+    for name in names:
+        layers = [f"{name}_n.{layer}" for layer in range(len(rows))]
+        nodes.append(helper.make_node("Concat", layers, [f"{name}_n"], axis=0))
+        outputs.append(f"{name}_n")
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["T", "B", spec.input_size])]
+    if given:
+        inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT32, ["B"]))
+        inputs += [
+            helper.make_tensor_value_info(
+                f"{name}0.{layer}", TensorProto.FLOAT, [spec.num_directions, "B", spec.hidden_size]
+            )
+            for layer in range(len(rows))
+            for name in names
+        ]
+    made = helper.make_graph(
+        nodes, "network", inputs,
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None, None]) for name in outputs],
+        initialisers,
+    )  # fmt: skip
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    onnx.checker.check_model(model)
+    return model
+
+
+def write(path: Path, model: Model) -> None:
+    """``graph_of`` the network, from x alone."""
+    rows = [[block for (block,) in row] for row in blocks_of(FORMAT, model)]
+    onnx.save(graph_of(model.spec, rows, given=False), str(path))
+
+
+def loader(model: Model) -> str:
+    """A session of ONNX Runtime."""
+    names = ", ".join(["y", *(f"{name}_n" for name in STATES[model.spec.cell])])
+    return f'{names} = onnxruntime.InferenceSession(FILE).run(None, {{"x": x}})  # x (T, B, I)'
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """The nodes of the file, with lengths and initial states, by ONNX Runtime."""
+    spec, batch = found.model.spec, batch_of(inputs)
+    rows = [[s.blocks[0] for s in row] for row in found.rows]
+    session = onnxruntime.InferenceSession(
+        graph_of(spec, rows, given=True).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    batch_size, steps, _ = batch.x.shape
+    lengths = np.full(batch_size, steps) if batch.lengths is None else batch.lengths
+    feed = {"x": np.swapaxes(batch.x, 0, 1).astype(np.float32), "lengths": lengths.astype(np.int32)}
+    for layer, row in enumerate(batch.states):
+        for k, name in enumerate(STATES[spec.cell]):
+            feed[f"{name}0.{layer}"] = np.stack([way[k] for way in row]).astype(np.float32)
+    y, *states = session.run(None, {k: np.ascontiguousarray(a) for k, a in feed.items()})
+    ways = spec.num_directions
+    finals = [
+        [[s[layer * ways + way] for s in states] for way in range(ways)]
+        for layer in range(spec.num_layers)
+    ]
+    return result(inputs, np.swapaxes(y, 0, 1), finals, y.dtype.name)

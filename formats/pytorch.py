@@ -1,0 +1,202 @@
+"""PyTorch's ``state_dict``, as ``torch.save`` writes it: ``rnn.weight_ih_l0``, ``rnn.bias_hh_l1_reverse``.
+
+It is read with ``weights_only=True``: tensors alone, and nothing else is unpickled.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from backends.adapter import Inputs, Result
+from backends.layouts import Block
+from formats import FORMATS
+from formats.assemble import (
+    Reading,
+    Stored,
+    blocks_of,
+    cell_with,
+    dtype_of,
+    network,
+    only,
+    within,
+)
+from formats.model import DIRECTIONS, BadModel, Model, listed
+from formats.running import batch_of, result
+from reference import STATES, Spec
+
+FORMAT = FORMATS["pytorch"]
+MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""In the order of a ``Block``."""
+NAME = re.compile(
+    r"(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,3})(_reverse)?"
+)
+
+
+def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The one recurrent module in a ``state_dict``."""
+    where = str(path)
+    tensors = _tensors(path)
+    named = {
+        name: m
+        for name in tensors
+        if (m := NAME.fullmatch(name)) and within(m[1].rstrip("."), part)
+    }
+    modules = sorted({m[1] for m in named.values()})
+    only(where, modules, FORMAT.holds)
+    if len(modules) > 1:
+        raise BadModel(
+            f"{where}: {listed([m.rstrip('.') or '(the module itself)' for m in modules])} are several networks, expected "
+            "one; name it with --part, by what its names start with"
+        )
+    if projected := [name for name, m in named.items() if m[2] == "weight_hr"]:
+        raise BadModel(
+            f"{where}: {projected[0]}: a projection given, expected an LSTM without (proj_size)"
+        )
+    dtype = dtype_of(
+        where, {name: str(tensors[name].dtype).removeprefix("torch.") for name in named}
+    )
+    layers = 1 + max(int(m[3]) for m in named.values())
+    ways = 1 + any(m[4] for m in named.values())
+    rows = [
+        [_stored(where, tensors, f"{modules[0]}{{}}_l{layer}{suffix}")
+         for suffix in ("", "_reverse")[:ways]]
+        for layer in range(layers)
+    ]  # fmt: skip
+    left = [name for name in tensors if name not in named]
+    return network(where, FORMAT, rows, dtype, given=given, left_out=left)
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    expected = "expected a state_dict of tensors by name, as torch.save writes it"
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as why:
+        raise BadModel(
+            f"{path}: pickled objects other than tensors, which are never read; {expected}"
+        ) from why
+    except (RuntimeError, ValueError, OSError, EOFError, KeyError) as why:
+        raise BadModel(
+            f"{path}: {str(why).splitlines()[0] if str(why) else type(why).__name__}; {expected}"
+        ) from why
+    if not isinstance(found, Mapping):
+        raise BadModel(f"{path}: {type(found).__name__} given, {expected}")
+    if strange := [
+        str(name)
+        for name, t in found.items()
+        if not (isinstance(name, str) and isinstance(t, torch.Tensor))
+    ]:
+        raise BadModel(f"{path}: {listed(strange)}: no tensor, {expected}")
+    return dict(found)
+
+
+def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Stored:
+    found = [tensors.get(name.format(part)) for part in PARTS]
+    wanted = [name.format(part) for part in PARTS]
+    missing = [n for n, t in zip(wanted, found, strict=True) if t is None]
+    if missing not in ([], wanted[2:]):
+        raise BadModel(
+            f"{where}: {listed(missing)} missing, expected {listed(wanted)}, or no biases"
+        )
+    arrays = [None if t is None else t.detach().to(torch.float64).numpy() for t in found]
+    kernel, recurrent = arrays[:2]
+    for part, a in zip(PARTS, (kernel, recurrent), strict=False):
+        if a is None or a.ndim != 2 or 0 in a.shape:
+            shape = None if a is None else a.shape
+            raise BadModel(
+                f"{where}: {name.format(part)}: shape {shape} given, expected (gates, units)"
+            )
+    assert kernel is not None
+    assert recurrent is not None
+    rows, hidden = recurrent.shape
+    cell = cell_with(f"{where}: {name.format('weight_hh')}", rows, hidden)
+    return Stored(
+        name.format("*"),
+        cell,
+        kernel.shape[1],
+        hidden,
+        [Block(*arrays)],  # type: ignore[arg-type]  # a kernel is there
+    )
+
+
+def write(path: Path, model: Model) -> None:
+    """The ``state_dict`` of ``module(model)``."""
+    torch.save(state_dict(model), path)
+
+
+def state_dict(model: Model) -> dict[str, torch.Tensor]:
+    """The module's parameters by PyTorch's names."""
+    dtype = getattr(torch, model.dtype)
+    ways = DIRECTIONS[model.spec.direction]
+    return {
+        f"{part}_l{layer}{'_reverse' if way == 'reverse' else ''}": torch.tensor(
+            np.ascontiguousarray(a), dtype=dtype
+        )
+        for layer, row in enumerate(blocks_of(FORMAT, model))
+        for way, (block,) in zip(ways, row, strict=True)
+        for part, a in zip(PARTS, block, strict=True)
+        if a is not None
+    }
+
+
+def options(spec: Spec, bias: bool) -> dict[str, Any]:
+    """How the module is made."""
+    found: dict[str, Any] = {"num_layers": spec.num_layers, "bias": bias, "batch_first": spec.batch_first,
+                             "bidirectional": spec.direction == "bidirectional"}  # fmt: skip
+    return found | ({"nonlinearity": spec.activation} if spec.cell == "vanilla" else {})
+
+
+def loader(model: Model) -> str:
+    """The module with the file's weights."""
+    spec = model.spec
+    bias = spec.bias or bool(spec.forget_bias)
+    words = [str(spec.input_size), str(spec.hidden_size)]
+    words += [f"{k}={v!r}" for k, v in options(spec, bias).items()]
+    if model.dtype != "float32":
+        words.append(f"dtype=torch.{model.dtype}")
+    made = f"torch.nn.{MODULES[spec.cell].__name__}({', '.join(words)})"
+    return f"rnn = {made}\nrnn.load_state_dict(torch.load(FILE))"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """The module run on a batch, packed where rows end early."""
+    spec = found.model.spec
+    prefix = found.rows[0][0].place.partition("*")[0]
+    weights = {k.removeprefix(prefix): t for k, t in _tensors(path).items()
+               if k.startswith(prefix) and NAME.fullmatch(k)}  # fmt: skip
+    module = MODULES[spec.cell](
+        spec.input_size, spec.hidden_size, **options(spec, spec.bias) | {"batch_first": True},
+        dtype=getattr(torch, found.model.dtype),
+    )  # fmt: skip
+    module.load_state_dict(weights)
+    batch = batch_of(inputs)
+
+    def tensor(a: Any) -> torch.Tensor:
+        return torch.tensor(np.ascontiguousarray(a), dtype=getattr(torch, inputs.dtype))
+
+    held = [tensor(np.stack([way[k] for row in batch.states for way in row]))
+            for k in range(len(STATES[spec.cell]))]  # fmt: skip
+    x: Any = tensor(batch.x)
+    if batch.lengths is not None:
+        lengths = torch.tensor(batch.lengths, dtype=torch.int64)
+        x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    with torch.no_grad():
+        y, states = module(x, tuple(held) if spec.cell == "lstm" else held[0])
+    if batch.lengths is not None:
+        y, _ = pad_packed_sequence(y, batch_first=True, total_length=batch.x.shape[1])
+    states = states if spec.cell == "lstm" else (states,)
+    ways = spec.num_directions
+    by_row = [
+        [[s[layer * ways + way].double() for s in states] for way in range(ways)]
+        for layer in range(spec.num_layers)
+    ]
+    return result(inputs, y.double(), by_row, str(y.dtype).removeprefix("torch."))

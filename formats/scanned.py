@@ -1,0 +1,37 @@
+"""Cells of JAX's libraries, layer by layer and direction by direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from backends.adapter import Inputs, Result
+from formats.assemble import Reading
+from formats.model import DIRECTIONS
+from formats.running import Batch, batch_of, result
+
+Way = Callable[[int, int, bool, Any, tuple[Any, ...], Any], tuple[Any, tuple[Any, ...]]]
+"""``(layer, direction, reverse, x, states, lengths) → (y, states)``, each ``(B, …)``."""
+
+
+def run_ways(found: Reading, inputs: Inputs, way: Callable[[Batch], Way]) -> Result:
+    """Every direction of every layer; ``way`` is asked for while float64 is float64."""
+    with jax.enable_x64(inputs.dtype == "float64"):
+        batch = batch_of(inputs)
+        call = way(batch)
+        x: Any = jnp.asarray(batch.x, inputs.dtype)
+        lengths = None if batch.lengths is None else jnp.asarray(batch.lengths)
+        finals = []
+        for layer, row in enumerate(batch.states):
+            outputs, after = [], []
+            for k, name in enumerate(DIRECTIONS[inputs.spec.direction]):
+                held = tuple(jnp.asarray(s, inputs.dtype) for s in row[k])
+                y, states = call(layer, k, name == "reverse", x, held, lengths)
+                outputs.append(y)
+                after.append([*states])
+            x = jnp.concatenate(outputs, axis=-1)
+            finals.append(after)
+        return result(inputs, x, finals, str(x.dtype))

@@ -1,0 +1,200 @@
+"""TensorFlow 1 checkpoints of its own cells, run over time by ``dynamic_rnn``: ``rnn/basic_lstm_cell/kernel``.
+
+forward          rnn/basic_lstm_cell/…; of a stack multi_rnn_cell/cell_1/…, or layers in scopes that end in numbers
+bidirectional    bidirectional_rnn/fw/basic_lstm_cell/… and bw, a scope for every layer
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tf_keras.src.layers.rnn import legacy_cells
+
+from backends.adapter import Inputs, Result
+from backends.layouts import Block
+from formats import FORMATS
+from formats.assemble import (
+    Reading,
+    Stored,
+    blocks_of,
+    by_place,
+    dtype_of,
+    natural,
+    network,
+    only,
+    within,
+)
+from formats.model import BadModel, Model, listed
+from formats.running import States, batch_of, result
+from reference import Spec
+
+FORMAT = FORMATS["tensorflow"]
+CELLS = {
+    "basic_rnn_cell": "vanilla",
+    "gru_cell": "gru",
+    "basic_lstm_cell": "lstm",
+    "lstm_cell": "lstm",
+}
+"""By what a cell calls its scope."""
+PARTS = {"vanilla": ("kernel", "bias"), "lstm": ("kernel", "bias"),
+         "gru": ("gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias")}  # fmt: skip
+"""The variables in a cell's scope."""
+BEYOND = ("w_f_diag", "w_i_diag", "w_o_diag", "projection/kernel")
+"""Those of peepholes and projections."""
+
+
+def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    """The one stack of cells in a checkpoint, which is named as ``Saver.save`` returned it."""
+    where = str(path)
+    try:
+        reader = tf.train.load_checkpoint(where)
+        shapes: dict[str, Any] = reader.get_variable_to_shape_map()
+        types = reader.get_variable_to_dtype_map()
+    except (tf.errors.OpError, ValueError, RuntimeError) as why:
+        raise BadModel(
+            f"{where}: {str(why).splitlines()[0]}; expected the name that Saver.save returned, without .index"
+        ) from why
+    found: dict[str, dict[str, str]] = {}
+    for name in sorted(shapes):
+        place, rest = _split(name)
+        if place and within(name, part):
+            found.setdefault(place, {})[rest] = name
+    only(where, list(found), FORMAT.holds)
+    for place, parts in found.items():
+        if beyond := [rest for rest in parts if rest in BEYOND]:
+            raise BadModel(
+                f"{where}: {place}/{beyond[0]}: peepholes or a projection given, expected an LSTM without"
+            )
+        if missing := [rest for rest in PARTS[_cell(place)] if rest not in parts]:
+            raise BadModel(
+                f"{where}: {place}/{missing[0]} missing, expected {', '.join(PARTS[_cell(place)])}"
+            )
+    used = {f"{place}/{rest}" for place in found for rest in PARTS[_cell(place)]}
+    cells = [
+        _stored(
+            where, place, [reader.get_tensor(f"{place}/{rest}") for rest in PARTS[_cell(place)]]
+        )
+        for place in sorted(found, key=lambda place: natural(place.split("/")))
+    ]
+    dtype = dtype_of(where, {name: types[name].name for name in sorted(used)})
+    left = sorted(shapes.keys() - used)
+    return network(
+        where, FORMAT, by_place(where, cells, "fw", "bw", part), dtype, given=given, left_out=left
+    )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The scope of the cell that a variable is of, and what follows; none of another."""
+    parts = name.split("/")
+    for k, part in enumerate(parts):
+        if natural([part])[0][0] in CELLS:
+            return "/".join(parts[: k + 1]), "/".join(parts[k + 1 :])
+    return "", ""
+
+
+def _cell(place: str) -> str:
+    return CELLS[natural([place.rpartition("/")[2]])[0][0]]
+
+
+def _stored(where: str, place: str, arrays: list[Any]) -> Stored:
+    """A cell from its kernels and biases."""
+    blocks = [
+        Block(kernel, None, bias, None)
+        for kernel, bias in zip(arrays[::2], arrays[1::2], strict=True)
+    ]
+    kernel, bias = blocks[-1].kernel, blocks[-1].bias
+    gates = {"vanilla": 1, "gru": 1, "lstm": 4}[_cell(place)]  # of a GRU's last, the candidate
+    hidden = bias.shape[0] // gates if bias is not None and bias.ndim == 1 else 0
+    if kernel.ndim != 2 or not hidden or kernel.shape[0] <= hidden:
+        raise BadModel(
+            f"{where}: {place}: a kernel of shape {kernel.shape} given, expected (inputs + units, gates)"
+        )
+    return Stored(place, _cell(place), kernel.shape[0] - hidden, hidden, blocks)
+
+
+def places(spec: Spec) -> list[list[str]]:
+    """Where ``write`` puts every layer and direction: as ``dynamic_rnn`` does in a scope for every layer."""
+    scope = {"vanilla": "basic_rnn_cell", "gru": "gru_cell", "lstm": "basic_lstm_cell"}[spec.cell]
+    ways = {"forward": ("rnn",), "bidirectional": ("bidirectional_rnn/fw", "bidirectional_rnn/bw")}
+    return [
+        [f"layer_{k}/{way}/{scope}" for way in ways[spec.direction]] for k in range(spec.num_layers)
+    ]
+
+
+def write(path: Path, model: Model) -> None:
+    """A checkpoint of these variables alone."""
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        for row, names in zip(blocks_of(FORMAT, model), places(model.spec), strict=True):
+            for blocks, place in zip(row, names, strict=True):
+                arrays = [a for block in blocks for a in (block.kernel, block.bias)]
+                for part, a in zip(PARTS[model.spec.cell], arrays, strict=True):
+                    tf.compat.v1.Variable(tf.constant(a, model.dtype), name=f"{place}/{part}")
+        session.run(tf.compat.v1.global_variables_initializer())
+        tf.compat.v1.train.Saver().save(
+            session, str(path), write_meta_graph=False, write_state=False
+        )
+
+
+def loader(model: Model) -> str:
+    """The variables that a graph must have."""
+    names = [name for row in places(model.spec) for name in row]
+    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in {listed(names)}"
+
+
+def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+    """``dynamic_rnn`` over cells whose variables a ``Saver`` restores from the checkpoint."""
+    tf.get_logger().setLevel("ERROR")  # it would say that dynamic_rnn is deprecated
+    spec, batch = found.model.spec, batch_of(inputs)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        y = tf.constant(batch.x, inputs.dtype)
+        fetched, variables = [], {}
+        for layer, row in enumerate(found.rows):
+            cells = [_made(spec, inputs.dtype) for _ in row]
+            held = [_state(state, inputs.dtype) for state in batch.states[layer]]
+            with tf.compat.v1.variable_scope(f"layer_{layer}"):
+                y, states = _over_time(cells, y, batch.lengths, held)
+            for cell, stored in zip(cells, row, strict=True):
+                for v in cell.variables:
+                    variables[f"{stored.place}/{_split(v.op.name)[1]}"] = v
+            fetched.append(states)
+        tf.compat.v1.train.Saver(variables).restore(session, str(path))
+        y, finals = session.run((y, fetched))
+    finals = [[[s.h, s.c] if spec.cell == "lstm" else [s] for s in states] for states in finals]
+    return result(inputs, y, finals, str(y.dtype))
+
+
+def _made(spec: Spec, dtype: str) -> Any:
+    """The cell, with what the file does not say."""
+    kinds = {
+        "vanilla": legacy_cells.BasicRNNCell,
+        "gru": legacy_cells.GRUCell,
+        "lstm": legacy_cells.BasicLSTMCell,
+    }
+    options: dict[str, Any] = {}
+    if spec.cell == "vanilla":
+        options["activation"] = {"tanh": tf.tanh, "relu": tf.nn.relu}[spec.activation]
+    if spec.cell == "lstm":
+        options["forget_bias"] = spec.forget_bias
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is deprecated and will be removed", UserWarning)
+        return kinds[spec.cell](spec.hidden_size, dtype=dtype, **options)
+
+
+def _state(state: list[Any], dtype: str) -> Any:
+    h, *c = (tf.constant(np.ascontiguousarray(s), dtype) for s in state)
+    return legacy_cells.LSTMStateTuple(c[0], h) if c else h
+
+
+def _over_time(cells: list[Any], x: Any, lengths: Any, held: list[Any]) -> tuple[Any, States]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that dynamic_rnn is deprecated
+        if len(cells) == 1:
+            y, state = tf.compat.v1.nn.dynamic_rnn(cells[0], x, lengths, held[0])
+            return y, [state]
+        both, states = tf.compat.v1.nn.bidirectional_dynamic_rnn(*cells, x, lengths, *held)
+    return tf.concat(both, axis=-1), list(states)

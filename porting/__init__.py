@@ -1,0 +1,1 @@
+"""Port a network from one framework's file to another's, with a verdict and a proof."""

@@ -1,0 +1,1 @@
+"""Chromium, for tools that look at the page: screenshots and Lighthouse."""

@@ -1,0 +1,57 @@
+"""Chromium, for what only a browser can tell of the page."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from records.options import Parser
+
+ARGUMENTS = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
+
+
+def add_site(parser: Parser) -> None:
+    """The option that says where the page is."""
+    parser.add_argument("--site", type=Path, default=Path("results/site"), metavar="DIR",
+                        help="where index.html is (default: %(default)s)")  # fmt: skip
+
+
+def page_of(parser: Parser, site: Path) -> Path:
+    """The page in ``site``; none ends the command."""
+    page = site / "index.html"
+    if not page.is_file():
+        parser.error(f"--site {site}: no index.html there; expected what `nox -s report` writes")
+    return page.resolve()
+
+
+class NoBrowser(Exception):
+    """There is none; the text says what is missing."""
+
+
+def chromium() -> str:
+    """Where it is. Raises ``NoBrowser``."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        raise NoBrowser("no chromium on the PATH; install it, for example as Debian's chromium")
+    return found
+
+
+@contextmanager
+def browser() -> Iterator[Any]:
+    """It, driven by playwright. Raises ``NoBrowser``."""
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415  # few who read reports have it
+    except ImportError as why:
+        raise NoBrowser(
+            "playwright is not installed: pip install playwright -c constraints.txt"
+        ) from why
+    at = chromium()
+    with sync_playwright() as tools:
+        running = tools.chromium.launch(executable_path=at, args=[*ARGUMENTS])
+        try:
+            yield running
+        finally:
+            running.close()

@@ -1,0 +1,110 @@
+"""``python -m reports.browser.lighthouse``: what Google's Lighthouse says of the page, served from this machine.
+
+Needs ``npx`` (Node.js) and Chromium. The whole report goes beside the page's folder, as lighthouse.json.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from rich.table import Table
+
+from records.exit_codes import ExitCode
+from records.options import Parser
+from reports.browser.chromium import ARGUMENTS, NoBrowser, add_site, chromium, page_of
+from reports.terminal import standard_output
+
+VERSION = "12.8.2"
+FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking-time",
+           "cumulative-layout-shift", "dom-size")  # fmt: skip
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Print its scores, the figures behind them, and what it finds fault with."""
+    parser = Parser("python -m reports.browser.lighthouse", __doc__)
+    add_site(parser)
+    parser.add_argument("--form", choices=("mobile", "desktop"), default="mobile",
+                        help="the device that it takes itself for (default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    page = page_of(parser, given.site)
+    npx = shutil.which("npx")
+    if npx is None:
+        parser.error("no npx on the PATH; install Node.js")
+    try:
+        browser = chromium()
+    except NoBrowser as why:
+        parser.error(str(why))
+    report = page.parent.with_name("lighthouse.json")
+    command = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
+               f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
+    command += ["--preset=desktop"] if given.form == "desktop" else []
+    with served(page) as address, standard_output().status("Lighthouse"):
+        done = subprocess.run(
+            [*command, address], check=False, env={**os.environ, "CHROME_PATH": browser}
+        )
+    if done.returncode:
+        parser.error(
+            f"Lighthouse ended with exit code {done.returncode}; what it said stands above"
+        )
+    standard_output().print(table(json.loads(report.read_text("utf-8"))))
+    print(f"wrote {report}")
+    return ExitCode.CLEAN
+
+
+def table(report: dict[str, Any]) -> Table:
+    """Scores from 0 to 100, then figures, then audits that are not passed."""
+    shown = Table("what", "is", title=f"Lighthouse {report['lighthouseVersion']}", box=None,
+                  title_justify="left", pad_edge=False)  # fmt: skip
+    for category in report["categories"].values():
+        score = category["score"]  # none, where Lighthouse could not tell
+        shown.add_row(category["title"], "–" if score is None else f"{score * 100:.0f}")
+    audits = report["audits"]
+    for name in FIGURES:
+        shown.add_row(audits[name]["title"], audits[name].get("displayValue", "–"))
+    for name, audit in audits.items():
+        if audit["score"] == 0 and name not in FIGURES:
+            shown.add_row(f"not passed: {audit['title']}", audit.get("displayValue", ""))
+    return shown
+
+
+@contextmanager
+def served(page: Path) -> Iterator[str]:
+    """The address of the page, served to this machine alone, compressed as hosts of pages do."""
+    packed = gzip.compress(page.read_bytes())
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # the library's name
+            if self.path != "/index.html":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            for name, value in {"Content-Type": "text/html; charset=utf-8", "Content-Encoding": "gzip",
+                                "Content-Length": str(len(packed))}.items():  # fmt: skip
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(packed)
+
+        def log_message(self, *_: object) -> None:
+            """Of what is asked for nobody needs to hear."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/index.html"
+        finally:
+            server.shutdown()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""How results change over runs: the index of all runs, trends, triage."""

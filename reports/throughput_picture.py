@@ -1,0 +1,221 @@
+"""``python -m reports.throughput_picture``: what the README shows of throughput, made from run files.
+
+    docs/throughput.svg     every backend's times with their intervals, a panel for each workload and mode
+    README.md               the times on one processor as a table, between two comments, with the
+                            environment and the command
+
+Only rows with an interval are shown, since nobody can say how sure the others are.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from records.exit_codes import ExitCode
+from records.options import Parser
+from records.reading import Run
+from records.runs import read_folder
+from records.text import number, one_line, put_between, replaced
+from records.timing import Timing, timings
+from reports.matrix import matrix
+
+BEGIN, END = (
+    "<!-- throughput: python -m reports.throughput_picture -->",
+    "<!-- end of throughput -->",
+)
+"""Between them the README's table is written."""
+
+COLOURS = {"tensorflow": "#EE7733", "torch": "#AA3377", "jax": "#0077BB"}
+OTHER = "#555555"
+"""Of frameworks, by the first word of a backend's version."""
+
+MARKS = {True: ("o", "one processor"), False: ("D", "all processors")}
+
+Panel = tuple[str, str]
+"""A workload and a mode."""
+
+
+class Row(NamedTuple):
+    """One backend's times on a device in a dtype: by panel, and by whether on one processor."""
+
+    name: str
+    framework: str
+    times: dict[tuple[Panel, bool], Timing]
+
+
+def rows(runs: Iterable[Run]) -> list[Row]:
+    """Every backend of ``runs`` that has times with intervals, on each device and in each dtype; by framework and name."""
+    found: dict[tuple[str, ...], Row] = {}
+    for run in runs:
+        framework = run.header.backend_version.partition(" ")[0]
+        for t in filter(_is_sure, timings(run.measurements)):
+            m = t.first
+            key = framework, _name(t), m.backend, m.device, m.dtype
+            row = found.setdefault(key, Row(_name(t), framework, {}))
+            row.times[panel(t), t.first.threads == 1] = t
+    return [row for _, row in sorted(found.items())]
+
+
+def _name(t: Timing) -> str:
+    """The backend, and what of its device and dtype is not as usual."""
+    backend, device, dtype = t.first.backend.rpartition(":")[2], t.first.device, t.first.dtype
+    other = [*([device] if device != "cpu" else []), *([dtype] if dtype != "float32" else [])]
+    return re.sub("[|`]", "", one_line(" ".join([backend, *other])))
+
+
+def panel(t: Timing) -> Panel:
+    """Where a row is shown."""
+    return t.first.workload, t.first.mode
+
+
+def panels(of: Sequence[Row]) -> list[Panel]:
+    """All of them, each once."""
+    return sorted({where for row in of for where, _ in row.times})
+
+
+def picture(of: Sequence[Row]) -> Figure:
+    """Times on logarithmic axes: below each other the workloads, beside each other the modes."""
+    shown = panels(of)
+    workloads, modes = (list(dict.fromkeys(words)) for words in zip(*shown, strict=True))
+    height = 0.7 + len(workloads) * (0.55 + 0.21 * len(of))
+    figure = Figure((9, height), layout="constrained")
+    axes = figure.subplots(len(workloads), len(modes), sharey=True, sharex="row", squeeze=False)
+    for workload, beside in zip(workloads, axes, strict=True):
+        for mode, axis in zip(modes, beside, strict=True):
+            axis.set_title(f"{workload}, {mode}", fontsize=9, loc="left")
+            _draw(axis, of, (workload, mode))
+    for axis in axes[-1]:
+        axis.set_xlabel("ms a call", fontsize=8)
+    marks = [axes[0][0].plot([], [], mark, color=OTHER, fillstyle="full" if one else "none", label=word)[0]
+             for one, (mark, word) in MARKS.items()]  # fmt: skip
+    figure.legend(handles=marks, loc="outside upper right", ncols=2, fontsize=8, frameon=False)
+    return figure
+
+
+def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_yticks(range(len(of)), [row.name for row in of], fontsize=8)
+    axis.set_ylim(len(of) - 0.5, -0.5)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.grid(visible=True, color="#dddddd")
+    axis.set_axisbelow(True)
+    for place, row in enumerate(of):
+        colour = COLOURS.get(row.framework, OTHER)
+        for one, (mark, _) in MARKS.items():
+            t = row.times.get((where, one))
+            if t is None:
+                continue
+            low, high = t.seconds.interval or (t.seconds.value, t.seconds.value)
+            axis.plot([low * 1e3, high * 1e3], [place, place], color=colour, linewidth=2)
+            axis.plot([t.seconds.value * 1e3], [place], mark, color=colour, markersize=5,
+                      fillstyle="full" if one else "none")  # fmt: skip
+
+
+def table(of: Sequence[Row]) -> str:
+    """Times on one processor in Markdown, by workload and mode."""
+    shown = [where for where in panels(of) if any((where, True) in row.times for row in of)]
+    heads = [f"{workload.rpartition('/')[2]} {mode}" for workload, mode in shown]
+    lines = [["backend", *heads], ["---", *["---:"] * len(shown)]]
+    for row in of:
+        times = [row.times.get((where, True)) for where in shown]
+        lines.append([f"`{row.name}`", *map(_cell, times)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(t: Timing | None) -> str:
+    if t is None or t.seconds.interval is None:
+        return "–"
+    low, high = (number(s * 1e3) for s in t.seconds.interval)
+    return f"{number(t.seconds.value * 1e3)} ({low} to {high})"
+
+
+def _is_sure(t: Timing) -> bool:
+    return not t.refused and t.seconds.interval is not None
+
+
+def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
+    """The machine, the versions, the days and the processes of the rows that are shown. Raises ``ValueError`` for
+    several machines.
+    """
+    shown = [t for row in of for t in row.times.values()]
+    backends = {t.first.backend for t in shown}
+    headers = [run.header for run in runs if run.header.backend in backends]
+    machines = {(h.environment.machine, h.environment.python) for h in headers}
+    if len(machines) != 1:
+        raise ValueError(f"{len(machines)} machines or Pythons: expected the runs of one")
+    ((machine, python),) = machines
+    versions = sorted({h.backend_version for h in headers})
+    days = sorted({h.started_at[:10] for h in headers})
+    processes = sorted({len(t.measurements) for t in shown})
+    words = (
+        machine,
+        python,
+        ", ".join(versions),
+        f"{_range(processes)} processes of each row",
+        _range(days),
+    )
+    return f"{'; '.join(_plain(word) for word in words)}."
+
+
+def _range(ordered: Sequence[object]) -> str:
+    return f"{ordered[0]}" if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def _plain(word: str) -> str:
+    """What a run says of itself, harmless in Markdown."""
+    return re.sub(r"[<>|`*_\[\]\\]", "", one_line(word, 300))
+
+
+def drawn(of: Sequence[Row]) -> str:
+    """The picture as SVG that is the same for the same rows, whose text stays text."""
+    to = StringIO()
+    with mpl.rc_context(
+        {"svg.hashsalt": "rnnspec", "svg.fonttype": "none", "text.parse_math": False}
+    ):
+        picture(of).savefig(to, format="svg", metadata={"Date": None})
+    return to.getvalue()
+
+
+def main(arguments: list[str]) -> ExitCode:
+    """Write both."""
+    parser = Parser("python -m reports.throughput_picture", __doc__)
+    parser.add_argument("--runs", type=Path, default=Path("results/runs"), metavar="DIR",
+                        help="where the run files are (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--picture", type=Path, default=Path("docs/throughput.svg"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE",
+                        help="(default: %(default)s)")  # fmt: skip
+    given = parser.parse_args(arguments)
+    runs, bad = read_folder(given.runs)
+    if bad:
+        parser.error(f"--runs: {bad[0]}")
+    timed = matrix(runs).timed
+    found = rows(timed)
+    if not found:
+        parser.error(f"--runs {given.runs}: no row with an interval; expected those of "
+                     "`nox -s bench -- --processes 3` or more")  # fmt: skip
+    try:
+        text = f"{measured_on(timed, found)}\n\n{table(found)}"
+        new = put_between(given.readme.read_text("utf-8"), BEGIN, END, text)
+        for path, content in ((given.picture, drawn(found)), (given.readme, new)):
+            replaced(path, content)
+            print(f"wrote {path}")
+    except (OSError, ValueError) as why:
+        parser.error(str(why))
+    return ExitCode.CLEAN
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
