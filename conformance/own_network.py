@@ -24,8 +24,8 @@ from conformance.cases.precisions import OTHERS
 from conformance.draw import Draws, digest
 from formats import Model
 from formats.canonical import read
-from formats.model import assembled, by_name
-from formats.npy import claimed
+from formats.model import build_model, parameters_by_name
+from formats.npy import payload_size
 from reference import STATES, Array, Output, Spec
 from reference.rounding import ARITHMETICS
 
@@ -79,11 +79,11 @@ def inputs_of(files: Files, model: Model, arrays: Mapping[str, Array], named: st
     given = {
         name: a if name == "lengths" else cast(files.inputs, name, a) for name, a in arrays.items()
     }
-    params = {name: cast(files.params, name, a) for name, a in by_name(model).items()}
+    params = {name: cast(files.params, name, a) for name, a in parameters_by_name(model).items()}
     return Inputs(
         spec=model.spec,
         dtype=dtype,
-        params=assembled(str(files.params), model.spec, params, dtype).params,
+        params=build_model(str(files.params), model.spec, params, dtype).params,
         x=given["x"],
         h0=given.get("h0"),
         c0=given.get("c0"),
@@ -152,7 +152,7 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
         )
     with archive.open(member) as file:
         try:
-            size = claimed(file)
+            size = payload_size(file)
         except ValueError as why:
             raise BadInputs(f"{path}: {name}: {why}; {EXPECTED}") from why
         there = member.file_size - file.tell()

@@ -11,7 +11,7 @@ from backends import BACKENDS
 from backends.adapter import Inputs, Result
 from backends.dialects import EQUINOX, FLAX, KERAS, ONNX, SPECIFICATION
 from backends.dtypes import PRECISION
-from formats.assemble import Format, Reading
+from formats.assemble import Format, LoadedModel
 from formats.model import BadModel, Model
 
 _TANH = {"vanilla": {"activation": "tanh"}}
@@ -27,20 +27,20 @@ FORMATS: dict[str, Format] = {
         Format("canonical", (".safetensors",), "the canonical layout (docs/own.md)", ("safetensors",),
                SPECIFICATION.cells, _ALL, tuple(PRECISION)),
         Format("pytorch", (".pt", ".pth"), "a state_dict with one torch.nn.RNN, GRU or LSTM", ("torch",),
-               _PYTORCH.cells, _PYTORCH.directions, tuple(PRECISION), assumes=_TANH),
+               _PYTORCH.cells, _PYTORCH.directions, tuple(PRECISION), defaults=_TANH),
         Format("tensorflow", (".ckpt",), "a TensorFlow 1 checkpoint of BasicRNNCell, GRUCell, BasicLSTMCell or LSTMCell",
                ("tensorflow", "tf_keras"), _TENSORFLOW.cells, _TENSORFLOW.directions,
-               as_by_default="activations of GRUCell and LSTM cells, cell_clip, what is called between the layers",
-               assumes=_TANH | {"lstm": {"forget_bias": 1.0}}),
+               unrecorded="activations of GRUCell and LSTM cells, cell_clip, what is called between the layers",
+               defaults=_TANH | {"lstm": {"forget_bias": 1.0}}),
         Format("keras", (".weights.h5",), "the weights of SimpleRNN, GRU or LSTM layers", ("keras", "h5py"),
-               KERAS, _BOTH, as_by_default="activations of GRU and LSTM, recurrent_activation, go_backwards, merge_mode, "
-               "what is called between the layers", assumes=_TANH | {"gru": {"reset": "after"}}),
+               KERAS, _BOTH, unrecorded="activations of GRU and LSTM, recurrent_activation, go_backwards, merge_mode, "
+               "what is called between the layers", defaults=_TANH | {"gru": {"reset": "after"}}),
         Format("flax", (".msgpack",), "a tree of linen's SimpleCell, GRUCell, LSTMCell or OptimizedLSTMCell",
-               ("flax",), FLAX, _ALL, as_by_default="activations of GRU and LSTM cells, residual, what is called between "
-               "the layers", assumes=_ONE_WAY),
+               ("flax",), FLAX, _ALL, unrecorded="activations of GRU and LSTM cells, residual, what is called between "
+               "the layers", defaults=_ONE_WAY),
         Format("equinox", (".eqx",), "the leaves of a list of lists of GRUCell or LSTMCell, by layer and direction",
-               ("equinox",), EQUINOX, _ALL, as_by_default="whose leaves they are, what is called between the layers",
-               assumes=_ONE_WAY),
+               ("equinox",), EQUINOX, _ALL, unrecorded="whose leaves they are, what is called between the layers",
+               defaults=_ONE_WAY),
         Format("onnx", (".onnx",), "a graph with RNN, GRU or LSTM nodes", ("onnx", "onnxruntime"), ONNX, _ALL,
                ("float32",)),
     )
@@ -51,36 +51,38 @@ FORMATS: dict[str, Format] = {
 class Module(Protocol):
     """What the module of a format has."""
 
-    def read(self, path: Path, given: Mapping[str, Any], part: str) -> Reading:
+    def read(self, path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
         """The network in a file, of the places that start with ``part``; raises ``BadModel``."""
 
     def write(self, path: Path, model: Model) -> None:
         """The network as a file that is not there yet; raises ``OSError``."""
 
-    def run(self, path: Path, found: Reading, inputs: Inputs) -> Result:
+    def run(self, path: Path, found: LoadedModel, inputs: Inputs) -> Result:
         """What the framework makes of the inputs with the weights in the file."""
 
     def loader(self, model: Model) -> str:
         """How a user loads what is written, in lines of code; FILE is its name."""
 
 
-def reading(kind: Format, path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def load(kind: Format, path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The network in a file, whatever is wrong with it: raises ``BadModel`` with the file's name, or ``FormatNotFound``."""
-    read = module_of(kind).read
+    read = format_module(kind).read
     try:
         return read(path, given, part)
     except BadModel:
         raise
     except Exception as why:  # a parser's, of a file that is none
         words = str(why).strip().splitlines() or [""]
-        raise BadModel(f"{path}: {type(why).__name__}: {words[0]}; expected {kind.holds}") from why
+        raise BadModel(
+            f"{path}: {type(why).__name__}: {words[0]}; expected {kind.contents}"
+        ) from why
 
 
 class FormatNotFound(Exception):
     """No such format, or its packages are not installed; the text says what to do."""
 
 
-def format_of(path: Path, name: str | None) -> Format:
+def find_format(path: Path, name: str | None) -> Format:
     """The format called ``name``, or of a file's ending; raises ``FormatNotFound``."""
     if name is not None:
         return FORMATS[name]
@@ -91,13 +93,13 @@ def format_of(path: Path, name: str | None) -> Format:
     raise FormatNotFound(f"{path}: expected a name that ends in {endings}; or say --from or --to")
 
 
-def module_of(kind: Format) -> Module:
+def format_module(kind: Format) -> Module:
     """The format's module; imports its packages. Raises ``FormatNotFound``."""
     try:
         return cast(Module, importlib.import_module(f"formats.{kind.name}"))
     except ModuleNotFoundError as error:
         raise FormatNotFound(
-            f"{kind.name}: {error}; install it with: pip install {' '.join(kind.needs)} -c constraints.txt"
+            f"{kind.name}: {error}; install it with: pip install {' '.join(kind.packages)} -c constraints.txt"
         ) from error
 
 
@@ -106,10 +108,10 @@ __all__ = [
     "BadModel",
     "Format",
     "FormatNotFound",
+    "LoadedModel",
     "Model",
     "Module",
-    "Reading",
-    "format_of",
-    "module_of",
+    "find_format",
+    "format_module",
     "reading",
 ]

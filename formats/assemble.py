@@ -11,7 +11,7 @@ import numpy as np
 from backends.dialects import CellDialect, cell_of, unrepresentable
 from backends.dtypes import rounded
 from backends.layouts import Block, convert, restored
-from formats.model import BadModel, Model, by_name, listed
+from formats.model import BadModel, Model, parameters_by_name, shortened
 from reference import GATES, Spec, Weights, weight_shapes
 from reference.trees import each
 
@@ -35,19 +35,19 @@ class Stored(NamedTuple):
 
 
 class Format(NamedTuple):
-    """A kind of file. The module of this name in this folder reads and writes it, and runs what it holds."""
+    """A kind of file. The module of this name in this folder reads and writes it, and runs what it contents."""
 
     name: str
     endings: tuple[str, ...]
-    holds: str
-    needs: tuple[str, ...]
+    contents: str
+    packages: tuple[str, ...]
     """The packages that read, write and run it."""
     cells: Mapping[str, CellDialect]
     directions: tuple[str, ...]
     dtypes: tuple[str, ...] = DTYPES
-    as_by_default: str = ""
+    unrecorded: str = ""
     """What such a file never says, and no spec has a word for."""
-    assumes: Mapping[str, Mapping[str, Any]] = {}
+    defaults: Mapping[str, Mapping[str, Any]] = {}
     """By cell, the fields of a spec that such a file does not hold, as they are where nobody says otherwise."""
 
     def cell(self, spec: Spec) -> CellDialect:
@@ -56,27 +56,27 @@ class Format(NamedTuple):
         assert found is not None
         return found
 
-    def impossible(self, spec: Spec, dtype: str) -> str | None:
+    def why_unsupported(self, spec: Spec, dtype: str) -> str | None:
         """Why it cannot hold such a network, as "<option>: <why>"; None if it can."""
         if dtype not in self.dtypes:
             return f"dtype: it holds {' or '.join(self.dtypes)}, not {dtype}"
         return unrepresentable(self.cells, self.directions, spec)
 
-    def unsaid(self, spec: Spec) -> dict[str, Any]:
+    def unstored_fields(self, spec: Spec) -> dict[str, Any]:
         """The fields of a spec that such a file does not hold, but for a forget bias that is in its biases."""
-        return {name: getattr(spec, name) for name in self.assumes.get(spec.cell, {})}
+        return {name: getattr(spec, name) for name in self.defaults.get(spec.cell, {})}
 
 
-class Reading(NamedTuple):
-    """What a file holds: the network; where each layer and direction stands; what was assumed; what was left out."""
+class LoadedModel(NamedTuple):
+    """What a file contents: the network; where each layer and direction stands; what was assumed; what was left out."""
 
     model: Model
     rows: Sequence[Sequence[Stored]]
     assumed: Mapping[str, Any]
-    left_out: Sequence[str]
+    ignored: Sequence[str]
 
 
-def network(
+def assemble(
     where: str,
     kind: Format,
     rows: Sequence[Sequence[Stored]],
@@ -84,12 +84,12 @@ def network(
     *,
     given: Mapping[str, Any],
     said: Mapping[str, Any] | None = None,
-    left_out: Sequence[str] = (),
-) -> Reading:
+    ignored: Sequence[str] = (),
+) -> LoadedModel:
     """The network of these cells, by layer and direction.
 
     ``said`` are fields of its spec that the file has; ``given`` are those that the user says, which come before what the
-    format assumes. Raises ``BadModel`` where they contradict each other, or are no network.
+    format defaults. Raises ``BadModel`` where they contradict each other, or are no network.
     """
     first = rows[0][0]
     said = dict(said or {})
@@ -107,12 +107,12 @@ def network(
             raise BadModel(
                 f"{where}: --spec {name}={value} given, and the file has {name}={said[name]}; leave it out"
             )
-    assumes = {k: v for k, v in kind.assumes.get(first.cell, {}).items() if k not in said}
+    defaults = {k: v for k, v in kind.defaults.get(first.cell, {}).items() if k not in said}
     try:
-        spec = Spec(**assumes | dict(given) | said)
+        spec = Spec(**defaults | dict(given) | said)
     except (TypeError, ValueError) as error:
         raise BadModel(f"{where}: {error}") from error
-    if why := kind.impossible(spec, dtype):
+    if why := kind.why_unsupported(spec, dtype):
         raise BadModel(f"{where}: {why}")
     for layer, row in enumerate(rows):
         for stored in row:
@@ -126,8 +126,8 @@ def network(
         raise BadModel(f"{where}: --spec {error}") from error
     model = Model(spec, params, dtype)
     _exact(where, model)
-    assumed = {name: value for name, value in assumes.items() if name not in given}
-    return Reading(model, rows, assumed, left_out)
+    assumed = {name: value for name, value in defaults.items() if name not in given}
+    return LoadedModel(model, rows, assumed, ignored)
 
 
 def blocks_of(kind: Format, model: Model) -> list[list[list[Block]]]:
@@ -136,7 +136,7 @@ def blocks_of(kind: Format, model: Model) -> list[list[list[Block]]]:
     return [[convert(spec, cell, w) for w in row] for row in model.params]
 
 
-def by_direction(
+def layers_by_size(
     where: str, found: Sequence[Stored], given: Mapping[str, Any]
 ) -> list[list[Stored]]:
     """Cells in a row, by layer and direction: two read alike where there are two directions.
@@ -147,7 +147,7 @@ def by_direction(
     hidden = found[0].hidden_size
     one = sizes[1:] == [hidden] * (len(found) - 1)
     two = sizes == [sizes[0]] * 2 + [2 * hidden] * (len(found) - 2) and len(found) % 2 == 0
-    places = listed([s.place for s in found])
+    places = shortened([s.place for s in found])
     if one and two and "direction" not in given:
         raise BadModel(
             f"{where}: {places} may be two layers or one of two directions; say --spec direction=forward or --spec "
@@ -164,7 +164,7 @@ def by_direction(
     return [[s] for s in found]
 
 
-def by_place(
+def layers_by_name(
     where: str, found: Sequence[Stored], forward: str, reverse: str, part: str
 ) -> list[list[Stored]]:
     """Cells by layer and direction, from where they stand: layers by the one number that differs, and a part of the
@@ -181,9 +181,9 @@ def by_place(
                 f"{where}: {stored.place} and {next(iter(here.values())).place} are one layer twice"
             )
         here[way] = stored
-    in_order(where, [*layers], [s.place for s in found])
+    check_numbering(where, [*layers], [s.place for s in found])
     rows = []
-    for key in sorted(layers, key=natural):
+    for key in sorted(layers, key=natural_key):
         here = layers[key]
         alone = {forward} if forward in part.split("/") else {""}
         if set(here) not in ({""}, {forward, reverse}, alone):
@@ -202,9 +202,9 @@ def _way(stored: Stored, forward: str, reverse: str) -> tuple[str, tuple[str, ..
     return way, tuple(p for p in parts if p != way)
 
 
-def in_order(where: str, keys: Sequence[tuple[str, ...]], places: Sequence[str]) -> None:
+def check_numbering(where: str, keys: Sequence[tuple[str, ...]], places: Sequence[str]) -> None:
     """Raise ``BadModel`` unless names differ by one number alone, which counts from 0 or 1 without a gap."""
-    split = [natural(key) for key in sorted(keys, key=natural)]
+    split = [natural_key(key) for key in sorted(keys, key=natural_key)]
     stems = {tuple(stem for stem, _ in parts) for parts in split}
     counts = (
         [[*column] for column in zip(*([n for _, n in parts] for parts in split), strict=True)]
@@ -214,31 +214,31 @@ def in_order(where: str, keys: Sequence[tuple[str, ...]], places: Sequence[str])
     differing = [column for column in counts if len({*column}) > 1]
     if len(stems) > 1 or len(differing) > 1:
         raise BadModel(
-            f"{where}: {listed(sorted(places))} are several networks, expected one; name it with --part, by what its "
+            f"{where}: {shortened(sorted(places))} are several networks, expected one; name it with --part, by what its "
             "places start with"
         )
     for column in differing:
         numbers = [max(n, 0) for n in column]
         if numbers not in ([*range(len(numbers))], [*range(1, len(numbers) + 1)]):
             raise BadModel(
-                f"{where}: {listed(sorted(places))}: numbers {numbers} given, expected none left out; name one network "
+                f"{where}: {shortened(sorted(places))}: numbers {numbers} given, expected none left out; name one network "
                 "with --part"
             )
 
 
-def within(name: str, part: str) -> bool:
+def has_prefix(name: str, part: str) -> bool:
     """Whether a name is ``part``, or goes on from it with a new part of a name; any where there is none."""
     part = part.rstrip("/.")
     return not part or name == part or name.startswith((f"{part}/", f"{part}."))
 
 
-def natural(parts: Sequence[str]) -> list[tuple[str, int]]:
+def natural_key(parts: Sequence[str]) -> list[tuple[str, int]]:
     """To sort names with numbers at their ends by: of none, −1."""
     found = [re.fullmatch(r"(.*?)_?(\d*)", part, re.DOTALL) for part in parts]
     return [(m[1], int(m[2] or -1)) for m in found if m]
 
 
-def cell_with(where: str, rows: int, columns: int) -> str:
+def cell_from_shape(where: str, rows: int, columns: int) -> str:
     """The cell whose recurrent kernel has so many rows of gates, of so many units. Raises ``BadModel``."""
     for cell, gates in GATES.items():
         if rows == len(gates) * columns:
@@ -249,13 +249,13 @@ def cell_with(where: str, rows: int, columns: int) -> str:
     )
 
 
-def only(where: str, found: Sequence[Any], what: str) -> None:
+def require_found(where: str, found: Sequence[Any], what: str) -> None:
     """Raise ``BadModel`` where nothing was found."""
     if not found:
         raise BadModel(f"{where}: no recurrent network in it, expected {what}")
 
 
-def dtype_of(where: str, arrays: Mapping[str, str]) -> str:
+def common_dtype(where: str, arrays: Mapping[str, str]) -> str:
     """The one dtype of these arrays, by their names. Raises ``BadModel``."""
     kinds = {dtype: name for name, dtype in reversed([*arrays.items()])}
     if len(kinds) > 1:
@@ -299,7 +299,7 @@ def _wide(blocks: list[Block]) -> list[Block]:
 
 def _exact(where: str, model: Model) -> None:
     """Raise ``BadModel`` where a forget bias that is given cannot be taken out of a bias exactly."""
-    for name, value in by_name(model).items():
+    for name, value in parameters_by_name(model).items():
         if (rounded(value, model.dtype) != value).any():
             raise BadModel(
                 f"{where}: --spec forget_bias={model.spec.forget_bias} given, and what is left of {name} is no "

@@ -20,8 +20,8 @@ from safetensors import SafetensorError, TensorSpec, deserialize, safe_open, ser
 import reference
 from backends.adapter import Inputs, Result
 from backends.dtypes import rounded
-from formats.assemble import Reading
-from formats.model import BadModel, Model, assembled, by_name
+from formats.assemble import LoadedModel
+from formats.model import BadModel, Model, build_model, parameters_by_name
 from reference import Array, Spec
 from reference.trees import each
 
@@ -32,11 +32,11 @@ SPEC = "spec"
 """The key of the metadata."""
 
 
-def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> Reading:
+def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> LoadedModel:
     """The network in ``path``; raises ``BadModel``, which says what is wrong with it and what was expected.
 
     Nothing in such a file is code, and no more is read than it has: a header that claims more is refused. It says all of
-    its spec, and holds nothing else.
+    its spec, and contents nothing else.
     """
     if given or part:
         raise BadModel(f"{path}: --spec or --part given, and such a file says all; leave them out")
@@ -65,12 +65,14 @@ def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> 
     found = {
         name: _numbers(part["data"], dtype).reshape(part["shape"]) for name, part in raw.items()
     }
-    return Reading(assembled(str(path), spec, found, dtype), (), {}, ())
+    return LoadedModel(build_model(str(path), spec, found, dtype), (), {}, ())
 
 
 def write(path: Path, model: Model) -> None:
     """The network as a file, whole or not at all; raises ``OSError``."""
-    arrays = {name: _stored(value, model.dtype) for name, value in by_name(model).items()}
+    arrays = {
+        name: _stored(value, model.dtype) for name, value in parameters_by_name(model).items()
+    }
     tensors = {
         name: TensorSpec(
             dtype=model.dtype, shape=list(a.shape), data_ptr=a.ctypes.data, data_len=a.nbytes
@@ -90,7 +92,7 @@ def loader(model: Model) -> str:
     return "model = formats.canonical.read(Path(FILE)).model\n# or: python -m conformance --params FILE --inputs batch.npz --backend pytorch"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """The specification in the inputs' dtype; in 16 bits as float32, whose results are rounded."""
     kind = np.dtype("float64" if inputs.dtype == "float64" else "float32")
     params, x, h0, c0 = each(
@@ -136,7 +138,7 @@ def read_spec(where: str, text: str | None) -> Spec:
 
 
 def _numbers(data: bytes, dtype: str) -> Array:
-    """The values of these bytes, in a type of NumPy's that holds them."""
+    """The values of these bytes, in a type of NumPy's that contents them."""
     if dtype == "bfloat16":
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(data, STORED[dtype])

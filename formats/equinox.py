@@ -19,33 +19,33 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    by_direction,
-    cell_with,
-    dtype_of,
-    network,
-    only,
+    cell_from_shape,
+    common_dtype,
+    layers_by_size,
+    require_found,
 )
+from formats.batches import Batch
+from formats.jax_layers import Way, run_layers
 from formats.model import BadModel, Model
-from formats.npy import claimed
-from formats.running import Batch
-from formats.scanned import Way, run_ways
+from formats.npy import payload_size
 from reference import Array, Spec
 
 FORMAT = FORMATS["equinox"]
 CLASSES = {"gru": eqx.nn.GRUCell, "lstm": eqx.nn.LSTMCell}
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The cells whose leaves are in a file; they have no names, so ``part`` must be empty."""
     where = str(path)
     if part:
         raise BadModel(f"{where}: --part {part} given, and its arrays have no names; leave it out")
     arrays = _arrays(path)
-    only(where, arrays, FORMAT.holds)
-    dtype = dtype_of(where, {f"leaf {k}": a.dtype.name for k, a in enumerate(arrays)})
+    require_found(where, arrays, FORMAT.contents)
+    dtype = common_dtype(where, {f"leaf {k}": a.dtype.name for k, a in enumerate(arrays)})
     cells, k = [], 0
     while k < len(arrays):
         wide = [a.ndim for a in arrays[k : k + 4]]
@@ -57,7 +57,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
             )
         kernel, recurrent, *biases = arrays[k : k + end]
         rows, hidden = recurrent.shape
-        cell = cell_with(f"{where}: leaf {k + 1}", rows, hidden)
+        cell = cell_from_shape(f"{where}: leaf {k + 1}", rows, hidden)
         if cell not in CLASSES or len(biases) not in (0, 2 if cell == "gru" else 1):
             raise BadModel(
                 f"{where}: leaf {k}: {len(biases)} biases and {rows} rows of gates for {hidden} units given, expected a "
@@ -66,7 +66,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
         block = Block(kernel, recurrent, *[*biases, None, None][:2])
         cells.append(Stored(f"leaves {k} to {k + end - 1}", cell, kernel.shape[1], hidden, [block]))
         k += end
-    return network(where, FORMAT, by_direction(where, cells, given), dtype, given=given)
+    return assemble(where, FORMAT, layers_by_size(where, cells, given), dtype, given=given)
 
 
 def _arrays(path: Path) -> list[Array]:
@@ -85,7 +85,7 @@ def _arrays(path: Path) -> list[Array]:
 
 def _array(file: BinaryIO, size: int) -> Array:
     start = file.tell()
-    follow, there = claimed(file), size - file.tell()
+    follow, there = payload_size(file), size - file.tell()
     if follow > there:
         raise ValueError(f"its header claims {follow:,} bytes, and there are {there:,}")
     file.seek(start)
@@ -127,7 +127,7 @@ def loader(model: Model) -> str:
     return f"cells = eqx.tree_deserialise_leaves(FILE, [{rows}])"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """Each cell in a ``lax.scan``, over rows by ``jax.vmap``; a row's state stays as it is past its end."""
     spec = found.model.spec
 
@@ -159,4 +159,4 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
 
         return call
 
-    return run_ways(found, inputs, way)
+    return run_layers(found, inputs, way)

@@ -18,21 +18,21 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    by_direction,
-    by_place,
-    dtype_of,
-    in_order,
-    natural,
-    network,
-    only,
-    within,
+    check_numbering,
+    common_dtype,
+    has_prefix,
+    layers_by_name,
+    layers_by_size,
+    natural_key,
+    require_found,
 )
+from formats.batches import Batch
+from formats.jax_layers import Way, run_layers
 from formats.model import BadModel, Model
-from formats.running import Batch
-from formats.scanned import Way, run_ways
 from reference import Array
 
 FORMAT = FORMATS["flax"]
@@ -53,7 +53,7 @@ WAYS = ("forward_rnn", "backward_rnn")
 """What ``nn.Bidirectional`` calls its directions where it is not called in an ``nn.compact`` method."""
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The one stack of cells in a tree."""
     where = str(path)
     try:
@@ -67,10 +67,10 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     for name, leaf in leaves.items():
         place, _, last = name.rpartition("/")
         place, _, above = place.rpartition("/")
-        if isinstance(leaf, np.ndarray) and within(place, part):
+        if isinstance(leaf, np.ndarray) and has_prefix(place, part):
             by_cell.setdefault(place, set()).add(f"{above}/{last}")
     cells = []
-    for place in sorted(by_cell, key=lambda place: natural(place.split("/"))):
+    for place in sorted(by_cell, key=lambda place: natural_key(place.split("/"))):
         for cell, parts in WHOLE.items():
             if parts == by_cell[place]:
                 cells.append(_stored(where, place, cell, leaves))
@@ -79,16 +79,16 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
                 raise BadModel(
                     f"{where}: {place}/{more} given, expected a {cell} cell's {', '.join(sorted(parts))} alone"
                 )
-    only(where, cells, FORMAT.holds)
+    require_found(where, cells, FORMAT.contents)
     used = {f"{s.place}/{p}".lstrip("/") for s in cells for p in WHOLE[s.cell]}
-    dtype = dtype_of(where, {name: leaves[name].dtype.name for name in sorted(used)})
+    dtype = common_dtype(where, {name: leaves[name].dtype.name for name in sorted(used)})
     left = sorted(leaves.keys() - used)
     if any({*WAYS} & {*s.place.split("/")} for s in cells):
-        rows = by_place(where, cells, *WAYS, part)
+        rows = layers_by_name(where, cells, *WAYS, part)
     else:
-        in_order(where, [tuple(s.place.split("/")) for s in cells], [s.place for s in cells])
-        rows = by_direction(where, cells, given)
-    return network(where, FORMAT, rows, dtype, given=given, left_out=left)
+        check_numbering(where, [tuple(s.place.split("/")) for s in cells], [s.place for s in cells])
+        rows = layers_by_size(where, cells, given)
+    return assemble(where, FORMAT, rows, dtype, given=given, ignored=left)
 
 
 def _leaves(tree: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -142,7 +142,7 @@ def loader(model: Model) -> str:
     return f"{read}\n# of an nn.compact module that calls {spec.num_layers} × {cell}"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """``nn.RNN`` over each cell, whose parameters are those of the file."""
     spec = found.model.spec
     make = partial(
@@ -163,4 +163,4 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
 
         return call
 
-    return run_ways(found, inputs, way)
+    return run_layers(found, inputs, way)

@@ -15,19 +15,19 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    by_place,
-    cell_with,
-    dtype_of,
-    natural,
-    network,
-    only,
-    within,
+    cell_from_shape,
+    common_dtype,
+    has_prefix,
+    layers_by_name,
+    natural_key,
+    require_found,
 )
+from formats.batches import make_batch, make_result
 from formats.model import DIRECTIONS, BadModel, Model
-from formats.running import batch_of, result
 from reference import Array, Spec
 
 FORMAT = FORMATS["keras"]
@@ -40,16 +40,16 @@ MOST_BYTES = 2**32
 WAYS = {"forward": "forward_layer", "reverse": "backward_layer"}
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The one stack of recurrent layers in a file of weights."""
     where = str(path)
     arrays, left = _arrays(path, part)
     found: dict[str, list[Array]] = {}
-    for name in sorted(arrays, key=lambda name: natural(name.split("/"))):
+    for name in sorted(arrays, key=lambda name: natural_key(name.split("/"))):
         found.setdefault(name.rpartition(VARS)[0], []).append(arrays[name])
-    only(where, list(found), FORMAT.holds)
+    require_found(where, list(found), FORMAT.contents)
     cells = [_stored(where, place, weights) for place, weights in found.items()]
-    dtype = dtype_of(where, {name: a.dtype.name for name, a in arrays.items()})
+    dtype = common_dtype(where, {name: a.dtype.name for name, a in arrays.items()})
     resets = {
         "after" if s.blocks[0].recurrent_bias is not None else "before" for s in cells if s.biased
     }
@@ -60,8 +60,8 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
                 f"{where}: {', '.join(found)}: GRUs with one bias and with two, expected one kind"
             )
         said["reset"] = resets.pop()
-    rows = by_place(where, cells, WAYS["forward"], WAYS["reverse"], part)
-    return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
+    rows = layers_by_name(where, cells, WAYS["forward"], WAYS["reverse"], part)
+    return assemble(where, FORMAT, rows, dtype, given=given, said=said, ignored=left)
 
 
 def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
@@ -73,7 +73,7 @@ def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
         place, vars_, number = str(name).rpartition(VARS)
         if not isinstance(item, h5py.Dataset):
             return
-        if not (vars_ and within(place, part) and number.removeprefix("/").isdigit()):
+        if not (vars_ and has_prefix(place, part) and number.removeprefix("/").isdigit()):
             left.append(name)
             return
         if item.dtype.kind != "f" or item.shape is None:
@@ -104,7 +104,7 @@ def _stored(where: str, place: str, weights: list[Array]) -> Stored:
             f"{where}: {place}: arrays of shapes {shapes} given, expected a kernel, a recurrent kernel, a bias"
         )
     hidden = recurrent.shape[0]
-    cell = cell_with(f"{where}: {place}: {shapes}", recurrent.shape[1], hidden)
+    cell = cell_from_shape(f"{where}: {place}: {shapes}", recurrent.shape[1], hidden)
     bias: list[Any] = [None, None]
     if biases:
         bias = [*biases[0]] if biases[0].ndim == 2 and len(biases[0]) == 2 else [biases[0], None]
@@ -158,13 +158,13 @@ def loader(model: Model) -> str:
     return f"model = keras.Sequential({stack})\nmodel.load_weights(FILE)"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """Keras's layers, called one after the other, with a mask where rows end early."""
     installed = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
     os.environ.setdefault("KERAS_BACKEND", installed[0] if installed else "tensorflow")
     import keras  # noqa: PLC0415  # which reads the variable
 
-    spec, batch = found.model.spec, batch_of(inputs)
+    spec, batch = found.model.spec, make_batch(inputs)
     x: Any = keras.ops.convert_to_tensor(batch.x.astype(inputs.dtype))
     mask = None
     if batch.lengths is not None:
@@ -184,6 +184,6 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
         finals.append([after[k : k + each] for k in range(0, len(after), each)])
     to = keras.ops.convert_to_numpy
     y = to(x)
-    return result(
+    return make_result(
         inputs, y, [[[to(s) for s in way] for way in row] for row in finals], y.dtype.name
     )

@@ -18,7 +18,7 @@ DIRECTIONS: dict[str, tuple[str, ...]] = {
 
 
 class BadModel(Exception):
-    """A file holds no such network; the text names the file, the tensor, and what was expected."""
+    """A file contents no such network; the text names the file, the tensor, and what was expected."""
 
 
 class Model(NamedTuple):
@@ -29,7 +29,7 @@ class Model(NamedTuple):
     dtype: str
 
 
-def names(spec: Spec) -> Iterator[tuple[str, int, int, str]]:
+def parameter_names(spec: Spec) -> Iterator[tuple[str, int, int, str]]:
     """Of every parameter its name, such as ``layers.0.forward.W_ih``, its layer, direction and field."""
     for layer in range(spec.num_layers):
         fields = [field for field, shape in weight_shapes(spec, layer).items() if shape]
@@ -38,26 +38,26 @@ def names(spec: Spec) -> Iterator[tuple[str, int, int, str]]:
                 yield f"layers.{layer}.{direction}.{field}", layer, number, field
 
 
-def by_name(model: Model) -> dict[str, Array]:
+def parameters_by_name(model: Model) -> dict[str, Array]:
     """Every parameter under its name."""
     return {name: getattr(model.params[layer][number], field)
-            for name, layer, number, field in names(model.spec)}  # fmt: skip
+            for name, layer, number, field in parameter_names(model.spec)}  # fmt: skip
 
 
-def assembled(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) -> Model:
+def build_model(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) -> Model:
     """The network of these parameters.
 
     Raises ``BadModel`` for one that is missing, not the network's, of another shape, or not finite; ``where`` names
     the file.
     """
-    wanted = {name: (layer, number, field) for name, layer, number, field in names(spec)}
+    wanted = {name: (layer, number, field) for name, layer, number, field in parameter_names(spec)}
     if missing := [name for name in wanted if name not in found]:
         raise BadModel(
-            f"{where}: {listed(missing)} missing, expected {listed(list(wanted))} of {spec}"
+            f"{where}: {shortened(missing)} missing, expected {shortened(list(wanted))} of {spec}"
         )
     if extra := [name for name in found if name not in wanted]:
         raise BadModel(
-            f"{where}: {listed(extra)} given, expected {listed(list(wanted))} alone, of {spec}"
+            f"{where}: {shortened(extra)} given, expected {shortened(list(wanted))} alone, of {spec}"
         )
     rows = [
         [dict[str, Array]() for _ in range(spec.num_directions)] for _ in range(spec.num_layers)
@@ -78,7 +78,7 @@ def assembled(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) ->
     return Model(spec, params, dtype)
 
 
-def listed(found: list[str]) -> str:
+def shortened(found: list[str]) -> str:
     """The first few of these names."""
     shown = ", ".join(found[:6])
     return f"{shown} and {len(found) - 6} more" if len(found) > 6 else shown

@@ -13,7 +13,7 @@ HEADERS = {
 }
 
 
-def claimed(file: IO[bytes]) -> int:
+def payload_size(file: IO[bytes]) -> int:
     """How many bytes are to follow; the file then stands before them.
 
     Raises ``ValueError`` for another format, and for pickled objects, which are never read.

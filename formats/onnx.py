@@ -18,17 +18,17 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    cell_with,
-    dtype_of,
-    network,
-    only,
-    within,
+    cell_from_shape,
+    common_dtype,
+    has_prefix,
+    require_found,
 )
-from formats.model import DIRECTIONS, BadModel, Model, listed
-from formats.running import batch_of, result
+from formats.batches import make_batch, make_result
+from formats.model import DIRECTIONS, BadModel, Model, shortened
 from reference import STATES, Array, Spec
 
 FORMAT = FORMATS["onnx"]
@@ -45,15 +45,15 @@ ALONE = {"hidden_size", "direction", "linear_before_reset", "activations", "layo
 OPSET = 14
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The nodes of a graph, layer by layer, as each reads the one before; those whose names ``part`` names."""
     where = str(path)
     try:
         graph = onnx.load(path).graph
     except Exception as why:  # protobuf's errors have no base of their own
         raise BadModel(f"{where}: {why}; expected an ONNX model") from why
-    found = [n for n in graph.node if n.op_type in CELLS and within(n.name, part)]
-    only(where, found, FORMAT.holds)
+    found = [n for n in graph.node if n.op_type in CELLS and has_prefix(n.name, part)]
+    require_found(where, found, FORMAT.contents)
     weights = {name for node in found for name in node.input[1:4]}
     arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name in weights}
     wires = Wires(where, graph)
@@ -70,9 +70,9 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
         said = facts
         rows.append(row)
     used = [name for node in nodes for name in node.input[1:4] if name]
-    dtype = dtype_of(where, {name: arrays[name].dtype.name for name in used})
+    dtype = common_dtype(where, {name: arrays[name].dtype.name for name in used})
     left = sorted({t.name for t in graph.initializer} - set(used))
-    return network(where, FORMAT, rows, dtype, given=given, said=said, left_out=left)
+    return assemble(where, FORMAT, rows, dtype, given=given, said=said, ignored=left)
 
 
 class Wires:
@@ -95,7 +95,7 @@ class Wires:
                 break
             row += after
         if len(first) != 1 or len(row) != len(found):
-            names = listed([node.name or node.op_type for node in found])
+            names = shortened([node.name or node.op_type for node in found])
             raise BadModel(
                 f"{self.where}: {names} are not one after the other, expected a stack, with nothing but changes of "
                 "shape between its nodes; name one with --part"
@@ -127,7 +127,7 @@ class Wires:
         return by_y[name]
 
     def plain_states(self, node: Any) -> None:
-        """Raise ``BadModel`` for lengths or initial states that the graph holds, unless the latter are 0."""
+        """Raise ``BadModel`` for lengths or initial states that the graph contents, unless the latter are 0."""
         for k, name in enumerate(node.input[4:7]):
             if name and name not in self.given and not (k and self._zero(name)):
                 what = ("sequence_lens", "initial_h", "initial_c")[k]
@@ -168,7 +168,7 @@ def _node(
     strange = [k for k in has if k not in ALONE and not (k == "input_forget" and has[k] == 0)]
     if strange or (len(node.input) > 7 and node.input[7]):
         raise BadModel(
-            f"{where}: {name}: {listed([*strange, 'P'][:1])} given, which the specification has no word for"
+            f"{where}: {name}: {shortened([*strange, 'P'][:1])} given, which the specification has no word for"
         )
     if missing := [n for n in (*node.input[1:3], *node.input[3:4]) if n and n not in arrays]:
         raise BadModel(
@@ -207,7 +207,7 @@ def _node(
             f"{where}: {name}: B {B.shape} given, expected {(len(ways), 2 * R.shape[1])}"
         )
     units = has.get("hidden_size", R.shape[2])
-    if cell_with(f"{where}: {name}", R.shape[1], R.shape[2]) != cell or units != R.shape[2]:
+    if cell_from_shape(f"{where}: {name}", R.shape[1], R.shape[2]) != cell or units != R.shape[2]:
         raise BadModel(
             f"{where}: {name}: R {R.shape} given, which is no {node.op_type}'s of {units} units"
         )
@@ -299,9 +299,9 @@ def loader(model: Model) -> str:
     return f'{names} = onnxruntime.InferenceSession(FILE).run(None, {{"x": x}})  # x (T, B, I)'
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """The nodes of the file, with lengths and initial states, by ONNX Runtime."""
-    spec, batch = found.model.spec, batch_of(inputs)
+    spec, batch = found.model.spec, make_batch(inputs)
     rows = [[s.blocks[0] for s in row] for row in found.rows]
     session = onnxruntime.InferenceSession(
         graph_of(spec, rows, given=True).SerializeToString(), providers=["CPUExecutionProvider"]
@@ -318,4 +318,4 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
         [[s[layer * ways + way] for s in states] for way in range(ways)]
         for layer in range(spec.num_layers)
     ]
-    return result(inputs, np.swapaxes(y, 0, 1), finals, y.dtype.name)
+    return make_result(inputs, np.swapaxes(y, 0, 1), finals, y.dtype.name)

@@ -20,17 +20,17 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    cell_with,
-    dtype_of,
-    network,
-    only,
-    within,
+    cell_from_shape,
+    common_dtype,
+    has_prefix,
+    require_found,
 )
-from formats.model import DIRECTIONS, BadModel, Model, listed
-from formats.running import batch_of, result
+from formats.batches import make_batch, make_result
+from formats.model import DIRECTIONS, BadModel, Model, shortened
 from reference import STATES, Spec
 
 FORMAT = FORMATS["pytorch"]
@@ -42,27 +42,27 @@ NAME = re.compile(
 )
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The one recurrent module in a ``state_dict``."""
     where = str(path)
     tensors = _tensors(path)
     named = {
         name: m
         for name in tensors
-        if (m := NAME.fullmatch(name)) and within(m[1].rstrip("."), part)
+        if (m := NAME.fullmatch(name)) and has_prefix(m[1].rstrip("."), part)
     }
     modules = sorted({m[1] for m in named.values()})
-    only(where, modules, FORMAT.holds)
+    require_found(where, modules, FORMAT.contents)
     if len(modules) > 1:
         raise BadModel(
-            f"{where}: {listed([m.rstrip('.') or '(the module itself)' for m in modules])} are several networks, expected "
+            f"{where}: {shortened([m.rstrip('.') or '(the module itself)' for m in modules])} are several networks, expected "
             "one; name it with --part, by what its names start with"
         )
     if projected := [name for name, m in named.items() if m[2] == "weight_hr"]:
         raise BadModel(
             f"{where}: {projected[0]}: a projection given, expected an LSTM without (proj_size)"
         )
-    dtype = dtype_of(
+    dtype = common_dtype(
         where, {name: str(tensors[name].dtype).removeprefix("torch.") for name in named}
     )
     layers = 1 + max(int(m[3]) for m in named.values())
@@ -73,7 +73,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
         for layer in range(layers)
     ]  # fmt: skip
     left = [name for name in tensors if name not in named]
-    return network(where, FORMAT, rows, dtype, given=given, left_out=left)
+    return assemble(where, FORMAT, rows, dtype, given=given, ignored=left)
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
@@ -95,7 +95,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
         for name, t in found.items()
         if not (isinstance(name, str) and isinstance(t, torch.Tensor))
     ]:
-        raise BadModel(f"{path}: {listed(strange)}: no tensor, {expected}")
+        raise BadModel(f"{path}: {shortened(strange)}: no tensor, {expected}")
     return dict(found)
 
 
@@ -105,7 +105,7 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
     missing = [n for n, t in zip(wanted, found, strict=True) if t is None]
     if missing not in ([], wanted[2:]):
         raise BadModel(
-            f"{where}: {listed(missing)} missing, expected {listed(wanted)}, or no biases"
+            f"{where}: {shortened(missing)} missing, expected {shortened(wanted)}, or no biases"
         )
     arrays = [None if t is None else t.detach().to(torch.float64).numpy() for t in found]
     kernel, recurrent = arrays[:2]
@@ -118,7 +118,7 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
     assert kernel is not None
     assert recurrent is not None
     rows, hidden = recurrent.shape
-    cell = cell_with(f"{where}: {name.format('weight_hh')}", rows, hidden)
+    cell = cell_from_shape(f"{where}: {name.format('weight_hh')}", rows, hidden)
     return Stored(
         name.format("*"),
         cell,
@@ -167,7 +167,7 @@ def loader(model: Model) -> str:
     return f"rnn = {made}\nrnn.load_state_dict(torch.load(FILE))"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """The module run on a batch, packed where rows end early."""
     spec = found.model.spec
     prefix = found.rows[0][0].place.partition("*")[0]
@@ -178,7 +178,7 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
         dtype=getattr(torch, found.model.dtype),
     )  # fmt: skip
     module.load_state_dict(weights)
-    batch = batch_of(inputs)
+    batch = make_batch(inputs)
 
     def tensor(a: Any) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(a), dtype=getattr(torch, inputs.dtype))
@@ -199,4 +199,4 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
         [[s[layer * ways + way].double() for s in states] for way in range(ways)]
         for layer in range(spec.num_layers)
     ]
-    return result(inputs, y.double(), by_row, str(y.dtype).removeprefix("torch."))
+    return make_result(inputs, y.double(), by_row, str(y.dtype).removeprefix("torch."))

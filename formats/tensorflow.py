@@ -19,18 +19,18 @@ from backends.adapter import Inputs, Result
 from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
-    Reading,
+    LoadedModel,
     Stored,
+    assemble,
     blocks_of,
-    by_place,
-    dtype_of,
-    natural,
-    network,
-    only,
-    within,
+    common_dtype,
+    has_prefix,
+    layers_by_name,
+    natural_key,
+    require_found,
 )
-from formats.model import BadModel, Model, listed
-from formats.running import States, batch_of, result
+from formats.batches import States, make_batch, make_result
+from formats.model import BadModel, Model, shortened
 from reference import Spec
 
 FORMAT = FORMATS["tensorflow"]
@@ -44,11 +44,11 @@ CELLS = {
 PARTS = {"vanilla": ("kernel", "bias"), "lstm": ("kernel", "bias"),
          "gru": ("gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias")}  # fmt: skip
 """The variables in a cell's scope."""
-BEYOND = ("w_f_diag", "w_i_diag", "w_o_diag", "projection/kernel")
+UNSUPPORTED = ("w_f_diag", "w_i_diag", "w_o_diag", "projection/kernel")
 """Those of peepholes and projections."""
 
 
-def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
+def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     """The one stack of cells in a checkpoint, which is named as ``Saver.save`` returned it."""
     where = str(path)
     try:
@@ -62,11 +62,11 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
     found: dict[str, dict[str, str]] = {}
     for name in sorted(shapes):
         place, rest = _split(name)
-        if place and within(name, part):
+        if place and has_prefix(name, part):
             found.setdefault(place, {})[rest] = name
-    only(where, list(found), FORMAT.holds)
+    require_found(where, list(found), FORMAT.contents)
     for place, parts in found.items():
-        if beyond := [rest for rest in parts if rest in BEYOND]:
+        if beyond := [rest for rest in parts if rest in UNSUPPORTED]:
             raise BadModel(
                 f"{where}: {place}/{beyond[0]}: peepholes or a projection given, expected an LSTM without"
             )
@@ -79,12 +79,17 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> Reading:
         _stored(
             where, place, [reader.get_tensor(f"{place}/{rest}") for rest in PARTS[_cell(place)]]
         )
-        for place in sorted(found, key=lambda place: natural(place.split("/")))
+        for place in sorted(found, key=lambda place: natural_key(place.split("/")))
     ]
-    dtype = dtype_of(where, {name: types[name].name for name in sorted(used)})
+    dtype = common_dtype(where, {name: types[name].name for name in sorted(used)})
     left = sorted(shapes.keys() - used)
-    return network(
-        where, FORMAT, by_place(where, cells, "fw", "bw", part), dtype, given=given, left_out=left
+    return assemble(
+        where,
+        FORMAT,
+        layers_by_name(where, cells, "fw", "bw", part),
+        dtype,
+        given=given,
+        ignored=left,
     )
 
 
@@ -92,13 +97,13 @@ def _split(name: str) -> tuple[str, str]:
     """The scope of the cell that a variable is of, and what follows; none of another."""
     parts = name.split("/")
     for k, part in enumerate(parts):
-        if natural([part])[0][0] in CELLS:
+        if natural_key([part])[0][0] in CELLS:
             return "/".join(parts[: k + 1]), "/".join(parts[k + 1 :])
     return "", ""
 
 
 def _cell(place: str) -> str:
-    return CELLS[natural([place.rpartition("/")[2]])[0][0]]
+    return CELLS[natural_key([place.rpartition("/")[2]])[0][0]]
 
 
 def _stored(where: str, place: str, arrays: list[Any]) -> Stored:
@@ -143,13 +148,13 @@ def write(path: Path, model: Model) -> None:
 def loader(model: Model) -> str:
     """The variables that a graph must have."""
     names = [name for row in places(model.spec) for name in row]
-    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in {listed(names)}"
+    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in {shortened(names)}"
 
 
-def run(path: Path, found: Reading, inputs: Inputs) -> Result:
+def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     """``dynamic_rnn`` over cells whose variables a ``Saver`` restores from the checkpoint."""
     tf.get_logger().setLevel("ERROR")  # it would say that dynamic_rnn is deprecated
-    spec, batch = found.model.spec, batch_of(inputs)
+    spec, batch = found.model.spec, make_batch(inputs)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         y = tf.constant(batch.x, inputs.dtype)
         fetched, variables = [], {}
@@ -165,7 +170,7 @@ def run(path: Path, found: Reading, inputs: Inputs) -> Result:
         tf.compat.v1.train.Saver(variables).restore(session, str(path))
         y, finals = session.run((y, fetched))
     finals = [[[s.h, s.c] if spec.cell == "lstm" else [s] for s in states] for states in finals]
-    return result(inputs, y, finals, str(y.dtype))
+    return make_result(inputs, y, finals, str(y.dtype))
 
 
 def _made(spec: Spec, dtype: str) -> Any:

@@ -1,1 +1,1 @@
-"""Port a network from one framework's file to another's, with a verdict and a proof."""
+"""Conversion a network from one framework's file to another's, with a verdict and a proof."""

@@ -26,21 +26,21 @@ from formats import (
     BadModel,
     Format,
     FormatNotFound,
-    format_of,
-    module_of,
-    reading,
+    find_format,
+    format_module,
+    load,
 )
 from formats.assemble import Stored
-from formats.model import Model, listed
+from formats.model import Model, shortened
 from porting.verdict import (
+    Conversion,
     Impossible,
-    Port,
     Proof,
     Side,
-    drawn,
-    nonempty,
-    port,
+    convert_model,
+    drop_empty_rows,
     prove,
+    random_inputs,
     read_back,
 )
 from records.exit_codes import ExitCode
@@ -96,7 +96,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
 
 
 def _options(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    kinds = "; ".join(f"{f.endings[0]}: {f.holds}" for f in FORMATS.values())
+    kinds = "; ".join(f"{f.endings[0]}: {f.contents}" for f in FORMATS.values())
     parser.add_argument("source", type=Path, metavar="SOURCE", help=f"what is read; {kinds}")
     parser.add_argument(
         "target", type=Path, metavar="TARGET", help="what is written, of the same kinds"
@@ -148,29 +148,29 @@ def fact(text: str) -> tuple[str, Any]:
 def converted(options: argparse.Namespace) -> ExitCode:
     """Read, convert, write, read back, run both, and put the file where it is wanted."""
     source, target = options.source, options.target
-    of_source = format_of(source, options.source_format)
-    of_target = format_of(target, options.target_format)
+    of_source = find_format(source, options.source_format)
+    of_target = find_format(target, options.target_format)
     if _there(target) and not options.overwrite:
         raise Refused(f"{target}: is there already; give another name, or --overwrite")
     if not target.parent.is_dir():
         raise Refused(f"{target}: no folder {target.parent}")
-    write = module_of(of_target).write
-    found = reading(of_source, source, dict(options.spec), options.part)
+    write = format_module(of_target).write
+    found = load(of_source, source, dict(options.spec), options.part)
     dtype = options.dtype or found.model.dtype
     say(f"{source} ({of_source.name}): {_words(found.model)}")
     if found.assumed:
         assumed = " ".join(f"{k}={v}" for k, v in found.assumed.items())
         say(f"  assumed, since the file does not say: {assumed} (otherwise --spec)")
-    if of_source.as_by_default:
-        say(f"  taken to be as by default, since no such file says them: {of_source.as_by_default}")
-    if of_source.as_by_default and len(found.rows) > 1:
+    if of_source.unrecorded:
+        say(f"  taken to be as by default, since no such file says them: {of_source.unrecorded}")
+    if of_source.unrecorded and len(found.rows) > 1:
         say(
             f"  layers, each of which reads the one before: {' → '.join(_layer(row) for row in found.rows)}"
         )
-    if found.left_out:
-        say(f"  left out, since they are no part of it: {listed(list(found.left_out))}")
+    if found.ignored:
+        say(f"  left out, since they are no part of it: {shortened(list(found.ignored))}")
     try:
-        written = port(found.model, of_target, dtype)
+        written = convert_model(found.model, of_target, dtype)
     except Impossible as why:
         say(f"{of_source.name} → {of_target.name}: impossible: {why}", "bold red")
         return ExitCode.NOT_ENOUGH_DATA
@@ -183,12 +183,12 @@ def converted(options: argparse.Namespace) -> ExitCode:
         theirs = Side(part, of_target, back, truths[1])
         proof = prove(ours, theirs, written)
         _show(of_source, of_target, written, proof, random=options.inputs is None)
-        if not proof.holds:
+        if not proof.passes:
             say(f"nothing was written: {proof.source.reason or proof.target.reason}", "bold red")
             return ExitCode.CONFORMANCE_FAILURE
         for file in sorted(Path(folder).iterdir()):  # a checkpoint's index comes after its data
             file.replace(target.parent / file.name)
-    how = module_of(of_target).loader(written.model).replace("FILE", repr(str(target)))
+    how = format_module(of_target).loader(written.model).replace("FILE", repr(str(target)))
     say("\n  ".join([f"wrote {target}; load it with", *how.splitlines()]))
     return ExitCode.CLEAN
 
@@ -217,7 +217,7 @@ def _words(model: Model) -> str:
 def _inputs(options: argparse.Namespace, source: Path, model: Model) -> Inputs:
     """The user's, or random ones."""
     if options.inputs is None:
-        return drawn(model)
+        return random_inputs(model)
     arrays = read_arrays(options.inputs)
     check(str(options.inputs), model.spec, arrays)
     given = inputs_of(Files(source, options.inputs, gradients=False), model, arrays, model.dtype)
@@ -225,10 +225,12 @@ def _inputs(options: argparse.Namespace, source: Path, model: Model) -> Inputs:
         raise BadInputs(
             f"{options.inputs}: lengths: every row has length 0, expected one of 1 at least"
         )
-    return nonempty(given)
+    return drop_empty_rows(given)
 
 
-def _show(source: Format, target: Format, written: Port, proof: Proof, *, random: bool) -> None:
+def _show(
+    source: Format, target: Format, written: Conversion, proof: Proof, *, random: bool
+) -> None:
     """The verdict, what is lost, and each framework's margins."""
     colour = {"lossless": "bold green", "lossy": "bold yellow"}[written.verdict]
     say(f"{source.name} → {target.name}: {written.verdict}", colour)

@@ -23,23 +23,23 @@ from conformance.agreement import Verdict, bound, judge
 from conformance.draw import Draws
 from conformance.evaluate import evaluate
 from conformance.truth import Truth
-from formats import BadModel, Format, Model, Reading, module_of
+from formats import BadModel, Format, LoadedModel, Model, format_module
 from formats.assemble import blocks_of
-from formats.model import assembled, by_name
+from formats.model import build_model, parameters_by_name
 from reference import STATES, Spec, Weights
 from reference.rounding import ARITHMETICS
 from reference.trees import each
 
 BATCH, STEPS, LENGTHS = 5, 7, (7, 1, 4, 7, 3)
-"""Of the inputs that are drawn where none are given."""
+"""Of the inputs that are random_inputs where none are given."""
 
 
 class Impossible(Exception):
-    """The target holds no such network; the text is "<option>: <why>"."""
+    """The target contents no such network; the text is "<option>: <why>"."""
 
 
-class Port(NamedTuple):
-    """What is written, what the target holds of it, and what is lost."""
+class Conversion(NamedTuple):
+    """What is written, what the target contents of it, and what is lost."""
 
     model: Model
     held: Model
@@ -59,29 +59,31 @@ class Proof(NamedTuple):
     moved: float
 
     @property
-    def holds(self) -> bool:
+    def passes(self) -> bool:
         """Whether both agree."""
         return {self.source.outcome, self.target.outcome} == {"agrees"}
 
 
-def port(found: Model, target: Format, dtype: str) -> Port:
-    """The network as the target holds it, in ``dtype``. Raises ``Impossible``."""
+def convert_model(found: Model, target: Format, dtype: str) -> Conversion:
+    """The network as the target contents it, in ``dtype``. Raises ``Impossible``."""
     model, losses = found, []
     if dtype != found.dtype:
-        params = {name: rounded(a, dtype) for name, a in by_name(found).items()}
+        params = {name: rounded(a, dtype) for name, a in parameters_by_name(found).items()}
         beyond = [
             name for name, a in params.items() if (np.abs(a) > ARITHMETICS[dtype].largest).any()
         ]
         if beyond:
             raise Impossible(f"dtype: {beyond[0]} has numbers beyond {dtype}")
-        model = assembled("", found.spec, params, dtype)
+        model = build_model("", found.spec, params, dtype)
         losses = _rounded(found, model, f"parameters are rounded to {dtype}")
-    if why := target.impossible(model.spec, dtype):
+    if why := target.why_unsupported(model.spec, dtype):
         raise Impossible(why)
     held = _held(model, target, model.spec)
-    if any((np.abs(a) > ARITHMETICS[dtype].largest).any() for a in by_name(held).values()):
+    if any(
+        (np.abs(a) > ARITHMETICS[dtype].largest).any() for a in parameters_by_name(held).values()
+    ):
         raise Impossible(f"dtype: its biases have sums beyond {dtype}")
-    return Port(model, held, [*losses, *_lost(model, held, target)])
+    return Conversion(model, held, [*losses, *_lost(model, held, target)])
 
 
 def _held(model: Model, target: Format, spec: Spec) -> Model:
@@ -100,7 +102,7 @@ def _held(model: Model, target: Format, spec: Spec) -> Model:
 
 def _lost(model: Model, held: Model, target: Format) -> list[str]:
     """What is not as it was, in words."""
-    before, after = by_name(model), by_name(held)
+    before, after = parameters_by_name(model), parameters_by_name(held)
     if all(np.array_equal(a, after[name]) for name, a in before.items()):
         return []
     found = []
@@ -136,7 +138,7 @@ def _sums(model: Model) -> Model:
 
 def _rounded(before: Model, after: Model, what: str) -> list[str]:
     """``what``, with how many numbers, and how far at most; nothing where they are all the same."""
-    pairs = [(a, by_name(after)[name]) for name, a in by_name(before).items()]
+    pairs = [(a, parameters_by_name(after)[name]) for name, a in parameters_by_name(before).items()]
     off = [np.abs(a - b) for a, b in pairs]
     changed, total = (
         sum(int(n) for n in counts)
@@ -149,7 +151,7 @@ def _rounded(before: Model, after: Model, what: str) -> list[str]:
     ]
 
 
-def drawn(model: Model) -> Inputs:
+def random_inputs(model: Model) -> Inputs:
     """Random inputs of the network: rows of unlike lengths, and initial states that are not 0."""
     spec = model.spec
     draws = Draws(f"port/{spec}", model.dtype)
@@ -162,7 +164,7 @@ def drawn(model: Model) -> Inputs:
     )  # fmt: skip
 
 
-def nonempty(inputs: Inputs) -> Inputs:
+def drop_empty_rows(inputs: Inputs) -> Inputs:
     """Without rows of length 0, which not every framework runs."""
     if inputs.lengths is None or inputs.lengths.all():
         return inputs
@@ -177,18 +179,18 @@ def nonempty(inputs: Inputs) -> Inputs:
     )
 
 
-def read_back(path: Path, target: Format, written: Port) -> Reading:
+def read_back(path: Path, target: Format, written: Conversion) -> LoadedModel:
     """What the target's reader finds in what its writer wrote. Raises ``BadModel`` where that is anything else."""
     spec = written.model.spec
     given = (
         {}
         if target.name == "canonical"
-        else {**target.unsaid(spec), "batch_first": spec.batch_first}
+        else {**target.unstored_fields(spec), "batch_first": spec.batch_first}
     )
-    found = module_of(target).read(path, given, "")
+    found = format_module(target).read(path, given, "")
     expected = _held(written.model, target, found.model.spec)
-    have = by_name(found.model)
-    for name, a in by_name(expected).items():
+    have = parameters_by_name(found.model)
+    for name, a in parameters_by_name(expected).items():
         if name not in have or not np.array_equal(have[name], a):
             raise BadModel(
                 f"{path}: {name} is read otherwise than it was written, which is a fault of rnnspec"
@@ -207,20 +209,20 @@ class Side(NamedTuple):
 
     path: Path
     format: Format
-    found: Reading
+    found: LoadedModel
     truth: Truth
 
     def margin(self) -> Verdict:
         """What its framework makes of the truth's inputs, against the truth."""
         inputs = replace(inputs_of(self.truth), spec=self.found.model.spec)
-        result = module_of(self.format).run(self.path, self.found, inputs)
+        result = format_module(self.format).run(self.path, self.found, inputs)
         expected = self.truth.expected(inputs.dtype)
         return judge(
             result.tensors, result.dtypes, inputs.dtype, expected, ARITHMETICS[inputs.dtype]
         )
 
 
-def prove(source: Side, target: Side, written: Port) -> Proof:
+def prove(source: Side, target: Side, written: Conversion) -> Proof:
     """Both files, run by their frameworks; and how far what is lost moves what the source is."""
     inputs = inputs_of(target.truth)
     before, now = (

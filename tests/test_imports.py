@@ -51,7 +51,7 @@ PORTED = {
     "keras": {"keras", "h5py"},
     "flax": {"flax", "jax"},
     "equinox": {"equinox", "jax"},
-    "scanned": {"jax"},
+    "jax_layers": {"jax"},
     "onnx": {"onnx", "onnxruntime"},
 }
 """What each kind of file may import."""

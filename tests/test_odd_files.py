@@ -16,9 +16,9 @@ from backends.dialects import FLAX, TENSORFLOW_LEGACY
 from backends.layouts import convert as blocks_of
 from conformance.agreement import Verdict
 from formats import FORMATS, BadModel
-from formats.assemble import Stored, by_direction, by_place, within
-from formats.assemble import network as assembled
-from porting.verdict import Impossible, Proof, port
+from formats.assemble import Stored, has_prefix, layers_by_name, layers_by_size
+from formats.assemble import assemble as assembled
+from porting.verdict import Impossible, Proof, convert_model
 from records.exit_codes import ExitCode
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own
@@ -38,11 +38,13 @@ def cells(*places: str, inputs: int = 4, cell: str = "lstm") -> list[Stored]:
 
 def test_layers_are_in_the_order_of_their_numbers() -> None:
     places = ["rnn/cell_0", *(f"rnn/cell_{k}" for k in range(1, 12))]
-    rows = by_place("f", cells(*sorted(places)), "fw", "bw", "")
+    rows = layers_by_name("f", cells(*sorted(places)), "fw", "bw", "")
     assert [row[0].place for row in rows] == places
-    first_bare = by_place("f", cells("lstm_2", "lstm", "lstm_1"), "fw", "bw", "")
+    first_bare = layers_by_name("f", cells("lstm_2", "lstm", "lstm_1"), "fw", "bw", "")
     assert [row[0].place for row in first_bare] == ["lstm", "lstm_1", "lstm_2"]
-    ways = by_place("f", cells("l_1/bw/c", "l_0/fw/c", "l_1/fw/c", "l_0/bw/c"), "fw", "bw", "")
+    ways = layers_by_name(
+        "f", cells("l_1/bw/c", "l_0/fw/c", "l_1/fw/c", "l_0/bw/c"), "fw", "bw", ""
+    )
     assert [[s.place for s in row] for row in ways] == [
         ["l_0/fw/c", "l_0/bw/c"],
         ["l_1/fw/c", "l_1/bw/c"],
@@ -64,32 +66,32 @@ PLACES: dict[str, tuple[list[str], str]] = {
 def test_places_of_no_one_stack_are_refused(what: str) -> None:
     places, complaint = PLACES[what]
     with pytest.raises(BadModel, match=complaint):
-        by_place("f", cells(*places), "fw", "bw", "")
+        layers_by_name("f", cells(*places), "fw", "bw", "")
 
 
 def test_two_layers_and_two_directions_are_told_apart_or_asked_for() -> None:
     alike = cells("a_0", "a_1")
     with pytest.raises(BadModel, match="may be two layers or one of two directions"):
-        by_direction("f", alike, {})
-    assert len(by_direction("f", alike, {"direction": "forward"})) == 2
-    assert len(by_direction("f", alike, {"direction": "bidirectional"})) == 1
+        layers_by_size("f", alike, {})
+    assert len(layers_by_size("f", alike, {"direction": "forward"})) == 2
+    assert len(layers_by_size("f", alike, {"direction": "bidirectional"})) == 1
     both = cells("a_0", "a_1", inputs=3) + cells("a_2", "a_3", inputs=8)
-    assert [len(row) for row in by_direction("f", both, {})] == [2, 2]
+    assert [len(row) for row in layers_by_size("f", both, {})] == [2, 2]
     for wrong in (cells("a_0", "a_1", "a_2", inputs=3), both[:3]):
         with pytest.raises(
             BadModel, match=r"expected one .* network, whose later layers read 4, or 8"
         ):
-            by_direction("f", wrong, {})
+            layers_by_size("f", wrong, {})
     with pytest.raises(BadModel, match="expected one bidirectional network"):
-        by_direction("f", cells("a_0"), {"direction": "bidirectional"})
+        layers_by_size("f", cells("a_0"), {"direction": "bidirectional"})
 
 
 def test_a_part_ends_where_a_name_does() -> None:
-    assert within("layers/lstm_1/cell", "layers/lstm_1")
-    assert within("layers/lstm_1", "layers/lstm_1/")
-    assert within("encoder.rnn", "encoder")
-    assert not within("layers/lstm_10/cell", "layers/lstm_1")
-    assert within("anything", "")
+    assert has_prefix("layers/lstm_1/cell", "layers/lstm_1")
+    assert has_prefix("layers/lstm_1", "layers/lstm_1/")
+    assert has_prefix("encoder.rnn", "encoder")
+    assert not has_prefix("layers/lstm_10/cell", "layers/lstm_1")
+    assert has_prefix("anything", "")
 
 
 @pytest.mark.parametrize(
@@ -373,20 +375,20 @@ def test_numbers_beyond_a_dtype_make_it_impossible() -> None:
         params=((model.params[0][0]._replace(W_ih=1e6 * model.params[0][0].W_ih),),)
     )
     with pytest.raises(Impossible, match=r"layers\.0\.forward\.W_ih has numbers beyond float16"):
-        port(large, FORMATS["pytorch"], "float16")
+        convert_model(large, FORMATS["pytorch"], "float16")
     w = model.params[0][0]
     assert w.b_ih is not None
     huge = np.full_like(w.b_ih, 3e38)
     folded = model._replace(params=((w._replace(b_ih=huge, b_hh=huge),),))
     with pytest.raises(Impossible, match="its biases have sums beyond float32"):
-        port(folded, FORMATS["flax"], "float32")
+        convert_model(folded, FORMATS["flax"], "float32")
 
 
 def test_a_proof_is_of_both_sides() -> None:
     agrees_, differs = (Verdict(o, "", {}, None, {}) for o in ("agrees", "differs"))  # type: ignore[arg-type]
-    assert Proof(agrees_, agrees_, 0.0).holds
-    assert not Proof(differs, agrees_, 0.0).holds
-    assert not Proof(agrees_, differs, 0.0).holds
+    assert Proof(agrees_, agrees_, 0.0).passes
+    assert not Proof(differs, agrees_, 0.0).passes
+    assert not Proof(agrees_, differs, 0.0).passes
 
 
 def test_what_rounding_moves_is_measured(

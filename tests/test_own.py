@@ -23,7 +23,7 @@ from conformance.draw import draw
 from conformance.own_network import BadInputs, Files, own_cases, read_arrays
 from formats import BadModel, Model
 from formats.canonical import read, write
-from formats.model import by_name, names
+from formats.model import parameter_names, parameters_by_name
 from records.exit_codes import ExitCode
 from reference import Array, Params, Spec, Weights, weight_shapes
 
@@ -96,14 +96,18 @@ def test_what_is_written_is_read_bit_by_bit(spec: Spec, dtype: str, tmp_path: Pa
     write(path, before)
     after = read(path).model
     assert (after.spec, after.dtype) == (spec, dtype)
-    assert list(by_name(after)) == list(by_name(before)) == [name for name, *_ in names(spec)]
-    for name, value in by_name(before).items():
-        assert value.tobytes() == by_name(after)[name].tobytes(), name
+    assert (
+        list(parameters_by_name(after))
+        == list(parameters_by_name(before))
+        == [name for name, *_ in parameter_names(spec)]
+    )
+    for name, value in parameters_by_name(before).items():
+        assert value.tobytes() == parameters_by_name(after)[name].tobytes(), name
     assert [p.name for p in tmp_path.iterdir()] == ["m.safetensors"], "nothing is left beside it"
 
 
 def test_the_names_are_those_of_layers_directions_and_fields() -> None:
-    found = [name for name, *_ in names(SPEC)]
+    found = [name for name, *_ in parameter_names(SPEC)]
     assert found[:5] == [
         "layers.0.forward.W_ih", "layers.0.forward.W_hh", "layers.0.forward.b_ih", "layers.0.forward.b_hh",
         "layers.0.reverse.W_ih",
@@ -136,11 +140,11 @@ def test_another_number_anywhere_is_another_case(tmp_path: Path) -> None:
 
 def test_gradients_are_the_user_s_or_drawn(tmp_path: Path) -> None:
     plain = files(tmp_path)
-    (drawn,) = own_cases(replace(plain, gradients=True), [])
+    (random_inputs,) = own_cases(replace(plain, gradients=True), [])
     (again,) = own_cases(replace(plain, gradients=True), [])
-    assert drawn.id == again.id
-    assert drawn.inputs.incoming is not None
-    assert np.abs(drawn.inputs.incoming.c_n).min() >= 0.25
+    assert random_inputs.id == again.id
+    assert random_inputs.inputs.incoming is not None
+    assert np.abs(random_inputs.inputs.incoming.c_n).min() >= 0.25
     dy = np.ones((5, 6, 8), np.float32)
     (given,) = own_cases(files(tmp_path, dy=dy), [])
     assert given.inputs.incoming is not None
@@ -216,7 +220,7 @@ def tensors(**changes: Any) -> Spoil:
         from safetensors.numpy import save_file  # noqa: PLC0415  # what a user writes it with
 
         path = folder / "model.safetensors"
-        found = {k: v.astype(np.float32) for k, v in by_name(model()).items()} | {
+        found = {k: v.astype(np.float32) for k, v in parameters_by_name(model()).items()} | {
             k.replace("_of_", "."): v for k, v in changes.items()
         }
         kept = {k: v for k, v in found.items() if v is not None}

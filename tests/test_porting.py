@@ -14,10 +14,10 @@ import pytest
 from test_own import params_of
 
 from conformance.truth import truth
-from formats import FORMATS, FormatNotFound, Model, Reading, format_of, module_of
-from formats.model import by_name
+from formats import FORMATS, FormatNotFound, LoadedModel, Model, find_format, format_module
+from formats.model import parameters_by_name
 from porting.convert import main
-from porting.verdict import Impossible, Side, drawn, port, read_back
+from porting.verdict import Impossible, Side, convert_model, random_inputs, read_back
 from records.exit_codes import ExitCode
 from reference import Spec, Weights
 
@@ -54,7 +54,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def module(name: str) -> Any:
     """The module of a format; skips where its packages are not installed."""
     try:
-        return module_of(FORMATS[name])
+        return format_module(FORMATS[name])
     except FormatNotFound as why:
         pytest.skip(str(why))
 
@@ -103,11 +103,14 @@ def test_every_pair_has_a_verdict(source: str, target: str, cell: str) -> None:
     model = network(cell, source)
     if expected(source, target, cell) == "impossible":
         with pytest.raises(Impossible, match=r"^(reset|cell): "):
-            port(model, FORMATS[target], "float32")
+            convert_model(model, FORMATS[target], "float32")
         return
-    found = port(model, FORMATS[target], "float32")
+    found = convert_model(model, FORMATS[target], "float32")
     assert found.verdict == expected(source, target, cell), f"{found.losses}"
-    same = all(np.array_equal(a, by_name(found.held)[n]) for n, a in by_name(model).items())
+    same = all(
+        np.array_equal(a, parameters_by_name(found.held)[n])
+        for n, a in parameters_by_name(model).items()
+    )
     assert same == (found.verdict == "lossless")
 
 
@@ -165,7 +168,7 @@ def test_what_is_lossless_comes_back_bit_by_bit(target: str, cell: str, tmp_path
     seen = {"lossless": 0, "lossy": 0}
     for k, model in enumerate(networks(cell, target, 200)):
         try:
-            done = port(model, FORMATS[target], model.dtype)
+            done = convert_model(model, FORMATS[target], model.dtype)
         except Impossible as why:
             pytest.fail(f"{model.spec}: {why}")
         path = tmp_path / f"{k}{FORMATS[target].endings[0]}"
@@ -177,8 +180,8 @@ def test_what_is_lossless_comes_back_bit_by_bit(target: str, cell: str, tmp_path
             continue
         back = mine.read(path, known_by(target, model), "").model
         assert back.spec == model.spec
-        for name, a in by_name(model).items():
-            assert a.tobytes() == by_name(back)[name].tobytes(), f"{model.spec}: {name}"
+        for name, a in parameters_by_name(model).items():
+            assert a.tobytes() == parameters_by_name(back)[name].tobytes(), f"{model.spec}: {name}"
     assert seen["lossless"] >= 40, f"of 200: {seen}"
 
 
@@ -207,10 +210,12 @@ def test_the_framework_runs_what_is_written(
     if direction not in FORMATS[target].directions:
         pytest.skip(f"{target} runs no {direction}")
     model = network(cell, target, direction=direction, num_layers=2)
-    done = port(model, FORMATS[target], "float32")
+    done = convert_model(model, FORMATS[target], "float32")
     path = tmp_path / f"m{FORMATS[target].endings[0]}"
     mine.write(path, model)
-    side = Side(path, FORMATS[target], read_back(path, FORMATS[target], done), truth(drawn(model)))
+    side = Side(
+        path, FORMATS[target], read_back(path, FORMATS[target], done), truth(random_inputs(model))
+    )
     verdict = side.margin()
     assert verdict.outcome == "agrees", verdict.reason
     assert verdict.margin is not None
@@ -279,7 +284,7 @@ def test_a_file_that_does_not_hold_is_not_kept(
     mine = module("pytorch")
     right: Callable[..., Any] = mine.run
 
-    def wrong(path: Path, found: Reading, inputs: Any) -> Any:
+    def wrong(path: Path, found: LoadedModel, inputs: Any) -> Any:
         made = right(path, found, inputs)
         return made._replace(tensors=made.tensors | {"h_n": made.tensors["h_n"] * (1 + 1e-5)})
 
@@ -361,5 +366,5 @@ def test_what_cannot_be_used_is_refused(
 
 def test_every_format_is_known_by_its_endings() -> None:
     for name, kind in FORMATS.items():
-        assert all(format_of(Path(f"x{end}"), None).name == name for end in kind.endings)
-    assert format_of(Path("model.ckpt-1000"), None).name == "tensorflow"
+        assert all(find_format(Path(f"x{end}"), None).name == name for end in kind.endings)
+    assert find_format(Path("model.ckpt-1000"), None).name == "tensorflow"

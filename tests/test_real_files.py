@@ -16,7 +16,7 @@ from test_porting import convert, module
 
 from conformance.agreement import judge
 from conformance.truth import truth
-from formats import FORMATS, BadModel, Reading
+from formats import FORMATS, BadModel, LoadedModel
 from records.exit_codes import ExitCode
 from reference import Array, Spec
 from reference.rounding import ARITHMETICS
@@ -206,7 +206,7 @@ ROWS = [
 ]
 
 
-def agrees(found: Reading, y: Array) -> str:
+def agrees(found: LoadedModel, y: Array) -> str:
     """The network that was read, by the specification, against what the framework made; empty where they agree."""
     from backends import Inputs  # noqa: PLC0415
 
@@ -303,7 +303,7 @@ def test_keras_loads_what_is_written(tmp_path: Path) -> None:
         made = keras.Sequential([keras.layers.Input((None, I)), *recurrent])
         made.load_weights(path)
         y = keras.ops.convert_to_numpy(made(X))
-        why = agrees(Reading(model, (), {}, ()), y)
+        why = agrees(LoadedModel(model, (), {}, ()), y)
         assert not why, f"{cell}: {why}"
 
 
@@ -317,7 +317,7 @@ def test_onnx_runtime_loads_what_is_written(tmp_path: Path) -> None:
     )
     mine.write(tmp_path / "m.onnx", model)
     y, _ = runtime.InferenceSession(tmp_path / "m.onnx").run(None, {"x": np.swapaxes(X, 0, 1)})
-    assert not agrees(Reading(model, (), {}, ()), np.swapaxes(y, 0, 1))
+    assert not agrees(LoadedModel(model, (), {}, ()), np.swapaxes(y, 0, 1))
 
 
 def test_flax_loads_what_is_written(tmp_path: Path) -> None:

@@ -9,18 +9,18 @@ import jax
 import jax.numpy as jnp
 
 from backends.adapter import Inputs, Result
-from formats.assemble import Reading
+from formats.assemble import LoadedModel
+from formats.batches import Batch, make_batch, make_result
 from formats.model import DIRECTIONS
-from formats.running import Batch, batch_of, result
 
 Way = Callable[[int, int, bool, Any, tuple[Any, ...], Any], tuple[Any, tuple[Any, ...]]]
 """``(layer, direction, reverse, x, states, lengths) → (y, states)``, each ``(B, …)``."""
 
 
-def run_ways(found: Reading, inputs: Inputs, way: Callable[[Batch], Way]) -> Result:
+def run_layers(found: LoadedModel, inputs: Inputs, way: Callable[[Batch], Way]) -> Result:
     """Every direction of every layer; ``way`` is asked for while float64 is float64."""
     with jax.enable_x64(inputs.dtype == "float64"):
-        batch = batch_of(inputs)
+        batch = make_batch(inputs)
         call = way(batch)
         x: Any = jnp.asarray(batch.x, inputs.dtype)
         lengths = None if batch.lengths is None else jnp.asarray(batch.lengths)
@@ -34,4 +34,4 @@ def run_ways(found: Reading, inputs: Inputs, way: Callable[[Batch], Way]) -> Res
                 after.append([*states])
             x = jnp.concatenate(outputs, axis=-1)
             finals.append(after)
-        return result(inputs, x, finals, str(x.dtype))
+        return make_result(inputs, x, finals, str(x.dtype))

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
     states: States
 
 
-def batch_of(inputs: Inputs) -> Batch:
+def make_batch(inputs: Inputs) -> Batch:
     """The arrays of a run; raises ``ValueError`` for a row of length 0, which not all frameworks run."""
     spec = inputs.spec
     if inputs.lengths is not None and not inputs.lengths.all():
@@ -40,7 +40,7 @@ def batch_of(inputs: Inputs) -> Batch:
     return Batch(x, inputs.lengths, [rows[k : k + wide] for k in range(0, len(rows), wide)])
 
 
-def result(inputs: Inputs, y: Any, states: States, dtype: str) -> Result:
+def make_result(inputs: Inputs, y: Any, states: States, dtype: str) -> Result:
     """Outputs ``(B, T, D·H)``, 0 past each row's length, and final states, as ``reference.run`` has them, and the
     dtype that they came in.
     """
