@@ -122,7 +122,11 @@ def compare(session: nox.Session) -> None:
 def adapters(session: nox.Session, framework: str) -> None:
     """Hold a framework's adapters to the properties; show that every field of its dialects has force."""
     install(session, extra=framework, groups=("test",))
-    files = ("tests/test_devices.py", "tests/test_dialects.py", "tests/test_properties.py")
+    files = (
+        "tests/backends/test_devices.py",
+        "tests/backends/test_dialects.py",
+        "tests/evidence/test_properties.py",
+    )
     session.run("pytest", "-n", WORKERS, *files, *session.posargs)
 
 
@@ -130,7 +134,11 @@ def adapters(session: nox.Session, framework: str) -> None:
 def porting(session: nox.Session) -> None:
     """Test conversions between files on what every framework itself writes and loads."""
     install(session, extra=",".join(FRAMEWORKS), groups=("test", "porting"))
-    files = ("tests/test_porting.py", "tests/test_real_files.py", "tests/test_odd_files.py")
+    files = (
+        "tests/porting/test_porting.py",
+        "tests/porting/test_real_files.py",
+        "tests/porting/test_odd_files.py",
+    )
     session.run("pytest", "-n", WORKERS, *files, *session.posargs)
 
 
@@ -146,7 +154,7 @@ def reproducers(session: nox.Session, framework: str) -> None:
     session.run(str(python), "-m", "pip", "install", "-q", "numpy", *needs, "-c",
                 "constraints.txt", external=True)  # fmt: skip
     found = {"RNNSPEC_CLEAN_PYTHON": str(python), "RNNSPEC_CLEAN_FRAMEWORK": framework}
-    session.run("pytest", "-n", WORKERS, "-m", "not every", "tests/test_reproduced.py",
+    session.run("pytest", "-n", WORKERS, "-m", "not every", "tests/evidence/test_reproducer_scripts.py",
                 *session.posargs, env=found)  # fmt: skip
 
 

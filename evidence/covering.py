@@ -2,7 +2,7 @@
 
 Greedy, and deterministic: a row starts from the first combination not yet covered and takes, axis by
 axis, the value that covers most. What counts is a combination *on a backend*: a row that one framework
-cannot run covers nothing there. tests/test_cases.py checks the result without this code.
+cannot run covers nothing there. tests/conformance/test_cases.py checks the result without this code.
 
 The rows there are stay, so that a new dialect adds cases and changes none; ``--anew`` starts from none.
 

@@ -1,9 +1,11 @@
-"""What several files of tests need."""
+"""Settings and fixtures that several folders of tests share."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,13 @@ import pytest
 from reports.browser.chromium import NoBrowser
 from reports.browser.chromium import browser as driven
 
+# Helpers are imported by their bare names, as the commands load them: `--backend fakes:Right`.
+sys.path.insert(0, str(Path(__file__).with_name("support")))
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """Chromium, where there is one."""
+    """Chromium; tests that need it skip where there is none."""
     with ExitStack() as stack:
         try:
             running = stack.enter_context(driven())

@@ -1,0 +1,1 @@
+"""Tests of fuzzing, mutants, properties, calibration and reproducers."""

@@ -1,0 +1,304 @@
+"""Fuzzing: no find is lost, and the command goes on, ends and refuses as others do."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import sample_runs as sample
+
+from conformance.cases.fuzzed import parsed
+from evidence.fuzz import __main__ as front
+from evidence.fuzz import pool
+from evidence.fuzz.corpus import BadCorpus, keep, read_corpus
+from evidence.fuzz.draws import GROUPS, IN_A_GROUP, groups
+from evidence.fuzz.results import Writing, summary
+from records.exit_codes import ExitCode
+from records.options import counted
+from records.runs import RunWriter, read_folder
+from records.schema import FuzzRecord
+from tests.conformance.test_front_end import FAKES, Done, environment, fake
+from tests.evidence.test_fuzz_draws import ONE
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# The corpus.
+
+
+def test_the_corpus_keeps_every_find_once(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    assert read_corpus(path) == {}
+    keep(path, "a b:C", [ONE.id, ONE.id])
+    keep(path, "a b:C", [ONE.id])
+    other = replace(ONE, seed=3)
+    keep(path, "jax_scan", [other.id, ONE.id])
+    assert read_corpus(path) == {"a b:C": [ONE], "jax_scan": [other, ONE]}
+    path.write_text("# a remark\n\n" + path.read_text().rstrip("\n"))
+    keep(path, "jax_scan", [replace(ONE, seed=4).id])
+    assert read_corpus(path)["jax_scan"] == [other, ONE, replace(ONE, seed=4)]
+
+
+def test_a_find_on_a_last_line_that_does_not_end_is_kept_once(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text(f"pytorch {ONE.id}", "utf-8")
+    keep(path, "pytorch", [ONE.id])
+    assert path.read_text("utf-8").split() == ["pytorch", ONE.id]
+    keep(path, "jax_scan", [ONE.id])
+    assert read_corpus(path) == {"pytorch": [ONE], "jax_scan": [ONE]}
+
+
+@pytest.mark.parametrize(("line", "why"), [
+    ("jax_scan fuzz/lstm", "line 1: case 'fuzz/lstm': 1 parts given"),
+    (ONE.id, "expected a backend and a case"),
+])  # fmt: skip
+def test_a_bad_corpus_is_refused(line: str, why: str, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text(line + "\n")
+    with pytest.raises(BadCorpus, match=re.escape(why)):
+        read_corpus(path)
+
+
+def test_a_corpus_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(b"jax_scan \xff\n")
+    with pytest.raises(BadCorpus, match=re.escape(str(path))):
+        read_corpus(path)
+
+
+# What becomes of records.
+
+
+def writing(folder: Path) -> Writing:
+    writers = {name: RunWriter(folder / "runs", sample.header(run_id=name, backend=name))
+               for name in ("pytorch", "jax")}  # fmt: skip
+    return Writing(writers, [], folder / "corpus.txt")
+
+
+def ends(folder: Path) -> dict[str, tuple[int, int]]:
+    """The exit code and the number of rounds in the footer of each backend's run."""
+    return {run.header.backend: (run.footer.exit_code, run.footer.rounds)
+            for run in read_folder(folder / "runs")[0] if run.footer is not None}  # fmt: skip
+
+
+def test_every_backend_has_its_own_end_and_the_command_the_worst(tmp_path: Path) -> None:
+    find = sample.failed(case=ONE.id)
+    done = [[sample.fuzzed(found=[find]), sample.fuzzed(backend="jax")], [sample.fuzzed(round=2)]]
+    assert writing(tmp_path).all(done, 1) is ExitCode.CONFORMANCE_FAILURE
+    assert ends(tmp_path) == {
+        "pytorch": (ExitCode.CONFORMANCE_FAILURE, 2), "jax": (ExitCode.CLEAN, 1),
+    }  # fmt: skip
+    assert read_corpus(tmp_path / "corpus.txt") == {"pytorch": [ONE]}
+
+
+def test_a_backend_without_a_round_has_shown_nothing(tmp_path: Path) -> None:
+    assert writing(tmp_path).all([[sample.fuzzed()]], 1) is ExitCode.NOT_ENOUGH_DATA
+    assert ends(tmp_path) == {"pytorch": (ExitCode.CLEAN, 1), "jax": (ExitCode.NOT_ENOUGH_DATA, 0)}
+
+
+def test_ctrl_c_leaves_runs_that_can_be_gone_on_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> Iterator[list[FuzzRecord]]:
+        yield [sample.fuzzed()]
+        raise KeyboardInterrupt
+
+    going = writing(tmp_path)
+    assert going.all(interrupted(), 1) is ExitCode.HARNESS_ERROR
+    for writer in going.writers.values():
+        writer.__exit__(None, None, None)
+    runs, _ = read_folder(tmp_path / "runs")
+    assert {run.header.backend: len(run.rounds) for run in runs} == {"pytorch": 1, "jax": 0}
+    assert not any(run.complete for run in runs)
+    assert "--resume goes on" in capsys.readouterr().err
+
+
+def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
+    """A process may be killed between the records of two backends."""
+    (tmp_path / "known.toml").touch()
+    job = pool.Job(3, (fake("Right"), fake("PaddingNotZero")), "cpu", tmp_path / "known.toml")
+    first = sample.fuzzed(seed=3, round=1, backend=fake("Right"))
+    backends = pool.opened(job)
+    assert not front.done(3, 1, backends, set())
+    assert not front.done(3, 1, backends, {(fake("Right"), 1)})
+    assert front.done(3, 1, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    assert not front.done(3, 2, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    header = sample.header(backend=fake("Right"))
+    writer = RunWriter(tmp_path / "runs", header)
+    writer.write(first)
+    going = Writing({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
+    going.all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
+    assert [record.round for record in going.records] == [1, 2], "one of them twice"
+
+
+def test_a_summary_adds_up_rounds() -> None:
+    find = sample.failed(case=ONE.id)
+    records = [sample.fuzzed(known={"this": 2, "that": 3}), sample.fuzzed(margin=0.5, found=[find]),
+               sample.fuzzed(margin=None, others=["fuzz/…"])]  # fmt: skip
+    assert summary(records) == (
+        "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 0.500"
+    )
+
+
+# The command.
+
+
+def test_options_say_how_long_on_how_many_processes_and_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that is a second later whenever it is asked."""
+    for name in front.ONE_THREAD:
+        monkeypatch.setenv(name, "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")
+    (tmp_path / "known.toml").touch()
+    monkeypatch.setattr(sys, "argv", ["fuzz"])
+    monkeypatch.setattr(front, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    asked: list[tuple[int, int]] = []
+
+    def records(job: Any, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
+        asked.append((job.seed, processes))
+        for number in numbers:
+            yield [sample.fuzzed(seed=job.seed, round=number, backend=job.backends[0])]
+
+    monkeypatch.setattr(front, "records", records)
+    arguments = command(tmp_path, "--backend", fake("Right"), "--minutes", "0.5", "-n", "3",
+                        "--seed", "0")[3:]  # fmt: skip
+    assert front.main(arguments) is ExitCode.CLEAN
+    assert asked == [(0, 3)]
+    (run,), _ = read_folder(tmp_path / "runs")
+    assert [record.round for record in run.rounds] == list(range(1, 30)), "for half a minute"
+    threads = [os.environ[name] for name in front.ONE_THREAD]
+    assert sorted(threads) == ["1", "3", "3"], "one, unless the user wants more"
+
+
+@pytest.mark.parametrize("given", ["1.5", "two", "", "2"])
+def test_a_number_that_is_none_is_refused(given: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected an integer from 3 on"):
+        counted(3)(given)
+    assert counted(3)("3") == 3
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    (folder / "known.toml").touch()
+    return [sys.executable, "-m", "evidence.fuzz", "--out", str(folder), "--known",
+            str(folder / "known.toml"), "--corpus", str(folder / "corpus.txt"), *arguments]  # fmt: skip
+
+
+def fuzz(folder: Path, *arguments: str) -> Done:
+    done = subprocess.run(command(folder, *arguments), cwd=folder, env=environment(FAKES.parent),
+                          capture_output=True, text=True, check=False, timeout=300)  # fmt: skip
+    runs, bad = read_folder(folder / "runs")
+    assert not bad, bad
+    return Done(done.returncode, done.stdout + done.stderr, runs)
+
+
+def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
+    done = fuzz(tmp_path, "--backend", fake("Right"), "--minutes", "0.05", "-n", "2")
+    assert done.code == ExitCode.CLEAN, done.printed
+    run = done.run
+    assert run.complete
+    assert run.footer is not None
+    assert run.footer.rounds == len(run.rounds) >= 2
+    assert sorted(r.round for r in run.rounds) == list(range(1, len(run.rounds) + 1))
+    assert " alarms" in done.printed
+    assert run.header.command.startswith("python -m evidence.fuzz ")
+    assert not (tmp_path / "corpus.txt").exists()
+
+
+def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> None:
+    arguments = ("--backend", fake("ForgetBiasIgnored"), "--minutes", "0.2", "-n", "2")
+    done = fuzz(tmp_path, *arguments)
+    assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
+    finds = [found.case for record in done.run.rounds for found in record.found]
+    assert finds
+    kept = read_corpus(tmp_path / "corpus.txt")[fake("ForgetBiasIgnored")]
+    assert {one.id for one in kept} == set(finds)
+    assert "python -m conformance --backend" in done.printed, "how to repeat it"
+    again = max(fuzz(tmp_path, *arguments, "--minutes", "0.001").runs, key=lambda r: r.started)
+    first = next(record for record in again.rounds if record.round == 0)
+    assert first.checks == len(kept)
+    assert first.alarms == len(kept), "nothing has changed"
+
+
+def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
+    """Denormal weights on an input of zeros take the process down, and the pool with it."""
+    done = fuzz(tmp_path, "--backend", fake("CrashesSeldom"), "--minutes", "0.01", "-n", "2")
+    assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
+    numbers = [record.round for record in done.run.rounds]
+    assert len(numbers) == len(set(numbers)), "no round is there twice"
+    assert sorted(numbers) == list(range(1, len(numbers) + 1)), "nor is any missing"
+    for record in done.run.rounds:
+        assert record.checks == GROUPS * IN_A_GROUP
+        cases = [
+            one for group in groups(0, record.round, parsed(record.structure)) for one in group
+        ]
+        crash = [one for one in cases if (one.weights, one.inputs) == ("denormal", "zero")]
+        assert record.outcomes.get("errored", 0) == len(crash) == record.alarms
+        for found in record.found:
+            assert found.reason == "crash: Aborted"
+            assert "/denormal/zero/" in found.case
+    assert any(record.alarms for record in done.run.rounds)
+
+
+def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
+    arguments = ("--backend", fake("Right"), "-n", "2", "--seed", "4")
+    process = subprocess.Popen(command(tmp_path, *arguments, "--minutes", "5"), cwd=tmp_path,
+                               env=environment(FAKES.parent), start_new_session=True,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    until = time.monotonic() + 120
+    while time.monotonic() < until and sum(
+        path.read_bytes().count(b"\n") for path in (tmp_path / "runs").glob("*.jsonl")
+    ) < 4:  # fmt: skip
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    (before,), _ = read_folder(tmp_path / "runs")
+    assert len(before.rounds) >= 3
+    other = fuzz(tmp_path, *arguments, "--seed", "5", "--minutes", "0.01", "--resume")
+    assert other.code == ExitCode.HARNESS_ERROR, other.printed
+    assert "the run has seed 4; --seed 5 given" in other.printed
+    keep(tmp_path / "corpus.txt", fake("Right"), [ONE.id])  # the run has begun, with what was known
+    done = fuzz(tmp_path, *arguments, "--minutes", "0.02", "--resume")
+    assert done.code == ExitCode.CLEAN, done.printed
+    assert done.run.header.run_id == before.header.run_id
+    assert done.run.rounds[: len(before.rounds)] == before.rounds
+    numbers = [record.round for record in done.run.rounds]
+    assert len(numbers) == len(set(numbers)) > len(before.rounds)
+    assert min(numbers) == 1, "what was found before is checked when a run begins, and no more"
+    assert {record.seed for record in done.run.rounds} == {4}
+
+
+@pytest.mark.parametrize(("arguments", "why"), [
+    ((), "--backend: none given"),
+    (("--backend", "pytroch"), "'pytroch': not one of"),
+    (("--backend", "X", "--minutes", "0"), "--minutes: '0' given, expected a number above 0"),
+    (("--backend", "X", "--minutes", "nan"), "--minutes: 'nan' given"),
+    (("--backend", "X", "-n", "0"), "-n: '0' given, expected an integer from 1 on"),
+    (("--backend", "X", "--seed", "-1"), "--seed: '-1' given"),
+    (("--backend", "X", "--framework", "theano"), "invalid choice: 'theano'"),
+    (("--backend", "X", "--minute", "1"), "unrecognized arguments: --minute"),
+    (("--backend", "{right}", "--device", "cuda"), "device 'cuda'"),
+    (("--backend", "{right}", "--resume"), "--resume: no interrupted run"),
+    (("--backend", "{right}", "--known", "gone.toml"), "gone.toml"),
+])  # fmt: skip
+def test_a_bad_option_is_refused(arguments: tuple[str, ...], why: str, tmp_path: Path) -> None:
+    given = [part.format(right=fake("Right")) for part in arguments]
+    done = fuzz(tmp_path, *given)
+    assert done.code == ExitCode.HARNESS_ERROR, done.printed
+    assert why in done.printed, done.printed
+    assert not done.runs

@@ -1,0 +1,1 @@
+"""Tests of checks on a cluster."""

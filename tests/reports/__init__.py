@@ -1,0 +1,1 @@
+"""Tests of the page, the history and the exports."""
