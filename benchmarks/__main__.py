@@ -30,7 +30,7 @@ from benchmarks.timing.options import (
 )
 from benchmarks.timing.schedule import Process, one_of_each, rounds, run
 from benchmarks.timing.workloads import of_set
-from conformance.open_backend import command
+from conformance.open_backend import command_line
 from records.exit_codes import ExitCode
 from records.options import Parser, counted, positive
 from records.reading import read_run
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     on_gpu = kind_of(rows.device) == "cuda"  # which one processor feeds as well as all
     series = (False,) if on_gpu else (True,) if pinned else (False, True)
     runs = given.out / "runs"
-    merged = {name: Merged(runs, rows.total, command()) for name in names}
+    merged = {name: Merged(runs, rows.total, command_line()) for name in names}
     with progress(console) as shown:
         task = shown.add_task("", total=processes * len(series) * len(names))
         for number in rounds(processes, given.minutes):

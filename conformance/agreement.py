@@ -99,11 +99,11 @@ def judge(
         tensors[name] = result = _figures(error, margins[name], e)
         if overflow:
             doubted = overflow
-        elif not np.isfinite(got[name]).all() and may_overflow(e, dtype):
+        elif not np.isfinite(got[name]).all() and _may_overflow(e, dtype):
             doubted.append(f"{name}: its errors are as large as it is, and may overflow {dtype}")
         elif why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
-        elif undecided(e, arithmetic):
+        elif is_undecided(e, arithmetic):
             doubted.append(f"{name}: the bound is {_in_words(result.bound_to_signal)}")
         elif why := _beyond(margins[name], result):
             wrong.append(f"{name}: {why}")
@@ -117,13 +117,13 @@ def bound(e: Expected, arithmetic: Arithmetic) -> Array:
     return np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
 
 
-def undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
+def is_undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
     """Whether the bound is so large a share of the signal that it says nothing, or ``share`` of that."""
     coarsest = max(arithmetic.u_store, arithmetic.u_operand)
     return bound_to_signal(e) > share * max(UNDECIDED, 32 * coarsest)
 
 
-def may_overflow(e: Expected, dtype: str) -> bool:
+def _may_overflow(e: Expected, dtype: str) -> bool:
     """Whether another run may overflow on the way, though no sample did: float16 ends at 65504."""
     return dtype == "float16" and bound_to_signal(e) >= 1
 

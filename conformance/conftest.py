@@ -10,21 +10,29 @@ import pytest
 from xdist.workermanage import WorkerController
 
 from backends.adapter import kind_of
-from conformance.cases import DTYPES, OTHERS, AnyCase, by_id, default_cases, full_cases, twins
-from conformance.known_differences import BadKnownFile, Known, read_known
-from conformance.open_backend import Opened
-from conformance.own_network import BadInputs, Files, own_cases
+from conformance.cases import (
+    DTYPES,
+    OTHER_PRECISIONS,
+    AnyCase,
+    by_id,
+    default_cases,
+    full_cases,
+    precision_variants,
+)
+from conformance.known_differences import BadKnownFile, KnownDifference, read_known
+from conformance.open_backend import OpenBackend
 from conformance.session.executor import Executor, Hooks
-from conformance.session.isolation import Watch, Worker, add_limits
-from conformance.session.options import add_options, only_asks, runs_folder
-from conformance.session.recorder import RECORDER, Recorder, id_of
-from conformance.session.resume import CannotResume, Resumed, resume
+from conformance.session.isolation import WorkerLimits, WorkerMonitor, add_limits
+from conformance.session.options import add_options, asks_for_help, runs_folder
+from conformance.session.recorder import RECORDER, Recorder, make_test_id
+from conformance.session.resume import CannotResume, ResumedRun, resume
+from conformance.user_network import BadInputs, NetworkFiles, read_user_cases
 from formats import BadModel
 from records.environment import environment
 from records.schema import CaseRecord
 
-OPENED: pytest.StashKey[list[Opened]] = pytest.StashKey()
-KNOWN: pytest.StashKey[list[Known]] = pytest.StashKey()
+OPEN_BACKENDS: pytest.StashKey[list[OpenBackend]] = pytest.StashKey()
+KNOWN: pytest.StashKey[list[KnownDifference]] = pytest.StashKey()
 CASES: pytest.StashKey[list[AnyCase]] = pytest.StashKey()
 EXECUTOR: pytest.StashKey[Executor] = pytest.StashKey()
 DONE: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
@@ -38,7 +46,7 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rnnspec")
     add_options(group)
-    group.addoption("--dtype", action="append", default=[], choices=(*DTYPES, *OTHERS),
+    group.addoption("--dtype", action="append", default=[], choices=(*DTYPES, *OTHER_PRECISIONS),
                     help="run these dtypes only; may be given again; tf32 and default are float32 whose "
                     "products are TF32, or as the framework makes them unless told")  # fmt: skip
     group.addoption("--case", action="append", default=[], metavar="ID",
@@ -61,41 +69,41 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what cannot be run, before any work starts."""
-    if only_asks(config):
+    if asks_for_help(config):
         return
     try:
         known = read_known(Path(config.getoption("--known")))
-        every = own(config) or offered(config)
-        cases = select(config, every)
+        every = _user_cases(config) or _available_cases(config)
+        cases = _select_cases(config, every)
     except (BadInputs, BadKnownFile, BadModel, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     chosen = any(config.getoption(name) for name in ("--full", "--case", "--params"))
     executor = config.hook.pytest_rnnspec_executor(config=config) or Executor()
     opened = executor.open(config, everything=bool(chosen))
     config.stash[EXECUTOR] = executor
-    config.stash[KNOWN], config.stash[CASES], config.stash[OPENED] = known, cases, opened
+    config.stash[KNOWN], config.stash[CASES], config.stash[OPEN_BACKENDS] = known, cases, opened
     config.stash[DONE] = {}
     if hasattr(config, "workerinput"):
         config.stash[DONE] = config.workerinput["done"]
-        config.pluginmanager.register(Worker(config))
+        config.pluginmanager.register(WorkerLimits(config))
     elif not config.option.collectonly:
-        totals = {o.name: sum(o.takes(case.id) for case in every) for o in opened}
-        record_and_watch(config, totals)
+        totals = {o.name: sum(o.runs_case(case.id) for case in every) for o in opened}
+        _start_recording(config, totals)
 
 
-def record_and_watch(config: pytest.Config, totals: dict[str, int]) -> None:
+def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
     """In the process that runs the session: write its records, go on with old ones, watch workers."""
-    opened, seen = config.stash[OPENED], environment()
+    opened, seen = config.stash[OPEN_BACKENDS], environment()
     workers = config.stash[EXECUTOR].environments()
     headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
-    resumed: dict[str, Resumed] = {}
+    resumed: dict[str, ResumedRun] = {}
     if config.getoption("--resume"):
         try:
             resumed = {o.name: resume(runs_folder(config), headers[o.name]) for o in opened}
         except CannotResume as error:
             raise pytest.UsageError(str(error)) from error
     config.stash[DONE] = {name: [r.case for r in old.run.cases] for name, old in resumed.items()}
-    watch = Watch(config)
+    watch = WorkerMonitor(config)
     recorder = Recorder(opened, config.stash[KNOWN], totals, runs_folder(config), headers, resumed,
                         watch.death)  # fmt: skip
     config.pluginmanager.register(recorder, RECORDER)
@@ -111,7 +119,7 @@ def pytest_configure_node(node: WorkerController) -> None:
     node.workerinput["done"] = node.config.stash[DONE]
 
 
-def own(config: pytest.Config) -> list[AnyCase]:
+def _user_cases(config: pytest.Config) -> list[AnyCase]:
     """The cases of a user's own network, in every dtype asked for; none where there is no such network.
 
     Raises ``ValueError`` for options that do not go together, ``BadModel`` and ``BadInputs`` for bad files.
@@ -127,21 +135,21 @@ def own(config: pytest.Config) -> list[AnyCase]:
         raise ValueError("--params and --inputs: one given alone, expected both")
     if config.getoption("--case") or config.getoption("--full"):
         raise ValueError("--params: with --case or --full given, expected none of them")
-    files = Files(params, inputs, config.getoption("--gradients"))
-    return list(own_cases(files, config.getoption("--dtype")))
+    files = NetworkFiles(params, inputs, config.getoption("--gradients"))
+    return list(read_user_cases(files, config.getoption("--dtype")))
 
 
-def offered(config: pytest.Config) -> list[AnyCase]:
+def _available_cases(config: pytest.Config) -> list[AnyCase]:
     """What there is to choose from: on a GPU, or where it is asked for, every precision of float32."""
     kind = kind_of(config.getoption("--device"))
     every = list(full_cases() if config.getoption("--full") else default_cases(kind))
     asked = [*config.getoption("--dtype"), *config.getoption("--case")]
-    if kind == "cuda" or any(name.endswith(OTHERS) for name in asked):
-        return [*every, *twins(every)]
+    if kind == "cuda" or any(name.endswith(OTHER_PRECISIONS) for name in asked):
+        return [*every, *precision_variants(every)]
     return every
 
 
-def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
+def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
     """Those of ``cases`` that --case and --dtype choose; raises ``ValueError`` for none."""
     if patterns := config.getoption("--case"):
         chosen: dict[str, AnyCase] = {}
@@ -162,19 +170,19 @@ def select(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
     done = {(name, case) for name, cases in stash[DONE].items() for case in cases}
-    pairs = [(opened, case) for opened in stash[OPENED] for case in stash[CASES]
-             if opened.takes(case.id) and (opened.name, case.id) not in done]  # fmt: skip
-    ids = [id_of(case, opened) for opened, case in pairs]
+    pairs = [(opened, case) for opened in stash[OPEN_BACKENDS] for case in stash[CASES]
+             if opened.runs_case(case.id) and (opened.name, case.id) not in done]  # fmt: skip
+    ids = [make_test_id(case, opened) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 
 
 @pytest.fixture
-def known(request: pytest.FixtureRequest) -> list[Known]:
+def known(request: pytest.FixtureRequest) -> list[KnownDifference]:
     """The entries of known.toml."""
     return request.config.stash[KNOWN]
 
 
 @pytest.fixture
-def checked(request: pytest.FixtureRequest) -> Callable[[AnyCase, Opened], CaseRecord]:
+def checked(request: pytest.FixtureRequest) -> Callable[[AnyCase, OpenBackend], CaseRecord]:
     """The function that makes a case's record, here or on a cluster."""
     return request.config.stash[EXECUTOR].check

@@ -17,9 +17,9 @@ import numpy as np
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
 from backends.dtypes import rounded
 from conformance import cases
-from conformance.cases import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
+from conformance.cases import AnyCase, Case, NetworkCase, TrainingCase, UserCase
 from conformance.cases.extremes import INPUTS, WEIGHTS
-from conformance.cases.precisions import original_id
+from conformance.cases.precision_variants import original_id
 from conformance.cases.tasks import TASKS
 from reference import Array, Output, Params, Weights, weight_shapes
 from reference.networks.layers import (
@@ -38,34 +38,34 @@ from reference.trees import each, named
 
 
 @overload
-def draw(case: Case | OwnCase) -> Inputs: ...
+def draw(case: Case | UserCase) -> Inputs: ...
 @overload
 def draw(case: NetworkCase) -> NetworkInputs: ...
 @overload
 def draw(case: TrainingCase) -> TrainingInputs: ...
 def draw(case: AnyCase) -> AnyInputs:
     """Everything that a run of ``case`` needs; the same at every call."""
-    known = attempts()
+    known = _read_attempts()
     return draw_attempt(case, known.get(case.id, known.get(original_id(case.id), 0)))
 
 
 def draw_attempt(case: AnyCase, attempt: int) -> AnyInputs:
     """The draw of this number; of a user's own network, its arrays."""
-    if isinstance(case, OwnCase):
+    if isinstance(case, UserCase):
         return case.inputs
     seed = original_id(case.id)
     draws = Draws(f"{seed}#{attempt}" if attempt else seed, case.dtype)
     match case:
         case Case():
-            return draw_recurrent(case, draws)
+            return _draw_recurrent(case, draws)
         case NetworkCase():
-            return draw_network(case, draws)
+            return _draw_network(case, draws)
         case TrainingCase():
-            return draw_training(case, draws)
+            return _draw_training(case, draws)
 
 
 @cache
-def attempts() -> dict[str, int]:
+def _read_attempts() -> dict[str, int]:
     """Which draw is taken of the cases whose first one says too little (``redraw.py``)."""
     text = (Path(cases.__file__).parent / "attempts.txt").read_text("utf-8")
     return {case_id: int(number) for case_id, number in map(str.split, text.splitlines())}
@@ -88,7 +88,7 @@ class Draws:
         return rounded(sign * self.random.uniform(0.25, 1, shape), self.dtype)
 
 
-def draw_recurrent(case: Case, draws: Draws) -> Inputs:
+def _draw_recurrent(case: Case, draws: Draws) -> Inputs:
     """Weights, input, initial states, lengths; incoming gradients where those are compared."""
     spec = case.spec
     params = _params(case, draws.random)
@@ -190,18 +190,18 @@ def _ends(case: Case, random: np.random.Generator) -> Array | None:
     return random.permutation(ends)
 
 
-def draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
+def _draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
     """Parameters, input and targets."""
     return NetworkInputs(
         network=case.network,
         dtype=case.dtype,
         precision=case.precision,
-        params=network_params(case.network, draws, case.scale),
+        params=_draw_network_params(case.network, draws, case.scale),
         data=_data(case, draws),
     )
 
 
-def network_params(network: Network, draws: Draws, scale: float = 1.0) -> NetworkParams:
+def _draw_network_params(network: Network, draws: Draws, scale: float = 1.0) -> NetworkParams:
     """Weights of variance 1/N and biases of ½; tables of variance 1.
 
     A free-running decoder's output layer gets weights twelve times as large, so that it is of one mind.
@@ -254,13 +254,13 @@ def _data(case: NetworkCase, draws: Draws) -> Data:
     return Data(x, ends, targets, target_ends)
 
 
-def draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
+def _draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
     """The task's batches, and parameters that are exact in the case's dtype.
 
     b_hh starts at 0, so that a framework with one bias for b_ih + b_hh starts without rounding.
     """
     network, batches = TASKS[case.task]()
-    params = network_params(network, draws)
+    params = _draw_network_params(network, draws)
     biases = {id(a) for name, a in named(params, "").items() if name.endswith(".b_hh")}
     return TrainingInputs(
         network=network,

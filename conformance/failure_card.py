@@ -9,7 +9,7 @@ import numpy as np
 
 from backends import Inputs
 from conformance.agreement import Expected, Verdict
-from conformance.cases import AnyCase, Case, OwnCase, TrainingCase
+from conformance.cases import AnyCase, Case, TrainingCase, UserCase
 from conformance.evaluate import Tensors, evaluate
 from conformance.truth import Truth
 from reference import GATES, Array, Weights
@@ -39,7 +39,7 @@ def failure_card(
     if verdict.worst and verdict.margins:
         w = verdict.worst
         lines += [
-            f"  worst element    {place(case, w.tensor, w.index)}: got {w.got!r}, expected "
+            f"  worst element    {describe_element(case, w.tensor, w.index)}: got {w.got!r}, expected "
             f"{w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
@@ -49,20 +49,20 @@ def failure_card(
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
         f"  arrays           {version}"
-        + ("" if isinstance(case, OwnCase) else ", seeded by sha256 of the case's id"),
+        + ("" if isinstance(case, UserCase) else ", seeded by sha256 of the case's id"),
         *(f"  {what:16} {command}" for what, command in commands.items()),
     ]
     return "\n".join(lines)
 
 
-def place(case: AnyCase, tensor: str, index: list[int]) -> str:
+def describe_element(case: AnyCase, tensor: str, index: list[int]) -> str:
     """The element, and what its index means."""
     if not index:
         return tensor
     element = f"{tensor}{index}"
     if isinstance(case, TrainingCase) and tensor == "loss":
         return f"{element} (before update {index[0] + 1})"
-    if not isinstance(case, Case | OwnCase) or tensor.startswith("dparams"):
+    if not isinstance(case, Case | UserCase) or tensor.startswith("dparams"):
         return element
     a, b, unit = index
     if tensor not in BY_STEP:
@@ -76,7 +76,7 @@ def place(case: AnyCase, tensor: str, index: list[int]) -> str:
 def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -> list[str]:
     """The first step beyond the bound, and how much the radius itself grows over the steps."""
     over: tuple[int, ...]
-    if isinstance(case, Case | OwnCase):
+    if isinstance(case, Case | UserCase):
         over = (0, 2) if case.spec.batch_first else (1, 2)
         tensor = max(BY_STEP & verdict.margins.keys(), key=lambda name: verdict.margins[name].max())
     elif isinstance(case, TrainingCase):
@@ -89,7 +89,7 @@ def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -
     steps += " …" * (len(worst_of_step) > 12)
     lines = [f"  margin by step   {steps} ({tensor})"]
     if beyond.size:
-        both = isinstance(case, Case | OwnCase) and case.spec.direction != "forward"
+        both = isinstance(case, Case | UserCase) and case.spec.direction != "forward"
         reverse = " (a reverse direction starts from the end)" * both
         lines.append(f"  first beyond     step {beyond[0]}{reverse}")
     sigma = np.sqrt((held_to[tensor].radius.sigma ** 2).mean(axis=over))

@@ -25,7 +25,7 @@ from backends import BACKENDS
 from records.schema import CaseRecord
 
 
-class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class KnownDifference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry."""
 
     backend: str
@@ -48,14 +48,14 @@ class Known(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    known: list[Known] = []
+    known: list[KnownDifference] = []
 
 
 class BadKnownFile(Exception):
     """known.toml cannot be used; the text says where and what was expected."""
 
 
-def read_known(path: Path) -> list[Known]:
+def read_known(path: Path) -> list[KnownDifference]:
     """The entries of ``path``; raises ``BadKnownFile`` for a file that does not hold such."""
     try:
         entries = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).known
@@ -79,21 +79,23 @@ def read_known(path: Path) -> list[Known]:
     return entries
 
 
-def reason(entries: Iterable[Known], record: CaseRecord) -> str | None:
+def known_reason(entries: Iterable[KnownDifference], record: CaseRecord) -> str | None:
     """Why this difference is known; None where it is none, or no entry covers it."""
     if record.outcome != "differs":
         return None
-    return explanation(entries, record.backend, record.case, record.reason)
+    return explain(entries, record.backend, record.case, record.reason)
 
 
-def explanation(entries: Iterable[Known], backend: str, case: str, difference: str) -> str | None:
+def explain(
+    entries: Iterable[KnownDifference], backend: str, case: str, difference: str
+) -> str | None:
     """Why this case of this backend differs so; None where no entry covers it."""
     return next((e.reason for e in entries if e.explains(backend, case, difference)), None)
 
 
-def stale(
-    entries: Sequence[Known], records: Sequence[CaseRecord], *, narrowed: bool
-) -> list[Known]:
+def find_stale(
+    entries: Sequence[KnownDifference], records: Sequence[CaseRecord], *, narrowed: bool
+) -> list[KnownDifference]:
     """The entries that no difference among ``records`` matches.
 
     Of a narrowed run, which did not select every case, only entries of which it saw a case.

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenBackend:
     """A backend under the name it was asked for, open on a device."""
 
     name: str
@@ -40,7 +40,7 @@ class Opened:
                 "__init__ must call super().__init__(device)"
             )
 
-    def takes(self, case_id: str) -> bool:
+    def runs_case(self, case_id: str) -> bool:
         """Whether the case is for this backend in this session."""
         return not any(fnmatchcase(case_id, pattern) for pattern in self.left_out)
 
@@ -73,7 +73,7 @@ class Opened:
             source=self.source,
             backend_version=self.version,
             device=self.device,
-            command=command(),
+            command=command_line(),
             environment=environment,
             fingerprint=fingerprint(environment),
             settings=self.adapter.settings,
@@ -95,7 +95,7 @@ SOURCES = (
 )
 
 
-def suite_source() -> str:
+def suite_digest() -> str:
     """Of the suite alone: what its processes must have alike, wherever they run."""
     return _hashed([ROOT / name for name in SOURCES])
 
@@ -124,7 +124,7 @@ def _suite_version() -> str:
         return str(tomllib.load(file)["project"]["version"])
 
 
-def command() -> str:
+def command_line() -> str:
     """The command line that started this process, as a user would type it."""
     program = Path(sys.argv[0])
     if program.name == "__main__.py":

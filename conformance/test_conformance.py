@@ -8,22 +8,22 @@ import msgspec
 import pytest
 
 from conformance.cases import AnyCase
-from conformance.known_differences import Known, reason
-from conformance.open_backend import Opened
+from conformance.known_differences import KnownDifference, known_reason
+from conformance.open_backend import OpenBackend
 from conformance.session.recorder import PROPERTY
 from records.schema import CaseRecord, encode
 
 
 @pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
 def test_agrees_with_the_specification(
-    backend: Opened,
+    backend: OpenBackend,
     case: AnyCase,
-    known: list[Known],
-    checked: Callable[[AnyCase, Opened], CaseRecord],
+    known: list[KnownDifference],
+    checked: Callable[[AnyCase, OpenBackend], CaseRecord],
     request: pytest.FixtureRequest,
 ) -> None:
     record = checked(case, backend)
-    record = msgspec.structs.replace(record, known=reason(known, record))
+    record = msgspec.structs.replace(record, known=known_reason(known, record))
     request.node.user_properties.append((PROPERTY, encode(record).decode()))
     if record.outcome == "unsupported":
         pytest.skip(record.reason)

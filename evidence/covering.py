@@ -142,8 +142,8 @@ if __name__ == "__main__":
     parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
     anew = parser.parse_args().anew
     for file, (strength, kind) in ARRAYS.items():
-        beside = cases.rows("gradient_cases.txt") if kind == "cuda" else []
-        kept = [] if anew else cases.rows(file)
+        beside = cases.read_rows("gradient_cases.txt") if kind == "cuda" else []
+        kept = [] if anew else cases.read_rows(file)
         found = covering_array(strength, kind, [*beside, *kept])[len(beside) :]
         lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

@@ -17,9 +17,9 @@ from rich.progress import track
 
 from backends import BACKENDS, AnyInputs, NetworkInputs
 from conformance import cases
-from conformance.agreement import undecided
-from conformance.cases import AnyCase, default_cases, twins
-from conformance.cases.precisions import original_id
+from conformance.agreement import is_undecided
+from conformance.cases import AnyCase, default_cases, precision_variants
+from conformance.cases.precision_variants import original_id
 from conformance.draw import draw_attempt
 from conformance.truth import truth
 from reference.networks.layers import Decoder
@@ -39,7 +39,7 @@ def says_enough(inputs: AnyInputs) -> bool:
         return False
     t = truth(inputs)
     return not any(
-        undecided(e, ARITHMETICS[name], NEARLY)
+        is_undecided(e, ARITHMETICS[name], NEARLY)
         for name in sorted(arithmetics(inputs.named_dtype))
         for e in t.expected(name).values()
     )
@@ -76,7 +76,9 @@ def attempt(case: AnyCase) -> int:
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
     every = default_cases("cuda")
-    found = {case.id: attempt(case) for case in track([*every, *twins(every)], "drawing")}
+    found = {
+        case.id: attempt(case) for case in track([*every, *precision_variants(every)], "drawing")
+    }
     lines = [
         f"{case_id} {number}\n"
         for case_id, number in found.items()

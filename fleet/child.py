@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 import psutil
 
-from conformance.session.isolation import SHARE, Death, death
+from conformance.session.isolation import MEMORY_SHARE, Death, explain_death
 
 Answer = TypeVar("Answer")
 
@@ -119,7 +119,7 @@ class Child:
         self._pipe.close()
         with self._words as words:
             words.seek(0)  # which writes what _end said first
-            return death(words.read())
+            return explain_death(words.read())
 
     def close(self) -> None:
         """End the process; a call would start another."""
@@ -134,7 +134,7 @@ class Child:
 
 def share() -> float:
     """Of the memory that is free, what a worker's child may take where nobody says it: one of as many as processors."""
-    return SHARE * psutil.virtual_memory().available / (os.cpu_count() or 1)
+    return MEMORY_SHARE * psutil.virtual_memory().available / (os.cpu_count() or 1)
 
 
 def main() -> None:

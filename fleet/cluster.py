@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from backends import BACKENDS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
-from conformance.open_backend import Opened, suite_source
+from conformance.open_backend import OpenBackend, suite_digest
 from fleet.child import Child, share
 from fleet.remote_backend import Seen, elsewhere
 from records.environment import environment, fingerprint
@@ -169,7 +169,7 @@ class Cluster:
         for one in self.looked:
             if one.refused:
                 raise FleetRefused(f"worker {one.worker}: {one.refused}")
-            if one.source != (mine := suite_source()):
+            if one.source != (mine := suite_digest()):
                 raise FleetRefused(
                     f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})"
                 )
@@ -187,7 +187,7 @@ class Cluster:
         """Those of the workers, by their fingerprints."""
         return {fingerprint(one.environment): one.environment for one in self.looked}
 
-    def opened(self, *, everything: bool = True) -> list[Opened]:
+    def opened(self, *, everything: bool = True) -> list[OpenBackend]:
         """The backends, as the workers have them; for ``everything``, or without what each leaves out."""
         seen = self.looked[0].backends
         return [
@@ -262,13 +262,13 @@ def look(worker: str, place: Place) -> Looked:
     found, refused = {}, ""
     for name in place.backends:
         try:
-            one = Opened(name, place.device, find(name)(place.device))
+            one = OpenBackend(name, place.device, find(name)(place.device))
             its = one.adapter
             found[name] = Seen(one.version, one.source, its.settings, its.framework_defaults)
         except (BackendNotFound, DeviceNotFound, PackageNotFoundError) as error:
             refused = str(error)
             break
-    return Looked(worker, environment(), suite_source(), found, refused)
+    return Looked(worker, environment(), suite_digest(), found, refused)
 
 
 def signature(place: Place) -> str:

@@ -12,12 +12,12 @@ import pytest
 
 from backends import find
 from conformance.cases import AnyCase, Case
-from conformance.check import check, record
+from conformance.check import check, make_record
 from conformance.draw import digest, draw
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.session.executor import Executor
 from conformance.session.isolation import Death
-from conformance.session.options import named
+from conformance.session.options import _requested_backends
 from fleet.child import ChildDied
 from fleet.cluster import Cluster, FleetRefused, Place, add_options, child, signature
 from records.schema import CaseRecord, Environment
@@ -45,7 +45,7 @@ def pytest_rnnspec_executor(config: pytest.Config) -> Executor | None:
         return None
     if config.getoption("numprocesses", None):
         raise pytest.UsageError("-n: given with --scheduler or --workers, expected -n 0")
-    place = Place(tuple(named(config)), config.getoption("--device"),
+    place = Place(tuple(_requested_backends(config)), config.getoption("--device"),
                   config.getoption("--time-limit"), config.getoption("--memory-limit"))  # fmt: skip
     try:
         cluster = Cluster(scheduler, workers, place).__enter__()
@@ -63,13 +63,13 @@ class OnFleet(Executor):
         self.cluster = cluster
         self.arrived: dict[tuple[str, str], CaseRecord] = {}
 
-    def open(self, config: pytest.Config, *, everything: bool) -> list[Opened]:
+    def open(self, config: pytest.Config, *, everything: bool) -> list[OpenBackend]:
         return self.cluster.opened(everything=everything)
 
     def environments(self) -> dict[str, Environment]:
         return self.cluster.environments()
 
-    def check(self, case: AnyCase, backend: Opened) -> CaseRecord:
+    def check(self, case: AnyCase, backend: OpenBackend) -> CaseRecord:
         return self.arrived.pop((backend.name, case.id))
 
     @pytest.hookimpl(tryfirst=True)
@@ -129,9 +129,9 @@ def by_worker(place: Place, group: Group) -> list[CaseRecord]:
 
 
 @cache
-def opened(name: str, device: str) -> Opened:
+def opened(name: str, device: str) -> OpenBackend:
     """The backend, open in this child once, so that cases of a shape share what it compiles."""
-    return Opened(name, device, find(name)(device))
+    return OpenBackend(name, device, find(name)(device))
 
 
 def in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseRecord:
@@ -139,5 +139,5 @@ def in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseR
     backend = opened(name, device)
     if died is not None:
         version = digest(draw(case))
-        return record(case, backend, "errored", died.reason, version, {}, card=died.words)
+        return make_record(case, backend, "errored", died.reason, version, {}, card=died.words)
     return check(case, backend)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from backends import BACKENDS, AnyInputs, Backend, Inputs, Result, find
 from backends.dialects import Dialect
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 
 
 class Seen(NamedTuple):
@@ -48,7 +48,7 @@ class Adapter(Backend):
 
 
 @dataclass(frozen=True)
-class Elsewhere(Opened):
+class Elsewhere(OpenBackend):
     """A backend under its name, open on workers."""
 
     seen: Seen = NOTHING

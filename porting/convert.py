@@ -19,8 +19,8 @@ from rich.table import Table
 
 from backends import Inputs
 from backends.dtypes import PRECISION
-from conformance.own_network import BadInputs, Files, check, inputs_of, read_arrays
 from conformance.truth import truth
+from conformance.user_network import BadInputs, NetworkFiles, check_arrays, make_inputs, read_arrays
 from formats import (
     FORMATS,
     BadModel,
@@ -219,8 +219,10 @@ def _inputs(options: argparse.Namespace, source: Path, model: Model) -> Inputs:
     if options.inputs is None:
         return random_inputs(model)
     arrays = read_arrays(options.inputs)
-    check(str(options.inputs), model.spec, arrays)
-    given = inputs_of(Files(source, options.inputs, gradients=False), model, arrays, model.dtype)
+    check_arrays(str(options.inputs), model.spec, arrays)
+    given = make_inputs(
+        NetworkFiles(source, options.inputs, gradients=False), model, arrays, model.dtype
+    )
     if given.lengths is not None and not given.lengths.any():
         raise BadInputs(
             f"{options.inputs}: lengths: every row has length 0, expected one of 1 at least"

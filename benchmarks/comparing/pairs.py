@@ -14,7 +14,7 @@ from benchmarks.comparing.sides import Side
 from benchmarks.timing.merge import Merged, say_why
 from benchmarks.timing.options import Rows
 from benchmarks.timing.schedule import Planned, Process, run_pair
-from conformance.open_backend import command
+from conformance.open_backend import command_line
 from records.reading import read_run
 from records.schema import Header, Measurement
 
@@ -51,7 +51,9 @@ def timed(
 
     Run files go to ``folder/base`` and ``folder/head``. In odd pairs HEAD takes the first sample.
     """
-    merged = [Merged(folder / part / "runs", rows.total, command()) for part in ("base", "head")]
+    merged = [
+        Merged(folder / part / "runs", rows.total, command_line()) for part in ("base", "head")
+    ]
     with progress(console) as shown:
         task = shown.add_task("", total=len(numbers))
         for number in numbers:

@@ -11,8 +11,8 @@ from benchmarks.timing.alternation import Partner, Pipes
 from benchmarks.timing.options import SECONDS, add_dtype, workloads
 from benchmarks.timing.test_rows import ThisProcess
 from benchmarks.timing.workloads import MODES, WORKLOADS
-from conformance.open_backend import Opened, now
-from conformance.session.options import add_options, only_asks, open_backends, runs_folder
+from conformance.open_backend import OpenBackend, now
+from conformance.session.options import add_options, asks_for_help, open_backends, runs_folder
 from records.environment import environment, processors
 from records.exit_codes import exit_code
 from records.runs import RunWriter, read_run
@@ -21,7 +21,7 @@ from reports.matrix import matrix
 from reports.terminal import text
 
 WRITER: pytest.StashKey[RunWriter] = pytest.StashKey()
-BACKEND: pytest.StashKey[Opened] = pytest.StashKey()
+BACKEND: pytest.StashKey[OpenBackend] = pytest.StashKey()
 MEASURED: pytest.StashKey[list[Measurement]] = pytest.StashKey()
 
 
@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Open the one backend of this process, before any work starts."""
-    if only_asks(config):
+    if asks_for_help(config):
         return
     backends = open_backends(config)
     if len(backends) != 1:
@@ -84,7 +84,7 @@ def row(process: ThisProcess) -> Iterator[None]:
 
 
 @pytest.fixture
-def backend(request: pytest.FixtureRequest) -> Opened:
+def backend(request: pytest.FixtureRequest) -> OpenBackend:
     """The backend of this process."""
     return request.config.stash[BACKEND]
 

@@ -24,8 +24,8 @@ from benchmarks.timing.gpu_clock import state
 from benchmarks.timing.machine_load import Watch
 from benchmarks.timing.workloads import Mode, Workload
 from conformance.cases import Case
-from conformance.check import checked, fingerprint, hold
-from conformance.open_backend import Opened
+from conformance.check import compare, find_fingerprint, validate_result
+from conformance.open_backend import OpenBackend
 from conformance.truth import truth
 from records.schema import Measurement, Outcome
 
@@ -45,7 +45,7 @@ class ThisProcess(NamedTuple):
 def test_row(
     workload: Workload,
     mode: Mode,
-    backend: Opened,
+    backend: OpenBackend,
     process: ThisProcess,
     write: Callable[[Measurement], None],
     benchmark: BenchmarkFixture,
@@ -64,7 +64,7 @@ def test_row(
     figures["checked"] = held.in_words(case, rows)
     try:
         found = _timed(inputs, case, backend, process, benchmark)
-        result = checked(held.result_of(inputs, found.pop("result"), rows))
+        result = validate_result(held.result_of(inputs, found.pop("result"), rows))
     except Unsupported as why:
         record("unsupported", str(why), **figures)
         pytest.skip(str(why))
@@ -72,11 +72,11 @@ def test_row(
         record("errored", f"{type(error).__name__}: {error}", **figures)
         raise
     arithmetic = backend.adapter.dialect.held_to(case.named_dtype, backend.adapter.kind)
-    verdict = hold(result, expected, backend, arithmetic)
+    verdict = compare(result, expected, backend, arithmetic)
     if verdict.outcome != "agrees":
         samples = ("seconds", "device_seconds", "limit_seconds", "processor_seconds")
         found |= {name: [] for name in samples}
-    named = fingerprint(result, expected, backend, arithmetic, verdict)
+    named = find_fingerprint(result, expected, backend, arithmetic, verdict)
     figures |= {"margin": verdict.margin, "fingerprint": named}
     record(verdict.outcome, verdict.reason, **figures, **found)
     benchmark.extra_info |= {"margin": verdict.margin, "limit_seconds": found.get("limit_seconds")}
@@ -85,7 +85,11 @@ def test_row(
 
 
 def _timed(
-    inputs: Inputs, case: Case, backend: Opened, process: ThisProcess, benchmark: BenchmarkFixture
+    inputs: Inputs,
+    case: Case,
+    backend: OpenBackend,
+    process: ThisProcess,
+    benchmark: BenchmarkFixture,
 ) -> dict[str, Any]:
     """The result of the last run, and what was measured."""
     adapter, watch = backend.adapter, Watch()
@@ -130,7 +134,7 @@ def _measurement(
     workload: Workload,
     mode: Mode,
     case: Case,
-    backend: Opened,
+    backend: OpenBackend,
     process: ThisProcess,
     outcome: Outcome,
     reason: str,
@@ -162,7 +166,7 @@ def _measurement(
     )
 
 
-def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: Opened) -> str:
+def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: OpenBackend) -> str:
     """One command that times one workload again."""
     options = {"--backend": backend.name, "--device": backend.device, "--workload": workload.name,
                "--mode": mode, "--dtype": dtype}  # fmt: skip

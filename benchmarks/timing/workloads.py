@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal, NamedTuple, TypeAlias
 
-from conformance.cases import DTYPES, OTHERS, Case
+from conformance.cases import DTYPES, OTHER_PRECISIONS, Case
 from reference import Spec
 
 Mode: TypeAlias = Literal["forward", "training"]
 MODES: tuple[Mode, ...] = ("forward", "training")
 """The outputs alone; or outputs and the gradients of all parameters, inputs and states."""
 
-TIMED = (*DTYPES, *OTHERS)
+TIMED = (*DTYPES, *OTHER_PRECISIONS)
 """The dtypes that a workload may be timed in."""
 
 
@@ -34,7 +34,7 @@ class Workload(NamedTuple):
 
     def case(self, mode: Mode, dtype: str = "float32") -> Case:
         """What is timed, as a case; both modes have the same weights and inputs, and so has every precision."""
-        other = dtype in OTHERS
+        other = dtype in OTHER_PRECISIONS
         return Case(
             id=f"{self.name}/{dtype}", spec=self.spec, dtype="float32" if other else dtype,
             precision=dtype if other else "ieee", batch=self.batch, steps=self.steps, state=True,

@@ -13,11 +13,16 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
-from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, drawn, feasible
-from conformance.cases.case import AnyCase, Case, NetworkCase, OwnCase, TrainingCase
+from conformance.cases.axes import AXES, CELLS, DTYPES, GRADIENTS, SIZES, Row, feasible, make_case
+from conformance.cases.case import AnyCase, Case, NetworkCase, TrainingCase, UserCase
 from conformance.cases.cudnn import cudnn_cases
-from conformance.cases.fuzzed import FUZZ, parsed
-from conformance.cases.precisions import OTHERS, original_id, twin, twins
+from conformance.cases.fuzzed import FUZZ, parse_fuzz_id
+from conformance.cases.precision_variants import (
+    OTHER_PRECISIONS,
+    original_id,
+    precision_variant,
+    precision_variants,
+)
 from conformance.cases.tasks import training_cases
 from conformance.cases.tutorials import deep_sums, large_states, many_rows, tutorial_cases
 
@@ -41,11 +46,11 @@ def by_id(case_id: str) -> AnyCase:
     Raises ``ValueError`` naming the part that is no value of its axis.
     """
     if (original := original_id(case_id)) != case_id:
-        return twin(by_id(original), case_id.rpartition("/")[2])
+        return precision_variant(by_id(original), case_id.rpartition("/")[2])
     if case_id in NAMED:
         return NAMED[case_id]
     if case_id.startswith(FUZZ):
-        return parsed(case_id).case()
+        return parse_fuzz_id(case_id).case()
     parts = case_id.removeprefix(GRADIENTS).split("/")
     if len(parts) != len(AXES):
         raise ValueError(
@@ -61,10 +66,10 @@ def by_id(case_id: str) -> AnyCase:
             f"case {case_id!r}: these lengths, padding and size do not go together "
             "(see feasible() in conformance/cases/axes.py)"
         )
-    return drawn(row, gradients=case_id.startswith(GRADIENTS))
+    return make_case(row, gradients=case_id.startswith(GRADIENTS))
 
 
-def rows(file: str) -> list[dict[str, str]]:
+def read_rows(file: str) -> list[dict[str, str]]:
     """A covering array beside this file, made by ``python -m evidence.covering``."""
     text = (Path(__file__).parent / file).read_text("utf-8")
     return [dict(zip(AXES, line.split("/"), strict=True)) for line in text.split()]
@@ -73,9 +78,9 @@ def rows(file: str) -> list[dict[str, str]]:
 def default_cases(kind: str = "cpu") -> list[AnyCase]:
     """The cases of every run on a kind of device: the covering arrays and the named cases."""
     return [
-        *(drawn(row) for row in rows("default_cases.txt")),
-        *(drawn(row, gradients=True) for row in rows("gradient_cases.txt")),
-        *(drawn(row, gradients=True) for row in rows("cuda_cases.txt") if kind == "cuda"),
+        *(make_case(row) for row in read_rows("default_cases.txt")),
+        *(make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")),
+        *(make_case(row, gradients=True) for row in read_rows("cuda_cases.txt") if kind == "cuda"),
         *(case for case in NAMED.values() if kind == "cuda" or case.id not in _CUDNN),
     ]
 
@@ -85,9 +90,9 @@ def full_cases() -> Iterator[AnyCase]:
     for values in itertools.product(*AXES.values()):
         row = dict(zip(AXES, values, strict=True))
         if feasible(row):
-            yield drawn(row)
+            yield make_case(row)
     covering = {case.id: case for file in ("default_cases.txt", "gradient_cases.txt")
-                for case in (drawn(row, gradients=True) for row in rows(file))}  # fmt: skip
+                for case in (make_case(row, gradients=True) for row in read_rows(file))}  # fmt: skip
     yield from covering.values()
     yield from NAMED.values()
 
@@ -99,19 +104,19 @@ __all__ = [
     "FUZZ",
     "GRADIENTS",
     "NAMED",
-    "OTHERS",
+    "OTHER_PRECISIONS",
     "SIZES",
     "AnyCase",
     "Case",
     "NetworkCase",
-    "OwnCase",
     "Row",
     "TrainingCase",
+    "UserCase",
     "by_id",
     "default_cases",
-    "drawn",
     "feasible",
     "full_cases",
-    "rows",
-    "twins",
+    "make_case",
+    "precision_variants",
+    "read_rows",
 ]

@@ -70,7 +70,7 @@ def feasible(row: Row) -> bool:
     return True
 
 
-def drawn(row: Row, *, gradients: bool = False) -> Case:
+def make_case(row: Row, *, gradients: bool = False) -> Case:
     """The case with one value from every axis."""
     batch, steps, input_size, hidden_size = SIZES[row["size"]]
     return Case(

@@ -77,8 +77,8 @@ class TrainingCase(Typed):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class OwnCase(Typed):
-    """A user's own recurrent network and data (``conformance/own_network.py``), whose arrays nothing draws."""
+class UserCase(Typed):
+    """A user's own recurrent network and data (``conformance/user_network.py``), whose arrays nothing draws."""
 
     id: str
     spec: Spec
@@ -90,4 +90,4 @@ class OwnCase(Typed):
     """How float32 products are made."""
 
 
-AnyCase: TypeAlias = Case | NetworkCase | TrainingCase | OwnCase
+AnyCase: TypeAlias = Case | NetworkCase | TrainingCase | UserCase

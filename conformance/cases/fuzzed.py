@@ -50,7 +50,7 @@ RELU_WEIGHTS = ("plain",)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fuzzed:
+class FuzzedCase:
     """What a fuzzed case is made of, in the order of its id."""
 
     cell: str
@@ -69,11 +69,11 @@ class Fuzzed:
     seed: int
 
     def __post_init__(self) -> None:
-        if why := self.misfit:
+        if why := self.conflict:
             raise ValueError(f"fuzzed case {self.id!r}: {why}")
 
     @property
-    def misfit(self) -> str:
+    def conflict(self) -> str:
         """Why these values do not go together; empty where they do."""
         batch, steps, _, _ = self.size
         if (self.ends is None) != (self.padding == "pad-none"):
@@ -86,7 +86,7 @@ class Fuzzed:
             return "a relu comes near its kink; expected plain inputs"
         return ""
 
-    def but(self, **changes: Any) -> Fuzzed | None:
+    def with_changes(self, **changes: Any) -> FuzzedCase | None:
         """With these changes; None where they do not go together."""
         try:
             return replace(self, **changes)
@@ -139,10 +139,10 @@ _READ: dict[str, Any] = {
 }
 
 
-def parsed(case_id: str) -> Fuzzed:
+def parse_fuzz_id(case_id: str) -> FuzzedCase:
     """What the case of this id is made of; raises ``ValueError`` naming the part that is wrong."""
     parts = case_id.removeprefix(FUZZ).split("/")
-    names = list(Fuzzed.__dataclass_fields__)
+    names = list(FuzzedCase.__dataclass_fields__)
     if len(parts) != len(names):
         raise ValueError(
             f"case {case_id!r}: {len(parts)} parts given after {FUZZ}, expected {len(names)}: "
@@ -160,4 +160,4 @@ def parsed(case_id: str) -> Fuzzed:
             found[name] = _READ[name](*match.groups())
         else:
             raise ValueError(f"case {case_id!r}: {name} {part!r} given, expected {NUMBERS[name]}")
-    return Fuzzed(**found)
+    return FuzzedCase(**found)

@@ -36,7 +36,7 @@ DTYPES = ("float64", "float32")
 
 
 @cache
-def zen() -> str:
+def _zen() -> str:
     """The text, which the module prints when it is imported, and keeps as rot13."""
     with contextlib.redirect_stdout(io.StringIO()):
         this = importlib.import_module("this")
@@ -46,8 +46,8 @@ def zen() -> str:
 @cache
 def characters() -> tuple[Network, tuple[Data, ...]]:
     """Four rows of twelve characters a batch, each row reading on in a quarter of its own."""
-    alphabet = sorted(set(zen()))
-    text = np.array([alphabet.index(c) for c in zen()])
+    alphabet = sorted(set(_zen()))
+    text = np.array([alphabet.index(c) for c in _zen()])
     batch, steps = 4, 12
     starts = np.arange(batch)[:, None] * (len(text) // batch - 1)
     stride = (len(text) // batch - 1 - steps) // STEPS

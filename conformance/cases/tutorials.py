@@ -48,12 +48,12 @@ SEQUENCES: dict[str, Any] = {"batch": 4, "steps": 20, "ends": (13, 20, 1, 7)}
 def tutorial_cases() -> Iterator[Case | NetworkCase]:
     """Every row in every dtype, with gradients."""
     for dtype in DTYPES:
-        yield from recurrent_cases(dtype)
+        yield from _recurrent_cases(dtype)
         for name, (network, data) in NETWORKS.items():
             yield NetworkCase(id=f"tutorial/{name}/{dtype}", network=network, dtype=dtype, **data)
 
 
-def recurrent_cases(dtype: str) -> Iterator[Case]:
+def _recurrent_cases(dtype: str) -> Iterator[Case]:
     """The rows that are a recurrent network alone."""
     for cell, options in CELLS.items():
         # Zero padding changes nothing where lengths are given, and does change the states where
@@ -115,13 +115,13 @@ def recurrent(cell: str, input_size: int, hidden_size: int, **options: object) -
     return Recurrent(spec=spec(cell, input_size, hidden_size, **options))
 
 
-def outputs(cell: str, readout: Readout) -> Network:
+def _outputs(cell: str, readout: Readout) -> Network:
     """Row 000: h_t of a cell, o_t = g(W_oh h_t + b_o) at every step or at some, and a loss."""
     loss = NegativeLogLikelihood() if readout.activation == "softmax" else MeanSquaredError()
     return (Vectors(size=3), recurrent(cell, 3, 5), readout, loss)
 
 
-def words_to_class(first: OneHot | Embedding, width: int) -> Network:
+def _words_to_class(first: OneHot | Embedding, width: int) -> Network:
     """Row 002: thirty words, the last state, an output layer, dense layers, softmax."""
     return (
         first,
@@ -133,7 +133,7 @@ def words_to_class(first: OneHot | Embedding, width: int) -> Network:
     )
 
 
-def language_model(cell: str, **options: object) -> Network:
+def _language_model(cell: str, **options: object) -> Network:
     """Row 004: the next word after every word, and the sequence loss."""
     width = 12 if options.get("direction") == "bidirectional" else 6
     return (
@@ -144,7 +144,7 @@ def language_model(cell: str, **options: object) -> Network:
     )
 
 
-def decoder(
+def _decoder(
     cell: str,
     context: int,
     hidden_size: int,
@@ -169,20 +169,20 @@ def decoder(
     )
 
 
-def picture_to_words(cell: str, words: str) -> Network:
+def _picture_to_words(cell: str, words: str) -> Network:
     """Row 004, vector to sequence: the context is a new bias at every step."""
-    body = decoder(cell, 7, 6, into="input", words=words, bridge="none")
+    body = _decoder(cell, 7, 6, into="input", words=words, bridge="none")
     return (Vector(size=7), body, NegativeLogLikelihood())
 
 
-def encoder_decoder(encoder: Recurrent, cell: str, hidden_size: int, **options: Any) -> Network:
+def _encoder_decoder(encoder: Recurrent, cell: str, hidden_size: int, **options: Any) -> Network:
     """Row 004: words in, the final state as context, words out."""
     width = encoder.spec.num_directions * encoder.spec.hidden_size
     return (
         Embedding(vocabulary=11, size=4),
         encoder,
         FinalState(),
-        decoder(cell, width, hidden_size, **options),
+        _decoder(cell, width, hidden_size, **options),
         NegativeLogLikelihood(),
     )
 
@@ -197,46 +197,46 @@ PAIRS = {"batch": 3, "steps": 6, "ends": (6, 2, 5), "target_ends": (5, 3, 1)}
 ENCODER, WIDER = recurrent("lstm", 4, 6), recurrent("vanilla-tanh", 4, 3, direction="bidirectional")
 
 NETWORKS: dict[str, tuple[Network, dict[str, Any]]] = {
-    **{f"000-outputs/every/softmax/{cell}": (outputs(cell, SOFTMAX), EVERY)
+    **{f"000-outputs/every/softmax/{cell}": (_outputs(cell, SOFTMAX), EVERY)
        for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm")},
-    "000-outputs/every/identity/vanilla-tanh": (outputs("vanilla-tanh", Readout(units=2)), EVERY),
+    "000-outputs/every/identity/vanilla-tanh": (_outputs("vanilla-tanh", Readout(units=2)), EVERY),
     "000-outputs/last/identity/vanilla-tanh":
-        (outputs("vanilla-tanh", Readout(units=2, at="last")), SEQUENCES),
+        (_outputs("vanilla-tanh", Readout(units=2, at="last")), SEQUENCES),
     "000-outputs/last/softmax/vanilla-tanh":
-        (outputs("vanilla-tanh", Readout(units=4, at="last", activation="softmax")), SEQUENCES),
+        (_outputs("vanilla-tanh", Readout(units=4, at="last", activation="softmax")), SEQUENCES),
     "000-outputs/some/identity/vanilla-tanh":
-        (outputs("vanilla-tanh", Readout(units=2, at=(19, 0, 7))), {"batch": 4, "steps": 20}),
+        (_outputs("vanilla-tanh", Readout(units=2, at=(19, 0, 7))), {"batch": 4, "steps": 20}),
     "000-outputs/some/softmax/vanilla-tanh":
-        (outputs("vanilla-tanh", Readout(units=4, at=(3, 11), activation="softmax")),
+        (_outputs("vanilla-tanh", Readout(units=4, at=(3, 11), activation="softmax")),
          {"batch": 4, "steps": 20}),
     "001-output-layer": (
         (Vectors(size=3), recurrent("vanilla-tanh", 3, 7), Readout(units=7), MeanSquaredError()),
         {"batch": 6, "steps": 5, "x": WINDOWS, "scale": 0.05}),
-    "002-one-hot": (words_to_class(OneHot(vocabulary=400), 400), {"batch": 5, "steps": 30}),
+    "002-one-hot": (_words_to_class(OneHot(vocabulary=400), 400), {"batch": 5, "steps": 30}),
     "002-embedding":
-        (words_to_class(Embedding(vocabulary=400, size=7), 7), {"batch": 5, "steps": 30}),
-    **{f"004-sequence-loss/{cell}": (language_model(cell), SENTENCES)
+        (_words_to_class(Embedding(vocabulary=400, size=7), 7), {"batch": 5, "steps": 30}),
+    **{f"004-sequence-loss/{cell}": (_language_model(cell), SENTENCES)
        for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm")},
-    "004-bidirectional": (language_model("lstm", direction="bidirectional"), SENTENCES),
-    "004-stacked": (language_model("vanilla-tanh", num_layers=3), SENTENCES),
-    **{f"004-vector-to-sequence/{words}-words": (picture_to_words("lstm", words), TARGETS)
+    "004-bidirectional": (_language_model("lstm", direction="bidirectional"), SENTENCES),
+    "004-stacked": (_language_model("vanilla-tanh", num_layers=3), SENTENCES),
+    **{f"004-vector-to-sequence/{words}-words": (_picture_to_words("lstm", words), TARGETS)
        for words in ("none", "teacher", "free")},
     "004-encoder-decoder/context-only":
-        (encoder_decoder(ENCODER, "lstm", 6, into="input", words="none", bridge="none"), PAIRS),
+        (_encoder_decoder(ENCODER, "lstm", 6, into="input", words="none", bridge="none"), PAIRS),
     "004-encoder-decoder/initial-state/teacher":
-        (encoder_decoder(ENCODER, "lstm", 6, into="state", words="teacher", bridge="none"), PAIRS),
+        (_encoder_decoder(ENCODER, "lstm", 6, into="state", words="teacher", bridge="none"), PAIRS),
     "004-encoder-decoder/initial-state/free":
-        (encoder_decoder(ENCODER, "vanilla-tanh", 5, into="state", words="free", bridge="tanh"),
+        (_encoder_decoder(ENCODER, "vanilla-tanh", 5, into="state", words="free", bridge="tanh"),
          PAIRS),
     "004-encoder-decoder/every-step/teacher":
-        (encoder_decoder(ENCODER, "vanilla-tanh", 5, into="input", words="teacher", bridge="none"),
+        (_encoder_decoder(ENCODER, "vanilla-tanh", 5, into="input", words="teacher", bridge="none"),
          PAIRS),
     "004-encoder-decoder/both/teacher":
-        (encoder_decoder(WIDER, "lstm", 8, into="both", words="teacher", bridge="identity"), PAIRS),
+        (_encoder_decoder(WIDER, "lstm", 8, into="both", words="teacher", bridge="identity"), PAIRS),
     "004-encoder-decoder/both/stacked":
-        (encoder_decoder(recurrent("vanilla-tanh", 4, 3, num_layers=2), "lstm", 4, into="both",
+        (_encoder_decoder(recurrent("vanilla-tanh", 4, 3, num_layers=2), "lstm", 4, into="both",
                          words="teacher", bridge="tanh", layers=2), PAIRS),
     "004-encoder-decoder/both/free":
-        (encoder_decoder(WIDER, "vanilla-tanh", 5, into="both", words="free", bridge="tanh"), PAIRS),
+        (_encoder_decoder(WIDER, "vanilla-tanh", 5, into="both", words="free", bridge="tanh"), PAIRS),
 }  # fmt: skip
 """Each network with its sizes, input and lengths."""

@@ -6,7 +6,7 @@ import pytest
 
 from conformance.cases import AnyCase
 from conformance.check import check
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.session.options import open_backends
 from records.schema import CaseRecord, Environment
 
@@ -14,7 +14,7 @@ from records.schema import CaseRecord, Environment
 class Executor:
     """The default executor: opens backends in this process and checks cases here."""
 
-    def open(self, config: pytest.Config, *, everything: bool) -> list[Opened]:
+    def open(self, config: pytest.Config, *, everything: bool) -> list[OpenBackend]:
         """Open every backend that the options name.
 
         Args:
@@ -34,7 +34,7 @@ class Executor:
         """Return the environments of other machines, by fingerprint; none here."""
         return {}
 
-    def check(self, case: AnyCase, backend: Opened) -> CaseRecord:
+    def check(self, case: AnyCase, backend: OpenBackend) -> CaseRecord:
         """Return the record of ``case`` on ``backend``."""
         return check(case, backend)
 

@@ -27,8 +27,8 @@ from records.options import positive
 FOLDER = "rnnspec_last_words"
 """Under which a worker is told where its file goes."""
 
-LOOKS_PER_SECOND = 10
-SHARE = 0.8
+MEMORY_CHECKS_PER_SECOND = 10
+MEMORY_SHARE = 0.8
 """Of the memory that is free when a session starts, what all its workers may take together."""
 
 
@@ -49,7 +49,7 @@ def add_limits(group: pytest.OptionGroup) -> None:
                     "free)")  # fmt: skip
 
 
-def death(words: str) -> Death:
+def explain_death(words: str) -> Death:
     """What a process that ended in the middle of a case wrote at last."""
     for pattern, reason in (
         (r"^memory: .*$", "{}"),
@@ -61,7 +61,7 @@ def death(words: str) -> Death:
     return Death("crash: the process ended in this case without a word: killed, or by exit()", "")
 
 
-class Worker:
+class WorkerLimits:
     """In a worker: keeps its last words, and ends it when a case takes too long."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -84,14 +84,14 @@ class Worker:
             faulthandler.cancel_dump_traceback_later()
 
 
-class Watch:
+class WorkerMonitor:
     """In the process that runs the session: gives workers their files, and ends those that grow."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rnnspec-")
         self.folder = Path(self._folder.name)
         workers, gib = config.getoption("numprocesses", None), config.getoption("--memory-limit")
-        share = SHARE * psutil.virtual_memory().available / (workers or 1)
+        share = MEMORY_SHARE * psutil.virtual_memory().available / (workers or 1)
         self.most = share if gib is None else gib * 2**30
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -113,10 +113,10 @@ class Watch:
         """Why the worker of this name died."""
         path = self.folder / worker
         text = path.read_text(errors="replace") if path.exists() else ""
-        return death(text.partition("\n")[2])
+        return explain_death(text.partition("\n")[2])
 
     def _look(self) -> None:
-        while not self._over.wait(1 / LOOKS_PER_SECOND):
+        while not self._over.wait(1 / MEMORY_CHECKS_PER_SECOND):
             for path in self.folder.iterdir():
                 self._end_if_too_large(path)
 

@@ -10,7 +10,7 @@ import pytest
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 
 
 def add_options(group: pytest.OptionGroup) -> None:
@@ -31,7 +31,7 @@ def backend_names(given: Iterable[str], framework: str | None, device: str) -> l
     return list(dict.fromkeys([*given, *of_framework]))
 
 
-def named(config: pytest.Config) -> list[str]:
+def _requested_backends(config: pytest.Config) -> list[str]:
     """The backends that the options name; raises ``pytest.UsageError`` for none."""
     names = backend_names(
         config.getoption("--backend"), config.getoption("--framework"), config.getoption("--device")
@@ -44,15 +44,15 @@ def named(config: pytest.Config) -> list[str]:
     return names
 
 
-def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Opened]:
+def open_backends(config: pytest.Config, *, everything: bool = True) -> list[OpenBackend]:
     """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
 
     Raises ``pytest.UsageError`` for none, or for any that is not there.
     """
-    device, names = config.getoption("--device"), named(config)
+    device, names = config.getoption("--device"), _requested_backends(config)
     try:
         opened = [
-            Opened(name, device, find(name)(device),
+            OpenBackend(name, device, find(name)(device),
                    BACKENDS[name].left_out if name in BACKENDS and not everything else ())
             for name in names
         ]  # fmt: skip
@@ -68,6 +68,6 @@ def runs_folder(config: pytest.Config) -> Path:
     return Path(config.getoption("--out")) / "runs"
 
 
-def only_asks(config: pytest.Config) -> bool:
+def asks_for_help(config: pytest.Config) -> bool:
     """Whether this session is about help or the version, and runs nothing."""
     return bool(config.option.help or config.option.version)

@@ -15,12 +15,12 @@ import pytest
 from xdist.workermanage import WorkerController
 
 from conformance.cases import AnyCase, by_id
-from conformance.check import record
+from conformance.check import make_record
 from conformance.draw import digest, draw
-from conformance.known_differences import Known, stale
-from conformance.open_backend import Opened, now
+from conformance.known_differences import KnownDifference, find_stale
+from conformance.open_backend import OpenBackend, now
 from conformance.session.isolation import Death
-from conformance.session.resume import Resumed
+from conformance.session.resume import ResumedRun
 from records.exit_codes import ExitCode, exit_code
 from records.runs import RunWriter, read_run
 from records.schema import CaseRecord, Footer, Header, decode
@@ -37,7 +37,7 @@ SEPARATOR = "@"
 """Between case, backend and device in a test's id; none of them has one when it is quoted."""
 
 
-def id_of(case: AnyCase, backend: Opened) -> str:
+def make_test_id(case: AnyCase, backend: OpenBackend) -> str:
     """The id of the test of ``case`` on ``backend``, in ASCII."""
     return SEPARATOR.join((case.id, quote(backend.name), backend.device))
 
@@ -51,12 +51,12 @@ class Recorder:
 
     def __init__(
         self,
-        opened: list[Opened],
-        known: list[Known],
+        opened: list[OpenBackend],
+        known: list[KnownDifference],
         totals: dict[str, int],
         folder: Path,
         headers: Mapping[str, Header],
-        resumed: Mapping[str, Resumed],
+        resumed: Mapping[str, ResumedRun],
         death: Callable[[str], Death],
     ) -> None:
         self.opened = {o.name: o for o in opened}
@@ -72,7 +72,7 @@ class Recorder:
             for name in self.opened
         }
         self.writers = {name: old.writer for name, old in resumed.items()}
-        self.stale: list[Known] = []
+        self.stale: list[KnownDifference] = []
         self.faults = 0
         self.exit_code = ExitCode.HARNESS_ERROR
 
@@ -109,7 +109,7 @@ class Recorder:
         case = by_id(case_id)
         worker: WorkerController = report.node
         reason, words = self.death(worker.gateway.id)
-        return record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
+        return make_record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
                       card=words)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
@@ -121,7 +121,7 @@ class Recorder:
         everything = [r for records in self.records.values() for r in records.values()]
         selected = len(self.selected) + sum(self.done.values())
         narrowed = selected < sum(self.totals.values())
-        self.stale = stale(self.known, everything, narrowed=narrowed)
+        self.stale = find_stale(self.known, everything, narrowed=narrowed)
         if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
             return
         codes = [self._finish(name) for name in self.opened]

@@ -9,7 +9,7 @@ from records.reading import BadRunFile, Run
 from records.runs import RunWriter, read_folder
 from records.schema import Header
 
-OF_A_RUN = ("run_id", "started_at", "command")
+UNIQUE_FIELDS = ("run_id", "started_at", "command")
 """Fields of a header that no two runs have alike."""
 
 
@@ -17,14 +17,14 @@ class CannotResume(Exception):
     """No run can be gone on with; the text says why, and what to do."""
 
 
-class Resumed(NamedTuple):
+class ResumedRun(NamedTuple):
     """A run that goes on: its writer, and what it had when it was interrupted."""
 
     writer: RunWriter
     run: Run
 
 
-def resume(folder: Path, header: Header) -> Resumed:
+def resume(folder: Path, header: Header) -> ResumedRun:
     """Go on with the latest interrupted run in ``folder`` that began as the run of ``header`` would.
 
     That is with the same backend, device and front end. Raises ``CannotResume`` where there is none, where
@@ -44,7 +44,7 @@ def resume(folder: Path, header: Header) -> Resumed:
             "out to start one anew"
         )
     try:
-        return Resumed(*RunWriter.resume(latest.path))
+        return ResumedRun(*RunWriter.resume(latest.path))
     except (BlockingIOError, BadRunFile, FileNotFoundError) as error:
         raise CannotResume(f"--resume: {latest.path} is still being written: {error}") from error
 
@@ -56,7 +56,7 @@ def _place(header: Header) -> tuple[str, str, str]:
 
 def _differences(was: Header, this: Header) -> list[str]:
     """What is not the same, with both values; environments by their fingerprints."""
-    names = [name for name in this.__struct_fields__ if name not in (*OF_A_RUN, "environment")]
+    names = [name for name in this.__struct_fields__ if name not in (*UNIQUE_FIELDS, "environment")]
     return [
         f"{name} ({getattr(was, name)}, now {getattr(this, name)})"
         for name in names

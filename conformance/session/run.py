@@ -16,7 +16,7 @@ PYTEST: dict[int, ExitCode] = {
 """What pytest's own statuses mean here; the others are harness errors."""
 
 
-class Keeper:
+class _ExitCodeCollector:
     """Holds on to a session's exit code: a session that never started is a harness error."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Keeper:
 
 def run_pytest(folder: Path, arguments: list[str]) -> ExitCode:
     """Run the tests in ``folder`` with the project's settings and pytest's ``arguments``."""
-    keeper = Keeper()
+    keeper = _ExitCodeCollector()
     own = [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(folder), "-rs",
            "--disable-warnings"]  # fmt: skip  # of the frameworks: no outcome
     status = pytest.main([*own, *arguments], plugins=[keeper])

@@ -20,11 +20,15 @@ from conformance.agreement import RMS_FLOOR, Z
 from conformance.open_backend import now
 from conformance.session.options import backend_names
 from conformance.truth import source_version
-from evidence.calibration.constants import by_k_act, by_samples, elementary
+from evidence.calibration.constants import measure_elementary, measure_k_act, measure_samples
 from evidence.calibration.implementations import NUMPY, Implementation
 from evidence.calibration.margins import CONSOLE, Figures
-from evidence.calibration.measurements import by_family, small, wrong
-from evidence.calibration.storage import DOCS, around_the_tables, read, write
+from evidence.calibration.measurements import (
+    measure_families,
+    measure_mistakes,
+    measure_small_tensors,
+)
+from evidence.calibration.storage import DOCS, read_record, split_page, write_record
 from records.environment import environment
 from records.options import Parser, counted
 from reference.rounding import K_ACT
@@ -32,7 +36,7 @@ from reference.rounding import K_ACT
 KNOWN = (*NUMPY, *BACKENDS)
 
 
-class Ready(NamedTuple):
+class _OpenImplementation(NamedTuple):
     """An implementation that can run."""
 
     name: str
@@ -46,20 +50,23 @@ def main(arguments: list[str]) -> int:
     parser = options()
     given = parser.parse_args(arguments)
     try:
-        around_the_tables(given.out)
+        split_page(given.out)
         ready = implementations(
             backend_names(given.backend, given.framework, given.device), given.device
         )
     except (BackendNotFound, DeviceNotFound, ValueError) as why:
         parser.error(str(why))
-    record = read(given.out)
+    record = read_record(given.out)
     for implementation in ready:
         found = record["implementations"]
         found[implementation.name] = measure(implementation, given.draws, given.seed)
         record["implementations"] = {n: found[n] for n in (*KNOWN, *found) if n in found}
         if implementation.name == "reference":
-            record |= {"wrong": wrong(given.seed), "samples": by_samples(given.seed)}
-        write(record, given.out)
+            record |= {
+                "wrong": measure_mistakes(given.seed),
+                "samples": measure_samples(given.seed),
+            }
+        write_record(record, given.out)
     return 0
 
 
@@ -79,7 +86,7 @@ def options() -> Parser:
     return parser
 
 
-def implementations(names: list[str], device: str) -> list[Ready]:
+def implementations(names: list[str], device: str) -> list[_OpenImplementation]:
     """Those called ``names``, or all that are installed, open on ``device``.
 
     Raises ``BackendNotFound`` for one that was asked for and is not there, and ``DeviceNotFound``.
@@ -88,7 +95,7 @@ def implementations(names: list[str], device: str) -> list[Ready]:
     here = [name for name in KNOWN if name in NUMPY or kind_of(device) in BACKENDS[name].devices]
     for name in names or here:
         if name in NUMPY:
-            found.append(Ready(name, f"NumPy {np.__version__}", "cpu", NUMPY[name]))
+            found.append(_OpenImplementation(name, f"NumPy {np.__version__}", "cpu", NUMPY[name]))
             continue
         try:
             adapter = find(name)(device)
@@ -98,11 +105,11 @@ def implementations(names: list[str], device: str) -> list[Ready]:
             CONSOLE.print(f"skipped: {why}")
             continue
         versions = ", ".join(f"{p} {metadata.version(p)}" for p in adapter.packages)
-        found.append(Ready(name, versions, device, adapter.run))
+        found.append(_OpenImplementation(name, versions, device, adapter.run))
     return found
 
 
-def measure(implementation: Ready, draws: int, seed: int) -> Figures:
+def measure(implementation: _OpenImplementation, draws: int, seed: int) -> Figures:
     """Everything on record for one implementation."""
     name, version, device, run = implementation
     seen = environment()
@@ -117,10 +124,10 @@ def measure(implementation: Ready, draws: int, seed: int) -> Figures:
         "draws": draws,
         "seed": seed,
         "started_at": now(),
-        **by_family(run, draws, seed, name),
-        "k_act": by_k_act(run, seed, name),
-        "elementary": {} if name == "simulated" else elementary(run),
-        "small": small(run, seed, name),
+        **measure_families(run, draws, seed, name),
+        "k_act": measure_k_act(run, seed, name),
+        "elementary": {} if name == "simulated" else measure_elementary(run),
+        "small": measure_small_tensors(run, seed, name),
     }
 
 

@@ -12,9 +12,9 @@ from backends import Inputs
 from backends.dtypes import rounded
 from conformance.agreement import Z
 from conformance.evaluate import evaluate
-from evidence.calibration.families import FAMILIES, inputs_of
+from evidence.calibration.families import FAMILIES, draw_inputs
 from evidence.calibration.implementations import Implementation
-from evidence.calibration.margins import CONSOLE, Figures, answers, hold, radii_of
+from evidence.calibration.margins import CONSOLE, Figures, compute_radii, measure, run_draws
 from reference import Array, Spec, Weights
 from reference.rounding import ARITHMETICS
 
@@ -24,20 +24,20 @@ REPEATS = 24
 """Runs of K samples each, of which the scatter is taken."""
 
 
-def by_k_act(implementation: Implementation, seed: int, label: str) -> dict[str, float]:
+def measure_k_act(implementation: Implementation, seed: int, label: str) -> dict[str, float]:
     """The largest error / σ̂ in float32, without the steady families, that each K_ACT leaves."""
     found = dict.fromkeys(K_ACTS, 0.0)
     for name, family in track(FAMILIES.items(), f"{label}: K_ACT", console=CONSOLE):
         if family.steady:
             continue
-        for inputs, answer in answers(implementation, name, family, "float32", [seed]):
+        for inputs, answer in run_draws(implementation, name, family, "float32", [seed]):
             for k in K_ACTS:
-                errors = [t["max_error"] for t in hold(answer, inputs, k).tensors]
+                errors = [t["max_error"] for t in measure(answer, inputs, k).tensors]
                 found[k] = max(found[k], *errors)
     return {f"{k:g}": error for k, error in found.items()}
 
 
-def elementary(implementation: Implementation) -> dict[str, list[float]]:
+def measure_elementary(implementation: Implementation) -> dict[str, list[float]]:
     """The relative error of tanh and σ on |a| ≤ 10 in float32, in u = 2⁻²⁴: the largest, the RMS.
 
     With weights 1 and 0, one step of a vanilla cell is tanh(x), and c of an LSTM with c₀ = 1 σ(x).
@@ -69,18 +69,18 @@ def _one_step(x: Array, spec: Spec, gate: int) -> Inputs:
     )
 
 
-def by_samples(seed: int) -> list[Figures]:
+def measure_samples(seed: int) -> list[Figures]:
     """How much σ̂ and ν differ between runs of K samples each, for a plain LSTM in float32.
 
     ``student`` is the chance that a normal error exceeds Z times a σ̂ from K samples.
     """
     family = replace(FAMILIES["plain LSTM"], sizes=(2, 20, 16, 16))
-    inputs = inputs_of("plain LSTM", family, "float32", seed)
+    inputs = draw_inputs("plain LSTM", family, "float32", seed)
     values = evaluate(inputs, lambda a: a)
     rows = []
     for k in track(SAMPLES, "samples", console=CONSOLE):
         y = [
-            radii_of(inputs, values, ARITHMETICS["float32"], [seed, n], samples=k)["y"]
+            compute_radii(inputs, values, ARITHMETICS["float32"], [seed, n], samples=k)["y"]
             for n in range(REPEATS)
         ]
         sigma = np.stack([radius.sigma for radius in y])
@@ -89,12 +89,12 @@ def by_samples(seed: int) -> list[Figures]:
             "samples": k, "expected": 1 / math.sqrt(2 * k),
             "scatter": float((sigma.std(0, ddof=1) / sigma.mean(0)).mean()),
             "freedom": float(nu.mean()), "freedom_scatter": float(nu.std(ddof=1) / nu.mean()),
-            "student": student_tail(Z, k),
+            "student": _student_tail(Z, k),
         })  # fmt: skip
     return rows
 
 
-def student_tail(t: float, nu: int) -> float:
+def _student_tail(t: float, nu: int) -> float:
     """P(|t_ν| > t), by the trapezoidal rule over x = eˢ."""
     x = np.geomspace(t, 1e6, 100_001)
     log_scale = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - math.log(nu * math.pi) / 2

@@ -88,7 +88,7 @@ SMALL: dict[str, Family] = {
 """Tensors that hold from one to a few hundred independent errors."""
 
 
-def inputs_of(name: str, family: Family, dtype: str, seed: int) -> Inputs:
+def draw_inputs(name: str, family: Family, dtype: str, seed: int) -> Inputs:
     """One member of ``family``, exact in ``dtype``; the same for the same name and seed."""
     batch, steps, input_size, hidden_size = family.sizes
     spec = Spec(**family.cell, input_size=input_size, hidden_size=hidden_size)

@@ -40,16 +40,16 @@ class Machine:
         sixteen = inputs.dtype.endswith("16")
         compute = self.compute or ("float32" if sixteen else inputs.dtype)
         stored = partial(rounded, dtype=inputs.dtype) if sixteen else np.asarray
-        return result_of(
+        return _make_result(
             evaluate(
                 replace(inputs, spec=spec),
-                lambda a: machine_array(np.asarray(a, compute), self.operations, stored),
+                lambda a: _machine_array(np.asarray(a, compute), self.operations, stored),
             ),
             inputs.dtype,
         )
 
 
-class MachineArray(np.ndarray[Any, Any]):
+class _MachineArray(np.ndarray[Any, Any]):
     """An array whose operations are those of a ``Machine``; every result is ``stored``."""
 
     operations: Mapping[str, Operation]
@@ -60,32 +60,32 @@ class MachineArray(np.ndarray[Any, Any]):
         self.stored = getattr(other, "stored", np.asarray)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        plain = [i.view(np.ndarray) if isinstance(i, MachineArray) else i for i in inputs]
+        plain = [i.view(np.ndarray) if isinstance(i, _MachineArray) else i for i in inputs]
         if method != "__call__":  # of the argument checks, which ask and do not compute
             return getattr(ufunc, method)(*plain, **kwargs)
         result = self.operations.get(ufunc.__name__, ufunc)(*plain)
         return result if result.dtype == bool else self.like(result)
 
-    def like(self, values: Array) -> MachineArray:
+    def like(self, values: Array) -> _MachineArray:
         """``values``, stored, as an array of the same machine."""
-        return machine_array(self.stored(values), self.operations, self.stored)
+        return _machine_array(self.stored(values), self.operations, self.stored)
 
 
-def machine_array(
+def _machine_array(
     values: Array, operations: Mapping[str, Operation], stored: Operation
-) -> MachineArray:
+) -> _MachineArray:
     """``values`` as they are, whose further operations are those given."""
-    made = np.asarray(values).view(MachineArray)
+    made = np.asarray(values).view(_MachineArray)
     made.operations, made.stored = operations, stored
     return made
 
 
 @sigmoid.register
-def _(a: MachineArray) -> MachineArray:
+def _(a: _MachineArray) -> _MachineArray:
     return a.like(a.operations.get("sigmoid", sigmoid)(a.view(np.ndarray)))
 
 
-def result_of(tensors: Tensors, dtype: str) -> Result:
+def _make_result(tensors: Tensors, dtype: str) -> Result:
     """``tensors`` as a backend returns them, all labelled ``dtype``."""
     return Result(
         {name: np.asarray(a, np.float64) for name, a in tensors.items()},
@@ -93,7 +93,7 @@ def result_of(tensors: Tensors, dtype: str) -> Result:
     )
 
 
-def one_by_one(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
+def sequential_matmul(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
     """a @ b, added up term by term, every partial sum stored."""
     total = a[..., :, :1] * b[..., :1, :]
     for k in range(1, a.shape[-1]):
@@ -101,49 +101,49 @@ def one_by_one(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
     return np.asarray(total)
 
 
-def in_own_dtype(inputs: Inputs) -> Result:
+def _run_in_dtype(inputs: Inputs) -> Result:
     """The equations in the inputs' dtype, as NumPy computes them."""
     if inputs.dtype == "float64":
         raise Unsupported("dtype: this is the truth itself")
     return Machine()(inputs)
 
 
-def simulated(inputs: Inputs) -> Result:
+def run_simulated(inputs: Inputs) -> Result:
     """One sample of the model itself: an implementation exactly as inexact as it may be."""
     if inputs.dtype == "float64":
         raise Unsupported("dtype: noise of float64's size is lost in the float64 that simulates it")
     source = Rounding(ARITHMETICS[inputs.dtype], 1, [0, inputs.x.size])
     sample = evaluate(inputs, source.array)
-    return result_of({k: cast(Any, a).values[0] for k, a in sample.items()}, inputs.dtype)
+    return _make_result({k: cast(Any, a).values[0] for k, a in sample.items()}, inputs.dtype)
 
 
 NUMPY: dict[str, Implementation] = {
-    "reference": in_own_dtype,
-    "sequential": Machine({"matmul": one_by_one}),
-    "simulated": simulated,
+    "reference": _run_in_dtype,
+    "sequential": Machine({"matmul": sequential_matmul}),
+    "simulated": run_simulated,
 }
 """Correct, without any framework: the equations in the case's own type; the same with sums in the
 worst order; and the model itself."""
 
 
-def operands(bits_of: str) -> Operation:
+def matmul_with_operands(bits_of: str) -> Operation:
     """A matmul of operands that have the significant bits of ``bits_of``."""
     return lambda a, b: np.asarray(rounded(a, bits_of) @ rounded(b, bits_of))
 
 
-def accumulation(bits_of: str) -> Operation:
+def _matmul_with_accumulator(bits_of: str) -> Operation:
     """A matmul whose partial sums have the significant bits of ``bits_of``."""
-    return partial(one_by_one, stored=partial(rounded, dtype=bits_of))
+    return partial(sequential_matmul, stored=partial(rounded, dtype=bits_of))
 
 
 WRONG: dict[str, tuple[str, Machine]] = {
-    "TF32 matmul operands": ("float32", Machine({"matmul": operands("float16")})),
-    "bfloat16 matmul operands": ("float32", Machine({"matmul": operands("bfloat16")})),
+    "TF32 matmul operands": ("float32", Machine({"matmul": matmul_with_operands("float16")})),
+    "bfloat16 matmul operands": ("float32", Machine({"matmul": matmul_with_operands("bfloat16")})),
     "tanh (1 + 10⁻⁶)": ("float32", Machine({"tanh": lambda a: np.tanh(a) * np.float32(1 + 1e-6)})),
     "sigmoid + 3 · 10⁻⁶": ("float32", Machine({"sigmoid": lambda a: sigmoid(a) + np.float32(3e-6)})),
     "forget bias (1 + 10⁻⁶)": ("float32", Machine(forget_bias=1 + 1e-6)),
-    "float16 accumulation": ("float16", Machine({"matmul": accumulation("float16")})),
-    "bfloat16 accumulation": ("bfloat16", Machine({"matmul": accumulation("bfloat16")})),
+    "float16 accumulation": ("float16", Machine({"matmul": _matmul_with_accumulator("float16")})),
+    "bfloat16 accumulation": ("bfloat16", Machine({"matmul": _matmul_with_accumulator("bfloat16")})),
     "float32 as float64": ("float64", Machine(compute="float32")),
 }  # fmt: skip
 """Wrong arithmetic, and the dtype under whose label it runs."""

@@ -14,7 +14,7 @@ from backends import Inputs, Result, Unsupported
 from conformance.agreement import Expected, judge
 from conformance.evaluate import evaluate
 from conformance.truth import truth
-from evidence.calibration.families import Family, inputs_of
+from evidence.calibration.families import Family, draw_inputs
 from evidence.calibration.implementations import Implementation
 from records.schema import Outcome
 from reference import Array
@@ -39,7 +39,7 @@ WORST = ("max_error", "mean_error", "rms_error", "rms_to_limit", "margin", "boun
 """The figures of which a row has the largest."""
 
 
-class Held(NamedTuple):
+class Measured(NamedTuple):
     """A result held to the radius: its outcome, each tensor's figures, and error / σ̂."""
 
     outcome: Outcome
@@ -47,14 +47,14 @@ class Held(NamedTuple):
     errors: list[Array]
 
 
-def hold(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Held:
+def measure(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Measured:
     """Judge ``answer`` by the radius with that K_ACT; raises ``ValueError`` where it has no figures."""
     t = truth(inputs)
     arithmetic = replace(ARITHMETICS[inputs.dtype], k_act=k_act)
     found = (
         t.radii(inputs.dtype)  # cached
         if k_act == K_ACT
-        else radii_of(inputs, t.values, arithmetic, list(bytes.fromhex(t.version)))
+        else compute_radii(inputs, t.values, arithmetic, list(bytes.fromhex(t.version)))
     )
     expected = {k: Expected(v, found[k]) for k, v in t.values.items()}
     got = answer.tensors
@@ -66,10 +66,10 @@ def hold(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Held:
         figures = msgspec.structs.asdict(verdict.tensors[k]) | {"freedom": e.radius.freedom}
         tensors.append(figures | {"rms_to_limit": figures["rms_error"] / figures["rms_limit"]})
         errors.append((got[k] - e.value) / e.sigma)
-    return Held(verdict.outcome, tensors, errors)
+    return Measured(verdict.outcome, tensors, errors)
 
 
-def radii_of(
+def compute_radii(
     inputs: Inputs,
     values: Mapping[str, Array],
     arithmetic: Arithmetic,
@@ -85,17 +85,17 @@ def radii_of(
     return dict(zip(values, found, strict=True))
 
 
-def answers(
+def run_draws(
     implementation: Implementation, name: str, family: Family, dtype: str, seeds: Sequence[int]
 ) -> Iterator[tuple[Inputs, Result]]:
     """What ``implementation`` makes of several draws; none where it does not support the family."""
     for seed in seeds:
-        inputs = inputs_of(name, family, dtype, seed)
+        inputs = draw_inputs(name, family, dtype, seed)
         with suppress(Unsupported):
             yield inputs, implementation(inputs)
 
 
-def worst(held: Sequence[Held]) -> Figures:
+def worst_row(held: Sequence[Measured]) -> Figures:
     """The figures of several tensors and draws in one row, the worst of each."""
     tensors = [t for h in held for t in h.tensors]
     return {

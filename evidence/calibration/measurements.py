@@ -12,9 +12,9 @@ from rich.progress import track
 from conformance.agreement import Z
 from conformance.cases import DTYPES
 from evidence.calibration.constants import K_ACTS
-from evidence.calibration.families import FAMILIES, SMALL, inputs_of
+from evidence.calibration.families import FAMILIES, SMALL, draw_inputs
 from evidence.calibration.implementations import WRONG, Implementation, Machine
-from evidence.calibration.margins import CONSOLE, Figures, answers, hold, worst
+from evidence.calibration.margins import CONSOLE, Figures, measure, run_draws, worst_row
 from reference import Array
 
 QUANTILES = (0.5, 0.99, 0.999, 0.9999, 0.99999)
@@ -24,23 +24,23 @@ FIXED_LIMIT = 1.25
 """Of the RMS, held to small tensors, to see what a limit that ignores ν would do."""
 
 
-def by_family(implementation: Implementation, draws: int, seed: int, label: str) -> Figures:
+def measure_families(implementation: Implementation, draws: int, seed: int, label: str) -> Figures:
     """What ``implementation`` does in every family and dtype, and how its errors are spread."""
     rows: list[Figures] = []
     spread: dict[str, list[Array]] = {dtype: [] for dtype in DTYPES}
     for name, family in track(FAMILIES.items(), f"{label}: families", console=CONSOLE):
         for dtype in DTYPES:
-            drawn = answers(implementation, name, family, dtype, range(seed, seed + draws))
-            held = [hold(answer, inputs) for inputs, answer in drawn]
+            drawn = run_draws(implementation, name, family, dtype, range(seed, seed + draws))
+            held = [measure(answer, inputs) for inputs, answer in drawn]
             if held:
-                rows.append({"family": name, "dtype": dtype} | worst(held))
+                rows.append({"family": name, "dtype": dtype} | worst_row(held))
             if not family.steady:
                 spread[dtype] += [np.abs(e).ravel() for h in held for e in h.errors]
-    tails = {dtype: distribution(np.concatenate(e)) for dtype, e in spread.items() if e}
+    tails = {dtype: _describe_distribution(np.concatenate(e)) for dtype, e in spread.items() if e}
     return {"rows": rows, "spread": tails}
 
 
-def distribution(errors: Array) -> Figures:
+def _describe_distribution(errors: Array) -> Figures:
     """Quantiles of |error| / σ̂; and the chance of more than Z, from the tail above q₀.₉₉₉.
 
     ``exponential`` fits an exponential law to what exceeds q₀.₉₉₉ (heavier than any normal tail);
@@ -58,14 +58,14 @@ def distribution(errors: Array) -> Figures:
     }
 
 
-def small(implementation: Implementation, seed: int, label: str) -> list[Figures]:
+def measure_small_tensors(implementation: Implementation, seed: int, label: str) -> list[Figures]:
     """RMS(error / σ̂) of many small float32 tensors, by their freedom ν."""
     seeds = range(seed, seed + SMALL_DRAWS)
     tensors = [
         t
         for name, family in track(SMALL.items(), f"{label}: small tensors", console=CONSOLE)
-        for inputs, answer in answers(implementation, name, family, "float32", seeds)
-        for t in hold(answer, inputs).tensors
+        for inputs, answer in run_draws(implementation, name, family, "float32", seeds)
+        for t in measure(answer, inputs).tensors
     ]
     bins = []
     for low, high in itertools.pairwise(FREEDOMS):
@@ -82,7 +82,7 @@ def small(implementation: Implementation, seed: int, label: str) -> list[Figures
     return bins
 
 
-def wrong(seed: int) -> list[Figures]:
+def measure_mistakes(seed: int) -> list[Figures]:
     """How far every mistake is beyond the bound, over the families whose results it changes."""
     return [
         {"mistake": mistake, "dtype": dtype} | _mistake(dtype, machine, seed)
@@ -94,13 +94,13 @@ def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
     """What becomes of one mistake under the label ``dtype``."""
     found, by_k_act = {}, []
     for name, family in FAMILIES.items():
-        inputs = inputs_of(name, family, dtype, seed)
+        inputs = draw_inputs(name, family, dtype, seed)
         answer, correct = machine(inputs), Machine()(inputs).tensors
         if all((a == correct[k]).all() for k, a in answer.tensors.items()):
             continue
-        found[name] = worst([hold(answer, inputs)])
+        found[name] = worst_row([measure(answer, inputs)])
         if dtype == "float32":
-            held = [worst([hold(answer, inputs, k)]) for k in K_ACTS]
+            held = [worst_row([measure(answer, inputs, k)]) for k in K_ACTS]
             by_k_act.append([r["margin"] for r in held])
     rows = found.values()
     return {

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
-def read(folder: Path) -> Figures:
+def read_record(folder: Path) -> Figures:
     """What is on record in ``folder``; nothing where there is no record yet."""
     path = folder / "calibration.json"
     if path.exists():
@@ -22,9 +22,9 @@ def read(folder: Path) -> Figures:
     return {"implementations": {}, "wrong": [], "samples": []}
 
 
-def write(record: Figures, folder: Path) -> None:
+def write_record(record: Figures, folder: Path) -> None:
     """The record and its page, into ``folder``."""
-    before, after = around_the_tables(folder)
+    before, after = split_page(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = as_json(record)
     (folder / "calibration.json").write_text(text, "utf-8")
@@ -42,7 +42,7 @@ def as_json(record: Figures) -> str:
     return innermost.sub(lambda found: " ".join(found[0].split()), text) + "\n"
 
 
-def around_the_tables(folder: Path) -> tuple[str, str]:
+def split_page(folder: Path) -> tuple[str, str]:
     """What the page has before and after its tables; a title where there is no page yet.
 
     Raises ``ValueError`` where the two lines between which the tables stand are not there once.

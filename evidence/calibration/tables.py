@@ -30,19 +30,19 @@ class Table(NamedTuple):
 def page_tables(record: Figures) -> str:
     """Every table of ``TABLES`` under its title, the long ones folded."""
     return "\n\n".join(
-        f"### {table.title}\n\n{folded(markdown(table.header, table.rows(record)))}"
+        f"### {table.title}\n\n{fold(make_markdown(table.header, table.rows(record)))}"
         for table in TABLES
     )
 
 
-def markdown(header: str, rows: Rows) -> str:
+def make_markdown(header: str, rows: Rows) -> str:
     """A Markdown table; numbers are shortened."""
     names = header.split(" | ")
-    lines = [names, ["---"] * len(names), *([shortened(v) for v in row] for row in rows)]
+    lines = [names, ["---"] * len(names), *([shorten(v) for v in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """``text``, a table, to be unfolded by the reader where it is long."""
     rows = text.count("\n") - 1
     if rows <= LONGEST:
@@ -50,7 +50,7 @@ def folded(text: str) -> str:
     return f"<details><summary>{rows} rows</summary>\n\n{text}\n\n</details>"
 
 
-def shortened(value: object) -> str:
+def shorten(value: object) -> str:
     """Three or four digits of a number; — for None."""
     if not isinstance(value, float):
         return "—" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

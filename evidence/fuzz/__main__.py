@@ -20,14 +20,21 @@ from typing import Any
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound
 from conformance.known_differences import BadKnownFile
-from conformance.open_backend import ROOT, Opened
+from conformance.open_backend import ROOT, OpenBackend
 from conformance.session.options import backend_names
 from conformance.session.resume import CannotResume, resume
 from evidence.fuzz.corpus import BadCorpus, read_corpus
-from evidence.fuzz.pool import SECONDS_A_ROUND, Job, fleet_records, known, opened, records
-from evidence.fuzz.replay import replayed
-from evidence.fuzz.results import Writing
-from evidence.fuzz.rounds import drawn, runs
+from evidence.fuzz.pool import (
+    SECONDS_A_ROUND,
+    Job,
+    known_differences,
+    open_backends,
+    run_rounds,
+    run_rounds_on_cluster,
+)
+from evidence.fuzz.replay import replay
+from evidence.fuzz.results import ResultWriter
+from evidence.fuzz.rounds import can_run, draw_round
 from fleet import Cluster, FleetRefused, Place, add_options
 from fleet.child import ONE_THREAD
 from records.environment import environment
@@ -50,10 +57,10 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     job = Job(options.seed, tuple(names), options.device, options.known)
     with ExitStack() as stack:
         try:
-            known(job)
+            known_differences(job)
             corpus = read_corpus(options.corpus)
             cluster = _cluster(job, options)
-            backends = stack.enter_context(cluster).opened() if cluster else opened(job)
+            backends = stack.enter_context(cluster).opened() if cluster else open_backends(job)
             writing = _writing(job, backends, options, cluster)
         except (BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume, FleetRefused,
                 metadata.PackageNotFoundError) as error:  # fmt: skip
@@ -61,14 +68,18 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         end = time.monotonic() + 60 * options.minutes
         upto = range(1, options.rounds + 1) if options.rounds else itertools.count(1)
         numbers = itertools.takewhile(lambda _: time.monotonic() < end, upto)
-        fresh = (n for n in numbers if not done(job.seed, n, backends, writing.written))
+        fresh = (n for n in numbers if not is_done(job.seed, n, backends, writing.written))
         rounds: Iterator[list[FuzzRecord]]
         if cluster:
             first = [] if writing.written else [0]
-            rounds = fleet_records(job, itertools.chain(first, fresh), cluster, corpus)
+            rounds = run_rounds_on_cluster(job, itertools.chain(first, fresh), cluster, corpus)
         else:
-            finds = [] if writing.written else [replayed(job.seed, corpus, backends, known(job))]
-            rounds = itertools.chain(finds, records(job, fresh, options.n))
+            finds = (
+                []
+                if writing.written
+                else [replay(job.seed, corpus, backends, known_differences(job))]
+            )
+            rounds = itertools.chain(finds, run_rounds(job, fresh, options.n))
         return writing.all(rounds, options.minutes)
 
 
@@ -80,12 +91,14 @@ def _cluster(job: Job, options: Any) -> Cluster | None:
     return Cluster(options.scheduler, options.workers, place)
 
 
-def done(seed: int, number: int, backends: Sequence[Opened], written: Set[tuple[str, int]]) -> bool:
+def is_done(
+    seed: int, number: int, backends: Sequence[OpenBackend], written: Set[tuple[str, int]]
+) -> bool:
     """Whether every backend that the round is for has its record."""
     if not written:
         return False
-    of = drawn(seed, number, backends)
-    return all((b.name, number) in written for b in backends if runs(b, of))
+    of = draw_round(seed, number, backends)
+    return all((b.name, number) in written for b in backends if can_run(b, of))
 
 
 def _parser() -> Parser:
@@ -115,8 +128,8 @@ def _parser() -> Parser:
 
 
 def _writing(
-    job: Job, backends: Sequence[Opened], options: Any, cluster: Cluster | None
-) -> Writing:
+    job: Job, backends: Sequence[OpenBackend], options: Any, cluster: Cluster | None
+) -> ResultWriter:
     """The run files, new ones or those that are gone on with."""
     seen, folder = environment(), options.out / "runs"
     writers: dict[str, RunWriter] = {}
@@ -131,7 +144,7 @@ def _writing(
             writers[backend.name] = RunWriter(folder, header)
     if other := {r.seed for r in before} - {job.seed}:
         raise CannotResume(f"--resume: the run has seed {min(other)}; --seed {job.seed} given")
-    return Writing(writers, before, options.corpus)
+    return ResultWriter(writers, before, options.corpus)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from reference.rounding import ARITHMETICS, Radius, deviations, radius
 from reference.trees import each
 
 
-def truths(inputs: Sequence[Inputs]) -> list[Truth]:
+def batch_truths(inputs: Sequence[Inputs]) -> list[Truth]:
     """The truth of each, of one spec, sizes and lengths; each has the radii it has alone, but for luck."""
-    joined = stacked(inputs)
+    joined = _stack_inputs(inputs)
     values = evaluate(joined, lambda a: a)
     versions = [digest(one) for one in inputs]
 
@@ -45,7 +45,7 @@ def truths(inputs: Sequence[Inputs]) -> list[Truth]:
     ]
 
 
-def stacked(inputs: Sequence[Inputs]) -> Inputs:
+def _stack_inputs(inputs: Sequence[Inputs]) -> Inputs:
     """All of them as one, with an axis in front."""
     first, *others = inputs
 

@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from conformance.open_backend import ROOT
-from evidence.fuzz.pool import SECONDS_A_ROUND, Job, fleet_records
+from evidence.fuzz.pool import SECONDS_A_ROUND, Job, run_rounds_on_cluster
 from fleet import Cluster, FleetRefused, Place
 from records.exit_codes import ExitCode
 from records.options import Parser, counted, positive
@@ -54,7 +54,7 @@ class Campaign(NamedTuple):
         return sorted(number for (_, number), times in seen.items() if times > 1)
 
 
-def run(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:
+def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:
     """All rounds on a cluster of its own, from when its workers are there."""
     found: list[FuzzRecord] = []
     place = Place(job.backends, job.device, SECONDS_A_ROUND)
@@ -71,7 +71,7 @@ def run(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campai
         started = time.monotonic()
         if kill_every is not None:
             killer.start()
-        rows = fleet_records(job, iter(range(1, rounds + 1)), cluster, {})
+        rows = run_rounds_on_cluster(job, iter(range(1, rounds + 1)), cluster, {})
         for records in track(rows, f"{workers} workers", rounds, console=Console(stderr=True)):
             found += records
         seconds = time.monotonic() - started
@@ -101,11 +101,11 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             (options.workers, None),
             (options.workers, options.kill_every),
         ):
-            one = run(job, workers, options.rounds, kill_every)
+            one = run_campaign(job, workers, options.rounds, kill_every)
             first = first or one
             table.add_row(str(workers), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
                           f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
-            if (other := others(one, first)) or one.twice:
+            if (other := differing_rounds(one, first)) or one.twice:
                 print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.twice}; missing, or with "
                       f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
                 code = ExitCode.CONFORMANCE_FAILURE
@@ -115,7 +115,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     return code
 
 
-def others(one: Campaign, first: Campaign) -> list[int]:
+def differing_rounds(one: Campaign, first: Campaign) -> list[int]:
     """Rounds that only one of the two has, or whose cases ended otherwise."""
     here, there = ({(r.backend, r.round): r.outcomes for r in of.records} for of in (one, first))
     return sorted(key[1] for key in here.keys() | there.keys() if here.get(key) != there.get(key))

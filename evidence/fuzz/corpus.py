@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from conformance.cases.fuzzed import Fuzzed, parsed
+from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
 
 
 class BadCorpus(Exception):
     """The corpus cannot be used; the text says where and what was expected."""
 
 
-def read_corpus(path: Path) -> dict[str, list[Fuzzed]]:
+def read_corpus(path: Path) -> dict[str, list[FuzzedCase]]:
     """The finds by backend; none where there is no file. Raises ``BadCorpus`` naming the line."""
-    found: dict[str, list[Fuzzed]] = {}
+    found: dict[str, list[FuzzedCase]] = {}
     try:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
@@ -27,7 +27,7 @@ def read_corpus(path: Path) -> dict[str, list[Fuzzed]]:
             continue
         backend, _, case_id = line.strip().rpartition(" ")
         try:
-            found.setdefault(backend, []).append(parsed(case_id))
+            found.setdefault(backend, []).append(parse_fuzz_id(case_id))
         except ValueError as error:
             raise BadCorpus(f"{path}, line {number}: {error}") from error
         if not backend:
@@ -35,7 +35,7 @@ def read_corpus(path: Path) -> dict[str, list[Fuzzed]]:
     return found
 
 
-def keep(path: Path, backend: str, ids: Iterable[str]) -> None:
+def add_to_corpus(path: Path, backend: str, ids: Iterable[str]) -> None:
     """Add those finds that the corpus has not, all at once."""
     text = path.read_text("utf-8") if path.exists() else ""
     had = text.splitlines()

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from conformance.cases.fuzzed import CHOICES, Ends, Fuzzed
+from conformance.cases.fuzzed import CHOICES, Ends, FuzzedCase
 
 GROUPS, IN_A_GROUP = 32, 4
 """128 cases a round: a compilation of half a second is 4 ms of each."""
@@ -25,7 +25,7 @@ SHARED = ("cell", "direction", "state", "bias", "layout", "compared", "dtype")
 """What all cases of a round have alike, beside layers, sizes, and whether there are lengths."""
 
 
-def structure(seed: int, number: int, runs: Callable[[Fuzzed], bool]) -> Fuzzed:
+def draw_structure(seed: int, number: int, runs: Callable[[FuzzedCase], bool]) -> FuzzedCase:
     """One case with what all of a round have in common, such that it ``runs``."""
     random = np.random.default_rng([seed, number])
     while True:
@@ -33,7 +33,7 @@ def structure(seed: int, number: int, runs: Callable[[Fuzzed], bool]) -> Fuzzed:
         batch, steps, i, h = (int(random.integers(1, most + 1))
                               for most in (BATCH, STEPS, WIDTH, WIDTH))  # fmt: skip
         lengths = bool(random.integers(2))
-        found = Fuzzed(
+        found = FuzzedCase(
             **words,
             layers=int(random.choice(LAYERS)),
             ends=(steps,) * batch if lengths else None,
@@ -47,7 +47,7 @@ def structure(seed: int, number: int, runs: Callable[[Fuzzed], bool]) -> Fuzzed:
             return found
 
 
-def groups(seed: int, number: int, of: Fuzzed) -> Iterator[list[Fuzzed]]:
+def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedCase]]:
     """The cases of a round of that structure, those together that share their lengths."""
     random = np.random.default_rng([seed, number, 1])
     for group in range(GROUPS):
@@ -56,7 +56,7 @@ def groups(seed: int, number: int, of: Fuzzed) -> Iterator[list[Fuzzed]]:
         yield [_looking(random, of, ends, first + k) for k in range(IN_A_GROUP)]
 
 
-def _ends(random: np.random.Generator, of: Fuzzed) -> Ends:
+def _ends(random: np.random.Generator, of: FuzzedCase) -> Ends:
     """Lengths from 0 to T, either end as often as all between."""
     batch, steps, _, _ = of.size
     return tuple(
@@ -64,7 +64,9 @@ def _ends(random: np.random.Generator, of: Fuzzed) -> Ends:
     )
 
 
-def _looking(random: np.random.Generator, of: Fuzzed, ends: Ends | None, seed: int) -> Fuzzed:
+def _looking(
+    random: np.random.Generator, of: FuzzedCase, ends: Ends | None, seed: int
+) -> FuzzedCase:
     """A case whose numbers look as is drawn; drawn again where a relu does not stand them."""
     while True:
         looks: dict[str, Any] = {
@@ -74,6 +76,6 @@ def _looking(random: np.random.Generator, of: Fuzzed, ends: Ends | None, seed: i
             looks["padding"] = str(
                 random.choice([p for p in CHOICES["padding"] if p != "pad-none"])
             )
-        made = of.but(**looks, ends=ends, seed=seed)
+        made = of.with_changes(**looks, ends=ends, seed=seed)
         if made is not None:
             return made

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.cases.fuzzed import Fuzzed
-from conformance.known_differences import Known
-from conformance.open_backend import Opened
-from evidence.fuzz.draws import groups
-from evidence.fuzz.rounds import Seen, Tally, drawn, runs
+from conformance.cases.fuzzed import FuzzedCase
+from conformance.known_differences import KnownDifference
+from conformance.open_backend import OpenBackend
+from evidence.fuzz.draws import draw_groups
+from evidence.fuzz.rounds import CaseOutcome, Tally, can_run, draw_round
 from records.runs import read_folder
 from records.schema import CaseRecord, FuzzRecord
 
@@ -27,34 +27,36 @@ class IsolatedTally(Tally):
     checks = CHECKS
     shrunk = 1
 
-    def checked(self, one: Fuzzed) -> CaseRecord:
-        return records([one], self.backend)[one.id]
+    def checked(self, one: FuzzedCase) -> CaseRecord:
+        return check_in_processes([one], self.backend)[one.id]
 
 
-def of_record(record: CaseRecord) -> Seen:
+def outcome_of_record(record: CaseRecord) -> CaseOutcome:
     """What became of a case that has a record."""
     alarm = record.outcome in ("differs", "errored")
-    return Seen(record.outcome, record.margin, (lambda: record) if alarm else None, record.reason)
+    return CaseOutcome(
+        record.outcome, record.margin, (lambda: record) if alarm else None, record.reason
+    )
 
 
-def run(
-    seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
+def run_isolated_round(
+    seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
 ) -> list[FuzzRecord]:
     """What ``rounds.run`` returns."""
-    of = drawn(seed, number, backends)
-    cases = [one for group in groups(seed, number, of) for one in group]
+    of = draw_round(seed, number, backends)
+    cases = [one for group in draw_groups(seed, number, of) for one in group]
     found = []
     for backend in backends:
-        if runs(backend, of):
+        if can_run(backend, of):
             tally = IsolatedTally(backend, known)
-            seen = records(cases, backend)
+            seen = check_in_processes(cases, backend)
             for one in cases:
-                tally.add(one, of_record(seen[one.id]))
+                tally.add(one, outcome_of_record(seen[one.id]))
             found.append(tally.record(seed, number, of.dtype, of.id))
     return found
 
 
-def records(cases: Sequence[Fuzzed], backend: Opened) -> dict[str, CaseRecord]:
+def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dict[str, CaseRecord]:
     """The record of every case, by ``python -m conformance``."""
     chosen = [part for one in cases for part in ("--case", one.id)]
     with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:

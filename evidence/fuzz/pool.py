@@ -18,11 +18,11 @@ import msgspec
 from threadpoolctl import threadpool_limits
 
 from backends import find
-from conformance.cases.fuzzed import Fuzzed
-from conformance.known_differences import Known, read_known
-from conformance.open_backend import Opened
+from conformance.cases.fuzzed import FuzzedCase
+from conformance.known_differences import KnownDifference, read_known
+from conformance.open_backend import OpenBackend
 from evidence.fuzz import isolated, rounds
-from evidence.fuzz.replay import replayed
+from evidence.fuzz.replay import replay
 from fleet import Cluster, Place
 from fleet.child import ChildDied
 from fleet.cluster import child, signature
@@ -32,7 +32,7 @@ SECONDS_A_ROUND = 900
 """After which a process that is busy with one round is ended."""
 
 
-Corpus = Mapping[str, Sequence[Fuzzed]]
+Corpus = Mapping[str, Sequence[FuzzedCase]]
 
 
 class Job(NamedTuple):
@@ -45,34 +45,34 @@ class Job(NamedTuple):
 
 
 @cache
-def opened(job: Job) -> Sequence[Opened]:
+def open_backends(job: Job) -> Sequence[OpenBackend]:
     """The backends, open in this process."""
-    return [Opened(name, job.device, find(name)(job.device)) for name in job.backends]
+    return [OpenBackend(name, job.device, find(name)(job.device)) for name in job.backends]
 
 
 @cache
-def known(job: Job) -> list[Known]:
+def known_differences(job: Job) -> list[KnownDifference]:
     """The entries of known.toml."""
     return read_known(job.known)
 
 
-def alone() -> None:
+def init_process() -> None:
     """A new process: the session's ends it, and threads of NumPy's would be in the way of others."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
 
 
-def run(job: Job, number: int) -> list[FuzzRecord]:
+def run_in_process(job: Job, number: int) -> list[FuzzRecord]:
     """One round in such a process."""
     with Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(SECONDS_A_ROUND, exit=True, file=nowhere)
         try:
-            return rounds.run(job.seed, number, opened(job), known(job))
+            return rounds.run_round(job.seed, number, open_backends(job), known_differences(job))
         finally:
             faulthandler.cancel_dump_traceback_later()
 
 
-def records(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
+def run_rounds(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
     """The records of every round, in the order in which they are done.
 
     A case that takes its process down breaks the pool. What was under way is then checked case by case,
@@ -84,7 +84,9 @@ def records(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[F
             yield from _until_one_breaks(job, numbers, processes, taken)
         except BrokenProcessPool:
             for number in sorted(taken):
-                yield isolated.run(job.seed, number, opened(job), known(job))
+                yield isolated.run_isolated_round(
+                    job.seed, number, open_backends(job), known_differences(job)
+                )
             taken.clear()
         else:
             return
@@ -94,13 +96,13 @@ def _until_one_breaks(
     job: Job, numbers: Iterator[int], processes: int, taken: set[int]
 ) -> Iterator[list[FuzzRecord]]:
     """Rounds of one pool; ``taken`` are those that it has begun and not done."""
-    with ProcessPoolExecutor(processes, get_context("spawn"), alone) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), init_process) as pool:
         under_way: dict[Future[list[FuzzRecord]], int] = {}
 
         def begin(count: int) -> None:
             for number in itertools.islice(numbers, count):
                 taken.add(number)
-                under_way[pool.submit(run, job, number)] = number
+                under_way[pool.submit(run_in_process, job, number)] = number
 
         begin(processes)
         while under_way:
@@ -110,32 +112,32 @@ def _until_one_breaks(
                 begin(1)
 
 
-def fleet_records(
+def run_rounds_on_cluster(
     job: Job, numbers: Iterator[int], cluster: Cluster, corpus: Corpus
 ) -> Iterator[list[FuzzRecord]]:
     """The same on a cluster's workers; a round whose case takes a child down is checked there case by case.
 
     Round 0 is ``corpus``.
     """
-    for _, found in cluster.results(partial(by_worker, job, corpus), numbers):
+    for _, found in cluster.results(partial(run_on_worker, job, corpus), numbers):
         yield found
 
 
-def by_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
+def run_on_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
     """One round in a worker of a fleet."""
     mine, given = child(place), {} if number else corpus
     try:
-        found = mine.call(in_child, job, number, given, False)
+        found = mine.call(_run_in_child, job, number, given, False)
     except ChildDied:
-        found = mine.call(in_child, job, number, given, True)
+        found = mine.call(_run_in_child, job, number, given, True)
     worker = signature(place)
     return [msgspec.structs.replace(record, worker=worker) for record in found]
 
 
-def in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[FuzzRecord]:
+def _run_in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[FuzzRecord]:
     """One round in a worker's child; ``apart``, each case in a process of its own."""
     threadpool_limits(1)
     if number == 0:
-        return replayed(job.seed, corpus, opened(job), known(job))
-    way = isolated.run if apart else rounds.run
-    return way(job.seed, number, opened(job), known(job))
+        return replay(job.seed, corpus, open_backends(job), known_differences(job))
+    way = isolated.run_isolated_round if apart else rounds.run_round
+    return way(job.seed, number, open_backends(job), known_differences(job))

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from conformance.cases.fuzzed import Fuzzed
-from conformance.known_differences import Known
-from conformance.open_backend import Opened
-from evidence.fuzz.isolated import IsolatedTally, of_record, records
+from conformance.cases.fuzzed import FuzzedCase
+from conformance.known_differences import KnownDifference
+from conformance.open_backend import OpenBackend
+from evidence.fuzz.isolated import IsolatedTally, check_in_processes, outcome_of_record
 from records.schema import FuzzRecord
 
 
-class Replayed(IsolatedTally):
+class _ReplayTally(IsolatedTally):
     """What is small already."""
 
     checks = 0
     shrunk = 10**6
 
 
-def replayed(
+def replay(
     seed: int,
-    corpus: Mapping[str, Sequence[Fuzzed]],
-    backends: Sequence[Opened],
-    known: Sequence[Known],
+    corpus: Mapping[str, Sequence[FuzzedCase]],
+    backends: Sequence[OpenBackend],
+    known: Sequence[KnownDifference],
 ) -> list[FuzzRecord]:
     """The record of every backend of which the corpus has a find."""
     found = []
     for backend in backends:
         if cases := corpus.get(backend.name):
-            seen = records(cases, backend)
-            tally = Replayed(backend, known)
+            seen = check_in_processes(cases, backend)
+            tally = _ReplayTally(backend, known)
             for one in cases:
-                tally.add(one, of_record(seen[one.id]))
+                tally.add(one, outcome_of_record(seen[one.id]))
             found.append(tally.record(seed, 0, "", ""))
     return found

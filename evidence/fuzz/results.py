@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.open_backend import now
-from evidence.fuzz.corpus import keep
+from evidence.fuzz.corpus import add_to_corpus
 from records.exit_codes import ExitCode
 from records.runs import RunWriter
 from records.schema import Footer, FuzzRecord
 
 
-class Writing:
+class ResultWriter:
     """Writes the records as they come; ``before`` are those of a run that is gone on with."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Writing:
                             self._write(record)
                     seconds = time.monotonic() - started
                     checks = sum(r.checks for r in self.records) - resumed
-                    so_far = f"{summary(self.records)}, {checks / seconds:.0f} a second"
+                    so_far = f"{summarise(self.records)}, {checks / seconds:.0f} a second"
                     progress.update(bar, completed=seconds, so_far=so_far)
         except KeyboardInterrupt:
             print("interrupted; --resume goes on with this run", file=sys.stderr)
@@ -57,7 +57,7 @@ class Writing:
     def _write(self, record: FuzzRecord) -> None:
         self.writers[record.backend].write(record)
         self.records.append(record)
-        keep(self.corpus, record.backend, [r.case for r in record.found])
+        add_to_corpus(self.corpus, record.backend, [r.case for r in record.found])
 
     def _finish(self, seconds: float) -> ExitCode:
         worst = ExitCode.CLEAN
@@ -71,7 +71,7 @@ class Writing:
             spent: Counter[str] = Counter()
             for record in mine:
                 spent.update(record.seconds)
-            print(f"{name}: {summary(mine)}; "
+            print(f"{name}: {summarise(mine)}; "
                   + ", ".join(f"{s:.0f} s {what}" for what, s in spent.items()))  # fmt: skip
             for found in (found for r in mine for found in r.found):
                 print(f"✗ {found.outcome}: {found.reason}\n{found.card}\n  {found.repeat}")
@@ -80,7 +80,7 @@ class Writing:
         return worst
 
 
-def summary(records: Sequence[FuzzRecord]) -> str:
+def summarise(records: Sequence[FuzzRecord]) -> str:
     """The number of checks, by outcome, and the largest margin."""
     outcomes: Counter[str] = Counter()
     for record in records:

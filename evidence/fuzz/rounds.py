@@ -12,19 +12,19 @@ import msgspec
 
 from backends import Unsupported
 from backends.dialects import unsupported
-from conformance.cases.fuzzed import Fuzzed
-from conformance.check import answer, check, failed, hold, judged
+from conformance.cases.fuzzed import FuzzedCase
+from conformance.check import check, compare, make_answer_record, make_error_record, run_backend
 from conformance.draw import draw
-from conformance.known_differences import Known, explanation, reason
-from conformance.open_backend import Opened
+from conformance.known_differences import KnownDifference, explain, known_reason
+from conformance.open_backend import OpenBackend
 from conformance.truth import Truth
-from evidence.fuzz.batched_truth import truths
-from evidence.fuzz.draws import groups, structure
-from evidence.fuzz.shrink import shrunk
+from evidence.fuzz.batched_truth import batch_truths
+from evidence.fuzz.draws import draw_groups, draw_structure
+from evidence.fuzz.shrink import shrink
 from records.schema import CaseRecord, FuzzRecord, Outcome
 
 
-class Seen(NamedTuple):
+class CaseOutcome(NamedTuple):
     """What became of a case; of one that failed, what makes its record."""
 
     outcome: Outcome
@@ -41,22 +41,22 @@ class Tally:
     shrunk: ClassVar[int] = 3
     """Alarms of a round that are made small; the others are alike."""
 
-    def __init__(self, backend: Opened, known: Sequence[Known]) -> None:
+    def __init__(self, backend: OpenBackend, known: Sequence[KnownDifference]) -> None:
         self.backend = backend
         self.known = known
         self.explained: Counter[str] = Counter()
         self.outcomes: Counter[Outcome] = Counter()
         self.margin = 0.0
-        self.alarms: list[tuple[Fuzzed, CaseRecord]] = []
+        self.alarms: list[tuple[FuzzedCase, CaseRecord]] = []
         self.seconds = {"reference": 0.0, "backend": 0.0}
 
-    def add(self, one: Fuzzed, seen: Seen) -> None:
+    def add(self, one: FuzzedCase, seen: CaseOutcome) -> None:
         """Count a case."""
         self.outcomes[seen.outcome] += 1
         if seen.outcome == "agrees":
             self.margin = max(self.margin, seen.margin or 0.0)
         elif seen.outcome == "differs" and (
-            why := explanation(self.known, self.backend.name, one.id, seen.reason)
+            why := explain(self.known, self.backend.name, one.id, seen.reason)
         ):
             self.explained[why] += 1
         elif seen.record is not None:
@@ -74,65 +74,69 @@ class Tally:
             outcomes=dict(self.outcomes),
             known=dict(self.explained),
             margin=self.margin if self.outcomes["agrees"] else None,
-            found=[shrunk(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
+            found=[shrink(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
             others=[one.id for one, _ in self.alarms[self.shrunk :]],
             seconds=dict(self.seconds),
         )
 
-    def check(self, one: Fuzzed) -> CaseRecord:
+    def check(self, one: FuzzedCase) -> CaseRecord:
         """The whole record of a case, with what explains it."""
         found = self.checked(one)
-        return msgspec.structs.replace(found, known=reason(self.known, found))
+        return msgspec.structs.replace(found, known=known_reason(self.known, found))
 
-    def checked(self, one: Fuzzed) -> CaseRecord:
+    def checked(self, one: FuzzedCase) -> CaseRecord:
         """The record alone."""
         return check(one.case(), self.backend)
 
 
-def drawn(seed: int, number: int, backends: Sequence[Opened]) -> Fuzzed:
+def draw_round(seed: int, number: int, backends: Sequence[OpenBackend]) -> FuzzedCase:
     """The structure of a round: something that one of the backends runs."""
-    return structure(seed, number, lambda of: any(runs(backend, of) for backend in backends))
+    return draw_structure(
+        seed, number, lambda of: any(can_run(backend, of) for backend in backends)
+    )
 
 
-def runs(backend: Opened, of: Fuzzed) -> bool:
+def can_run(backend: OpenBackend, of: FuzzedCase) -> bool:
     """Whether the backend's dialect has networks of this structure."""
     its = backend.adapter
     return unsupported(its.dialect, of.case().spec, of.dtype, None, its.kind) is None
 
 
-def run(
-    seed: int, number: int, backends: Sequence[Opened], known: Sequence[Known]
+def run_round(
+    seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
 ) -> list[FuzzRecord]:
     """The round's record of every backend that runs its structure."""
-    of = drawn(seed, number, backends)
-    able = [backend for backend in backends if runs(backend, of)]
+    of = draw_round(seed, number, backends)
+    able = [backend for backend in backends if can_run(backend, of)]
     tallies = [Tally(backend, known) for backend in able]
-    for cases in groups(seed, number, of):
+    for cases in draw_groups(seed, number, of):
         started = time.perf_counter()
-        held_to = truths([draw(one.case()) for one in cases])
+        held_to = batch_truths([draw(one.case()) for one in cases])
         for arithmetic in {b.adapter.dialect.held_to(of.dtype, b.adapter.kind) for b in able}:
             held_to[0].radii(arithmetic)  # and so all of them
         share = (time.perf_counter() - started) / len(able)
         for tally in tallies:
             started = time.perf_counter()
             for one, t in zip(cases, held_to, strict=True):
-                tally.add(one, seen(one, t, tally.backend))
+                tally.add(one, check_case(one, t, tally.backend))
             tally.seconds["reference"] += share
             tally.seconds["backend"] += time.perf_counter() - started
     return [tally.record(seed, number, of.dtype, of.id) for tally in tallies]
 
 
-def seen(one: Fuzzed, t: Truth, backend: Opened) -> Seen:
+def check_case(one: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
     """What becomes of a case; only of a failure that nothing explains is a record made, of this very answer."""
     case, version = one.case(), t.version
     try:
-        found = answer(t.inputs, version, backend.adapter)
+        found = run_backend(t.inputs, version, backend.adapter)
     except Unsupported:
-        return Seen("unsupported")
+        return CaseOutcome("unsupported")
     except (Exception, SystemExit) as error:  # whatever it was, the record has it
-        return Seen("errored", None, partial(failed, case, backend, version, error, {}))
-    verdict = hold(found.result, t, backend, found.arithmetic)
+        return CaseOutcome(
+            "errored", None, partial(make_error_record, case, backend, version, error, {})
+        )
+    verdict = compare(found.result, t, backend, found.arithmetic)
     if verdict.outcome != "differs":
-        return Seen(verdict.outcome, verdict.margin)
-    record = partial(judged, case, backend, t, version, found, {})
-    return Seen("differs", None, record, verdict.reason)
+        return CaseOutcome(verdict.outcome, verdict.margin)
+    record = partial(make_answer_record, case, backend, t, version, found, {})
+    return CaseOutcome("differs", None, record, verdict.reason)

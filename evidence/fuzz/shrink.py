@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from conformance.cases.fuzzed import Fuzzed
+from conformance.cases.fuzzed import FuzzedCase
 from records.schema import CaseRecord
 
 SEEDS = 4
@@ -32,33 +32,35 @@ SIMPLE: tuple[dict[str, Any], ...] = (
 RANK = ("vanilla-tanh", "vanilla-relu", "gru-after", "gru-before", "lstm", "lstm-forget")
 
 
-def simpler(one: Fuzzed) -> Iterator[Fuzzed]:
+def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
     """Cases with one thing less, the largest steps first."""
     for changes in SIMPLE:
         cell = changes.get("cell")
         if cell is None or RANK.index(cell) < RANK.index(one.cell):
-            yield from filter(None, [one.but(**changes)])
+            yield from filter(None, [one.with_changes(**changes)])
     if one.layers > 2:
-        yield from filter(None, [one.but(layers=one.layers - 1)])
+        yield from filter(None, [one.with_changes(layers=one.layers - 1)])
     for axis in (1, 0, 3, 2):
         for size in sorted({1, one.size[axis] // 2, one.size[axis] - 1} - {0}):
             yield from filter(None, [_resized(one, axis, size)])
 
 
-def _resized(one: Fuzzed, axis: int, size: int) -> Fuzzed | None:
+def _resized(one: FuzzedCase, axis: int, size: int) -> FuzzedCase | None:
     """With another B, T, I or H, and with the lengths that are left."""
     sizes = (*one.size[:axis], size, *one.size[axis + 1 :])
     ends = one.ends and tuple(min(n, sizes[1]) for n in one.ends[: sizes[0]])
-    return one.but(size=sizes, ends=ends)
+    return one.with_changes(size=sizes, ends=ends)
 
 
-def shrunk(
-    one: Fuzzed, smallest: CaseRecord, check: Callable[[Fuzzed], CaseRecord], most: int
+def shrink(
+    one: FuzzedCase, smallest: CaseRecord, check: Callable[[FuzzedCase], CaseRecord], most: int
 ) -> CaseRecord:
     """The record of the smallest case found in ``most`` checks that ends as ``one`` did, in its record."""
     tried = 0
     while tried < most:
-        for candidate in (again for less in simpler(one) if less != one for again in _seeds(less)):
+        for candidate in (
+            again for less in simpler_cases(one) if less != one for again in _seeds(less)
+        ):
             found = check(candidate)
             tried += 1
             if found.outcome == smallest.outcome and found.known is None:
@@ -71,7 +73,7 @@ def shrunk(
     return smallest
 
 
-def _seeds(one: Fuzzed) -> Iterator[Fuzzed]:
+def _seeds(one: FuzzedCase) -> Iterator[FuzzedCase]:
     """The case with its own seed and a few others."""
     yield one
-    yield from filter(None, (one.but(seed=k) for k in range(SEEDS)))
+    yield from filter(None, (one.with_changes(seed=k) for k in range(SEEDS)))

@@ -6,7 +6,7 @@ one function of ``reference/``, in the tables ``equations``, ``sequences``, ``gr
 """
 
 from evidence.mutants import equations, gradients, networks, sequences
-from evidence.mutants.mutant import KINDS, Mutant, made
+from evidence.mutants.mutant import KINDS, Mutant, apply_mutant
 
 MUTANTS: tuple[Mutant, ...] = (
     *equations.MUTANTS,
@@ -15,4 +15,4 @@ MUTANTS: tuple[Mutant, ...] = (
     *networks.MUTANTS,
 )
 
-__all__ = ["KINDS", "MUTANTS", "Mutant", "made"]
+__all__ = ["KINDS", "MUTANTS", "Mutant", "apply_mutant"]

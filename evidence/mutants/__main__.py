@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from conformance.cases import default_cases
-from conformance.open_backend import Opened, now
+from conformance.open_backend import OpenBackend, now
 from conformance.specification import Specification
 from evidence.mutants import MUTANTS, Mutant, score
 from evidence.mutants import onnx_node_cases as peers
@@ -55,9 +55,9 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     chosen = [mutant for mutant in MUTANTS if options.match in mutant.id]
     if not chosen:
         parser.error(f"--match {options.match!r}: no mutant's id has it, such as {MUTANTS[0].id}")
-    opened = Opened(BACKEND, "cpu", Specification("cpu"))
+    opened = OpenBackend(BACKEND, "cpu", Specification("cpu"))
     with ExitStack() as stack:
-        workers, found = None, scored(chosen, options.n)
+        workers, found = None, score_mutants(chosen, options.n)
         if options.scheduler or options.workers:
             place = Place((BACKEND,), "cpu", SECONDS_A_MUTANT)
             try:
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
                 stack.enter_context(cluster)
             except FleetRefused as why:
                 parser.error(str(why))
-            workers, found = cluster.environments(), scored_by(cluster, chosen)
+            workers, found = cluster.environments(), _score_on_cluster(cluster, chosen)
         header = opened.header(environment(), "mutants", workers)
         writer = stack.enter_context(RunWriter(options.out, header))
         records = []
@@ -80,47 +80,49 @@ def main(arguments: list[str] | None = None) -> ExitCode:
                    mutants=len(records))
         )  # fmt: skip
     for record in wrong:
-        print(complaint(record))
+        print(describe_failure(record))
     print(text(matrix([read_run(writer.path)]), to_terminal=sys.stdout.isatty()), end="")
     print(f"wrote {writer.path}")
     return code
 
 
-def scored(mutants: Sequence[Mutant], processes: int) -> Iterator[MutantRecord]:
+def score_mutants(mutants: Sequence[Mutant], processes: int) -> Iterator[MutantRecord]:
     """Every mutant's record, in the order of the table."""
     console = Console(stderr=True)
-    with ProcessPoolExecutor(processes, get_context("spawn"), score.one_thread) as pool:
+    with ProcessPoolExecutor(processes, get_context("spawn"), score.limit_threads) as pool:
         cases = range(len(default_cases()))
-        for _ in track(pool.map(score.prepare, cases, chunksize=4), "truths and radii",
+        for _ in track(pool.map(score.prepare_case, cases, chunksize=4), "truths and radii",
                        len(cases), console=console):  # fmt: skip
             pass
-        found = pool.map(score.record, mutants, chunksize=2)
+        found = pool.map(score.score_mutant, mutants, chunksize=2)
         tracked = track(found, "mutants", len(mutants), console=console)
-        yield from before_peers(zip(mutants, tracked, strict=True))
+        yield from _add_onnx_results(zip(mutants, tracked, strict=True))
 
 
-def scored_by(cluster: Cluster, mutants: Sequence[Mutant]) -> Iterator[MutantRecord]:
+def _score_on_cluster(cluster: Cluster, mutants: Sequence[Mutant]) -> Iterator[MutantRecord]:
     """Every mutant's record, in the order in which a cluster's workers have them."""
-    found = cluster.results(by_worker, mutants)
-    yield from before_peers(track(found, "mutants", len(mutants), console=Console(stderr=True)))
+    found = cluster.results(_score_on_worker, mutants)
+    yield from _add_onnx_results(
+        track(found, "mutants", len(mutants), console=Console(stderr=True))
+    )
 
 
-def before_peers(found: Iterable[tuple[Mutant, MutantRecord]]) -> Iterator[MutantRecord]:
+def _add_onnx_results(found: Iterable[tuple[Mutant, MutantRecord]]) -> Iterator[MutantRecord]:
     """The records, with what ONNX's node cases say where those are installed."""
     onnx = peers.node_cases() if find_spec("onnx") else []
     for mutant, record in found:
         if onnx and mutant.group not in ("networks", "training", "gradients"):
-            record.elsewhere[peers.NAME] = peers.catches(onnx, mutant)
+            record.elsewhere[peers.NAME] = peers.is_caught(onnx, mutant)
         yield record
 
 
-def by_worker(place: Place, mutant: Mutant) -> MutantRecord:
+def _score_on_worker(place: Place, mutant: Mutant) -> MutantRecord:
     """One mutant's record, in a worker of a fleet."""
-    found = child(place).call(score.record, mutant)
+    found = child(place).call(score.score_mutant, mutant)
     return msgspec.structs.replace(found, worker=signature(place))
 
 
-def complaint(record: MutantRecord) -> str:
+def describe_failure(record: MutantRecord) -> str:
     """What is wrong with a mutant's record, in a line."""
     if record.equivalent:
         return f"✗ {record.mutant}: said to be equivalent, yet caught by {record.caught_by[0]}"

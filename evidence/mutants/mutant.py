@@ -48,7 +48,7 @@ class Mutant:
 
     def concerns(self, case: AnyCase) -> bool:
         """Whether the case runs a network that has the mistake."""
-        return not self.cell or self.cell in cells_of(case)
+        return not self.cell or self.cell in _cells_of(case)
 
 
 def each_cell(**fields: Any) -> Iterator[Mutant]:
@@ -57,11 +57,11 @@ def each_cell(**fields: Any) -> Iterator[Mutant]:
 
 
 @contextmanager
-def made(mutant: Mutant) -> Iterator[None]:
+def apply_mutant(mutant: Mutant) -> Iterator[None]:
     """The mistake is made as long as this lasts, wherever the function is called from."""
-    function = function_of(mutant.place)
+    function = find_function(mutant.place)
     right = function.__code__
-    function.__code__ = mutated(mutant)
+    function.__code__ = mutated_code(mutant)
     function.__globals__["mistakes"] = mistakes
     try:
         yield
@@ -70,7 +70,7 @@ def made(mutant: Mutant) -> Iterator[None]:
         del function.__globals__["mistakes"]
 
 
-def function_of(place: str) -> FunctionType:
+def find_function(place: str) -> FunctionType:
     """The function of that name; of a generic one, that for plain arrays."""
     module, _, name = f"reference.{place}".rpartition(".")
     try:
@@ -84,9 +84,9 @@ def function_of(place: str) -> FunctionType:
 
 
 @cache
-def mutated(mutant: Mutant) -> CodeType:
+def mutated_code(mutant: Mutant) -> CodeType:
     """The function's code after the edit; raises ``ValueError`` where there is nothing to edit."""
-    function = function_of(mutant.place)
+    function = find_function(mutant.place)
     source = textwrap.dedent(inspect.getsource(function))
     if mutant.old not in source:
         raise ValueError(f"{mutant.id}: reference.{mutant.place} has no {mutant.old!r}")
@@ -102,7 +102,7 @@ def mutated(mutant: Mutant) -> CodeType:
     return made_wrong.__code__
 
 
-def cells_of(case: AnyCase) -> set[str]:
+def _cells_of(case: AnyCase) -> set[str]:
     """The cells in a case's network."""
     match case:
         case Case():

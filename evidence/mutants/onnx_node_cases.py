@@ -10,14 +10,14 @@ import numpy as np
 
 from backends.dialects import ONNX
 from backends.layouts import Block, gradients
-from evidence.mutants.mutant import Mutant, made
+from evidence.mutants.mutant import Mutant, apply_mutant
 from reference import Array, Params, Spec, Weights, run
 
 NAME = "ONNX's node cases"
 CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
 
 
-class NodeCase(NamedTuple):
+class _NodeCase(NamedTuple):
     """One of ONNX's cases as a call of the specification, and the outputs that it looks at."""
 
     name: str
@@ -47,7 +47,7 @@ class NodeCase(NamedTuple):
         )
 
 
-def node_cases() -> list[NodeCase]:
+def node_cases() -> list[_NodeCase]:
     """Those of ONNX's cases that the specification can express: all but the one with peepholes."""
     from onnx.backend.test.case.node import collect_testcases  # noqa: PLC0415  # only here
 
@@ -58,14 +58,14 @@ def node_cases() -> list[NodeCase]:
     return [_case(case) for case, node in nodes if node.op_type in CELLS and "P" not in node.input]
 
 
-def catches(cases: list[NodeCase], mutant: Mutant) -> bool:
+def is_caught(cases: list[_NodeCase], mutant: Mutant) -> bool:
     """Whether one of the cases fails on ``mutant``."""
     mine = [case for case in cases if mutant.cell in ("", case.spec.cell)]
-    with made(mutant):
+    with apply_mutant(mutant):
         return not all(case.passes() for case in mine)
 
 
-def _case(case: Any) -> NodeCase:
+def _case(case: Any) -> _NodeCase:
     (node,) = case.model.graph.node
     options = {a.name: a.i or a.s.decode() for a in node.attribute}
     cell = CELLS[node.op_type]
@@ -84,7 +84,7 @@ def _case(case: Any) -> NodeCase:
     )
     params = (tuple(_weights(spec, arrays, d) for d in range(spec.num_directions)),)
     given = {"h0": "initial_h", "c0": "initial_c", "lengths": "sequence_lens"}
-    return NodeCase(
+    return _NodeCase(
         case.name,
         spec,
         params,

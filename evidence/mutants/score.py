@@ -10,12 +10,12 @@ from threadpoolctl import threadpool_limits
 
 from conformance.agreement import judge
 from conformance.cases import AnyCase, default_cases
-from conformance.check import run
+from conformance.check import call_adapter
 from conformance.draw import draw
 from conformance.evaluate import Tensors
 from conformance.specification import Specification
 from conformance.truth import Truth, truth
-from evidence.mutants.mutant import KINDS, Mutant, made
+from evidence.mutants.mutant import KINDS, Mutant, apply_mutant
 from records.schema import MutantRecord
 from reference.rounding import ARITHMETICS
 
@@ -26,7 +26,7 @@ Answer = Tensors | Exception
 """What came back, or why nothing did."""
 
 
-class Bench:
+class Scorer:
     """The cases with their truths, and what the specification itself makes of them."""
 
     def __init__(self, cases: Sequence[AnyCase]) -> None:
@@ -47,7 +47,7 @@ class Bench:
         """What the specification, mutated or not, makes of a case; it may fail in any way."""
         with np.errstate(all="ignore"):
             try:
-                return run(t.inputs, self.backend).tensors
+                return call_adapter(t.inputs, self.backend).tensors
             except Exception as error:
                 return error
 
@@ -56,14 +56,14 @@ class Bench:
         found = [case for case in self.cases if mutant.concerns(case)]
         answers = []
         right = self.right
-        with made(mutant):
+        with apply_mutant(mutant):
             for case in found:
                 got = self.answer(self.truths[case.id])
-                if not same(got, right[case.id]):
+                if not is_identical(got, right[case.id]):
                     answers.append((case, got))
         caught = [case for case, got in answers if differs(got, self.truths[case.id], case.dtype)]
         tolerance = [case for case, got in answers if case.dtype == "float32"
-                     and beyond(got, self.truths[case.id].values)]  # fmt: skip
+                     and exceeds_tolerance(got, self.truths[case.id].values)]  # fmt: skip
         return MutantRecord(
             mutant=mutant.id,
             group=mutant.group,
@@ -79,7 +79,7 @@ class Bench:
         )
 
 
-def same(a: Answer, b: Answer) -> bool:
+def is_identical(a: Answer, b: Answer) -> bool:
     """Bit for bit."""
     if isinstance(a, Exception) or isinstance(b, Exception) or a.keys() != b.keys():
         return False
@@ -94,7 +94,7 @@ def differs(got: Answer, t: Truth, dtype: str) -> bool:
     return verdict.outcome == "differs"
 
 
-def beyond(got: Answer, expected: Tensors) -> bool:
+def exceeds_tolerance(got: Answer, expected: Tensors) -> bool:
     """Whether a fixed tolerance says so."""
     if isinstance(got, Exception) or got.keys() != expected.keys():
         return True
@@ -107,23 +107,23 @@ def beyond(got: Answer, expected: Tensors) -> bool:
 # In a worker process.
 
 
-def one_thread() -> None:
+def limit_threads() -> None:
     """Processes share the cores; threads of their own would only get in each other's way."""
     threadpool_limits(1)
 
 
 @cache
-def bench() -> Bench:
+def default_scorer() -> Scorer:
     """The default cases of this process."""
-    return Bench(default_cases())
+    return Scorer(default_cases())
 
 
-def prepare(number: int) -> None:
+def prepare_case(number: int) -> None:
     """Compute and store what the case of this number is held to."""
-    case = bench().cases[number]
+    case = default_scorer().cases[number]
     truth(draw(case)).expected(case.dtype)
 
 
-def record(mutant: Mutant) -> MutantRecord:
+def score_mutant(mutant: Mutant) -> MutantRecord:
     """The record of one mutant."""
-    return bench().record(mutant)
+    return default_scorer().record(mutant)

@@ -27,7 +27,7 @@ def layouts(name: str, place: str, old: str, new: str, kind: str) -> Iterator[Mu
     return each_cell(group="layouts", name=name, place=place, old=old, new=new, kind=kind)
 
 
-def of_lstm(group: str, name: str, place: str, old: str, new: str, kind: str) -> Mutant:
+def _of_lstm(group: str, name: str, place: str, old: str, new: str, kind: str) -> Mutant:
     """A mistake that takes a cell state."""
     return Mutant(group=group, name=name, place=place, old=old, new=new, kind=kind, cell="lstm")
 
@@ -64,9 +64,9 @@ LENGTHS = (
     *lengths("states of empty rows 0", "rnn.run", "final.append(end)",
              "final.append(end if lengths is None else "
              "tuple(np.where(lengths[:, None] == 0, 0, s) for s in end))", "zero length"),
-    of_lstm("lengths", "only h stops at the length", "rnn.steps", KEPT,
+    _of_lstm("lengths", "only h stops at the length", "rnn.steps", KEPT,
             "state = (np.where(valid[t], new[0], state[0]), *new[1:])", "lengths"),
-    of_lstm("lengths", "only c stops at the length", "rnn.steps", KEPT,
+    _of_lstm("lengths", "only c stops at the length", "rnn.steps", KEPT,
             "state = (new[0], np.where(valid[t], new[1], state[1]))", "lengths"),
     *each_cell(group="lengths", name="the next layer reads something in the padding",
                place="rnn.run", old="xs = side_by_side(outputs)",
@@ -142,14 +142,14 @@ STATES = (
             "recurrent"),
     *states("states not handed from step to step", "rnn.steps", "        state = new\n",
             "        state = tuple(0 * n for n in new)\n", "recurrent"),
-    of_lstm("states", "c0 ignored", "rnn.initial_states", '"c": c0', '"c": None', "state"),
-    of_lstm("states", "h0 and c0 exchanged", "rnn.initial_states", '{"h": h0, "c": c0}',
+    _of_lstm("states", "c0 ignored", "rnn.initial_states", '"c": c0', '"c": None', "state"),
+    _of_lstm("states", "h0 and c0 exchanged", "rnn.initial_states", '{"h": h0, "c": c0}',
             '{"h": c0, "c": h0}', "state"),
-    of_lstm("states", "h_n and c_n exchanged", "rnn.collect", "return Output(y, h_n, rest[0] if rest else None)",
+    _of_lstm("states", "h_n and c_n exchanged", "rnn.collect", "return Output(y, h_n, rest[0] if rest else None)",
             "return Output(y, rest[0], h_n)", "recurrent"),
-    of_lstm("states", "h_n for c_n", "rnn.collect", "return Output(y, h_n, rest[0] if rest else None)",
+    _of_lstm("states", "h_n for c_n", "rnn.collect", "return Output(y, h_n, rest[0] if rest else None)",
             "return Output(y, h_n, h_n)", "recurrent"),
-    of_lstm("states", "c0 for h0 too", "rnn.initial_states", '{"h": h0, "c": c0}',
+    _of_lstm("states", "c0 for h0 too", "rnn.initial_states", '{"h": h0, "c": c0}',
             '{"h": c0, "c": c0}', "state"),
 )  # fmt: skip
 
@@ -157,31 +157,33 @@ PRODUCT = "v @ np.swapaxes(W, -1, -2)"
 ROUNDED = "rows(x), w.W_ih, w.b_ih"
 
 
-def precision(name: str, place: str, old: str, new: str, kind: str = "float32") -> Iterator[Mutant]:
+def _precision(
+    name: str, place: str, old: str, new: str, kind: str = "float32"
+) -> Iterator[Mutant]:
     """An arithmetic that is not the one that was asked for."""
     return each_cell(group="precision", name=name, place=place, old=old, new=new, kind=kind)
 
 
 PRECISION = (
-    *precision("products in TF32", "cells.affine", PRODUCT,
+    *_precision("products in TF32", "cells.affine", PRODUCT,
                "mistakes.shortened(v, 11) @ mistakes.shortened(np.swapaxes(W, -1, -2), 11)"),
-    *precision("products in bfloat16", "cells.affine", PRODUCT,
+    *_precision("products in bfloat16", "cells.affine", PRODUCT,
                "mistakes.shortened(v, 8) @ mistakes.shortened(np.swapaxes(W, -1, -2), 8)"),
-    *precision("products in float32", "cells.affine", PRODUCT, f"mistakes.single({PRODUCT})",
+    *_precision("products in float32", "cells.affine", PRODUCT, f"mistakes.single({PRODUCT})",
                "float64"),
-    *precision("sums in float16", "cells.affine", PRODUCT, "mistakes.in_sixteen_bits(v, W, 11)",
+    *_precision("sums in float16", "cells.affine", PRODUCT, "mistakes.in_sixteen_bits(v, W, 11)",
                "16 bits"),
-    *precision("W_ih rounded to bfloat16", "rnn.read", ROUNDED,
+    *_precision("W_ih rounded to bfloat16", "rnn.read", ROUNDED,
                "rows(x), mistakes.shortened(w.W_ih, 8), w.b_ih"),
-    *precision("biases rounded to float16", "rnn.read", ROUNDED,
+    *_precision("biases rounded to float16", "rnn.read", ROUNDED,
                "rows(x), w.W_ih, None if w.b_ih is None else mistakes.shortened(w.b_ih, 11)"),
-    *precision("states rounded to bfloat16", "rnn.steps", "STEP[spec.cell](spec, w, from_x, state)",
+    *_precision("states rounded to bfloat16", "rnn.steps", "STEP[spec.cell](spec, w, from_x, state)",
                "STEP[spec.cell](spec, w, from_x, tuple(mistakes.shortened(s, 8) for s in state))"),
-    *precision("states rounded to float32", "rnn.steps", "STEP[spec.cell](spec, w, from_x, state)",
+    *_precision("states rounded to float32", "rnn.steps", "STEP[spec.cell](spec, w, from_x, state)",
                "STEP[spec.cell](spec, w, from_x, tuple(map(mistakes.single, state)))", "float64"),
-    *precision("W_hh off by 1e-5 of itself", "rnn.steps", "order = range(xs.shape[-3])",
+    *_precision("W_hh off by 1e-5 of itself", "rnn.steps", "order = range(xs.shape[-3])",
                "order, w = range(xs.shape[-3]), w._replace(W_hh=w.W_hh * (1 + w.W_hh.dtype.type(1e-5)))"),
-    *precision("outputs off by 1e-5 of themselves", "rnn.collect", "return Output(y,",
+    *_precision("outputs off by 1e-5 of themselves", "rnn.collect", "return Output(y,",
                "return Output(y * y.dtype.type(1 + 1e-5),"),
     *(Mutant(group="precision", name="σ off by 3e-6", place="cells.sigmoid", old="return 1 /",
              new="return a.dtype.type(3e-6) + 1 /", kind="float32", cell=cell)

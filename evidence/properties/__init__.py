@@ -7,13 +7,13 @@ that are held so. Only how far rounding may part two answers is taken from it.
 
 from evidence.properties.compositions import COMPOSITIONS
 from evidence.properties.gradients import GRADIENTS
-from evidence.properties.hold import violation
 from evidence.properties.invariances import INVARIANCES
 from evidence.properties.options import OPTIONS
 from evidence.properties.property import Property
+from evidence.properties.violation import find_violation
 
 PROPERTIES: dict[str, Property] = {
     p.name: p for p in (*INVARIANCES, *COMPOSITIONS, *GRADIENTS, *OPTIONS)
 }
 
-__all__ = ["PROPERTIES", "Property", "violation"]
+__all__ = ["PROPERTIES", "Property", "find_violation"]

@@ -8,31 +8,31 @@ import numpy as np
 
 from backends import Inputs
 from conformance.evaluate import Tensors
-from evidence.properties.property import Answers, Both, Property
+from evidence.properties.property import Property, Runner, Sides
 from evidence.properties.related import (
     BY_STEP,
     SEVERAL_ROWS,
     SEVERAL_STEPS,
     batch_of,
-    chance,
-    ends_of,
-    one_layer,
-    one_way,
-    renamed,
+    lengths_of,
+    make_random,
+    rename_tensors,
     reversed_in_time,
     reversed_tensors,
     row_axis,
-    rows,
-    span,
+    select_rows,
+    select_steps,
+    single_direction,
+    single_layer,
     steps_of,
 )
 from reference import Array, Output
 
 
-def rows_alone(inputs: Inputs, ask: Answers) -> Both:
+def _rows_alone(inputs: Inputs, runner: Runner) -> Sides:
     """Every row as a batch of its own; the gradients of parameters add up over them."""
-    whole = ask.once(inputs)
-    alone = [ask.once(rows(inputs, np.array([row]))) for row in range(batch_of(inputs))]
+    whole = runner.run(inputs)
+    alone = [runner.run(select_rows(inputs, np.array([row]))) for row in range(batch_of(inputs))]
     joined = {}
     for name in whole:
         parts = [found[name] for found in alone]
@@ -43,15 +43,17 @@ def rows_alone(inputs: Inputs, ask: Answers) -> Both:
     return whole, joined
 
 
-def split(inputs: Inputs, ask: Answers) -> Both:
+def _split(inputs: Inputs, runner: Runner) -> Sides:
     """The sequence in two: states go from the first part to the second, their gradients back."""
-    at = int(chance(inputs).integers(1, ends_of(inputs).max()))  # some row has steps on both sides
-    first, second = span(inputs, 0, at), span(inputs, at, steps_of(inputs))
-    start = ask.once(replace(first, incoming=None))
-    end = ask.once(replace(second, h0=start["h_n"], c0=start.get("c_n")))
+    at = int(
+        make_random(inputs).integers(1, lengths_of(inputs).max())
+    )  # some row has steps on both sides
+    first, second = select_steps(inputs, 0, at), select_steps(inputs, at, steps_of(inputs))
+    start = runner.run(replace(first, incoming=None))
+    end = runner.run(replace(second, h0=start["h_n"], c0=start.get("c_n")))
     if first.incoming is not None:
         d = Output(first.incoming.y, end["dh0"], end.get("dc0"))
-        start = ask.once(replace(first, incoming=d))
+        start = runner.run(replace(first, incoming=d))
     steps = 1 - row_axis(inputs.spec, "y")
     joined = {name: a for name, a in start.items() if name in ("dh0", "dc0")}
     for name, a in end.items():
@@ -61,14 +63,14 @@ def split(inputs: Inputs, ask: Answers) -> Both:
             joined[name] = a
         elif name.startswith("dparams"):
             joined[name] = start[name] + a
-    return ask.once(inputs), joined
+    return runner.run(inputs), joined
 
 
-def directions_alone(inputs: Inputs, ask: Answers) -> Both:
+def _directions_alone(inputs: Inputs, runner: Runner) -> Sides:
     """A forward network for each direction, the second on rows reversed in time."""
-    ahead = ask.once(one_way(inputs, 0))
-    back = reversed_tensors(inputs, ask.once(reversed_in_time(one_way(inputs, 1))))
-    second = renamed(back, "dparams[0][0]", "dparams[0][1]")
+    ahead = runner.run(single_direction(inputs, 0))
+    back = reversed_tensors(inputs, runner.run(reversed_in_time(single_direction(inputs, 1))))
+    second = rename_tensors(back, "dparams[0][0]", "dparams[0][1]")
     joined = {}
     for name, a in ahead.items():
         if name == "dx":
@@ -77,30 +79,30 @@ def directions_alone(inputs: Inputs, ask: Answers) -> Both:
             joined[name] = a
         else:
             joined[name] = np.concatenate([a, back[name]], -1 if name == "y" else 0)
-    return ask.once(inputs), {k: a for k, a in second.items() if k.startswith("dparams")} | joined
+    return runner.run(inputs), {k: a for k, a in second.items() if k.startswith("dparams")} | joined
 
 
-def forward_on_reversed(inputs: Inputs, ask: Answers) -> Both:
+def _forward_on_reversed(inputs: Inputs, runner: Runner) -> Sides:
     """Of one layer or many: rows reversed, run forward, outputs reversed."""
     forward = replace(inputs, spec=replace(inputs.spec, direction="forward"))
-    found = ask.once(reversed_in_time(forward))
-    return ask.once(inputs), reversed_tensors(inputs, found)
+    found = runner.run(reversed_in_time(forward))
+    return runner.run(inputs), reversed_tensors(inputs, found)
 
 
-def layer_by_layer(inputs: Inputs, ask: Answers) -> Both:
+def _layer_by_layer(inputs: Inputs, runner: Runner) -> Sides:
     """Every layer a network of its own on the outputs of the one before; gradients back likewise."""
     xs, passed = [inputs.x], []
     for layer in range(inputs.spec.num_layers):
-        passed.append(ask.once(one_layer(inputs, layer, xs[-1], None)))
+        passed.append(runner.run(single_layer(inputs, layer, xs[-1], None)))
         xs.append(passed[-1]["y"])
     names = [name for name in ("h_n", "c_n") if name in passed[0]]
     joined = {"y": xs[-1]} | {name: np.concatenate([p[name] for p in passed]) for name in names}
     if inputs.incoming is not None:
-        joined |= _back(inputs, xs, ask)
-    return ask.once(inputs), joined
+        joined |= _back(inputs, xs, runner)
+    return runner.run(inputs), joined
 
 
-def _back(inputs: Inputs, xs: list[Array], ask: Answers) -> Tensors:
+def _back(inputs: Inputs, xs: list[Array], runner: Runner) -> Tensors:
     """The gradients of all layers, from the last one to the first."""
     assert inputs.incoming is not None
     dy, d_h, d_c = inputs.incoming
@@ -109,8 +111,8 @@ def _back(inputs: Inputs, xs: list[Array], ask: Answers) -> Tensors:
     for layer in reversed(range(inputs.spec.num_layers)):
         mine = slice(layer * count, (layer + 1) * count)
         d = Output(dy, d_h[mine], None if d_c is None else d_c[mine])
-        got = ask.once(one_layer(inputs, layer, xs[layer], d))
-        found.insert(0, renamed(got, "dparams[0]", f"dparams[{layer}]"))
+        got = runner.run(single_layer(inputs, layer, xs[layer], d))
+        found.insert(0, rename_tensors(got, "dparams[0]", f"dparams[{layer}]"))
         dy = got["dx"]
     joined = {"dx": found[0]["dx"]}
     for name in ("dh0", "dc0"):
@@ -123,28 +125,28 @@ COMPOSITIONS = (
     Property(
         name="rows alone",
         sentence="a batch gives what its rows give alone, and the sum of their parameters' gradients",
-        sides=rows_alone, relation="within", where={"size": SEVERAL_ROWS},
+        sides=_rows_alone, relation="within", where={"size": SEVERAL_ROWS},
     ),
     Property(
         name="sequence split",
         sentence="a sequence gives what its two parts give, the state carried on and its gradient back",
-        sides=split, relation="chained",
+        sides=_split, relation="chained",
         where={"direction": ("forward",), "size": SEVERAL_STEPS},
     ),
     Property(
         name="directions alone",
         sentence="a bidirectional layer is a forward one, and a forward one on rows reversed in time",
-        sides=directions_alone, relation="within",
+        sides=_directions_alone, relation="within",
         where={"direction": ("bidirectional",), "layers": ("1-layer",)},
     ),
     Property(
         name="time reversed",
         sentence="a reverse network is a forward one on rows reversed in time, its outputs reversed",
-        sides=forward_on_reversed, relation="within", where={"direction": ("reverse",)},
+        sides=_forward_on_reversed, relation="within", where={"direction": ("reverse",)},
     ),
     Property(
         name="layer by layer",
         sentence="a stack gives what its layers give one after the other, forward and back",
-        sides=layer_by_layer, relation="chained", where={"layers": ("2-layer", "3-layer")},
+        sides=_layer_by_layer, relation="chained", where={"layers": ("2-layer", "3-layer")},
     ),
 )  # fmt: skip

@@ -7,37 +7,37 @@ from dataclasses import replace
 import numpy as np
 
 from backends import Inputs
-from evidence.properties.property import Answers, Both, Property
-from evidence.properties.related import chance, only_gradients
+from evidence.properties.property import Property, Runner, Sides
+from evidence.properties.related import make_random, only_gradients
 from reference.trees import each
 
 
-def in_parts(inputs: Inputs, ask: Answers) -> Both:
+def _in_parts(inputs: Inputs, runner: Runner) -> Sides:
     """4 times some elements of the incoming gradient and half the others, and back.
 
     No two parts share an element, and factors are powers of two; so nothing is rounded in between.
     """
-    random = chance(inputs)
+    random = make_random(inputs)
     chosen = each(lambda d: random.random(d.shape) < 0.5, inputs.incoming)
     some = each(lambda d, c: np.where(c, 4 * d, 0), inputs.incoming, chosen)
     others = each(lambda d, c: np.where(c, 0, d / 2), inputs.incoming, chosen)
     four, half = (
-        only_gradients(ask.once(replace(inputs, incoming=part))) for part in (some, others)
+        only_gradients(runner.run(replace(inputs, incoming=part))) for part in (some, others)
     )
     joined = {name: four[name] / 4 + 2 * half[name] for name in four}
-    return only_gradients(ask.once(inputs)), joined
+    return only_gradients(runner.run(inputs)), joined
 
 
-def scaled(inputs: Inputs, ask: Answers) -> Both:
+def _scaled(inputs: Inputs, runner: Runner) -> Sides:
     """The whole incoming gradient times 8, the gradients divided by 8."""
-    found = ask.once(replace(inputs, incoming=each(lambda d: 8 * d, inputs.incoming)))
+    found = runner.run(replace(inputs, incoming=each(lambda d: 8 * d, inputs.incoming)))
     eighth = {name: a / 8 for name, a in only_gradients(found).items()}
-    return only_gradients(ask.once(inputs)), eighth
+    return only_gradients(runner.run(inputs)), eighth
 
 
-def of_nothing(inputs: Inputs, ask: Answers) -> Both:
+def _of_nothing(inputs: Inputs, runner: Runner) -> Sides:
     """An incoming gradient of zeros."""
-    found = ask.once(replace(inputs, incoming=each(np.zeros_like, inputs.incoming)))
+    found = runner.run(replace(inputs, incoming=each(np.zeros_like, inputs.incoming)))
     gradients = only_gradients(found)
     return gradients, {name: np.zeros_like(a) for name, a in gradients.items()}
 
@@ -46,18 +46,18 @@ GRADIENTS = (
     Property(
         name="gradients of a sum",
         sentence="the gradients of 4 d₁ and of d₂ / 2, put together, are those of d₁ + d₂",
-        sides=in_parts, relation="within", gradients=(True,),
+        sides=_in_parts, relation="within", gradients=(True,),
     ),
     Property(
         name="gradients scaled",
         sentence="8 times the incoming gradient gives 8 times the gradients, to the last bit where "
                  "no exponent runs out",
-        sides=scaled, relation="equal", gradients=(True,),
+        sides=_scaled, relation="equal", gradients=(True,),
         where={"dtype": ("float64", "float32", "bfloat16")},
     ),
     Property(
         name="gradients of nothing",
         sentence="an incoming gradient of zeros gives zeros",
-        sides=of_nothing, relation="equal", gradients=(True,),
+        sides=_of_nothing, relation="equal", gradients=(True,),
     ),
 )  # fmt: skip

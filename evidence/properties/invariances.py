@@ -7,102 +7,102 @@ from dataclasses import replace
 import numpy as np
 
 from backends import Inputs
-from evidence.properties.property import Answers, Both, Property
+from evidence.properties.property import Property, Runner, Sides
 from evidence.properties.related import (
     BY_STEP,
     LARGE,
     SEVERAL_ROWS,
     batch_of,
-    chance,
-    repadded,
+    make_random,
     row_axis,
-    rows,
+    select_rows,
+    with_padding,
 )
 from reference.trees import each
 
 PADDED = ("ragged", "zero", "short")
 
 
-def other_padding(inputs: Inputs, ask: Answers) -> Both:
+def _other_padding(inputs: Inputs, runner: Runner) -> Sides:
     """Another number in the padding of x: 0, or a large one where it was 0."""
-    zero = np.array_equal(inputs.x, repadded(inputs, inputs.x, 0.0))
-    x = repadded(inputs, inputs.x, LARGE if zero else 0.0)
-    return ask.once(inputs), ask.once(replace(inputs, x=x))
+    zero = np.array_equal(inputs.x, with_padding(inputs, inputs.x, 0.0))
+    x = with_padding(inputs, inputs.x, LARGE if zero else 0.0)
+    return runner.run(inputs), runner.run(replace(inputs, x=x))
 
 
-def other_incoming_padding(inputs: Inputs, ask: Answers) -> Both:
+def _other_incoming_padding(inputs: Inputs, runner: Runner) -> Sides:
     """A large number in the padding of dy."""
     assert inputs.incoming is not None
-    dy = repadded(inputs, inputs.incoming.y, LARGE)
-    return ask.once(inputs), ask.once(replace(inputs, incoming=inputs.incoming._replace(y=dy)))
+    dy = with_padding(inputs, inputs.incoming.y, LARGE)
+    return runner.run(inputs), runner.run(replace(inputs, incoming=inputs.incoming._replace(y=dy)))
 
 
-def rows_permuted(inputs: Inputs, ask: Answers) -> Both:
+def _rows_permuted(inputs: Inputs, runner: Runner) -> Sides:
     """The rows in another order, and the results' rows put back."""
-    order = chance(inputs).permutation(batch_of(inputs))
+    order = make_random(inputs).permutation(batch_of(inputs))
     if (order == np.arange(len(order))).all():
         order = np.roll(order, 1)
     back = np.argsort(order)
-    found = ask.once(rows(inputs, order))
-    return ask.once(inputs), {
+    found = runner.run(select_rows(inputs, order))
+    return runner.run(inputs), {
         name: a if name.startswith("dparams") else a.take(back, row_axis(inputs.spec, name))
         for name, a in found.items()
     }
 
 
-def other_layout(inputs: Inputs, ask: Answers) -> Both:
+def _other_layout(inputs: Inputs, runner: Runner) -> Sides:
     """Batch and time exchanged in x and dy, and back in y and dx."""
     spec = replace(inputs.spec, batch_first=not inputs.spec.batch_first)
     d = inputs.incoming
     incoming = d and d._replace(y=np.swapaxes(d.y, 0, 1))
     x = np.swapaxes(inputs.x, 0, 1)
-    found = ask.once(replace(inputs, spec=spec, x=x, incoming=incoming))
-    return ask.once(inputs), {
+    found = runner.run(replace(inputs, spec=spec, x=x, incoming=incoming))
+    return runner.run(inputs), {
         name: np.swapaxes(a, 0, 1) if name in BY_STEP else a for name, a in found.items()
     }
 
 
-def called_again(inputs: Inputs, ask: Answers) -> Both:
+def _called_again(inputs: Inputs, runner: Runner) -> Sides:
     """The second call of a loaded network, after another one was loaded and called."""
     other = replace(inputs, params=each(np.negative, inputs.params))
-    return ask.once(inputs), ask.again(inputs, other)
+    return runner.run(inputs), runner.run_again(inputs, other)
 
 
-def loaded_again(inputs: Inputs, ask: Answers) -> Both:
+def _loaded_again(inputs: Inputs, runner: Runner) -> Sides:
     """The same inputs twice."""
-    return ask.once(inputs), ask.once(inputs)
+    return runner.run(inputs), runner.run(inputs)
 
 
 INVARIANCES = (
     Property(
         name="padding",
         sentence="what x holds past the lengths changes no output, state or gradient",
-        sides=other_padding, relation="equal", where={"lengths": PADDED},
+        sides=_other_padding, relation="equal", where={"lengths": PADDED},
     ),
     Property(
         name="padding of the incoming gradient",
         sentence="what dy holds past the lengths changes no gradient",
-        sides=other_incoming_padding, relation="equal", where={"lengths": PADDED},
+        sides=_other_incoming_padding, relation="equal", where={"lengths": PADDED},
         gradients=(True,),
     ),
     Property(
         name="rows permuted",
         sentence="rows in another order give the same results in that order, and the same sums",
-        sides=rows_permuted, relation="within", where={"size": SEVERAL_ROWS},
+        sides=_rows_permuted, relation="within", where={"size": SEVERAL_ROWS},
     ),
     Property(
         name="batch and time exchanged",
         sentence="batch_first moves axes, and changes nothing else",
-        sides=other_layout, relation="within",
+        sides=_other_layout, relation="within",
     ),
     Property(
         name="loaded again",
         sentence="the same inputs, loaded a second time, give the same bits",
-        sides=loaded_again, relation="bits",
+        sides=_loaded_again, relation="bits",
     ),
     Property(
         name="called again",
         sentence="a loaded network called again, another one of its kind in between, gives the same bits",
-        sides=called_again, relation="bits",
+        sides=_called_again, relation="bits",
     ),
 )  # fmt: skip

@@ -12,18 +12,18 @@ from typing import Any
 
 from backends import Inputs
 from conformance.cases import CELLS, Row
-from evidence.properties.property import Answers, Both, Property, Sides
-from evidence.properties.related import one_layer, only_outputs
+from evidence.properties.property import Property, Runner, Sides, SidesFunction
+from evidence.properties.related import only_outputs, single_layer
 
 WIDE = {"dtype": ("float64", "float32"), "size": ("b5-t5-i4-h6", "b5-t7-i4-h4")}
 
 
-def with_spec(**options: Any) -> Callable[[Inputs], Inputs]:
+def _with_spec(**options: Any) -> Callable[[Inputs], Inputs]:
     """The same inputs for a spec with other options."""
     return lambda inputs: replace(inputs, spec=replace(inputs.spec, **options))
 
 
-def without_bias(inputs: Inputs) -> Inputs:
+def _without_bias(inputs: Inputs) -> Inputs:
     """No biases, and a spec that says so."""
     params = tuple(
         tuple(w._replace(b_ih=None, b_hh=None) for w in layer) for layer in inputs.params
@@ -31,23 +31,23 @@ def without_bias(inputs: Inputs) -> Inputs:
     return replace(inputs, spec=replace(inputs.spec, bias=False), params=params)
 
 
-def against(change: Callable[[Inputs], Inputs]) -> Sides:
+def _against(change: Callable[[Inputs], Inputs]) -> SidesFunction:
     """With the option, and without."""
-    return lambda inputs, ask: (ask.once(inputs), ask.once(change(inputs)))
+    return lambda inputs, runner: (runner.run(inputs), runner.run(change(inputs)))
 
 
-def first_layer_alone(inputs: Inputs, ask: Answers) -> Both:
+def _first_layer_alone(inputs: Inputs, runner: Runner) -> Sides:
     """The whole stack's outputs and last states, and those of its first layer alone."""
     count = inputs.spec.num_directions
-    whole = ask.once(inputs)
+    whole = runner.run(inputs)
     last = {name: a if name == "y" else a[-count:] for name, a in whole.items()}
-    return last, ask.once(one_layer(inputs, 0, inputs.x, None))
+    return last, runner.run(single_layer(inputs, 0, inputs.x, None))
 
 
-def second_direction_as_first(inputs: Inputs, ask: Answers) -> Both:
+def _second_direction_as_first(inputs: Inputs, runner: Runner) -> Sides:
     """Both directions of one layer, with the same weights."""
     ((ahead, _),) = inputs.params
-    found = ask.once(replace(inputs, params=((ahead, ahead),)))
+    found = runner.run(replace(inputs, params=((ahead, ahead),)))
     size = inputs.spec.hidden_size
     states = {name: a for name, a in only_outputs(found).items() if name != "y"}
     return (
@@ -56,7 +56,9 @@ def second_direction_as_first(inputs: Inputs, ask: Answers) -> Both:
     )
 
 
-def option(name: str, sides: Sides, needs: Row | None = None, **where: tuple[str, ...]) -> Property:
+def _option(
+    name: str, sides: SidesFunction, needs: Row | None = None, **where: tuple[str, ...]
+) -> Property:
     """One option, and where it has a part in the results."""
     return Property(
         name=f"option {name}",
@@ -70,17 +72,17 @@ def option(name: str, sides: Sides, needs: Row | None = None, **where: tuple[str
 
 
 OPTIONS = (
-    option("bias", against(without_bias), bias=("bias",)),
-    option("forget_bias", against(with_spec(forget_bias=0.0)), cell=("lstm-forget",)),
-    option("activation", against(with_spec(activation="tanh")), cell=("vanilla-relu",)),
-    option("reset", against(with_spec(reset="before")), {"cell": "gru-before"}, cell=("gru-after",)),
-    option("direction", against(with_spec(direction="forward")), direction=("reverse",)),
-    option("direction of two", second_direction_as_first, direction=("bidirectional",),
+    _option("bias", _against(_without_bias), bias=("bias",)),
+    _option("forget_bias", _against(_with_spec(forget_bias=0.0)), cell=("lstm-forget",)),
+    _option("activation", _against(_with_spec(activation="tanh")), cell=("vanilla-relu",)),
+    _option("reset", _against(_with_spec(reset="before")), {"cell": "gru-before"}, cell=("gru-after",)),
+    _option("direction", _against(_with_spec(direction="forward")), direction=("reverse",)),
+    _option("direction of two", _second_direction_as_first, direction=("bidirectional",),
            layers=("1-layer",), state=("no-state",)),
-    option("num_layers", first_layer_alone, layers=("2-layer",)),
-    option("h0 and c0", against(lambda inputs: replace(inputs, h0=None, c0=None)), state=("state",)),
-    option("c0", against(lambda inputs: replace(inputs, c0=None)), state=("state",), cell=("lstm",)),
-    option("lengths", against(lambda inputs: replace(inputs, lengths=None)), lengths=("short",),
+    _option("num_layers", _first_layer_alone, layers=("2-layer",)),
+    _option("h0 and c0", _against(lambda inputs: replace(inputs, h0=None, c0=None)), state=("state",)),
+    _option("c0", _against(lambda inputs: replace(inputs, c0=None)), state=("state",), cell=("lstm",)),
+    _option("lengths", _against(lambda inputs: replace(inputs, lengths=None)), lengths=("short",),
            padding=("pad-zero",), bias=("bias",), cell=tuple(c for c in CELLS if c != "vanilla-relu")),
 )  # fmt: skip
 """Of lengths, only where biases go on changing the state in a padding of zeros: not of a relu, whose

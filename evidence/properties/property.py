@@ -22,18 +22,18 @@ differs   in every tensor, some element further apart than both bounds together
 """
 
 
-class Answers(Protocol):
+class Runner(Protocol):
     """The implementation, as a property asks it."""
 
-    def once(self, inputs: Inputs) -> Tensors:
+    def run(self, inputs: Inputs) -> Tensors:
         """What it makes of ``inputs``, loaded afresh."""
 
-    def again(self, inputs: Inputs, between: Inputs) -> Tensors:
+    def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
         """The same from the second of two calls, with ``between`` loaded and called in between."""
 
 
-Both: TypeAlias = tuple[Tensors, Tensors]
-Sides: TypeAlias = Callable[[Inputs, Answers], Both]
+Sides: TypeAlias = tuple[Tensors, Tensors]
+SidesFunction: TypeAlias = Callable[[Inputs, Runner], Sides]
 """The two sides, made of answers by cutting, moving, joining, and adding with factors above 0.
 
 So a second run, in which every answer is its bounds instead, makes the bounds of the sides.
@@ -46,7 +46,7 @@ class Property:
 
     name: str
     sentence: str
-    sides: Sides
+    sides: SidesFunction
     relation: Relation
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The values of the axes (``cases/axes.py``) of which it says something, where not of all."""

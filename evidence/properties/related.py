@@ -24,27 +24,27 @@ SEVERAL_STEPS = tuple(name for name in SEVERAL_ROWS if SIZES[name][1] > 1)
 """Sizes of which not every draw has lengths of 1 and less."""
 
 
-def chance(inputs: Inputs) -> np.random.Generator:
+def make_random(inputs: Inputs) -> np.random.Generator:
     """Random numbers of these inputs' own, the same at every call."""
     return np.random.default_rng(list(bytes.fromhex(digest(inputs))))
 
 
-def batch_axis(spec: Spec) -> int:
+def _batch_axis(spec: Spec) -> int:
     """Of x, y and what is shaped like them."""
     return 0 if spec.batch_first else 1
 
 
 def batch_of(inputs: Inputs) -> int:
     """B."""
-    return int(inputs.x.shape[batch_axis(inputs.spec)])
+    return int(inputs.x.shape[_batch_axis(inputs.spec)])
 
 
 def steps_of(inputs: Inputs) -> int:
     """T."""
-    return int(inputs.x.shape[1 - batch_axis(inputs.spec)])
+    return int(inputs.x.shape[1 - _batch_axis(inputs.spec)])
 
 
-def ends_of(inputs: Inputs) -> Array:
+def lengths_of(inputs: Inputs) -> Array:
     """The length of every row; T where none are given."""
     return np.full(batch_of(inputs), steps_of(inputs)) if inputs.lengths is None else inputs.lengths
 
@@ -62,9 +62,9 @@ def only_gradients(tensors: Tensors) -> Tensors:
 # Rows of the batch.
 
 
-def rows(inputs: Inputs, chosen: Array) -> Inputs:
+def select_rows(inputs: Inputs, chosen: Array) -> Inputs:
     """The batch rows of these numbers, in this order."""
-    axis = batch_axis(inputs.spec)
+    axis = _batch_axis(inputs.spec)
     d = inputs.incoming
     return replace(
         inputs,
@@ -82,53 +82,53 @@ def _take(a: Array | None, chosen: Array, axis: int) -> Array | None:
 
 def row_axis(spec: Spec, name: str) -> int:
     """Where the tensor of this name has its rows; not of parameters, which have none."""
-    return batch_axis(spec) if name in BY_STEP else 1
+    return _batch_axis(spec) if name in BY_STEP else 1
 
 
 # Steps.
 
 
-def span(inputs: Inputs, start: int, stop: int) -> Inputs:
+def select_steps(inputs: Inputs, start: int, stop: int) -> Inputs:
     """The steps from ``start`` to before ``stop``; of the incoming gradient, that by y alone."""
     some = np.arange(start, stop)
-    axis = 1 - batch_axis(inputs.spec)
+    axis = 1 - _batch_axis(inputs.spec)
     lengths = None if inputs.lengths is None else np.clip(inputs.lengths - start, 0, len(some))
     d = inputs.incoming
     incoming = d and d._replace(y=d.y.take(some, axis))
     return replace(inputs, x=inputs.x.take(some, axis), lengths=lengths, incoming=incoming)
 
 
-def reversed_rows(inputs: Inputs, a: Array) -> Array:
+def _reversed_rows(inputs: Inputs, a: Array) -> Array:
     """``a``, shaped like x or y, with every row's valid steps in the opposite order."""
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
-    for row, end in enumerate(ends_of(inputs)):
+    for row, end in enumerate(lengths_of(inputs)):
         by_row[row, :end] = by_row[row, :end][::-1].copy()
     return by_row if inputs.spec.batch_first else np.swapaxes(by_row, 0, 1)
 
 
 def reversed_tensors(inputs: Inputs, tensors: Tensors) -> Tensors:
     """Outputs and gradients by x reversed so; states and parameters have no order in time."""
-    return {k: reversed_rows(inputs, a) if k in BY_STEP else a for k, a in tensors.items()}
+    return {k: _reversed_rows(inputs, a) if k in BY_STEP else a for k, a in tensors.items()}
 
 
 def reversed_in_time(inputs: Inputs) -> Inputs:
     """Input, and gradient by y, with every row's valid steps in the opposite order."""
     d = inputs.incoming
-    incoming = d and d._replace(y=reversed_rows(inputs, d.y))
-    return replace(inputs, x=reversed_rows(inputs, inputs.x), incoming=incoming)
+    incoming = d and d._replace(y=_reversed_rows(inputs, d.y))
+    return replace(inputs, x=_reversed_rows(inputs, inputs.x), incoming=incoming)
 
 
-def repadded(inputs: Inputs, a: Array, value: float) -> Array:
+def with_padding(inputs: Inputs, a: Array, value: float) -> Array:
     """``a``, shaped like x or y, with ``value`` past every row's length."""
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
-    by_row[np.arange(by_row.shape[1]) >= ends_of(inputs)[:, None]] = value
+    by_row[np.arange(by_row.shape[1]) >= lengths_of(inputs)[:, None]] = value
     return by_row if inputs.spec.batch_first else np.swapaxes(by_row, 0, 1)
 
 
 # Layers and directions.
 
 
-def one_layer(inputs: Inputs, layer: int, x: Array, incoming: Output | None) -> Inputs:
+def single_layer(inputs: Inputs, layer: int, x: Array, incoming: Output | None) -> Inputs:
     """That layer as a network of its own, on what it reads."""
     spec = inputs.spec
     mine = slice(layer * spec.num_directions, (layer + 1) * spec.num_directions)
@@ -143,7 +143,7 @@ def one_layer(inputs: Inputs, layer: int, x: Array, incoming: Output | None) -> 
     )
 
 
-def one_way(inputs: Inputs, direction: int) -> Inputs:
+def single_direction(inputs: Inputs, direction: int) -> Inputs:
     """A forward network with the weights and states of one direction of a layer's two."""
     mine = slice(direction, direction + 1)
     d = inputs.incoming
@@ -162,6 +162,6 @@ def one_way(inputs: Inputs, direction: int) -> Inputs:
     )
 
 
-def renamed(tensors: Tensors, old: str, new: str) -> Tensors:
+def rename_tensors(tensors: Tensors, old: str, new: str) -> Tensors:
     """The tensors with ``new`` for ``old`` in their names."""
     return {name.replace(old, new): a for name, a in tensors.items()}

@@ -13,7 +13,7 @@ from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupporte
 from backends.adapter import kind_of, refusal
 from conformance.agreement import Z
 from conformance.cases import AnyCase
-from conformance.check import declared
+from conformance.check import apply_training_dialect
 from conformance.draw import draw
 from conformance.truth import truth
 from evidence.reproducer.data import data
@@ -32,7 +32,7 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
     Raises ``Unsupported`` where the backend's dialect cannot run the case.
     """
     entry = BACKENDS[backend]
-    inputs = declared(draw(case), entry.dialect)
+    inputs = apply_training_dialect(draw(case), entry.dialect)
     kind = kind_of(device)
     if why := refusal(entry.dialect, inputs, kind):
         raise Unsupported(why)

@@ -15,7 +15,7 @@ from benchmarks.timing.gpu_clock import parsed, state
 from conformance.cases import by_id
 from conformance.check import check
 from conformance.draw import draw
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.session.options import backend_names
 from reference import run, vjp
 from reference.trees import named
@@ -112,10 +112,10 @@ def test_pytorch_s_switches_are_set_for_every_call(name: str) -> None:
 )
 def test_pytorch_s_own_kernels_agree_and_say_so(case: str) -> None:
     made = adapter("pytorch_native")("cpu")
-    record = check(by_id(case), Opened("pytorch_native", "cpu", made))
+    record = check(by_id(case), OpenBackend("pytorch_native", "cpu", made))
     assert record.outcome == "agrees", record.reason
     assert "PyTorch's own kernels" in record.ran
-    after = check(by_id(LSTM), Opened("pytorch", "cpu", adapter("pytorch")("cpu")))
+    after = check(by_id(LSTM), OpenBackend("pytorch", "cpu", adapter("pytorch")("cpu")))
     assert after.outcome == "agrees"
     assert "own kernels" not in after.ran
 
@@ -123,7 +123,7 @@ def test_pytorch_s_own_kernels_agree_and_say_so(case: str) -> None:
 @pytest.mark.parametrize("name", ["jax_scan", "jax_vjp", "tensorflow_while", "pytorch"])
 def test_what_is_so_by_default_runs_and_is_named(name: str) -> None:
     made = adapter(name)("cpu")
-    record = check(by_id(LSTM.replace("float32", "default")), Opened(name, "cpu", made))
+    record = check(by_id(LSTM.replace("float32", "default")), OpenBackend(name, "cpu", made))
     assert (record.outcome, record.fingerprint) == ("agrees", "float32"), record.reason
     assert record.ran.endswith("as they are unless told"), record.ran
 

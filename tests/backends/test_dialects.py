@@ -25,14 +25,22 @@ from backends.dialects import (
     as_declared,
     unsupported,
 )
-from conformance.cases import NAMED, AnyCase, Case, TrainingCase, by_id, default_cases, twins
+from conformance.cases import (
+    NAMED,
+    AnyCase,
+    Case,
+    TrainingCase,
+    by_id,
+    default_cases,
+    precision_variants,
+)
 from conformance.check import check
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from records.schema import Outcome
 from reference import GATES, Array, Spec
 
 DRAWN = [case for case in default_cases() if case.id not in NAMED]
-CASES = [*DRAWN, *twins(DRAWN)]
+CASES = [*DRAWN, *precision_variants(DRAWN)]
 """The drawn ones: outputs alone, then gradients; and those in float32 again in other precisions."""
 TRAINING = [by_id(f"training/forecasting/{name}/float64") for name in ("adam", "sgd")]
 OF_LSTM = [by_id(f"training/characters/{name}/float32") for name in ("adam", "sgd")]
@@ -216,7 +224,7 @@ Force = Callable[[Corruption], str]
 def shows(adapter: type[Backend], cases: list[AnyCase], honest: dict[str, Outcome]) -> Force:
     """What changes with a corruption: the first case that no longer ends as it did, in words."""
     made = adapter("cpu")
-    opened = Opened(adapter.__name__, made.kind, made)
+    opened = OpenBackend(adapter.__name__, made.kind, made)
 
     def first_change(wrong: Corruption) -> str:
         true = adapter.dialect
@@ -284,7 +292,7 @@ def test_gradients_that_are_brought_back_wrongly_show(row: GradientsMisread) -> 
     for case in CASES:
         if isinstance(case, Case) and case.gradients and case.spec.cell == row.cell:
             made = row.adapter("cpu")
-            record = check(case, Opened("misreads", made.kind, made))
+            record = check(case, OpenBackend("misreads", made.kind, made))
             assert record.outcome in ("agrees", "unsupported", "differs", "errored")
             if record.outcome == "differs":
                 assert re.match(r"dparams\[", record.reason), record.reason

@@ -13,11 +13,19 @@ import pytest
 from backends import AnyInputs, Dialect, Unsupported
 from backends.adapter import PRECISIONS, Typed
 from backends.dialects import JAX, KINDS
-from conformance.cases import OTHERS, Case, TrainingCase, by_id, default_cases, full_cases, twins
-from conformance.cases.precisions import original_id, twin
+from conformance.cases import (
+    OTHER_PRECISIONS,
+    Case,
+    TrainingCase,
+    by_id,
+    default_cases,
+    full_cases,
+    precision_variants,
+)
+from conformance.cases.precision_variants import original_id, precision_variant
 from conformance.check import check
 from conformance.draw import digest, draw
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.truth import truth
 from reference.rounding import ARITHMETICS
 from tests.conformance.test_front_end import conformance, fake
@@ -62,10 +70,10 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
 
 
 def test_every_float32_case_that_is_no_training_has_a_twin_in_each_precision() -> None:
-    found = list(twins(DEFAULT))
+    found = list(precision_variants(DEFAULT))
     assert len(FLOAT32) > 60
     assert {t.id for t in found} == {
-        f"{c.id.removesuffix('float32')}{name}" for c in FLOAT32 for name in OTHERS
+        f"{c.id.removesuffix('float32')}{name}" for c in FLOAT32 for name in OTHER_PRECISIONS
     }
     for t in found:
         assert t.named_dtype == t.precision == t.id.rpartition("/")[2]
@@ -82,8 +90,8 @@ def test_only_a_twin_has_another_s_arrays() -> None:
 @pytest.mark.parametrize("case", FLOAT32[::9], ids=lambda case: case.id)
 def test_a_twin_has_the_arrays_of_its_original_and_its_truth(case: Case) -> None:
     original = draw(case)
-    for precision in OTHERS:
-        inputs = draw(twin(case, precision))
+    for precision in OTHER_PRECISIONS:
+        inputs = draw(precision_variant(case, precision))
         if digest(inputs) != digest(original):
             continue  # one that says enough in TF32 where the original does not
         assert inputs.precision == precision
@@ -93,7 +101,9 @@ def test_a_twin_has_the_arrays_of_its_original_and_its_truth(case: Case) -> None
 
 def test_most_twins_have_the_arrays_of_their_originals() -> None:
     other = [
-        t.id for t in twins(DEFAULT) if digest(draw(t)) != digest(draw(by_id(original_id(t.id))))
+        t.id
+        for t in precision_variants(DEFAULT)
+        if digest(draw(t)) != digest(draw(by_id(original_id(t.id))))
     ]
     assert len(other) < len(FLOAT32), (
         f"{len(other)} of {2 * len(FLOAT32)} are drawn anew: {other[:5]}"
@@ -102,7 +112,9 @@ def test_most_twins_have_the_arrays_of_their_originals() -> None:
 
 def test_twins_in_both_precisions_have_the_same_arrays() -> None:
     for case in FLOAT32:
-        tf32, default = (digest(draw(twin(case, precision))) for precision in ("tf32", "default"))
+        tf32, default = (
+            digest(draw(precision_variant(case, precision))) for precision in ("tf32", "default")
+        )
         assert tf32 == default, f"{case.id}: two draws, and two truths to compute"
 
 
@@ -117,15 +129,15 @@ def test_what_has_no_twin_is_refused(case_id: str) -> None:
 
 def test_a_case_in_another_dtype_has_no_twin() -> None:
     with pytest.raises(ValueError, match="only cases in float32"):
-        twin(by_id(f"{DEEP}float16"), "tf32")
+        precision_variant(by_id(f"{DEEP}float16"), "tf32")
     with pytest.raises(ValueError, match="only cases in float32"):
-        twin(by_id("training/forecasting/sgd/float32"), "tf32")
+        precision_variant(by_id("training/forecasting/sgd/float32"), "tf32")
 
 
 def ends(fake: type[fakes.Right], case_id: str) -> tuple[str, str | None, str]:
     """Outcome, fingerprint, and what the backend declares."""
     made = fake("cpu")
-    record = check(by_id(case_id), Opened("fake", made.kind, made))
+    record = check(by_id(case_id), OpenBackend("fake", made.kind, made))
     assert record.dtype == by_id(case_id).named_dtype
     return record.outcome, record.fingerprint, record.arithmetic
 
@@ -182,7 +194,7 @@ def test_a_backend_is_not_run_where_its_dialect_says_that_it_does_not() -> None:
         def load(self, inputs: AnyInputs) -> object:
             raise AssertionError("it was asked for TF32 on a CPU")
 
-    record = check(by_id(f"{DEEP}tf32"), Opened("runs", "cpu", Runs("cpu")))
+    record = check(by_id(f"{DEEP}tf32"), OpenBackend("runs", "cpu", Runs("cpu")))
     assert record.outcome == "unsupported", record.reason
     assert record.reason == (
         "dtype: on cpu it runs float64, float32, float16, bfloat16, default, not tf32"
@@ -208,7 +220,7 @@ def test_a_dialect_is_of_kinds_of_devices() -> None:
 
 def test_an_adapter_says_which_kind_of_device_it_is_on() -> None:
     with pytest.raises(Exception, match="opened on cuda, and says that it is on cpu"):
-        Opened("right", "cuda:1", fakes.Right("cpu"))
+        OpenBackend("right", "cuda:1", fakes.Right("cpu"))
 
 
 def test_every_precision_has_a_name_of_its_own() -> None:
@@ -218,7 +230,7 @@ def test_every_precision_has_a_name_of_its_own() -> None:
     assert One().named_dtype == "float32"
     assert PRECISIONS["ieee"] == ""
     assert len({*PRECISIONS.values()}) == len(PRECISIONS)
-    for name in OTHERS:
+    for name in OTHER_PRECISIONS:
         one = One()
         one.precision = name
         assert one.named_dtype == name

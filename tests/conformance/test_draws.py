@@ -24,7 +24,7 @@ from conformance.cases import (
     TrainingCase,
     by_id,
     default_cases,
-    twins,
+    precision_variants,
 )
 from conformance.draw import draw, draw_attempt
 from conformance.evaluate import evaluate
@@ -205,7 +205,7 @@ ATTEMPTS = {
 
 def test_only_default_cases_have_been_drawn_again() -> None:
     every = default_cases("cuda")
-    assert ATTEMPTS.keys() <= {case.id for case in (*every, *twins(every))}
+    assert ATTEMPTS.keys() <= {case.id for case in (*every, *precision_variants(every))}
     assert min(ATTEMPTS.values()) > 0, "a first draw needs no line"
 
 

@@ -20,7 +20,7 @@ from backends import Backend, Inputs
 from conformance.cases import CELLS, DTYPES, Case, by_id, default_cases
 from conformance.check import check
 from conformance.draw import draw
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.truth import Truth, truth
 
 LENGTHS = "lstm-forget/2-layer/bidirectional/zero/pad-large/state/bias/batch-major/b4-t9-i19-h17/"
@@ -97,7 +97,7 @@ def test_a_right_backend_agrees_on_every_default_case(fake: type[Backend], dtype
     made = fake("cpu")
     if not any(held.get(dtype) for held in made.dialect.arithmetic.values()):
         pytest.skip(f"{fake.__name__} does not declare {dtype}")
-    opened = Opened("right", made.kind, made)
+    opened = OpenBackend("right", made.kind, made)
     cases = [case for case in default_cases() if case.dtype == dtype]
     if fake is not fakes.Right:
         cases = [case for case in cases

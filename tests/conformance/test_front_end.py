@@ -20,7 +20,7 @@ import pytest
 
 from conformance.cases import by_id, default_cases
 from conformance.check import check
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from records.exit_codes import ExitCode
 from records.reading import Run
 from records.runs import read_folder
@@ -148,7 +148,7 @@ def test_the_exit_code_says(what: str, tmp_path: Path, monkeypatch: pytest.Monke
         assert record.card.splitlines()[0] in done.printed, "the card is printed"
     if outcome != "errored":  # whose card is a traceback
         monkeypatch.chdir(tmp_path)  # where the truth is cached
-        alone = check(by_id(case), Opened(fake(name), "cpu", getattr(fakes, name)("cpu")))
+        alone = check(by_id(case), OpenBackend(fake(name), "cpu", getattr(fakes, name)("cpu")))
         assert timeless({case: record}) == timeless({case: alone}), "nothing is lost on the way"
 
 

@@ -21,8 +21,8 @@ from faults import AFTER, FAULTS, NUISANCES
 from sample_runs import footer
 
 from conformance.cases import default_cases
-from conformance.open_backend import Opened
-from conformance.session.isolation import Watch
+from conformance.open_backend import OpenBackend
+from conformance.session.isolation import WorkerMonitor
 from conformance.session.resume import CannotResume, resume
 from records import environment as machine
 from records.exit_codes import ExitCode
@@ -93,7 +93,7 @@ def test_a_limit_that_is_none_is_refused(option: str, value: str, tmp_path: Path
 def test_a_process_that_is_no_worker_is_left_alone(tmp_path: Path) -> None:
     """A worker has ended, and its number is by now that of another's process."""
     options = SimpleNamespace(getoption=lambda name, default=None: 1e-6)
-    watch = Watch(options)
+    watch = WorkerMonitor(options)
     worker = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE)
     with worker:
         assert worker.stdout is not None
@@ -199,7 +199,7 @@ def test_the_latest_that_was_interrupted_is_gone_on_with(
 ) -> None:
     """Not an older one, one that ended, another device's, backend's or front end's."""
     monkeypatch.setattr(sys, "argv", ["conformance"])
-    backend, seen = Opened(fake("Right"), "cpu", fakes.Right("cpu")), machine.environment()
+    backend, seen = OpenBackend(fake("Right"), "cpu", fakes.Right("cpu")), machine.environment()
     head = backend.header(seen, "conformance")
 
     def left(hour: int, **changes: str) -> RunWriter:

@@ -17,7 +17,7 @@ from outcomes import Row, assert_card_tells, assert_ends, checked
 from backends import Backend
 from backends.dialects import JAX
 from conformance.cases import by_id, default_cases
-from conformance.check import declared
+from conformance.check import apply_training_dialect
 from conformance.draw import draw
 from conformance.truth import truth
 
@@ -104,7 +104,7 @@ def test_every_fake_is_tried_on_a_default_case() -> None:
 def test_every_record_holds_what_was_compared(row: Row) -> None:
     record = checked(row.fake, row.case)
     judged = row.outcome != "unsupported" and "not returned" not in record.reason
-    held_to = declared(draw(by_id(row.case)), row.fake.dialect)
+    held_to = apply_training_dialect(draw(by_id(row.case)), row.fake.dialect)
     names = truth(held_to).values.keys() if judged else set()
     assert record.tensors.keys() == names, "every tensor has figures, gradients by their names"
     ran = {"g": "reference.run", "t": "reference.networks.network.differentiate"}

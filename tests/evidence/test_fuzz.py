@@ -19,14 +19,14 @@ import sample_runs as sample
 
 from backends import Unsupported
 from conformance.cases import by_id
-from conformance.cases.fuzzed import Fuzzed, parsed
+from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
 from conformance.check import check
-from conformance.known_differences import Known
-from conformance.open_backend import Opened
+from conformance.known_differences import KnownDifference
+from conformance.open_backend import OpenBackend
 from evidence.fuzz import draws, isolated, pool, replay, rounds
 from evidence.fuzz.draws import GROUPS, IN_A_GROUP
-from evidence.fuzz.rounds import Seen, Tally
-from evidence.fuzz.shrink import shrunk, simpler
+from evidence.fuzz.rounds import CaseOutcome, Tally
+from evidence.fuzz.shrink import shrink, simpler_cases
 from records.schema import CaseRecord, FuzzRecord
 from tests.conformance.test_front_end import fake
 from tests.evidence.test_fuzz_draws import ONE
@@ -45,8 +45,8 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds.Tally, "shrunk", 1)
 
 
-def opened(kind: type[fakes.Right] = fakes.Right) -> Opened:
-    return Opened(fake(kind.__name__), "cpu", kind("cpu"))
+def opened(kind: type[fakes.Right] = fakes.Right) -> OpenBackend:
+    return OpenBackend(fake(kind.__name__), "cpu", kind("cpu"))
 
 
 # Finding and making small.
@@ -64,9 +64,9 @@ class WrongInTwo(fakes.Right):
 
 def test_a_find_is_made_small() -> None:
     backend = opened(WrongInTwo)
-    found = shrunk(ONE, check(ONE.case(), backend), lambda one: check(one.case(), backend), 400)
+    found = shrink(ONE, check(ONE.case(), backend), lambda one: check(one.case(), backend), 400)
     assert found.outcome == "differs"
-    smallest = parsed(found.case)
+    smallest = parse_fuzz_id(found.case)
     assert (smallest.layers, smallest.size) == (2, (1, 3, 1, 1)), "what it takes to fail, no more"
     assert smallest == replace(
         ONE, cell="vanilla-tanh", direction="forward", ends=None, padding="pad-none",
@@ -76,7 +76,7 @@ def test_a_find_is_made_small() -> None:
 
 
 def test_everything_simpler_is_a_case_and_less() -> None:
-    found = list(simpler(ONE))
+    found = list(simpler_cases(ONE))
     assert len(found) > 15
     for one in found:
         assert by_id(one.id).id == one.id
@@ -85,34 +85,34 @@ def test_everything_simpler_is_a_case_and_less() -> None:
 
 def test_simpler_are_fewer_layers_and_shorter_lengths() -> None:
     deep = replace(ONE, layers=4)
-    assert {one.layers for one in simpler(deep)} == {1, 3, 4}
-    assert {one.layers for one in simpler(replace(ONE, layers=3))} == {1, 2, 3}
-    assert {one.ends for one in simpler(ONE)} == {
+    assert {one.layers for one in simpler_cases(deep)} == {1, 3, 4}
+    assert {one.layers for one in simpler_cases(replace(ONE, layers=3))} == {1, 2, 3}
+    assert {one.ends for one in simpler_cases(ONE)} == {
         None, (5, 0, 3), (4, 0, 3), (2, 0, 2), (1, 0, 1), (5, 0), (5,),
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("changes", [{"known": "a reason"}, {"outcome": "errored"}])
 def test_making_small_keeps_to_its_checks_and_to_what_is_not_known(changes: dict[str, Any]) -> None:
-    tried: list[Fuzzed] = []
+    tried: list[FuzzedCase] = []
     first = check(ONE.case(), opened(fakes.PaddingNotZero))
 
-    def otherwise(one: Fuzzed) -> CaseRecord:
+    def otherwise(one: FuzzedCase) -> CaseRecord:
         tried.append(one)
         return msgspec.structs.replace(first, **changes)
 
-    assert shrunk(ONE, first, otherwise, 9) is first, "what ends otherwise is no smaller one"
+    assert shrink(ONE, first, otherwise, 9) is first, "what ends otherwise is no smaller one"
     assert len(tried) == 9
 
 
 def test_what_shows_in_other_numbers_only_is_made_small_with_those() -> None:
     first = check(ONE.case(), opened(fakes.PaddingNotZero))
 
-    def seldom(one: Fuzzed) -> CaseRecord:
+    def seldom(one: FuzzedCase) -> CaseRecord:
         outcome = "differs" if one.seed == 2 else "agrees"
         return msgspec.structs.replace(first, case=one.id, outcome=outcome)
 
-    smallest = parsed(shrunk(ONE, first, seldom, 1000).case)
+    smallest = parse_fuzz_id(shrink(ONE, first, seldom, 1000).case)
     assert (smallest.seed, smallest.size) == (2, (1, 1, 1, 1))
 
 
@@ -126,7 +126,7 @@ def test_a_wrong_backend_is_found_out(name: str) -> None:
     kind: type[fakes.Right] = getattr(fakes, name)
     found = []
     for number in range(1, 40):
-        found += rounds.run(2, number, [opened(kind)], [])
+        found += rounds.run_round(2, number, [opened(kind)], [])
         if any(record.alarms for record in found):
             break
     alarms = [case for record in found for case in record.found]
@@ -137,7 +137,9 @@ def test_a_wrong_backend_is_found_out(name: str) -> None:
 
 @pytest.mark.usefixtures("short_rounds")
 def test_a_right_backend_raises_no_alarm() -> None:
-    found = [record for number in range(1, 13) for record in rounds.run(9, number, [opened()], [])]
+    found = [
+        record for number in range(1, 13) for record in rounds.run_round(9, number, [opened()], [])
+    ]
     assert not any(record.alarms for record in found), [r.found for r in found]
     assert {record.checks for record in found} == {6 * IN_A_GROUP}
     assert all(set(record.outcomes) <= {"agrees", "inconclusive"} for record in found)
@@ -147,15 +149,15 @@ def test_a_right_backend_raises_no_alarm() -> None:
 @pytest.mark.usefixtures("short_rounds")
 def test_what_is_known_is_no_alarm() -> None:
     name = fake("PaddingNotZero")
-    entry = Known(name, "fuzz/*", "what is exact is not", "https://example.org")
+    entry = KnownDifference(name, "fuzz/*", "what is exact is not", "https://example.org")
     records = [r for number in range(1, 14)
-               for r in rounds.run(2, number, [opened(fakes.PaddingNotZero)], [entry])]  # fmt: skip
+               for r in rounds.run_round(2, number, [opened(fakes.PaddingNotZero)], [entry])]  # fmt: skip
     explained: Counter[str] = sum((Counter(r.known) for r in records), Counter())
     assert explained[entry.reason] > 20
     assert not any(record.alarms for record in records)
     other = msgspec.structs.replace(entry, shows="*not finite*")
     alarms = [r.alarms for number in range(1, 8)
-              for r in rounds.run(2, number, [opened(fakes.PaddingNotZero)], [other])]  # fmt: skip
+              for r in rounds.run_round(2, number, [opened(fakes.PaddingNotZero)], [other])]  # fmt: skip
     assert any(alarms), "an entry explains no more than it says"
     assert sum(r.outcomes.get("differs", 0) for r in records) == explained.total()
 
@@ -181,10 +183,10 @@ class WithoutGru(fakes.Right):
 
 @pytest.mark.usefixtures("short_rounds")
 def test_what_a_backend_refuses_is_no_alarm_and_that_it_ends_is_one() -> None:
-    (refused,) = rounds.run(2, 1, [opened(Refuses)], [])
+    (refused,) = rounds.run_round(2, 1, [opened(Refuses)], [])
     assert refused.outcomes == {"unsupported": 24}
     assert (refused.alarms, refused.margin) == (0, None)
-    (ended,) = rounds.run(2, 1, [opened(Exits)], [])
+    (ended,) = rounds.run_round(2, 1, [opened(Exits)], [])
     assert ended.outcomes == {"errored": 24}
     assert ended.alarms == 24
     assert "SystemExit: I give up" in ended.found[0].reason
@@ -195,21 +197,21 @@ def test_a_round_is_for_the_backends_that_run_its_structure() -> None:
     """The other one has no record of it, not one of refusals."""
     backends = [opened(), opened(WithoutGru)]
     number = next(
-        n for n in itertools.count(1) if rounds.drawn(3, n, backends).cell.startswith("gru")
+        n for n in itertools.count(1) if rounds.draw_round(3, n, backends).cell.startswith("gru")
     )
-    (only,) = rounds.run(3, number, backends, [])
+    (only,) = rounds.run_round(3, number, backends, [])
     assert only.backend == fake("Right")
-    of = rounds.drawn(3, number, [opened(WithoutGru)])
+    of = rounds.draw_round(3, number, [opened(WithoutGru)])
     assert not of.cell.startswith("gru"), "alone, it has another structure drawn"
 
 
 @pytest.mark.usefixtures("short_rounds")
 def test_the_record_of_a_round_says_all_of_it() -> None:
     one = [opened()]
-    number = next(n for n in itertools.count(1) if rounds.drawn(9, n, one).dtype == "float32")
-    (record,) = rounds.run(9, number, one, [])
+    number = next(n for n in itertools.count(1) if rounds.draw_round(9, n, one).dtype == "float32")
+    (record,) = rounds.run_round(9, number, one, [])
     assert (record.seed, record.round, record.device) == (9, number, "cpu")
-    assert (record.dtype, record.structure) == ("float32", rounds.drawn(9, number, one).id)
+    assert (record.dtype, record.structure) == ("float32", rounds.draw_round(9, number, one).id)
     assert record.margin is not None
     assert 0 < record.margin <= 1
     assert all(spent > 0 for spent in record.seconds.values()), record.seconds
@@ -217,10 +219,10 @@ def test_the_record_of_a_round_says_all_of_it() -> None:
 
 def test_the_margin_of_a_round_is_the_largest_of_what_agrees() -> None:
     tally = Tally(opened(), [])
-    tally.add(ONE, Seen("inconclusive", 0.9))
+    tally.add(ONE, CaseOutcome("inconclusive", 0.9))
     assert tally.record(1, 2, "float32", ONE.id).margin is None, "nothing agrees"
     for margin in (0.25, 0.5, 0.125):
-        tally.add(ONE, Seen("agrees", margin))
+        tally.add(ONE, CaseOutcome("agrees", margin))
     assert tally.record(1, 2, "float32", ONE.id).margin == 0.5
 
 
@@ -230,11 +232,11 @@ def test_alarms_are_made_small_and_the_others_named() -> None:
     tally = Tally(backend, [])
     cases = [replace(ONE, seed=k) for k in range(3)]
     for one in cases:
-        tally.add(one, Seen("differs", None, partial(check, one.case(), backend)))
+        tally.add(one, CaseOutcome("differs", None, partial(check, one.case(), backend)))
     record = tally.record(1, 2, "float32", ONE.id)
     (small,) = record.found
     assert small.outcome == "differs"
-    assert parsed(small.case).direction == "forward", "it is as it was drawn"
+    assert parse_fuzz_id(small.case).direction == "forward", "it is as it was drawn"
     assert record.others == [one.id for one in cases[1:]]
     assert record.alarms == 3
 
@@ -245,7 +247,9 @@ def test_a_smaller_case_that_is_known_is_seen_to_be(
 ) -> None:
     isolated_as(monkeypatch, lambda one: {"backend": fake("PaddingNotZero"), "known": None})
     backend = opened(fakes.PaddingNotZero)
-    entry = Known(backend.name, "fuzz/lstm/*", "what is exact is not", "https://example.org")
+    entry = KnownDifference(
+        backend.name, "fuzz/lstm/*", "what is exact is not", "https://example.org"
+    )
     assert kind(backend, [entry]).check(ONE).known == entry.reason
     assert kind(backend, []).check(ONE).known is None
     other = msgspec.structs.replace(entry, shows="*not finite*")
@@ -266,7 +270,7 @@ class Seldom(fakes.Right):
 
 @pytest.mark.usefixtures("short_rounds")
 def test_a_difference_that_does_not_repeat_is_kept_as_it_was() -> None:
-    (record,) = rounds.run(2, 3, [opened(Seldom)], [])
+    (record,) = rounds.run_round(2, 3, [opened(Seldom)], [])
     assert record.alarms == record.outcomes["differs"] == 3
     for found in record.found:
         assert found.outcome == "differs", "what it is when it is run again took its place"
@@ -275,29 +279,29 @@ def test_a_difference_that_does_not_repeat_is_kept_as_it_was() -> None:
 
 
 def isolated_as(
-    monkeypatch: pytest.MonkeyPatch, outcomes: Callable[[Fuzzed], dict[str, Any]]
+    monkeypatch: pytest.MonkeyPatch, outcomes: Callable[[FuzzedCase], dict[str, Any]]
 ) -> None:
     """Isolated checks end so, and no process is started."""
 
-    def records(cases: Sequence[Fuzzed], backend: Opened) -> dict[str, CaseRecord]:
+    def records(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dict[str, CaseRecord]:
         return {one.id: sample.failed(**{"case": one.id, **outcomes(one)}) for one in cases}
 
-    monkeypatch.setattr(isolated, "records", records)
+    monkeypatch.setattr(isolated, "check_in_processes", records)
     monkeypatch.setattr(replay, "records", records)
 
 
 def test_an_isolated_round_is_recorded_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     backends = [opened(), opened(WithoutGru)]
     number = next(
-        n for n in itertools.count(1) if rounds.drawn(3, n, backends).cell.startswith("gru")
+        n for n in itertools.count(1) if rounds.draw_round(3, n, backends).cell.startswith("gru")
     )
     isolated_as(monkeypatch, lambda one: {"outcome": "agrees", "margin": 0.5, "card": ""})
-    (record,) = isolated.run(3, number, backends, [])
+    (record,) = isolated.run_isolated_round(3, number, backends, [])
     assert (record.backend, record.round, record.margin) == (fake("Right"), number, 0.5)
     assert record.outcomes == {"agrees": GROUPS * IN_A_GROUP}
-    assert record.structure == rounds.drawn(3, number, backends).id
+    assert record.structure == rounds.draw_round(3, number, backends).id
     isolated_as(monkeypatch, lambda one: {})
-    (record,) = isolated.run(3, number, backends, [])
+    (record,) = isolated.run_isolated_round(3, number, backends, [])
     assert record.alarms == record.outcomes["differs"] == GROUPS * IN_A_GROUP
 
 
@@ -305,11 +309,11 @@ def test_every_earlier_find_is_found_again_as_it_is(monkeypatch: pytest.MonkeyPa
     isolated_as(monkeypatch, lambda one: {"outcome": "agrees" if one.seed == 2 else "differs"})
     cases = [replace(ONE, seed=k) for k in range(5)]
     corpus = {fake("Right"): cases, "another": [ONE]}
-    (record,) = replay.replayed(7, corpus, [opened()], [])
+    (record,) = replay.replay(7, corpus, [opened()], [])
     assert (record.seed, record.round, record.backend) == (7, 0, fake("Right"))
     assert [found.case for found in record.found] == [one.id for one in cases if one.seed != 2]
     assert record.others == []
-    assert replay.replayed(7, {"another": [ONE]}, [opened()], []) == []
+    assert replay.replay(7, {"another": [ONE]}, [opened()], []) == []
 
 
 def test_however_often_the_pool_breaks_every_round_is_done_once(
@@ -324,10 +328,12 @@ def test_however_often_the_pool_breaks_every_round_is_done_once(
             raise BrokenProcessPool
 
     monkeypatch.setattr(pool, "_until_one_breaks", breaking)
-    monkeypatch.setattr(isolated, "run", lambda seed, number, *_: [sample.fuzzed(round=number)])
+    monkeypatch.setattr(
+        isolated, "run_isolated_round", lambda seed, number, *_: [sample.fuzzed(round=number)]
+    )
     Path("known.toml").touch()
     job = pool.Job(0, (fake("Right"),), "cpu", Path("known.toml"))
     done = [
-        record.round for records in pool.records(job, iter(range(1, 8)), 3) for record in records
+        record.round for records in pool.run_rounds(job, iter(range(1, 8)), 3) for record in records
     ]
     assert sorted(done) == list(range(1, 8))

@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
-from conformance.cases.fuzzed import parsed
+from conformance.cases.fuzzed import parse_fuzz_id
 from evidence.fuzz import __main__ as front
 from evidence.fuzz import pool
-from evidence.fuzz.corpus import BadCorpus, keep, read_corpus
-from evidence.fuzz.draws import GROUPS, IN_A_GROUP, groups
-from evidence.fuzz.results import Writing, summary
+from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
+from evidence.fuzz.draws import GROUPS, IN_A_GROUP, draw_groups
+from evidence.fuzz.results import ResultWriter, summarise
 from records.exit_codes import ExitCode
 from records.options import counted
 from records.runs import RunWriter, read_folder
@@ -44,22 +44,22 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_corpus_keeps_every_find_once(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     assert read_corpus(path) == {}
-    keep(path, "a b:C", [ONE.id, ONE.id])
-    keep(path, "a b:C", [ONE.id])
+    add_to_corpus(path, "a b:C", [ONE.id, ONE.id])
+    add_to_corpus(path, "a b:C", [ONE.id])
     other = replace(ONE, seed=3)
-    keep(path, "jax_scan", [other.id, ONE.id])
+    add_to_corpus(path, "jax_scan", [other.id, ONE.id])
     assert read_corpus(path) == {"a b:C": [ONE], "jax_scan": [other, ONE]}
     path.write_text("# a remark\n\n" + path.read_text().rstrip("\n"))
-    keep(path, "jax_scan", [replace(ONE, seed=4).id])
+    add_to_corpus(path, "jax_scan", [replace(ONE, seed=4).id])
     assert read_corpus(path)["jax_scan"] == [other, ONE, replace(ONE, seed=4)]
 
 
 def test_a_find_on_a_last_line_that_does_not_end_is_kept_once(tmp_path: Path) -> None:
     path = tmp_path / "corpus.txt"
     path.write_text(f"pytorch {ONE.id}", "utf-8")
-    keep(path, "pytorch", [ONE.id])
+    add_to_corpus(path, "pytorch", [ONE.id])
     assert path.read_text("utf-8").split() == ["pytorch", ONE.id]
-    keep(path, "jax_scan", [ONE.id])
+    add_to_corpus(path, "jax_scan", [ONE.id])
     assert read_corpus(path) == {"pytorch": [ONE], "jax_scan": [ONE]}
 
 
@@ -84,10 +84,10 @@ def test_a_corpus_that_is_no_text_is_refused(tmp_path: Path) -> None:
 # What becomes of records.
 
 
-def writing(folder: Path) -> Writing:
+def writing(folder: Path) -> ResultWriter:
     writers = {name: RunWriter(folder / "runs", sample.header(run_id=name, backend=name))
                for name in ("pytorch", "jax")}  # fmt: skip
-    return Writing(writers, [], folder / "corpus.txt")
+    return ResultWriter(writers, [], folder / "corpus.txt")
 
 
 def ends(folder: Path) -> dict[str, tuple[int, int]]:
@@ -133,15 +133,15 @@ def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
     (tmp_path / "known.toml").touch()
     job = pool.Job(3, (fake("Right"), fake("PaddingNotZero")), "cpu", tmp_path / "known.toml")
     first = sample.fuzzed(seed=3, round=1, backend=fake("Right"))
-    backends = pool.opened(job)
-    assert not front.done(3, 1, backends, set())
-    assert not front.done(3, 1, backends, {(fake("Right"), 1)})
-    assert front.done(3, 1, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
-    assert not front.done(3, 2, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    backends = pool.open_backends(job)
+    assert not front.is_done(3, 1, backends, set())
+    assert not front.is_done(3, 1, backends, {(fake("Right"), 1)})
+    assert front.is_done(3, 1, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
+    assert not front.is_done(3, 2, backends, {(fake("Right"), 1), (fake("PaddingNotZero"), 1)})
     header = sample.header(backend=fake("Right"))
     writer = RunWriter(tmp_path / "runs", header)
     writer.write(first)
-    going = Writing({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
+    going = ResultWriter({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
     going.all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
     assert [record.round for record in going.records] == [1, 2], "one of them twice"
 
@@ -150,7 +150,7 @@ def test_a_summary_adds_up_rounds() -> None:
     find = sample.failed(case=ONE.id)
     records = [sample.fuzzed(known={"this": 2, "that": 3}), sample.fuzzed(margin=0.5, found=[find]),
                sample.fuzzed(margin=None, others=["fuzz/…"])]  # fmt: skip
-    assert summary(records) == (
+    assert summarise(records) == (
         "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 0.500"
     )
 
@@ -245,7 +245,9 @@ def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
     for record in done.run.rounds:
         assert record.checks == GROUPS * IN_A_GROUP
         cases = [
-            one for group in groups(0, record.round, parsed(record.structure)) for one in group
+            one
+            for group in draw_groups(0, record.round, parse_fuzz_id(record.structure))
+            for one in group
         ]
         crash = [one for one in cases if (one.weights, one.inputs) == ("denormal", "zero")]
         assert record.outcomes.get("errored", 0) == len(crash) == record.alarms
@@ -272,7 +274,9 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     other = fuzz(tmp_path, *arguments, "--seed", "5", "--minutes", "0.01", "--resume")
     assert other.code == ExitCode.HARNESS_ERROR, other.printed
     assert "the run has seed 4; --seed 5 given" in other.printed
-    keep(tmp_path / "corpus.txt", fake("Right"), [ONE.id])  # the run has begun, with what was known
+    add_to_corpus(
+        tmp_path / "corpus.txt", fake("Right"), [ONE.id]
+    )  # the run has begun, with what was known
     done = fuzz(tmp_path, *arguments, "--minutes", "0.02", "--resume")
     assert done.code == ExitCode.CLEAN, done.printed
     assert done.run.header.run_id == before.header.run_id

@@ -14,14 +14,14 @@ import pytest
 from backends.dtypes import rounded
 from conformance.cases import by_id
 from conformance.cases.extremes import INPUTS, LEAST, WEIGHTS
-from conformance.cases.fuzzed import CHOICES, Fuzzed, parsed
+from conformance.cases.fuzzed import CHOICES, FuzzedCase, parse_fuzz_id
 from conformance.draw import digest, draw
 from conformance.truth import truth
-from evidence.fuzz.batched_truth import truths
-from evidence.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, groups, structure
+from evidence.fuzz.batched_truth import batch_truths
+from evidence.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, draw_groups, draw_structure
 from reference.trees import named
 
-ONE = parsed(
+ONE = parse_fuzz_id(
     "fuzz/lstm/2-layer/bidirectional/ends-5.0.3/pad-nan/state/bias/time-major/b3-t5-i4-h6/plain/"
     "one-hot/gradients/float32/seed-17"
 )
@@ -32,7 +32,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def anything(of: Fuzzed) -> bool:
+def anything(of: FuzzedCase) -> bool:
     return True
 
 
@@ -62,9 +62,9 @@ def test_a_case_is_what_its_id_says() -> None:
 
 @pytest.mark.parametrize("number", range(1, 30))
 def test_an_id_says_all_of_a_case(number: int) -> None:
-    for cases in islice(groups(5, number, structure(5, number, anything)), 3):
+    for cases in islice(draw_groups(5, number, draw_structure(5, number, anything)), 3):
         for one in cases:
-            assert parsed(one.id) == one
+            assert parse_fuzz_id(one.id) == one
             assert by_id(one.id) == one.case()
             assert by_id(one.id).id == one.id
 
@@ -104,8 +104,8 @@ def test_a_bad_id_is_refused(what: str) -> None:
 
 def test_a_round_is_the_same_every_time_and_unlike_any_other() -> None:
     def ids(seed: int, number: int) -> list[str]:
-        of = structure(seed, number, anything)
-        return [one.id for cases in groups(seed, number, of) for one in cases]
+        of = draw_structure(seed, number, anything)
+        return [one.id for cases in draw_groups(seed, number, of) for one in cases]
 
     assert ids(1, 2) == ids(1, 2)
     everything = [ids(seed, number) for seed in (1, 2) for number in (1, 2, 3)]
@@ -114,18 +114,20 @@ def test_a_round_is_the_same_every_time_and_unlike_any_other() -> None:
 
 
 def test_no_two_rounds_are_drawn_alike() -> None:
-    drawn = [[one for cases in groups(seed, number, ONE) for one in cases]
+    drawn = [[one for cases in draw_groups(seed, number, ONE) for one in cases]
              for seed, number in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
     looks = [[(one.weights, one.inputs, one.ends) for one in cases] for cases in drawn]
     assert looks[0] != looks[1] != looks[2] != looks[0], "lengths and looks are those of another"
     assert len({one.seed for cases in drawn for one in cases}) == 3 * GROUPS * IN_A_GROUP
-    assert len({structure(seed, 1, anything) for seed in range(5)}) == 5, "the seed changes nothing"
-    assert len({structure(1, number, anything) for number in range(5)}) == 5
+    assert len({draw_structure(seed, 1, anything) for seed in range(5)}) == 5, (
+        "the seed changes nothing"
+    )
+    assert len({draw_structure(1, number, anything) for number in range(5)}) == 5
 
 
 def test_lengths_are_0_and_all_about_as_often_as_between() -> None:
     ends = Counter(
-        n for number in range(20) for cases in groups(1, number, ONE) for n in cases[0].ends
+        n for number in range(20) for cases in draw_groups(1, number, ONE) for n in cases[0].ends
     )
     share = {n: ends[n] / ends.total() for n in range(6)}
     assert 0.3 < share[0] < 0.5, f"by length: {share}"
@@ -134,15 +136,15 @@ def test_lengths_are_0_and_all_about_as_often_as_between() -> None:
 
 
 def test_a_round_is_of_something_that_runs() -> None:
-    of = structure(1, 1, lambda of: of.cell == "gru-after" and of.layers == 3)
+    of = draw_structure(1, 1, lambda of: of.cell == "gru-after" and of.layers == 3)
     assert (of.cell, of.layers) == ("gru-after", 3)
 
 
 def test_a_round_is_compiled_once_and_a_group_shares_its_lengths() -> None:
     for number in range(1, 20):
-        of = structure(3, number, anything)
+        of = draw_structure(3, number, anything)
         shapes = set()
-        for cases in groups(3, number, of):
+        for cases in draw_groups(3, number, of):
             assert len({one.ends for one in cases}) == 1
             for one in cases:
                 case = one.case()
@@ -156,7 +158,7 @@ def test_everything_is_drawn() -> None:
     sizes: list[set[int]] = [set(), set(), set(), set()]
     layers = set()
     for number in range(1, 400):
-        for cases in islice(groups(0, number, structure(0, number, anything)), 4):
+        for cases in islice(draw_groups(0, number, draw_structure(0, number, anything)), 4):
             for one in cases:
                 layers.add(one.layers)
                 for name, values in seen.items():
@@ -216,7 +218,7 @@ def test_inputs_look_as_they_are_called(look: str) -> None:
 @pytest.mark.parametrize("dtype", CHOICES["dtype"])
 def test_together_is_as_alone(dtype: str) -> None:
     cases = [draw(replace(ONE, dtype=dtype, seed=k).case()) for k in range(3)]
-    for inputs, t in zip(cases, truths(cases), strict=True):
+    for inputs, t in zip(cases, batch_truths(cases), strict=True):
         alone = truth(inputs)
         assert (t.version, t.inputs) == (digest(inputs), inputs)
         assert t.values.keys() == alone.values.keys()

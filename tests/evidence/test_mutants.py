@@ -20,10 +20,10 @@ from conformance.cases import default_cases
 from conformance.cases.axes import CELLS
 from conformance.draw import draw
 from conformance.truth import truth
-from evidence.mutants import KINDS, MUTANTS, Mutant, made
-from evidence.mutants.__main__ import complaint, main
-from evidence.mutants.mutant import function_of, mutated
-from evidence.mutants.score import Bench, beyond, differs, same
+from evidence.mutants import KINDS, MUTANTS, Mutant, apply_mutant
+from evidence.mutants.__main__ import describe_failure, main
+from evidence.mutants.mutant import find_function, mutated_code
+from evidence.mutants.score import Scorer, differs, exceeds_tolerance, is_identical
 from records.exit_codes import ExitCode
 from records.reading import Run
 from records.runs import read_folder, read_run
@@ -77,10 +77,10 @@ def test_ids_and_edits_are_distinct() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.id)
 def test_an_edit_changes_the_code_and_a_case_of_its_kind_runs_it(mutant: Mutant) -> None:
-    function = function_of(mutant.place)
-    assert mutated(mutant).co_code != function.__code__.co_code or (
-        mutated(mutant).co_consts != function.__code__.co_consts
-        or mutated(mutant).co_names != function.__code__.co_names
+    function = find_function(mutant.place)
+    assert mutated_code(mutant).co_code != function.__code__.co_code or (
+        mutated_code(mutant).co_consts != function.__code__.co_consts
+        or mutated_code(mutant).co_names != function.__code__.co_names
     ), "the edit changes nothing"
     meant = [case for case in CASES if mutant.concerns(case) and KINDS[mutant.kind](case)]
     assert meant, f"no default case is of the kind {mutant.kind}"
@@ -89,14 +89,14 @@ def test_an_edit_changes_the_code_and_a_case_of_its_kind_runs_it(mutant: Mutant)
 def test_an_edit_of_what_is_not_there_is_refused() -> None:
     wrong = replace(MUTANTS[0], old="no such text")
     with pytest.raises(ValueError, match="has no 'no such text'"):
-        mutated(wrong)
+        mutated_code(wrong)
 
 
 def test_a_mistake_lasts_no_longer_than_it_is_made() -> None:
     mutant = BY_ID["lstm/gate order/gates i and f exchanged"]
-    function = function_of(mutant.place)
+    function = find_function(mutant.place)
     before, names = function.__code__, set(function.__globals__)
-    with contextlib.suppress(KeyError), made(mutant):
+    with contextlib.suppress(KeyError), apply_mutant(mutant):
         assert function.__code__ is not before
         raise KeyError
     assert function.__code__ is before
@@ -122,7 +122,7 @@ def few() -> list[Any]:
 def test_a_mutant_is_caught_by_the_kind_of_case_that_is_meant_to(name: str, few: list[Any]) -> None:
     assert BY_ID[name].kind == SOME[name]
     mine = [case for case in few if BY_ID[name].concerns(case)]
-    record = Bench(mine).record(BY_ID[name])
+    record = Scorer(mine).record(BY_ID[name])
     assert record.meant > 0, f"caught by {record.caught_by} alone"
     assert record.is_right
     assert set(record.caught_by) <= {case.id for case in mine}
@@ -131,8 +131,8 @@ def test_a_mutant_is_caught_by_the_kind_of_case_that_is_meant_to(name: str, few:
 def test_a_fixed_tolerance_lets_tf32_pass_where_the_radius_does_not(few: list[Any]) -> None:
     """At 1e-5 products in bfloat16 are caught, but not an error of 1e-6."""
     cases = [case for case in few if case.id.startswith("lstm")]
-    coarse = Bench(cases).record(BY_ID["lstm/precision/products in bfloat16"])
-    fine = Bench(cases).record(BY_ID["lstm/precision/tanh off by 1e-6 of itself"])
+    coarse = Scorer(cases).record(BY_ID["lstm/precision/products in bfloat16"])
+    fine = Scorer(cases).record(BY_ID["lstm/precision/tanh off by 1e-6 of itself"])
     assert coarse.caught_by
     assert fine.caught_by
     assert [*coarse.elsewhere.values()] == [True]
@@ -140,21 +140,21 @@ def test_a_fixed_tolerance_lets_tf32_pass_where_the_radius_does_not(few: list[An
 
 
 def test_the_specification_itself_is_caught_by_nothing(few: list[Any]) -> None:
-    bench = Bench(few)
+    bench = Scorer(few)
     for case in few:
         t = truth(draw(case))
         right = bench.right[case.id]
-        assert same(right, bench.answer(t)), "the same call twice gives the same bits"
+        assert is_identical(right, bench.answer(t)), "the same call twice gives the same bits"
         assert not differs(right, t, case.dtype)
-        assert not beyond(right, t.values)
+        assert not exceeds_tolerance(right, t.values)
 
 
 def test_what_fails_is_caught() -> None:
     (case, *_) = CASES
     t = truth(draw(case))
     assert differs(RuntimeError("killed"), t, case.dtype)
-    assert beyond(RuntimeError("killed"), t.values)
-    assert not same(RuntimeError("killed"), RuntimeError("killed"))
+    assert exceeds_tolerance(RuntimeError("killed"), t.values)
+    assert not is_identical(RuntimeError("killed"), RuntimeError("killed"))
 
 
 RECORD = sample.mutant()
@@ -169,7 +169,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_record_is_said_and_counted(what: str) -> None:
     assert not WRONG[what].is_right
-    assert what in complaint(WRONG[what])
+    assert what in describe_failure(WRONG[what])
     *_, whole = scores([RECORD, WRONG[what]])
     assert whole.wrong == [WRONG[what]]
 
@@ -230,9 +230,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three cases without lengths, in this process."""
     few = [case for case in CASES if case.id.startswith("vanilla-tanh/1-layer/forward/full")][:3]
     assert few
-    bench = Bench(few)
+    bench = Scorer(few)
     monkeypatch.setattr(
-        "evidence.mutants.__main__.scored",
+        "evidence.mutants.__main__.score_mutants",
         lambda mutants, _: (bench.record(mutant) for mutant in mutants),
     )
 

@@ -19,8 +19,8 @@ from wrong_gradients import MeanForSum
 
 from backends import Backend, Inputs, Result
 from conformance.cases import by_id
-from evidence.mutants import MUTANTS, made
-from evidence.properties import PROPERTIES, violation
+from evidence.mutants import MUTANTS, apply_mutant
+from evidence.properties import PROPERTIES, find_violation
 from reference import Array
 
 EXAMPLES = 60
@@ -46,7 +46,7 @@ def mutated(name: str) -> type[Backend]:
             mutant = mutants.get("") or mutants.get(inputs.spec.cell)
             if mutant is None:
                 return super().compute(inputs)
-            with made(mutant):
+            with apply_mutant(mutant):
                 return super().compute(inputs)
 
     assert mutants, f"no mutant is called {name!r}"
@@ -238,7 +238,7 @@ def test_a_property_fails(row: Wrong) -> None:
 
 def test_a_violation_is_told_in_full() -> None:
     case = "lstm/1-layer/forward/ragged/pad-large/state/bias/time-major/b5-t7-i4-h4/float32"
-    found = violation(PROPERTIES["padding"], LengthsIgnored("cpu"), by_id(case), 3)
+    found = find_violation(PROPERTIES["padding"], LengthsIgnored("cpu"), by_id(case), 3)
     first, *rest = found.splitlines()
     assert first == (
         "LengthsIgnored breaks the property 'padding' (equal): what x holds past the lengths "
@@ -251,5 +251,5 @@ def test_a_violation_is_told_in_full() -> None:
     assert re.fullmatch(element + numbers, tensors[0]), tensors[0]
     assert told == [
         f"  inputs   case {case}, draw 3",
-        f"  repeat   violation(PROPERTIES['padding'], LengthsIgnored('cpu'), by_id('{case}'), 3)",
+        f"  repeat   find_violation(PROPERTIES['padding'], LengthsIgnored('cpu'), by_id('{case}'), 3)",
     ]

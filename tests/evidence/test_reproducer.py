@@ -32,13 +32,13 @@ from conformance.cases import (
     TrainingCase,
     by_id,
     default_cases,
-    drawn,
-    rows,
+    make_case,
+    read_rows,
 )
-from conformance.check import check, declared
+from conformance.check import apply_training_dialect, check
 from conformance.draw import draw
 from conformance.evaluate import Tensors
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from conformance.specification import Specification
 from conformance.truth import truth
 from evidence.reproducer import __main__ as reproduce
@@ -211,7 +211,7 @@ def computed(text: str) -> dict[str, Any]:
 
 def distance(case: AnyCase, backend: str, names: dict[str, Any]) -> tuple[Tensors, float]:
     """The truth, and how far a script's expected values are from it, relative to the largest."""
-    t = truth(declared(draw(case), BACKENDS[backend].dialect))
+    t = truth(apply_training_dialect(draw(case), BACKENDS[backend].dialect))
     assert names["expected"].keys() == t.values.keys() == names["bounds"].keys()
     far = 0.0
     for name, value in t.values.items():
@@ -225,8 +225,8 @@ def distance(case: AnyCase, backend: str, names: dict[str, Any]) -> tuple[Tensor
 
 
 SAMPLE: list[AnyCase] = [
-    *(drawn(row, gradients=True) for row in rows("gradient_cases.txt")),
-    *(drawn(row) for row in rows("default_cases.txt")[::9]),
+    *(make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")),
+    *(make_case(row) for row in read_rows("default_cases.txt")[::9]),
     *(c for c in NAMED.values() if isinstance(c, NetworkCase) and c.dtype == "float32"),
     *(c for c in NAMED.values() if isinstance(c, TrainingCase) and c.dtype == "float64"),
     by_id("deep-sum/lstm/float16"),
@@ -536,7 +536,7 @@ class OffByABit(Specification):
 
 def run_of(name: str, folder: Path, case_ids: list[str]) -> tuple[Path, list[CaseRecord]]:
     """An unfinished run of these cases on the wrong backend, under this name."""
-    opened = Opened(name, "cpu", OffByABit("cpu"))
+    opened = OpenBackend(name, "cpu", OffByABit("cpu"))
     with RunWriter(folder, opened.header(environment(), "conformance")) as writer:
         records = [check(by_id(case_id), opened) for case_id in case_ids]
         for record in records:

@@ -18,8 +18,16 @@ from typing import NamedTuple
 import pytest
 
 from backends import BACKENDS, EXTRAS, Unsupported
-from conformance.cases import NAMED, AnyCase, TrainingCase, by_id, default_cases, drawn, rows
-from conformance.known_differences import Known, read_known
+from conformance.cases import (
+    NAMED,
+    AnyCase,
+    TrainingCase,
+    by_id,
+    default_cases,
+    make_case,
+    read_rows,
+)
+from conformance.known_differences import KnownDifference, read_known
 from evidence.fuzz.corpus import read_corpus
 from evidence.reproducer import script
 from evidence.reproducer.frameworks import FRAMEWORKS
@@ -61,7 +69,7 @@ def run(folder: Path, texts: dict[str, str]) -> dict[str, Ran]:
 
 
 @cache
-def known(backend: str, case_id: str) -> Known | None:
+def known(backend: str, case_id: str) -> KnownDifference | None:
     """The entry of known.toml that covers this case on this backend."""
     return next((entry for entry in KNOWN if entry.covers(backend, case_id)), None)
 
@@ -84,8 +92,8 @@ def spread(backend: str) -> list[AnyCase]:
     float32 alone. What known.toml covers has a test of its own.
     """
     share = 1 if backend == BACKENDS_HERE[0] else 3
-    pairs = [drawn(row, gradients=True) for row in rows("gradient_cases.txt")]
-    triples = [drawn(row) for row in rows("default_cases.txt")]
+    pairs = [make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")]
+    triples = [make_case(row) for row in read_rows("default_cases.txt")]
     named = [c for c in NAMED.values() if c.dtype == "float32" or share == 1]
     networks = [c for c in NAMED.values() if c.dtype == "float32" and c.id.startswith("tutorial/")]
     found = [

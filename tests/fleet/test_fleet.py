@@ -227,7 +227,7 @@ def test_a_round_that_takes_its_child_down_is_checked_apart(
     monkeypatch.setattr(pool, "child", lambda place: Dies())
     monkeypatch.setattr(pool, "signature", lambda place: "worker-0@0")
     job = Job(0, (SPECIFICATION,), "cpu", ROOT / "known.toml")
-    (record,) = pool.by_worker(job, {}, Place(job.backends, "cpu", 60), 7)
+    (record,) = pool.run_on_worker(job, {}, Place(job.backends, "cpu", 60), 7)
     assert asked == [False, True]
     assert (record.round, record.worker) == (7, "worker-0@0")
 

@@ -19,7 +19,7 @@ from porting.convert import main
 from porting.verdict import Impossible, Side, convert_model, random_inputs, read_back
 from records.exit_codes import ExitCode
 from reference import Spec, Weights
-from tests.conformance.test_own_network import params_of
+from tests.conformance.test_user_network import params_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from backends import Backend
 from conformance.cases import by_id
 from conformance.check import check
-from conformance.open_backend import Opened
+from conformance.open_backend import OpenBackend
 from records.schema import CaseRecord, Outcome
 
 
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 def checked(fake: type[Backend], case: str) -> CaseRecord:
-    return check(by_id(case), Opened(fake.__name__, "cpu", fake("cpu")))
+    return check(by_id(case), OpenBackend(fake.__name__, "cpu", fake("cpu")))
 
 
 def assert_ends(row: Row) -> None:

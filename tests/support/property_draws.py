@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from backends import Backend, Unsupported
 from conformance.cases import AXES, GRADIENTS, by_id, feasible
 from evidence.covering import runs_on
-from evidence.properties import Property, violation
+from evidence.properties import Property, find_violation
 
 SMALL = ("b5-t5-i4-h6", "b5-t7-i4-h4", "b4-t5-i6-h1", "b4-t1-i5-h6", "b1-t6-i5-h4")
 """All sizes but the one that takes as long as the others together."""
@@ -76,7 +76,7 @@ def assert_holds(subject: Subject, p: Property, *, shrink: bool = True) -> None:
     @given(case_id=case_ids(subject, p), attempt=st.integers(0, 2**16))
     def holds(case_id: str, attempt: int) -> None:
         try:
-            found = violation(p, subject.adapter, by_id(case_id), attempt)
+            found = find_violation(p, subject.adapter, by_id(case_id), attempt)
         except Unsupported:
             reject()
         assert not found, found

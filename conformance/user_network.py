@@ -19,8 +19,8 @@ import numpy as np
 
 from backends import Inputs
 from backends.dtypes import rounded
-from conformance.cases.case import OwnCase
-from conformance.cases.precisions import OTHERS
+from conformance.cases.case import UserCase
+from conformance.cases.precision_variants import OTHER_PRECISIONS
 from conformance.draw import Draws, digest
 from formats import Model
 from formats.canonical import read
@@ -30,7 +30,7 @@ from reference import STATES, Array, Output, Spec
 from reference.rounding import ARITHMETICS
 
 EXPECTED = "expected an .npz file of arrays, as numpy.savez writes it"
-MOST_BYTES = 2**32
+MAX_BYTES = 2**32
 """Of all arrays of a file of inputs, once they are unpacked."""
 
 
@@ -39,7 +39,7 @@ class BadInputs(Exception):
 
 
 @dataclass(frozen=True)
-class Files:
+class NetworkFiles:
     """Where a user's network and data are."""
 
     params: Path
@@ -53,17 +53,19 @@ class Files:
         return [*found, "--gradients"] if self.gradients else found
 
 
-def own_cases(files: Files, dtypes: list[str]) -> list[OwnCase]:
+def read_user_cases(files: NetworkFiles, dtypes: list[str]) -> list[UserCase]:
     """A case for every dtype, or in the weights' own where none is given. Raises ``BadModel`` or ``BadInputs``."""
     model = read(files.params).model
     arrays = read_arrays(files.inputs)
-    check(str(files.inputs), model.spec, arrays)
+    check_arrays(str(files.inputs), model.spec, arrays)
     return [_case(files, model, arrays, name) for name in dtypes or [model.dtype]]
 
 
-def inputs_of(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> Inputs:
+def make_inputs(
+    files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named: str
+) -> Inputs:
     """A run of the network on these arrays, in this dtype; raises ``BadInputs`` for what is beyond it."""
-    other = named in OTHERS
+    other = named in OTHER_PRECISIONS
     dtype = "float32" if other else named
     most = ARITHMETICS[dtype].largest
 
@@ -92,14 +94,14 @@ def inputs_of(files: Files, model: Model, arrays: Mapping[str, Array], named: st
     )
 
 
-def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -> OwnCase:
-    inputs = inputs_of(files, model, arrays, named)
+def _case(files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named: str) -> UserCase:
+    inputs = make_inputs(files, model, arrays, named)
     given = {name: rounded(np.asarray(a, np.float64), inputs.dtype) for name, a in arrays.items()}
     number = digest(inputs)
     if files.gradients or "dy" in given:
         inputs = replace(inputs, incoming=_incoming(inputs, given, number))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", files.params.stem)
-    return OwnCase(
+    return UserCase(
         id=f"own/{stem}-{digest(inputs)}/{named}", spec=model.spec, dtype=inputs.dtype, inputs=inputs,
         precision=inputs.precision, options=tuple(files.options()),
     )  # fmt: skip
@@ -108,7 +110,7 @@ def _case(files: Files, model: Model, arrays: Mapping[str, Array], named: str) -
 def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output:
     """The gradients by outputs and final states: the user's, with 0 for what is not given; or drawn ones."""
     spec = inputs.spec
-    shapes = output_shapes(spec, inputs.x.shape)
+    shapes = _output_shapes(spec, inputs.x.shape)
     if "dy" in given:
         found = {name: given.get(f"d{name}", np.zeros(shape)) for name, shape in shapes.items()}
     else:
@@ -117,7 +119,7 @@ def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output
     return Output(found["y"], found["h_n"], found.get("c_n"))
 
 
-def output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+def _output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Of y, h_n and, of an LSTM, c_n."""
     batch = x[0 if spec.batch_first else 1]
     rows = (spec.num_layers * spec.num_directions, batch, spec.hidden_size)
@@ -133,9 +135,9 @@ def read_arrays(path: Path) -> dict[str, Array]:
     try:
         with zipfile.ZipFile(path) as archive:
             claims = {m.filename: _claim(path, archive, m) for m in archive.infolist()}
-            if (total := sum(claims.values())) > MOST_BYTES:
+            if (total := sum(claims.values())) > MAX_BYTES:
                 raise BadInputs(
-                    f"{path}: {total / 2**30:.1f} GiB once unpacked, expected {MOST_BYTES / 2**30:g} at most"
+                    f"{path}: {total / 2**30:.1f} GiB once unpacked, expected {MAX_BYTES / 2**30:g} at most"
                 )
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -163,7 +165,7 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
     return size
 
 
-def check(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
+def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
     """Raise ``BadInputs`` for arrays that are missing, unknown, misshapen or no numbers."""
     states = [f"{name}0" for name in STATES[spec.cell]]
     gradients = ["dy", *(f"d{name}_n" for name in STATES[spec.cell])]
@@ -182,7 +184,7 @@ def check(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
         raise BadInputs(
             f"{where}: x: shape {x.shape} given, expected ({', '.join(order)}, {spec.input_size}), with T and B at least 1"
         )
-    shapes = output_shapes(spec, x.shape)
+    shapes = _output_shapes(spec, x.shape)
     batch, steps = (x.shape[order.index(name)] for name in "BT")
     wanted = {"x": x.shape, "lengths": (batch,)} | dict.fromkeys(states, shapes["h_n"])
     wanted |= {f"d{name}": shape for name, shape in shapes.items()}

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from backends import Backend, Inputs, Result
-from conformance.agreement import bound, undecided
+from conformance.agreement import bound, is_undecided
 from conformance.cases import Case
-from conformance.check import checked
+from conformance.check import validate_result
 from conformance.draw import digest, draw_attempt
 from conformance.evaluate import Tensors
-from conformance.failure_card import place
+from conformance.failure_card import describe_element
 from conformance.truth import truth
 from evidence.properties.property import Property
 from reference import Array
@@ -20,7 +20,7 @@ from reference.rounding import ARITHMETICS
 
 Broken = Callable[[Array, Array, Array], Array]
 
-BROKEN: dict[str, Broken] = {
+VIOLATIONS: dict[str, Broken] = {
     "bits": lambda a, b, most: ~(a == b) | (np.signbit(a) != np.signbit(b)),
     "equal": lambda a, b, most: ~(a == b),
     "within": lambda a, b, most: ~(np.abs(a - b) <= most),
@@ -29,7 +29,7 @@ BROKEN: dict[str, Broken] = {
 }
 """Which elements of a tensor break the relation: what is not a number breaks any."""
 
-MUST = {
+REQUIREMENTS = {
     "bits": "must be the same bits",
     "equal": "must be equal",
     "within": "may be {:.3g}, both bounds together",
@@ -39,33 +39,33 @@ MUST = {
 """What the relation asks of an element, in words."""
 
 
-def violation(p: Property, adapter: Backend, case: Case, attempt: int) -> str:
+def find_violation(p: Property, adapter: Backend, case: Case, attempt: int) -> str:
     """What in the implementation's answers breaks the property, in words; empty where nothing does.
 
     The inputs are the case's draw of number ``attempt``. Raises whatever the implementation raises.
     """
     inputs = draw_attempt(case, attempt)
     assert isinstance(inputs, Inputs)
-    run = Run(adapter)
+    run = AdapterRunner(adapter)
     left, right = p.sides(inputs, run)
-    if why := misfit(left, right):
-        return told(p, adapter, case, attempt, [why])
+    if why := _mismatch(left, right):
+        return describe_violation(p, adapter, case, attempt, [why])
     most = {name: np.zeros(a.shape) for name, a in left.items()}
     if p.relation == "chained":
-        most = {name: 2 * b for name, b in bounds(adapter, inputs).items() if name in left}
+        most = {name: 2 * b for name, b in output_bounds(adapter, inputs).items() if name in left}
     elif p.relation in ("within", "differs"):
-        limits = p.sides(inputs, Bounds(adapter, run.asked))
+        limits = p.sides(inputs, _BoundsRunner(adapter, run.asked))
         most = {name: limits[0][name] + limits[1][name] for name in left}
     lines = []
     with np.errstate(invalid="ignore"):
         for name in left:
             a, b = left[name], right[name]
-            if (broken := BROKEN[p.relation](a, b, most[name])).any():
-                lines.append(tensor_told(p, case, name, a, b, most[name], broken))
-    return told(p, adapter, case, attempt, lines) if lines else ""
+            if (broken := VIOLATIONS[p.relation](a, b, most[name])).any():
+                lines.append(_describe_tensor(p, case, name, a, b, most[name], broken))
+    return describe_violation(p, adapter, case, attempt, lines) if lines else ""
 
 
-def misfit(left: Tensors, right: Tensors) -> str:
+def _mismatch(left: Tensors, right: Tensors) -> str:
     """How the two sides are not of the same tensors; empty where they are."""
     if left.keys() != right.keys():
         return f"one side has {sorted(left)}, the other {sorted(right)}"
@@ -74,7 +74,7 @@ def misfit(left: Tensors, right: Tensors) -> str:
     return "; ".join(wrong)
 
 
-def tensor_told(
+def _describe_tensor(
     p: Property, case: Case, name: str, a: Array, b: Array, most: Array, broken: Array
 ) -> str:
     """The worst element of those that break the relation, and how many there are."""
@@ -82,35 +82,37 @@ def tensor_told(
     excess = np.where(broken, np.where(np.isfinite(apart), apart - most, np.inf), -np.inf)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), a.shape))
     return (
-        f"{place(case, name, list(index))}: {float(a[index])!r} and {float(b[index])!r}, "
-        f"{apart[index]:.3g} apart: {MUST[p.relation].format(most[index])}; "
+        f"{describe_element(case, name, list(index))}: {float(a[index])!r} and {float(b[index])!r}, "
+        f"{apart[index]:.3g} apart: {REQUIREMENTS[p.relation].format(most[index])}; "
         f"so {int(broken.sum())} of {a.size} elements of {name}"
     )
 
 
-def told(p: Property, adapter: Backend, case: Case, attempt: int, lines: list[str]) -> str:
+def describe_violation(
+    p: Property, adapter: Backend, case: Case, attempt: int, lines: list[str]
+) -> str:
     """The property, who breaks it on which inputs, and where."""
     return "\n".join([
         f"{type(adapter).__name__} breaks the property {p.name!r} ({p.relation}): {p.sentence}",
         *(f"  {line}" for line in lines),
         f"  inputs   case {case.id}, draw {attempt}",
-        f"  repeat   violation(PROPERTIES[{p.name!r}], {type(adapter).__name__}({adapter.kind!r}), "
+        f"  repeat   find_violation(PROPERTIES[{p.name!r}], {type(adapter).__name__}({adapter.kind!r}), "
         f"by_id({case.id!r}), {attempt})",
     ])  # fmt: skip
 
 
-class Run:
+class AdapterRunner:
     """The implementation's own answers, and what it was asked, in order."""
 
     def __init__(self, adapter: Backend) -> None:
         self.adapter = adapter
         self.asked: list[Inputs] = []
 
-    def once(self, inputs: Inputs) -> Tensors:
+    def run(self, inputs: Inputs) -> Tensors:
         """Load, call, fetch."""
         return self._watched(inputs, lambda: self.adapter.run(inputs))
 
-    def again(self, inputs: Inputs, between: Inputs) -> Tensors:
+    def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
         """Load this, call it, load and call the other, call this again, fetch."""
 
         def second() -> Result:
@@ -125,33 +127,35 @@ class Run:
         """The answer's tensors; raises ``RuntimeError`` where it changed its inputs."""
         self.asked.append(inputs)
         before = digest(inputs)
-        tensors = checked(answer()).tensors
+        tensors = validate_result(answer()).tensors
         if digest(inputs) != before:
             raise RuntimeError("the backend changed the arrays that it was given")
         return tensors
 
 
-class Bounds:
+class _BoundsRunner:
     """The bounds of those answers, in the same order, whatever it is asked this time."""
 
     def __init__(self, adapter: Backend, asked: list[Inputs]) -> None:
         self.adapter = adapter
         self.asked = iter(asked)
 
-    def once(self, inputs: Inputs) -> Tensors:
+    def run(self, inputs: Inputs) -> Tensors:
         """How far every element of the next answer may be off."""
-        return bounds(self.adapter, next(self.asked))
+        return output_bounds(self.adapter, next(self.asked))
 
-    def again(self, inputs: Inputs, between: Inputs) -> Tensors:
+    def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
         """A second call is as far off as a first one."""
-        return self.once(inputs)
+        return self.run(inputs)
 
 
-def bounds(adapter: Backend, inputs: Inputs) -> Tensors:
+def output_bounds(adapter: Backend, inputs: Inputs) -> Tensors:
     """By how much a correct answer may be off; any number where the radius is too large to say."""
     arithmetic = adapter.dialect.held_to(inputs.named_dtype, adapter.kind)
     found = {}
     for name, e in truth(inputs).expected(arithmetic).items():
         b = bound(e, ARITHMETICS[arithmetic])
-        found[name] = np.where(e.exact, 0.0, np.inf) if undecided(e, ARITHMETICS[arithmetic]) else b
+        found[name] = (
+            np.where(e.exact, 0.0, np.inf) if is_undecided(e, ARITHMETICS[arithmetic]) else b
+        )
     return found

@@ -19,7 +19,7 @@ import pytest
 
 from backends.dtypes import rounded
 from conformance.draw import draw
-from conformance.own_network import BadInputs, Files, own_cases, read_arrays
+from conformance.user_network import BadInputs, NetworkFiles, read_arrays, read_user_cases
 from formats import BadModel, Model
 from formats.canonical import read, write
 from formats.model import parameter_names, parameters_by_name
@@ -79,10 +79,10 @@ def arrays(spec: Spec = SPEC, **more: Array) -> dict[str, Array]:
     return found | more
 
 
-def files(folder: Path, spec: Spec = SPEC, dtype: str = "float32", **more: Array) -> Files:
+def files(folder: Path, spec: Spec = SPEC, dtype: str = "float32", **more: Array) -> NetworkFiles:
     write(folder / "model.safetensors", model(spec, dtype))
     np.savez(folder / "batch.npz", **arrays(spec, **more))  # type: ignore[arg-type]  # arrays by name
-    return Files(folder / "model.safetensors", folder / "batch.npz", gradients=False)
+    return NetworkFiles(folder / "model.safetensors", folder / "batch.npz", gradients=False)
 
 
 # The file itself.
@@ -119,7 +119,7 @@ def test_the_names_are_those_of_layers_directions_and_fields() -> None:
 
 
 def test_a_user_s_network_is_checked_on_a_user_s_data(tmp_path: Path) -> None:
-    (case,) = own_cases(files(tmp_path), [])
+    (case,) = read_user_cases(files(tmp_path), [])
     inputs = draw(case)
     assert inputs is case.inputs
     assert inputs.spec == SPEC
@@ -131,29 +131,29 @@ def test_a_user_s_network_is_checked_on_a_user_s_data(tmp_path: Path) -> None:
 
 
 def test_another_number_anywhere_is_another_case(tmp_path: Path) -> None:
-    (first,) = own_cases(files(tmp_path), [])
+    (first,) = read_user_cases(files(tmp_path), [])
     x = arrays()["x"].copy()
     x[0, 0, 0] += 1
-    (second,) = own_cases(files(tmp_path, x=x), [])
+    (second,) = read_user_cases(files(tmp_path, x=x), [])
     assert first.id != second.id
 
 
 def test_gradients_are_the_user_s_or_drawn(tmp_path: Path) -> None:
     plain = files(tmp_path)
-    (random_inputs,) = own_cases(replace(plain, gradients=True), [])
-    (again,) = own_cases(replace(plain, gradients=True), [])
+    (random_inputs,) = read_user_cases(replace(plain, gradients=True), [])
+    (again,) = read_user_cases(replace(plain, gradients=True), [])
     assert random_inputs.id == again.id
     assert random_inputs.inputs.incoming is not None
     assert np.abs(random_inputs.inputs.incoming.c_n).min() >= 0.25
     dy = np.ones((5, 6, 8), np.float32)
-    (given,) = own_cases(files(tmp_path, dy=dy), [])
+    (given,) = read_user_cases(files(tmp_path, dy=dy), [])
     assert given.inputs.incoming is not None
     np.testing.assert_array_equal(given.inputs.incoming.y, dy)
     assert not given.inputs.incoming.h_n.any(), "what is not given is 0"
 
 
 def test_each_dtype_is_a_case_and_numbers_are_rounded_to_it(tmp_path: Path) -> None:
-    cases = own_cases(files(tmp_path), ["float64", "float16", "default"])
+    cases = read_user_cases(files(tmp_path), ["float64", "float16", "default"])
     assert [case.named_dtype for case in cases] == ["float64", "float16", "default"]
     half = cases[1].inputs
     np.testing.assert_array_equal(half.x, half.x.astype(np.float16))
@@ -373,10 +373,10 @@ BAD: dict[str, tuple[Spoil, str]] = {
 def test_a_bad_file_is_refused_with_what_was_expected(what: str, tmp_path: Path) -> None:
     spoil, complaint = BAD[what]
     given = files(tmp_path)
-    own_cases(given, [])  # as it is, it is a good one
+    read_user_cases(given, [])  # as it is, it is a good one
     spoil(tmp_path)
     with pytest.raises((BadModel, BadInputs), match=complaint) as caught:
-        own_cases(given, [])
+        read_user_cases(given, [])
     assert str(tmp_path) in str(caught.value), "the message names the file"
     assert "expected" in str(caught.value)
 
@@ -397,10 +397,10 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     given = files(tmp_path)
     member("h0.npy", held.getvalue())(tmp_path)
     with pytest.raises(BadInputs, match="never read"):
-        own_cases(given, [])
+        read_user_cases(given, [])
     (tmp_path / "model.safetensors").write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(BadModel):
-        own_cases(given, [])
+        read_user_cases(given, [])
     assert not marker.exists()
 
 
@@ -408,7 +408,7 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = files(tmp_path)
-    monkeypatch.setattr("conformance.own_network.MOST_BYTES", 100)
+    monkeypatch.setattr("conformance.user_network.MAX_BYTES", 100)
     monkeypatch.setattr("numpy.load", lambda *_, **__: pytest.fail("it was unpacked"))
     with pytest.raises(BadInputs, match="GiB once unpacked, expected"):
         read_arrays(given.inputs)
@@ -419,15 +419,15 @@ def test_numbers_beyond_the_dtype_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         BadInputs, match="x: 90 of 90 values are beyond float16, whose largest number is 65504"
     ):
-        own_cases(given, ["float16"])
-    assert own_cases(given, ["bfloat16"])
+        read_user_cases(given, ["float16"])
+    assert read_user_cases(given, ["bfloat16"])
 
 
 def test_padding_may_hold_anything(tmp_path: Path) -> None:
     x = arrays()["x"].copy()
     x[2] = np.nan  # of length 0
     x[1, 1:] = np.inf
-    (case,) = own_cases(files(tmp_path, x=x), [])
+    (case,) = read_user_cases(files(tmp_path, x=x), [])
     assert np.isnan(case.inputs.x[2]).all()
 
 
@@ -458,6 +458,8 @@ def test_the_documentation_writes_files_that_are_read(
     result = doctest.testfile(str(page), module_relative=False)
     assert result.attempted > 0
     assert result.failed == 0
-    (case,) = own_cases(Files(tmp_path / "model.safetensors", tmp_path / "batch.npz", True), [])
+    (case,) = read_user_cases(
+        NetworkFiles(tmp_path / "model.safetensors", tmp_path / "batch.npz", True), []
+    )
     assert case.spec == Spec(cell="lstm", input_size=3, hidden_size=2, forget_bias=1.0)
     assert case.inputs.x.shape == (4, 5, 3)

@@ -12,19 +12,19 @@ from dataclasses import replace
 from backends.adapter import PRECISIONS
 from conformance.cases.case import AnyCase, TrainingCase
 
-OTHERS = tuple(name for name in PRECISIONS if name != "ieee")
+OTHER_PRECISIONS = tuple(name for name in PRECISIONS if name != "ieee")
 """The last part of a twin's id."""
 
 
-def twins(cases: Iterable[AnyCase]) -> Iterator[AnyCase]:
+def precision_variants(cases: Iterable[AnyCase]) -> Iterator[AnyCase]:
     """Of every float32 case among these that is no training, one in each precision."""
     for case in cases:
         if case.dtype == "float32" and not isinstance(case, TrainingCase):
-            for precision in OTHERS:
-                yield twin(case, precision)
+            for precision in OTHER_PRECISIONS:
+                yield precision_variant(case, precision)
 
 
-def twin(case: AnyCase, precision: str) -> AnyCase:
+def precision_variant(case: AnyCase, precision: str) -> AnyCase:
     """The float32 case in that precision; raises ``ValueError`` for a case that has no twin."""
     stem, _, dtype = case.id.rpartition("/")
     if dtype != "float32" or isinstance(case, TrainingCase):
@@ -37,4 +37,4 @@ def twin(case: AnyCase, precision: str) -> AnyCase:
 def original_id(case_id: str) -> str:
     """The id of the case whose arrays a case has: its own, unless it is a twin's."""
     stem, _, precision = case_id.rpartition("/")
-    return f"{stem}/float32" if precision in OTHERS else case_id
+    return f"{stem}/float32" if precision in OTHER_PRECISIONS else case_id
