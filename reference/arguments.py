@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reference.spec import STATES, Array, Params, Spec, Weights, weight_shapes
+from reference.parameters import Params, Weights, weight_shapes
+from reference.spec import Array, Spec
 
 
 def check_arguments(
@@ -32,13 +33,15 @@ def check_arguments(
         raise ValueError(f"x: shape {x.shape} given, expected {layout} with no axis of 0")
     check_params(spec, params, x)
 
-    rows = spec.num_layers * spec.num_directions
     for name, state in (("h0", h0), ("c0", c0)):
         if state is None:
             continue
-        if name[0] not in STATES[spec.cell]:
-            raise ValueError(f"{name}: given, but a {spec.cell} cell has no state c; leave it out")
-        check_array(name, state, "(..., L·D, B, H)", (rows, batch, spec.hidden_size), x)
+        part = name.removesuffix("0")
+        if part not in spec.states:
+            raise ValueError(
+                f"{name}: given, but a {spec.cell} cell has no state {part}; leave it out"
+            )
+        check_array(name, state, "(..., L·D, B, H)", spec.state_shape(part, batch), x)
 
     if lengths is not None:
         check_lengths(lengths, batch, steps)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reference.cells import GRADIENT, State
+from reference.parameters import Params, Weights
 from reference.rnn import (
     REVERSED,
     Output,
@@ -30,7 +31,7 @@ from reference.rnn import (
     steps,
     time_major,
 )
-from reference.spec import STATES, Array, Params, Spec, Weights
+from reference.spec import Array, Spec
 from reference.sums import outer, rows, total
 
 
@@ -82,12 +83,13 @@ def vjp(
         by_state = {"h": dh_n, "c": dc_n}
         d_start: dict[int, State] = {}
         d_params = []
+        width = spec.state_size("h")
         for number in reversed(range(spec.num_layers)):
             directions, dxs = [], []
             for direction, w in enumerate(params[number]):
                 row = number * spec.num_directions + direction
-                d_end = tuple(by_state[name][..., row, :, :] for name in STATES[spec.cell])  # type: ignore[index]  # c_n is there where the cell has c
-                mine = slice(direction * spec.hidden_size, (direction + 1) * spec.hidden_size)
+                d_end = tuple(by_state[name][..., row, :, :] for name in spec.states)  # type: ignore[index]  # c_n is there where the cell has c
+                mine = slice(direction * width, (direction + 1) * width)
                 d_in, d_rec, d_start[row] = backwards(
                     spec, w, kept[row], dys[..., mine], d_end, valid
                 )
@@ -157,10 +159,10 @@ def weight_gradients(
     else:
         dW_hh = outer(d_rec, hs)
     return Weights(
-        outer(d_in, xs),
-        dW_hh,
-        None if w.b_ih is None else total(d_in),
-        None if w.b_hh is None else total(d_rec),
+        W_ih=outer(d_in, xs),
+        W_hh=dW_hh,
+        b_ih=None if w.b_ih is None else total(d_in),
+        b_hh=None if w.b_hh is None else total(d_rec),
     )
 
 

@@ -17,7 +17,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from reference.spec import Array, Spec, Weights
+from reference.parameters import Weights
+from reference.spec import Array, Spec
 
 State: TypeAlias = tuple[Array, ...]
 

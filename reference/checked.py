@@ -5,8 +5,9 @@ from __future__ import annotations
 from reference import bptt, rnn
 from reference.arguments import check_arguments, check_incoming
 from reference.bptt import Gradients, Pullback
+from reference.parameters import Params
 from reference.rnn import Output
-from reference.spec import Array, Params, Spec
+from reference.spec import Array, Spec
 
 
 def run(

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from reference.cells import STEP, State, affine
-from reference.spec import STATES, Array, Params, Spec, Weights
+from reference.parameters import Params, Weights
+from reference.spec import Array, Spec
 from reference.sums import rows, unrows
 
 REVERSED: dict[str, tuple[bool, ...]] = {
@@ -81,12 +82,16 @@ def initial_states(
     """The state ``(..., B, H)`` from which each row of ``h_n`` starts; 0 where none is given."""
     given = {"h": h0, "c": c0}
     batch = x.shape[-3 if spec.batch_first else -2]
-    zero = np.zeros_like(x, shape=(*x.shape[:-3], batch, spec.hidden_size))
+    leading = x.shape[:-3]
+    zeros = {
+        part: np.zeros_like(x, shape=(*leading, batch, spec.state_size(part)))
+        for part in spec.states
+    }
 
     def start(row: int) -> State:
-        whole = (given[name] for name in STATES[spec.cell])
         return tuple(
-            zero if s is None else np.where(np.True_, s[..., row, :, :], zero) for s in whole
+            zero if (s := given[part]) is None else np.where(np.True_, s[..., row, :, :], zero)
+            for part, zero in zeros.items()
         )  # as many leading axes as x has
 
     return start

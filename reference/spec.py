@@ -1,4 +1,4 @@
-"""What network it is: the spec, its weights, and the shapes that follow from them.
+"""The spec: which recurrent network it is, and the sizes that follow.
 
 Dimensions are named throughout: B batch, T time, I input, H hidden, L layers,
 D directions (1 or 2), G gates of the cell.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy.typing as npt
 
@@ -95,43 +95,65 @@ class Spec:
 
     @property
     def num_directions(self) -> int:
-        """D."""
+        """D: 2 for a bidirectional network, else 1."""
         return 2 if self.direction == "bidirectional" else 1
 
     @property
     def num_gates(self) -> int:
-        """G."""
+        """G: the number of gate blocks in every weight and bias."""
         return len(GATES[self.cell])
 
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The parts of the cell's state, h first."""
+        return STATES[self.cell]
+
+    @property
+    def output_size(self) -> int:
+        """Width of a layer's outputs, both directions side by side: D·H."""
+        return self.num_directions * self.state_size("h")
+
+    def state_size(self, part: str) -> int:
+        """Return the width of one part of the state.
+
+        Args:
+            part: "h", which is also the output of one direction, or "c".
+
+        Returns:
+            Its number of units: H for each.
+
+        Raises:
+            ValueError: The cell has no such part.
+
+        """
+        if part not in self.states:
+            raise ValueError(
+                f"part: {part!r} given, expected one of {self.states}, the states of a "
+                f"{self.cell} cell"
+            )
+        return self.hidden_size
+
+    def state_shape(self, part: str, batch: int) -> tuple[int, int, int]:
+        """Return the shape of one part of the states of all layers and directions.
+
+        Args:
+            part: "h" or "c".
+            batch: B.
+
+        Returns:
+            (L·D, B, width of the part).
+
+        """
+        return self.num_layers * self.num_directions, batch, self.state_size(part)
+
     def layer_input_size(self, layer: int) -> int:
-        """Width of what layer ``layer`` reads: I for the first, D·H for the others."""
-        return self.input_size if layer == 0 else self.num_directions * self.hidden_size
+        """Return the width of the sequence that a layer reads.
 
+        Args:
+            layer: Number of the layer, from 0.
 
-class Weights(NamedTuple):
-    """The parameters of one layer in one direction; G blocks in the order of ``GATES``.
+        Returns:
+            I for the first layer, D·H for the others.
 
-    ``W_ih (G·H, I)``, ``W_hh (G·H, H)``, ``b_ih (G·H,)``, ``b_hh (G·H,)``; both biases are None
-    where the spec has none. Two biases always: a reset-after GRU cannot fold ``b_hh``.
-    """
-
-    W_ih: Array
-    W_hh: Array
-    b_ih: Array | None
-    b_hh: Array | None
-
-
-Params: TypeAlias = tuple[tuple[Weights, ...], ...]
-"""``params[layer][direction]``."""
-
-
-def weight_shapes(spec: Spec, layer: int) -> dict[str, tuple[int, ...] | None]:
-    """The shape that each field of a layer's ``Weights`` must have; None where it must be None."""
-    rows = spec.num_gates * spec.hidden_size
-    bias = (rows,) if spec.bias else None
-    return {
-        "W_ih": (rows, spec.layer_input_size(layer)),
-        "W_hh": (rows, spec.hidden_size),
-        "b_ih": bias,
-        "b_hh": bias,
-    }
+        """
+        return self.input_size if layer == 0 else self.output_size

@@ -12,8 +12,9 @@ import numpy as np
 
 from reference.arguments import check_arguments, check_incoming
 from reference.bptt import Gradients, incoming, vjp
+from reference.parameters import Params
 from reference.rnn import Output, run
-from reference.spec import Array, Params, Spec
+from reference.spec import Array, Spec
 from reference.trees import each
 
 

@@ -12,9 +12,9 @@ from torch.nn.functional import one_hot
 
 from backends.pytorch.device import Place
 from backends.pytorch.parameters import arranged, build, parts_of, trained
+from reference import Array, Params
 from reference.networks import layers
 from reference.networks.layers import Affine, Table
-from reference.spec import Array, Params
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "identity": lambda a: a,

@@ -9,7 +9,6 @@ from evidence.mutants.mutant import Mutant, each_cell
 VALID = "valid = (np.arange(xs.shape[-3])[:, None] < lengths)"
 KEPT = "state = tuple(np.where(valid[t], n, s) for n, s in zip(new, state, strict=True))"
 OUTPUT = "y = np.where(valid[t], y, 0)"
-START = "zero if s is None else np.where(np.True_, s[..., row, :, :], zero) for s in whole"
 
 
 def lengths(name: str, place: str, old: str, new: str, kind: str = "lengths") -> Iterator[Mutant]:

@@ -162,10 +162,10 @@ def _check_decoder(where: str, layer: Decoder, context: int) -> None:
         raise ValueError(
             f"{where}.bridge: {layer.bridge!r} given, but the context makes no state; expected 'none'"
         )
-    if layer.context != "input" and layer.bridge == "none" and context != spec.hidden_size:
+    if layer.context != "input" and layer.bridge == "none" and context != spec.state_size("h"):
         raise ValueError(
             f"{where}.bridge: 'none' given, but a context of {context} numbers is no state of "
-            f"{spec.hidden_size}; expected 'identity' or 'tanh'"
+            f"{spec.state_size('h')}; expected 'identity' or 'tanh'"
         )
 
 

@@ -18,7 +18,7 @@ from reference.networks.activations import activate
 from reference.networks.feedforward import LayerBack, affine_layer, embed
 from reference.networks.layers import Affine, Decoder, DecoderParams
 from reference.rnn import run
-from reference.spec import STATES, Array
+from reference.spec import Array
 
 State = dict[str, Any]
 """The parts of an initial state that are not 0, or their gradients: h0, and c0 of an LSTM with a
@@ -92,7 +92,7 @@ def bridged(
     layer: Decoder, params: DecoderParams, context: Array
 ) -> tuple[State, Callable[[State], tuple[Bridge, list[Array]]]]:
     """act(W context + b) for every layer and part of the state."""
-    names = [f"{part}0" for part in STATES[layer.spec.cell]]
+    names = [f"{part}0" for part in layer.spec.states]
     made: dict[str, list[Array]] = {name: [] for name in names}
     backs = []
     for affines in params.bridge:

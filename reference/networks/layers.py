@@ -24,7 +24,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-from reference.spec import Array, Params, Spec
+from reference.parameters import Params
+from reference.spec import Array, Spec
 
 OutputActivation: TypeAlias = Literal["identity", "tanh", "relu", "softmax"]
 Reduction: TypeAlias = Literal["mean", "sum"]

@@ -24,7 +24,8 @@ from reference.networks.layers import (
     Vector,
     Vectors,
 )
-from reference.spec import STATES, Params, Spec, Weights, weight_shapes
+from reference.parameters import Params, Weights, weight_shapes
+from reference.spec import Spec
 
 
 class Passing(NamedTuple):
@@ -48,7 +49,7 @@ def passes(layer: Layer, before: Passing) -> Passing:
         case Vector(size=size):
             return Passing(False, size)
         case Recurrent(spec=spec):
-            return Passing(True, spec.num_directions * spec.hidden_size)
+            return Passing(True, spec.output_size)
         case FinalState():
             return Passing(False, before.width)
         case Readout(units=units, at=at):
@@ -114,8 +115,9 @@ def recurrent_zeros(spec: Spec) -> Params:
     """Weights of the shapes that ``spec`` has, all 0."""
 
     def weights(layer: int) -> Weights:
-        shapes = weight_shapes(spec, layer).values()
-        return Weights(*(None if s is None else np.zeros(s) for s in shapes))  # type: ignore[arg-type]
+        shapes = weight_shapes(spec, layer)
+        zero = {name: None if s is None else np.zeros(s) for name, s in shapes.items()}
+        return Weights(**zero)  # type: ignore[arg-type]  # a matrix is there
 
     return tuple(
         tuple(weights(layer) for _ in range(spec.num_directions))
@@ -129,11 +131,10 @@ def _affine(units: int, width: int, *, bias: bool = True) -> Affine:
 
 def _decoder_zeros(layer: Decoder, width: int) -> DecoderParams:
     spec = layer.spec
-    parts = len(STATES[spec.cell])
-    one = tuple(_affine(spec.hidden_size, width) for _ in range(parts))
+    one = tuple(_affine(spec.state_size(part), width) for part in spec.states)
     return DecoderParams(
         None if layer.words == "none" else np.zeros((layer.units, layer.word_size)),
         recurrent_zeros(spec),
-        _affine(layer.units, spec.hidden_size),
+        _affine(layer.units, spec.output_size),
         () if layer.bridge == "none" else (one,) * spec.num_layers,
     )

@@ -49,8 +49,8 @@ from reference.networks.layers import (
 from reference.networks.network import differentiate, free_words
 from reference.networks.network import run as run_network
 from reference.networks.shapes import target_shape, zeros
+from reference.parameters import Params, Weights
 from reference.rounding import ARITHMETICS, Rounding, radii
-from reference.spec import Params, Weights
 from reference.trees import each, named
 from tests.reference.test_oracle import DIRECTIONS, VARIANTS, assert_bits, assert_same_shape, errors
 
