@@ -1,1 +1,1 @@
-"""Holding backends to the specification: cases, agreement, and the check that makes a record."""
+"""Check backends against the specification: cases, truths, agreement, and the record of each check."""

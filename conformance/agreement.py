@@ -1,22 +1,22 @@
-"""The one place that decides whether a result agrees with the truth.
+"""Decide whether a result agrees with the truth. No other module decides it.
 
     bound    = Z · σ̂ + u_out · |y|
     margin   = |ŷ − y| / bound
     agrees         every margin ≤ 1 and RMS(error / σ̂) ≤ its limit, in every tensor
     differs        otherwise; and whenever a shape or dtype is wrong, a value is not finite, or an
                    element that no rounding touches is not exact
-    inconclusive   where the truth holds what is larger than any number of the type; or where only tensors
-                   with Z · RMS σ̂ > max(1 %, 32 u_store, 32 u_operand) · RMS |y| are in doubt:
-                   inside so wide a bound agreement says nothing, and outside it nothing either,
-                   because the radius is of first order and such errors are not
+    inconclusive   the truth holds a number beyond the dtype's range; or every doubtful tensor has
+                   Z · RMS σ̂ > max(1 %, 32 u_store, 32 u_operand) · RMS |y|. A bound that wide proves
+                   nothing: errors inside it are no evidence of agreement, and errors outside it are
+                   no evidence of a fault, because the radius is a first-order estimate
 
 Exact elements count neither for σ̂'s floor nor for the RMS.
 
-A check of the maximum misses drift; the RMS sees it, but its limit must know how many independent
-errors a tensor holds. A thousand independent ones average to 1; a handful that move together, as
-in one row of four units, are all 2 or all 3 now and then in correct code. The square of the RMS is
-about χ²/ν with ν the radius's freedom, so the limit is that law's quantile at Z standard deviations, and
-at least RMS_FLOOR: of one single error it is Z, as the maximum's.
+The maximum misses drift; the RMS sees it. The RMS limit depends on how many independent errors a tensor
+holds. A thousand independent errors average to 1. A handful that move together, as in one row of four
+units, are all 2 or all 3 now and then in correct code. The square of the RMS follows about χ²/ν, where ν is
+the radius's freedom, so the limit is that law's quantile at Z standard deviations, and at least
+RMS_FLOOR. For one single error the limit is Z, the same as for the maximum.
 """
 
 from __future__ import annotations
@@ -33,14 +33,15 @@ from reference import Array
 from reference.rounding import OVERFLOW, Arithmetic, Radius, floored, rms
 
 Z = 8.0
-"""Radii that a correct element may be off; docs/calibration.md has the evidence."""
+"""The number of radii that a correct element may be off; docs/calibration.md has the evidence."""
 
 RMS_FLOOR = 2.0
-"""The limit of RMS(error / σ̂) where a tensor holds very many independent errors; correct 16-bit
-code reaches 1.96 where the errors of many steps are alike (docs/calibration.md)."""
+"""The limit of RMS(error / σ̂) for a tensor with very many independent errors. Correct 16-bit code reaches
+1.96 when the errors of many steps are alike (docs/calibration.md).
+"""
 
 UNDECIDED = 0.01
-"""A bound above this share of the signal says nothing."""
+"""The largest share of the signal that a bound may take before a check proves nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,21 @@ class Expected:
 
     @cached_property
     def exact(self) -> Array:
-        """Which elements no rounding touches: in the padding, of rows of length 0, of words unused."""
+        """The mask of elements that no rounding touches: padding, rows of length 0, unused words."""
         return self.radius.sigma == 0
 
     @cached_property
     def sigma(self) -> Array:
-        """σ̂, floored."""
+        """The radius σ̂ per element, floored."""
         return floored(self.radius.sigma, ~self.exact)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome, why, and the figures of every tensor; ``margins`` by element for the card."""
+    """The outcome of a comparison, the reason for it, and the figures of every tensor.
+
+    ``margins`` holds the margin of every element, for the failure card.
+    """
 
     outcome: Outcome
     reason: str
@@ -73,7 +77,7 @@ class Verdict:
 
     @property
     def margin(self) -> float | None:
-        """The largest margin of all tensors; None where one is not finite."""
+        """The largest margin of all tensors; None if one is not finite."""
         found = [t.margin for t in self.tensors.values()]
         return None if not found or None in found else max(m for m in found if m is not None)
 
@@ -85,7 +89,19 @@ def judge(
     expected: Mapping[str, Expected],
     arithmetic: Arithmetic,
 ) -> Verdict:
-    """Hold ``got``, whose framework dtypes were ``dtypes``, to ``expected`` in ``arithmetic``."""
+    """Compare a result with the truth and decide its outcome.
+
+    Args:
+        got: the backend's tensors, by name, in float64.
+        dtypes: the framework's dtype of every tensor.
+        dtype: the dtype that every tensor must have.
+        expected: the truth and radius of every tensor.
+        arithmetic: the arithmetic that the backend declares.
+
+    Returns:
+        The verdict, with the worst element and the margins of all elements.
+
+    """
     if why := _misfit(got, dtypes, dtype, expected):
         return Verdict("differs", why, {}, None, {})
     tensors, margins = {}, {}
@@ -113,23 +129,50 @@ def judge(
 
 
 def bound(e: Expected, arithmetic: Arithmetic) -> Array:
-    """How far every element of a correct result may be off; 0 where no rounding touches it."""
+    """Return how far each element of a correct result may be off.
+
+    Args:
+        e: a tensor's truth and radius.
+        arithmetic: the arithmetic of the result.
+
+    Returns:
+        An array of the tensor's shape; 0 where no rounding touches the element.
+
+    """
     return np.where(e.exact, 0.0, Z * e.sigma + arithmetic.u_out * np.abs(e.value))
 
 
 def is_undecided(e: Expected, arithmetic: Arithmetic, share: float = 1.0) -> bool:
-    """Whether the bound is so large a share of the signal that it says nothing, or ``share`` of that."""
+    """Return True if the bound is too large a share of the signal for a check to prove anything.
+
+    Args:
+        e: a tensor's truth and radius.
+        arithmetic: the arithmetic of the result.
+        share: a factor on the largest share that is accepted; below 1 is stricter.
+
+    Returns:
+        True if agreement would prove nothing.
+
+    """
     coarsest = max(arithmetic.u_store, arithmetic.u_operand)
     return bound_to_signal(e) > share * max(UNDECIDED, 32 * coarsest)
 
 
 def _may_overflow(e: Expected, dtype: str) -> bool:
-    """Whether another run may overflow on the way, though no sample did: float16 ends at 65504."""
+    """Return True if another run may overflow in float16 although no sample did."""
     return dtype == "float16" and bound_to_signal(e) >= 1
 
 
 def bound_to_signal(e: Expected) -> float:
-    """Z · RMS σ̂ / RMS |y|, at most OVERFLOW, as where all signal is 0; 0 where all is exact."""
+    """Return Z · RMS σ̂ / RMS |y|.
+
+    Args:
+        e: a tensor's truth and radius.
+
+    Returns:
+        The ratio, at most OVERFLOW, which also stands for a signal of 0; 0 if every element is exact.
+
+    """
     allowed, signal = Z * rms(e.sigma, ~e.exact), rms(e.value, ~e.exact)
     return allowed / signal if allowed < OVERFLOW * signal else OVERFLOW * bool(allowed)
 
@@ -144,7 +187,7 @@ def _worst(
     margins: Mapping[str, Array],
     arithmetic: Arithmetic,
 ) -> Element:
-    """The element with the largest margin of all."""
+    """Return the element with the largest margin."""
     name = max(margins, key=lambda tensor: float(margins[tensor].max()))
     index = np.unravel_index(int(np.argmax(margins[name])), margins[name].shape)
     e = expected[name]
@@ -159,7 +202,7 @@ def _misfit(
     dtype: str,
     expected: Mapping[str, Expected],
 ) -> str:
-    """What is wrong with the tensors' presence, shapes or dtypes; empty where nothing is."""
+    """Return a complaint about missing or extra tensors, shapes or dtypes; empty if there is none."""
     if missing := expected.keys() - got.keys():
         return f"{', '.join(sorted(missing))}: not returned"
     if extra := got.keys() - expected.keys():
@@ -173,7 +216,7 @@ def _misfit(
 
 
 def _ratio(error: Array, bound: Array) -> Array:
-    """error / bound, where 0 / 0 is 0 and anything not finite is infinite."""
+    """Return error / bound, where 0 / 0 is 0 and anything not finite is infinite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(error == 0, 0.0, error / bound)
     return np.where(np.isfinite(ratio), ratio, np.inf)
@@ -193,7 +236,7 @@ def _figures(error: Array, margins: Array, e: Expected) -> TensorResult:
 
 
 def _overflow(name: str, e: Expected, arithmetic: Arithmetic, dtype: str) -> str:
-    """Where the truth is no number of that type, or comes of what is none: then it may be anything."""
+    """Return a complaint if the truth exceeds the dtype's range or comes from such numbers; else empty."""
     beyond = int(((np.abs(e.value) > arithmetic.largest) | (e.radius.sigma >= OVERFLOW)).sum())
     if not beyond:
         return ""
@@ -201,7 +244,7 @@ def _overflow(name: str, e: Expected, arithmetic: Arithmetic, dtype: str) -> str
 
 
 def _broken(got: Array, margins: Array, e: Expected) -> str:
-    """What no width of the bound excuses; empty where nothing is."""
+    """Return a complaint about errors that no bound excuses; empty if there is none."""
     if not np.isfinite(got).all():
         return f"{int((~np.isfinite(got)).sum())} of {got.size} elements are not finite"
     if (margins[e.exact] > 0).any():
@@ -213,7 +256,7 @@ def _broken(got: Array, margins: Array, e: Expected) -> str:
 
 
 def _beyond(margins: Array, result: TensorResult) -> str:
-    """How the errors are larger than rounding explains; empty where they are not."""
+    """Return a complaint if the errors are larger than rounding explains; else empty."""
     if (margins > 1).any():
         return f"{int((margins > 1).sum())} of {margins.size} elements are beyond the bound"
     rms_error = math.inf if result.rms_error is None else result.rms_error
@@ -223,13 +266,21 @@ def _beyond(margins: Array, result: TensorResult) -> str:
 
 
 def rms_limit(freedom: float) -> float:
-    """The most that RMS(error / σ̂) may be: √(χ²/ν) at Z, by Wilson and Hilferty (1931)."""
+    """Return the largest RMS(error / σ̂) of a correct tensor: √(χ²/ν) at Z, by Wilson and Hilferty (1931).
+
+    Args:
+        freedom: ν, the number of independent errors that the tensor holds.
+
+    Returns:
+        The limit, at least RMS_FLOOR.
+
+    """
     spread = 2 / (9 * freedom)
     return max(RMS_FLOOR, float((1 - spread + Z * math.sqrt(spread)) ** 1.5))
 
 
 def _mean(values: Array) -> float | None:
-    """The mean; None where it is not finite, 0 of nothing."""
+    """Return the mean; None if it is not finite, 0 for an empty array."""
     if not np.isfinite(values).all():
         return None
     return float(values.mean()) if values.size else 0.0

@@ -1,4 +1,4 @@
-"""Where what was computed is kept: ``.cache`` of the working directory, or RNNSPEC_CACHE."""
+"""The folder for cached results: ``.cache`` in the working directory, or RNNSPEC_CACHE."""
 
 from __future__ import annotations
 

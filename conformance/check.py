@@ -1,4 +1,4 @@
-"""Check one case on one backend: run it, hold it to the truth, and make the record."""
+"""Check one case on one backend: run it, compare it with the truth, and make the record."""
 
 from __future__ import annotations
 
@@ -40,14 +40,23 @@ from reference.rounding import ARITHMETICS
 OUT_OF_MEMORY = re.compile(
     r"MemoryError|OutOfMemory|ResourceExhausted|RESOURCE_EXHAUSTED|can't allocate memory"
 )
-"""What frameworks say when they find no memory."""
+"""The words by which frameworks report that memory ran out."""
 
 MAX_TEXT_LENGTH = 20_000
-"""Characters of an error's text that a record keeps; what is left out is counted in it."""
+"""The number of characters of an error's text that a record keeps; a longer text ends with a count of the rest."""
 
 
 def check(case: AnyCase, backend: OpenBackend) -> CaseRecord:
-    """The record of ``case`` on ``backend``; whatever the backend does ends in one."""
+    """Run a case on a backend and return its record. Every failure of the backend ends in a record too.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+
+    Returns:
+        The record of the check.
+
+    """
     inputs = draw(case)
     started = time.perf_counter()
     t = truth(apply_training_dialect(inputs, backend.adapter.dialect))
@@ -57,7 +66,19 @@ def check(case: AnyCase, backend: OpenBackend) -> CaseRecord:
 def check_against(
     case: AnyCase, backend: OpenBackend, t: Truth, version: str, reference_seconds: float
 ) -> CaseRecord:
-    """The record of ``case``, whose arrays are of that version, held to its truth."""
+    """Run a case on a backend and compare it with a truth computed before.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+        t: the truth of the case.
+        version: the digest of the case's arrays.
+        reference_seconds: the time that the truth took, in seconds.
+
+    Returns:
+        The record of the check.
+
+    """
     seconds = {"reference": reference_seconds}
     started = time.perf_counter()
     try:
@@ -72,7 +93,7 @@ def check_against(
 
 
 class Answer(NamedTuple):
-    """What a backend returned, what ran, and the arithmetic that it declares."""
+    """A backend's result, a description of the code that ran, and the declared arithmetic."""
 
     result: Result
     ran: str
@@ -80,10 +101,21 @@ class Answer(NamedTuple):
 
 
 def run_backend(inputs: AnyInputs, version: str, adapter: Backend) -> Answer:
-    """One run of a backend.
+    """Run a backend once.
 
-    Raises ``Unsupported`` for what its dialect does not run, and whatever the backend raises; ``TypeError`` for
-    a result that is none, and ``RuntimeError`` where the backend changed the arrays that it was given.
+    Args:
+        inputs: the inputs of the case.
+        version: the digest of the inputs.
+        adapter: the backend's adapter.
+
+    Returns:
+        The backend's answer.
+
+    Raises:
+        Unsupported: the backend's dialect does not run these inputs.
+        TypeError: the backend returned something other than a ``Result``.
+        RuntimeError: the backend changed its input arrays.
+
     """
     if why := refusal(adapter.dialect, inputs, adapter.kind):
         raise Unsupported(why)
@@ -102,7 +134,19 @@ def make_error_record(
     error: BaseException,
     seconds: dict[str, float],
 ) -> CaseRecord:
-    """The record of a backend that raised."""
+    """Make the record of a backend that raised an exception.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+        version: the digest of the case's arrays.
+        error: the exception.
+        seconds: the time spent so far, in seconds, by activity.
+
+    Returns:
+        A record with the outcome ``errored``.
+
+    """
     text = f"{type(error).__name__}: {error}"
     reason = f"memory: {text}" if OUT_OF_MEMORY.search(text) else text
     card = "".join(traceback.format_exception(error))
@@ -117,7 +161,20 @@ def make_answer_record(
     found: Answer,
     seconds: dict[str, float],
 ) -> CaseRecord:
-    """The record of an answer that is held to the truth."""
+    """Compare an answer with the truth and make the record.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+        t: the truth of the case.
+        version: the digest of the case's arrays.
+        found: the backend's answer.
+        seconds: the time spent so far, in seconds, by activity.
+
+    Returns:
+        The record, with a failure card if the outcome is ``differs`` or ``inconclusive``.
+
+    """
     result, ran, arithmetic = found
     started = time.perf_counter()
     verdict = compare(result, t, backend, arithmetic)
@@ -137,7 +194,16 @@ def make_answer_record(
 
 
 def call_adapter(inputs: AnyInputs, adapter: Backend) -> Result:
-    """What the backend makes of ``inputs``, of whatever kind they are."""
+    """Call the adapter's method for this kind of inputs.
+
+    Args:
+        inputs: the inputs of a recurrent network, a whole network or a training.
+        adapter: the backend's adapter.
+
+    Returns:
+        The adapter's result.
+
+    """
     match inputs:
         case Inputs():
             return adapter.run(inputs)
@@ -148,7 +214,16 @@ def call_adapter(inputs: AnyInputs, adapter: Backend) -> Result:
 
 
 def apply_training_dialect(inputs: AnyInputs, dialect: Dialect) -> AnyInputs:
-    """``inputs`` with the training that the dialect declares, to which the backend is held."""
+    """Replace the training options with the variants that a dialect declares.
+
+    Args:
+        inputs: the inputs of a case.
+        dialect: the dialect of the backend.
+
+    Returns:
+        Inputs with the dialect's optimiser, clipping and fixed parameters; other inputs than training are unchanged.
+
+    """
     if not isinstance(inputs, TrainingInputs):
         return inputs
     optimiser, clip = inputs.optimiser, inputs.clip
@@ -161,7 +236,18 @@ def apply_training_dialect(inputs: AnyInputs, dialect: Dialect) -> AnyInputs:
 
 
 def validate_result(result: object) -> Result:
-    """``result`` if it is one of numbers; raises ``TypeError`` or ``ValueError`` if it is not."""
+    """Return a backend's result with all tensors in float64.
+
+    Args:
+        result: the value that the backend returned.
+
+    Returns:
+        The result.
+
+    Raises:
+        TypeError: the value is not a ``Result``.
+
+    """
     if not isinstance(result, Result):
         raise TypeError(f"fetch returned {type(result).__name__}, expected backends.Result")
     tensors = {name: np.asarray(a, np.float64) for name, a in result.tensors.items()}
@@ -169,7 +255,18 @@ def validate_result(result: object) -> Result:
 
 
 def compare(result: Result, t: Truth, backend: OpenBackend, arithmetic: str) -> Verdict:
-    """``result`` against the truth and its radius in ``arithmetic``."""
+    """Compare a result with the truth in one arithmetic.
+
+    Args:
+        result: the backend's result.
+        t: the truth.
+        backend: the open backend.
+        arithmetic: the name of the arithmetic.
+
+    Returns:
+        The verdict.
+
+    """
     return judge(
         result.tensors,
         result.dtypes,
@@ -180,7 +277,17 @@ def compare(result: Result, t: Truth, backend: OpenBackend, arithmetic: str) -> 
 
 
 def expected_results(t: Truth, backend: OpenBackend, arithmetic: str) -> Mapping[str, Expected]:
-    """Truth and radius in ``arithmetic``, as the backend's dialect declares its raw results."""
+    """Return truth and radius of every tensor, in the form that the backend's dialect declares.
+
+    Args:
+        t: the truth.
+        backend: the open backend.
+        arithmetic: the name of the arithmetic.
+
+    Returns:
+        The expected tensors by name.
+
+    """
     inputs, dialect = t.inputs, backend.adapter.dialect
     found = t.expected(arithmetic)
     if isinstance(inputs, Inputs):
@@ -193,10 +300,21 @@ def expected_results(t: Truth, backend: OpenBackend, arithmetic: str) -> Mapping
 def find_fingerprint(
     result: Result, t: Truth, backend: OpenBackend, declared: str, verdict: Verdict
 ) -> str | None:
-    """The tightest arithmetic that the result agrees with; None where none does.
+    """Find the tightest arithmetic that a result agrees with.
 
-    A result is not tried against the arithmetics of wider types: its last rounding alone is far
-    outside them, and their radii take as long as its own.
+    Arithmetics of wider types are not tried: the result's last rounding alone is far outside their bounds, and
+    their radii are as slow to compute as its own.
+
+    Args:
+        result: the backend's result.
+        t: the truth.
+        backend: the open backend.
+        declared: the name of the arithmetic that the backend declares.
+        verdict: the verdict in the declared arithmetic.
+
+    Returns:
+        The name of the arithmetic; None if the result agrees with none.
+
     """
     if not verdict.tensors:
         return None
@@ -225,7 +343,24 @@ def make_record(
     fingerprint: str | None = None,
     card: str = "",
 ) -> CaseRecord:
-    """The record of an outcome; ``known`` is filled in by who holds known.toml."""
+    """Make the record of an outcome. Its field ``known`` is filled in later.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+        outcome: the outcome.
+        reason: the reason for the outcome, in a sentence.
+        version: the digest of the case's arrays.
+        seconds: the time spent, in seconds, by activity.
+        ran: a description of the framework code that ran.
+        verdict: the verdict, if there is one.
+        fingerprint: the tightest arithmetic that the result agrees with.
+        card: the failure card or the traceback.
+
+    Returns:
+        The record.
+
+    """
     return CaseRecord(
         case=case.id,
         case_version=version,
@@ -248,7 +383,7 @@ def make_record(
 
 
 def _repeat_command(case: AnyCase, backend: str, device: str) -> str:
-    """One command that runs one case again."""
+    """Return the command that runs one case again."""
     which = ["--case", case.id]
     if isinstance(case, UserCase):
         which = [*case.options, "--dtype", case.named_dtype]
@@ -258,6 +393,6 @@ def _repeat_command(case: AnyCase, backend: str, device: str) -> str:
 
 
 def _script_command(case: str, backend: str, device: str) -> str:
-    """One command that writes a script of the framework alone, which shows what one case does."""
+    """Return the command that writes a script of the framework alone, which reproduces one case."""
     return shlex.join(["python", "-m", "evidence.reproducer", "--backend", backend,
                        "--device", device, "--case", case])  # fmt: skip

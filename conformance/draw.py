@@ -1,6 +1,6 @@
-"""The arrays of a case: random, seeded by its id, and exact in its dtype.
+"""Draw the arrays of a case: random, seeded by its id, and exact in its dtype.
 
-Every gate has weights and biases of its own, b_ih ≠ b_hh, and given states are not zero; so a
+Every gate has weights and biases of its own, b_ih ≠ b_hh, and initial states are not zero. So a
 swapped gate, a dropped bias or a lost state changes the result. Values are rounded to the case's
 dtype first, so that differences measure arithmetic and not the rounding of inputs.
 """
@@ -44,13 +44,30 @@ def draw(case: NetworkCase) -> NetworkInputs: ...
 @overload
 def draw(case: TrainingCase) -> TrainingInputs: ...
 def draw(case: AnyCase) -> AnyInputs:
-    """Everything that a run of ``case`` needs; the same at every call."""
+    """Draw all inputs of a case; every call returns the same arrays.
+
+    Args:
+        case: the case.
+
+    Returns:
+        The inputs, of the kind that the case needs.
+
+    """
     known = _read_attempts()
     return draw_attempt(case, known.get(case.id, known.get(original_id(case.id), 0)))
 
 
 def draw_attempt(case: AnyCase, attempt: int) -> AnyInputs:
-    """The draw of this number; of a user's own network, its arrays."""
+    """Draw the inputs of a case with a given attempt number. A user's own network has fixed arrays.
+
+    Args:
+        case: the case.
+        attempt: the number of the draw; 0 is the first.
+
+    Returns:
+        The inputs.
+
+    """
     if isinstance(case, UserCase):
         return case.inputs
     seed = original_id(case.id)
@@ -66,30 +83,53 @@ def draw_attempt(case: AnyCase, attempt: int) -> AnyInputs:
 
 @cache
 def _read_attempts() -> dict[str, int]:
-    """Which draw is taken of the cases whose first one says too little (``redraw.py``)."""
+    """Read the draw numbers of the cases whose first draw proves too little (``redraw.py``)."""
     text = (Path(cases.__file__).parent / "attempts.txt").read_text("utf-8")
     return {case_id: int(number) for case_id, number in map(str.split, text.splitlines())}
 
 
 class Draws:
-    """One stream of random numbers, rounded to a dtype."""
+    """A stream of random numbers, rounded to a dtype.
+
+    Args:
+        seed: a text that seeds the stream.
+        dtype: the dtype that values are rounded to.
+
+    """
 
     def __init__(self, seed: str, dtype: str) -> None:
         self.random = np.random.default_rng(list(hashlib.sha256(seed.encode()).digest()))
         self.dtype = dtype
 
     def uniform(self, shape: tuple[int, ...], size: float) -> Array:
-        """Numbers from −size to size."""
+        """Draw numbers from −size to size.
+
+        Args:
+            shape: the shape of the array.
+            size: the largest magnitude.
+
+        Returns:
+            An array in float64, exact in the dtype.
+
+        """
         return rounded(self.random.uniform(-size, size, shape), self.dtype)
 
     def same_sign(self, shape: tuple[int, ...]) -> Array:
-        """Numbers of size ¼ to 1, whose sign is the unit's: sums over rows and steps do not cancel."""
+        """Draw numbers of magnitude ¼ to 1 with one sign per unit, so that sums over rows and steps do not cancel.
+
+        Args:
+            shape: the shape of the array; units are the last axis.
+
+        Returns:
+            An array in float64, exact in the dtype.
+
+        """
         sign = self.random.choice([-1.0, 1.0], shape[-1])
         return rounded(sign * self.random.uniform(0.25, 1, shape), self.dtype)
 
 
 def _draw_recurrent(case: Case, draws: Draws) -> Inputs:
-    """Weights, input, initial states, lengths; incoming gradients where those are compared."""
+    """Draw weights, input, initial states and lengths, and incoming gradients if the case compares gradients."""
     spec = case.spec
     params = _params(case, draws.random)
     if case.x is not None:
@@ -129,7 +169,7 @@ def _draw_recurrent(case: Case, draws: Draws) -> Inputs:
 
 
 def _params(case: Case, random: np.random.Generator) -> Params:
-    """Weights that make pre-activations of size 1, and biases of ½.
+    """Draw weights that make pre-activations of size 1, and biases of ½.
 
     Inputs have variance 1 and get weights of variance 1/N. Outputs of a layer are about half as
     large, and get weights twice as large, or the signal would fade from layer to layer.
@@ -163,10 +203,10 @@ def _params(case: Case, random: np.random.Generator) -> Params:
 
 
 def _of_one_sign(name: str, value: Array) -> Array:
-    """Weights with which no pre-activation of a relu comes near 0, where its gradient jumps.
+    """Change weights so that no pre-activation of a relu comes near 0, where its gradient jumps.
 
     All weights of a unit have one sign, and so have all inputs of a step, which switch from step to
-    step; recurrent weights and biases are too small to turn the sign.
+    step. Recurrent weights and biases are too small to turn the sign.
     """
     units = np.arange(len(value)) % 3 < 2
     sign = np.where(units, 1.0, -1.0).reshape(-1, *(1,) * (value.ndim - 1))
@@ -178,7 +218,7 @@ def _of_one_sign(name: str, value: Array) -> Array:
 
 
 def _ends(case: Case, random: np.random.Generator) -> Array | None:
-    """Where each row's data ends: given, or drawn from {0, 1, k, T} as ``case.lengths`` says."""
+    """Return the length of each row: the case's own, or drawn from {0, 1, k, T} as ``case.lengths`` says."""
     steps = case.steps
     if case.ends is not None:
         return np.array(case.ends)
@@ -191,7 +231,7 @@ def _ends(case: Case, random: np.random.Generator) -> Array | None:
 
 
 def _draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
-    """Parameters, input and targets."""
+    """Draw parameters, input and targets of a whole network."""
     return NetworkInputs(
         network=case.network,
         dtype=case.dtype,
@@ -202,9 +242,10 @@ def _draw_network(case: NetworkCase, draws: Draws) -> NetworkInputs:
 
 
 def _draw_network_params(network: Network, draws: Draws, scale: float = 1.0) -> NetworkParams:
-    """Weights of variance 1/N and biases of ½; tables of variance 1.
+    """Draw weights of variance 1/N, biases of ½, and tables of variance 1.
 
-    A free-running decoder's output layer gets weights twelve times as large, so that it is of one mind.
+    The output layer of a free-running decoder gets weights twelve times as large, so that one word is clearly
+    the likeliest at every step.
     """
     found: list[Any] = []
     for layer, shapes in zip(network, zeros(network), strict=True):
@@ -227,10 +268,10 @@ def _draw_network_params(network: Network, draws: Draws, scale: float = 1.0) -> 
 
 
 def _data(case: NetworkCase, draws: Draws) -> Data:
-    """Input and targets; words and classes past their row's length are 0, as are numbers.
+    """Draw input and targets; words, classes and numbers past their row's length are 0.
 
-    Only a third of the classes are targets, and numbers are above what a network returns: otherwise
-    the gradients of rows and steps would cancel, and bounds be as wide as what is left of them.
+    Only a third of the classes are targets, and target numbers are larger than a network's outputs. Otherwise
+    the gradients of rows and steps would cancel, and the bounds would be as wide as the rest.
     """
     first, last = case.network[0], case.network[-1]
     ends = None if case.ends is None else np.array(case.ends)
@@ -255,7 +296,7 @@ def _data(case: NetworkCase, draws: Draws) -> Data:
 
 
 def _draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
-    """The task's batches, and parameters that are exact in the case's dtype.
+    """Draw the parameters of a training task, exact in the case's dtype, and take the task's batches.
 
     b_hh starts at 0, so that a framework with one bias for b_ih + b_hh starts without rounding.
     """
@@ -274,9 +315,16 @@ def _draw_training(case: TrainingCase, draws: Draws) -> TrainingInputs:
 
 
 def digest(inputs: AnyInputs) -> str:
-    """Twelve hexadecimal digits that change with any bit of the arrays or any other field.
+    """Return twelve hexadecimal digits that change with any bit of the arrays or any other field.
 
-    But for the precision, which changes nothing of what is asked and all of how it may be answered.
+    The precision is left out: it changes how a network may be computed, not the network.
+
+    Args:
+        inputs: the inputs of a case.
+
+    Returns:
+        The digits.
+
     """
     h = hashlib.sha256()
     for name, value in vars(inputs).items():

@@ -1,4 +1,4 @@
-"""The failure card: what a person needs to start from, without looking anything up."""
+"""Write the failure card: all that a person needs to start from, without looking anything up."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from reference import GATES, Array, Weights
 
 OUTPUTS = ("y", "h_n", "c_n")
 BY_STEP = {"y", "dx"}
-"""The tensors of a recurrent network that have an axis of steps."""
+"""The tensors of a recurrent network that have an axis of time steps."""
 NUDGE = 2.0**-20
-"""How far a gate's bias is moved to see what an error in that gate would look like."""
+"""The amount added to a gate's bias, to see the change that an error in that gate would make."""
 
 
 def failure_card(
@@ -26,14 +26,29 @@ def failure_card(
     t: Truth,
     verdict: Verdict,
     got: Tensors,
-    held_to: Mapping[str, Expected],
+    expected: Mapping[str, Expected],
     fingerprint: str | None,
     version: str,
     commands: Mapping[str, str],
 ) -> str:
-    """Worst element, where the results part, how far rounding explains it, and how to repeat it.
+    """Return the text of a failure card.
 
-    ``commands`` are those that follow up on it, by what they are for.
+    It names the worst element, the first step that is wrong, how far rounding explains the error, and how to
+    repeat the check.
+
+    Args:
+        case: the case.
+        t: the truth of the case.
+        verdict: the verdict.
+        got: the backend's tensors.
+        expected: truth and radius of every tensor, as the backend's dialect declares them.
+        fingerprint: the tightest arithmetic that the result agrees with.
+        version: the digest of the case's arrays.
+        commands: commands to run next, by their purpose.
+
+    Returns:
+        The text, in several lines.
+
     """
     lines = [f"{verdict.outcome}: {case.id}", f"  {verdict.reason}"]
     if verdict.worst and verdict.margins:
@@ -43,8 +58,8 @@ def failure_card(
             f"{w.expected!r}",
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
-            *_parting(case, held_to, verdict),
-            *_likeness(t, got, held_to, verdict),
+            *_parting(case, expected, verdict),
+            *_likeness(t, got, expected, verdict),
         ]
     lines += [
         f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
@@ -56,7 +71,17 @@ def failure_card(
 
 
 def describe_element(case: AnyCase, tensor: str, index: list[int]) -> str:
-    """The element, and what its index means."""
+    """Describe an element of a tensor and what its index means.
+
+    Args:
+        case: the case.
+        tensor: the name of the tensor.
+        index: the index of the element.
+
+    Returns:
+        A text such as ``y[0, 3, 2] (batch row 0, step 3, unit 2)``.
+
+    """
     if not index:
         return tensor
     element = f"{tensor}{index}"
@@ -73,8 +98,8 @@ def describe_element(case: AnyCase, tensor: str, index: list[int]) -> str:
     return f"{element} (batch row {row}, step {step}, {of} {unit})"
 
 
-def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -> list[str]:
-    """The first step beyond the bound, and how much the radius itself grows over the steps."""
+def _parting(case: AnyCase, expected: Mapping[str, Expected], verdict: Verdict) -> list[str]:
+    """Return lines with the margin of each step, the first step beyond the bound, and the radius's growth."""
     over: tuple[int, ...]
     if isinstance(case, Case | UserCase):
         over = (0, 2) if case.spec.batch_first else (1, 2)
@@ -92,7 +117,7 @@ def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -
         both = isinstance(case, Case | UserCase) and case.spec.direction != "forward"
         reverse = " (a reverse direction starts from the end)" * both
         lines.append(f"  first beyond     step {beyond[0]}{reverse}")
-    sigma = np.sqrt((held_to[tensor].radius.sigma ** 2).mean(axis=over))
+    sigma = np.sqrt((expected[tensor].radius.sigma ** 2).mean(axis=over))
     if sigma.min() > 0:
         lines.append(
             f"  conditioning     rounding alone spreads {sigma[-1] / sigma[0]:.2g} times as far at "
@@ -102,17 +127,17 @@ def _parting(case: AnyCase, held_to: Mapping[str, Expected], verdict: Verdict) -
 
 
 def _likeness(
-    t: Truth, got: Tensors, held_to: Mapping[str, Expected], verdict: Verdict
+    t: Truth, got: Tensors, expected: Mapping[str, Expected], verdict: Verdict
 ) -> list[str]:
-    """Which gate's bias, moved a little, changes the outputs most like the error does.
+    """Return a line with the gate whose nudged bias changes the outputs most like the error does.
 
-    Nothing for whole networks, for outputs inside their bounds, and where the dialect has the outputs
-    in another order than the specification.
+    There is no line for whole networks, for outputs inside their bounds, and for a dialect that returns
+    outputs in another order than the specification.
     """
     inputs = t.inputs
     if all((verdict.margins[name] <= 1).all() for name in OUTPUTS if name in verdict.margins):
         return []
-    if not isinstance(inputs, Inputs) or not np.array_equal(held_to["y"].value, t.values["y"]):
+    if not isinstance(inputs, Inputs) or not np.array_equal(expected["y"].value, t.values["y"]):
         return []
     forward = replace(inputs, incoming=None)
     truth = evaluate(forward, lambda a: a)
@@ -135,6 +160,7 @@ def _likeness(
 
 
 def _nudged(inputs: Inputs, layer: int, gate: int) -> Inputs:
+    """Return the inputs with one gate's bias moved by NUDGE."""
     hidden = inputs.spec.hidden_size
 
     def moved(w: Weights) -> Weights:

@@ -1,15 +1,15 @@
-"""known.toml: differences that are the framework's fault, each with its proof.
+"""Read known.toml, the list of differences that are a framework's fault, each with its proof.
 
     [[known]]
     backend = "jax_scan"                        # a name in the list of backends
     cases = "gru-*/3-layer/*"                   # a pattern of case ids, as in a shell
     reason = "what is wrong, in a sentence"
     evidence = "docs/known/script.py"           # a standalone script, or a link
-    shows = "*not finite*"                      # a pattern of what the record says, if not anything
-    only = "CPUs with AVX-512"                  # where it shows, if not everywhere
+    shows = "*not finite*"                      # a pattern of the record's reason; default: any
+    only = "CPUs with AVX-512"                  # where the difference shows, if not everywhere
 
-A difference that an entry covers does not fail the run; an entry that no difference matches does,
-unless it shows in some places only.
+A difference that an entry covers does not fail the run. An entry that no difference matches fails it, unless
+the entry has ``only``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from records.schema import CaseRecord
 
 
 class KnownDifference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry."""
+    """An entry of known.toml."""
 
     backend: str
     cases: str
@@ -39,11 +39,30 @@ class KnownDifference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.backend}: {self.cases}: {self.reason}"
 
     def covers(self, backend: str, case: str) -> bool:
-        """Whether this case of this backend is meant."""
+        """Return True if the entry is about this case on this backend.
+
+        Args:
+            backend: the name of the backend.
+            case: the id of the case.
+
+        Returns:
+            True if backend and case match.
+
+        """
         return self.backend == backend and fnmatchcase(case, self.cases)
 
     def explains(self, backend: str, case: str, difference: str) -> bool:
-        """Whether this case of this backend may differ so, in the words of its record."""
+        """Return True if the entry explains a difference of this case on this backend.
+
+        Args:
+            backend: the name of the backend.
+            case: the id of the case.
+            difference: the reason in the record.
+
+        Returns:
+            True if backend, case and reason match.
+
+        """
         return self.covers(backend, case) and fnmatchcase(difference, self.shows)
 
 
@@ -52,11 +71,22 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BadKnownFile(Exception):
-    """known.toml cannot be used; the text says where and what was expected."""
+    """A known.toml that cannot be used; the text says where and what was expected."""
 
 
 def read_known(path: Path) -> list[KnownDifference]:
-    """The entries of ``path``; raises ``BadKnownFile`` for a file that does not hold such."""
+    """Read the entries of a known.toml.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The entries, in the order of the file.
+
+    Raises:
+        BadKnownFile: the file cannot be read, or an entry is wrong.
+
+    """
     try:
         entries = msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).known
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -80,7 +110,16 @@ def read_known(path: Path) -> list[KnownDifference]:
 
 
 def known_reason(entries: Iterable[KnownDifference], record: CaseRecord) -> str | None:
-    """Why this difference is known; None where it is none, or no entry covers it."""
+    """Return the reason of the first entry that explains a record's difference.
+
+    Args:
+        entries: the entries of known.toml.
+        record: the record of a check.
+
+    Returns:
+        The reason; None if the record does not differ or no entry explains it.
+
+    """
     if record.outcome != "differs":
         return None
     return explain(entries, record.backend, record.case, record.reason)
@@ -89,16 +128,35 @@ def known_reason(entries: Iterable[KnownDifference], record: CaseRecord) -> str 
 def explain(
     entries: Iterable[KnownDifference], backend: str, case: str, difference: str
 ) -> str | None:
-    """Why this case of this backend differs so; None where no entry covers it."""
+    """Return the reason of the first entry that explains a difference.
+
+    Args:
+        entries: the entries of known.toml.
+        backend: the name of the backend.
+        case: the id of the case.
+        difference: the reason in the record.
+
+    Returns:
+        The reason; None if no entry explains it.
+
+    """
     return next((e.reason for e in entries if e.explains(backend, case, difference)), None)
 
 
 def find_stale(
     entries: Sequence[KnownDifference], records: Sequence[CaseRecord], *, narrowed: bool
 ) -> list[KnownDifference]:
-    """The entries that no difference among ``records`` matches.
+    """Return the entries that no difference among the records matches.
 
-    Of a narrowed run, which did not select every case, only entries of which it saw a case.
+    Args:
+        entries: the entries of known.toml.
+        records: the records of a run.
+        narrowed: True if the run selected only some cases; then an entry counts only if the run checked one of
+            its cases.
+
+    Returns:
+        The stale entries, without those that show in some places only.
+
     """
     backends = {r.backend for r in records}
     found = []

@@ -1,4 +1,4 @@
-"""A backend that is open on a device, and the header of a run of it."""
+"""Hold a backend that is open on a device, and make the header of its run."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class OpenBackend:
-    """A backend under the name it was asked for, open on a device."""
+    """A backend that is open on a device, under the name that the user gave."""
 
     name: str
     device: str
     adapter: Backend
     left_out: tuple[str, ...] = ()
-    """Patterns of cases that are not for it in this session (``backends.Entry``)."""
+    """The patterns of cases that it does not run in this session (``backends.Entry``)."""
 
     def __post_init__(self) -> None:
         if self.adapter.kind != (kind := kind_of(self.device)):
@@ -41,17 +41,28 @@ class OpenBackend:
             )
 
     def runs_case(self, case_id: str) -> bool:
-        """Whether the case is for this backend in this session."""
+        """Return True if the backend runs a case in this session.
+
+        Args:
+            case_id: the id of the case.
+
+        Returns:
+            False if the id matches a pattern of ``left_out``.
+
+        """
         return not any(fnmatchcase(case_id, pattern) for pattern in self.left_out)
 
     @property
     def version(self) -> str:
-        """The framework and its version; raises ``PackageNotFoundError`` for a wrong name."""
+        """The framework's packages with their versions.
+
+        Raises ``PackageNotFoundError`` if the adapter names a package that is not installed.
+        """
         return ", ".join(f"{name} {metadata.version(name)}" for name in self.adapter.packages)
 
     @property
     def source(self) -> str:
-        """What ran, where a commit does not say it: a tree with changes, an adapter from outside."""
+        """The digest of the code that ran: it covers uncommitted changes and adapters from outside the tree."""
         own = [Path(place) for place in (inspect.getsourcefile(type(self.adapter)),) if place]
         return _hashed([*(ROOT / name for name in SOURCES), *own])
 
@@ -61,7 +72,17 @@ class OpenBackend:
         front_end: FrontEnd,
         workers: Mapping[str, Environment] | None = None,
     ) -> Header:
-        """The first line of a run that starts now; of a fleet with its workers' environments."""
+        """Make the header of a run that starts now.
+
+        Args:
+            environment: the environment of this process.
+            front_end: the kind of run.
+            workers: the environments of a cluster's workers, by fingerprint.
+
+        Returns:
+            The first line of the run file.
+
+        """
         return Header(
             schema_version=SCHEMA_VERSION,
             run_id=secrets.token_hex(4),
@@ -96,12 +117,17 @@ SOURCES = (
 
 
 def suite_digest() -> str:
-    """Of the suite alone: what its processes must have alike, wherever they run."""
+    """Return a digest of the suite's source, which must be the same in all its processes.
+
+    Returns:
+        Twelve hexadecimal digits.
+
+    """
     return _hashed([ROOT / name for name in SOURCES])
 
 
 def _hashed(places: list[Path]) -> str:
-    """Twelve hexadecimal digits of all code and data there."""
+    """Return twelve hexadecimal digits of all code and data in these places."""
     h = hashlib.sha256()
     for place in places:
         files = (
@@ -115,7 +141,12 @@ def _hashed(places: list[Path]) -> str:
 
 
 def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Return the time in UTC.
+
+    Returns:
+        The time in ISO 8601, to the second.
+
+    """
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -125,7 +156,12 @@ def _suite_version() -> str:
 
 
 def command_line() -> str:
-    """The command line that started this process, as a user would type it."""
+    """Return the command line that started this process, as a user would type it.
+
+    Returns:
+        The command line.
+
+    """
     program = Path(sys.argv[0])
     if program.name == "__main__.py":
         folder = program.resolve().parent

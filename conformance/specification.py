@@ -1,4 +1,4 @@
-"""The specification as a backend: NumPy in the case's dtype, held to itself as a framework is."""
+"""Run the specification as a backend: NumPy in the case's dtype, checked like any framework."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from reference import Array
 
 TYPES = {"float64": np.float64, "float32": np.float32, "float16": np.float32,
          "bfloat16": np.float32}  # fmt: skip
-"""NumPy has no bfloat16, and adds up float16 in float16; float32, with its results rounded, is a correct
-one of both."""
+"""NumPy's dtype for each dtype. NumPy has no bfloat16 and accumulates float16 in float16. Computing in float32
+and rounding the results is a correct implementation of both.
+"""
 
 RAN: dict[type, str] = {
     Inputs: "reference.run",
@@ -34,7 +35,7 @@ RAN: dict[type, str] = {
 
 
 class Specification(Backend):
-    """``--backend conformance.specification:Specification`` shows what agreement looks like."""
+    """The specification as a backend. ``--backend conformance.specification:Specification`` shows agreement."""
 
     dialect: ClassVar[Dialect] = SPECIFICATION
     packages: ClassVar[tuple[str, ...]] = ("numpy",)
@@ -62,7 +63,15 @@ class Specification(Backend):
         return RAN[type(inputs)]
 
     def compute(self, inputs: AnyInputs) -> Tensors:
-        """Every tensor, in NumPy's type for the dtype."""
+        """Compute every tensor in NumPy's dtype for the inputs' dtype.
+
+        Args:
+            inputs: the inputs of a case.
+
+        Returns:
+            The tensors by name.
+
+        """
         kind = TYPES[inputs.dtype]
 
         def cast(a: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The one test: a case on a backend agrees with the specification."""
+"""The suite's single pytest test: a case on a backend agrees with the specification."""
 
 from __future__ import annotations
 

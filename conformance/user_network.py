@@ -1,8 +1,7 @@
-"""A user's own network as a case: trained weights from a file, and data from another.
+"""Make cases of a user's own network: trained weights from one file, and data from another.
 
     --params model.safetensors   the canonical layout (``formats/canonical.py``)
-    --inputs batch.npz           x; lengths, h0 and c0 where there are any; dy, dh_n and dc_n where gradients are
-                                 compared by those of the user
+    --inputs batch.npz           x; optional: lengths, h0, c0, and incoming gradients dy, dh_n, dc_n
 
 Shapes are those of ``reference.run``. Numbers are rounded to the dtype of the case first, as a framework casts them.
 """
@@ -31,30 +30,48 @@ from reference.rounding import ARITHMETICS
 
 EXPECTED = "expected an .npz file of arrays, as numpy.savez writes it"
 MAX_BYTES = 2**32
-"""Of all arrays of a file of inputs, once they are unpacked."""
+"""The largest total size of the arrays of a file of inputs, unpacked."""
 
 
 class BadInputs(Exception):
-    """A file holds no such inputs; the text names the file, the array, and what was expected."""
+    """A file without usable inputs; the text names the file, the array, and what was expected."""
 
 
 @dataclass(frozen=True)
 class NetworkFiles:
-    """Where a user's network and data are."""
+    """The files of a user's network and data."""
 
     params: Path
     inputs: Path
     gradients: bool
-    """They are compared, by drawn ones where the file has none."""
+    """Compare gradients; incoming gradients are drawn if the file has none."""
 
     def options(self) -> list[str]:
-        """On a command line."""
+        """Return the command-line options that name these files.
+
+        Returns:
+            The options, ready for a command line.
+
+        """
         found = ["--params", str(self.params), "--inputs", str(self.inputs)]
         return [*found, "--gradients"] if self.gradients else found
 
 
 def read_user_cases(files: NetworkFiles, dtypes: list[str]) -> list[UserCase]:
-    """A case for every dtype, or in the weights' own where none is given. Raises ``BadModel`` or ``BadInputs``."""
+    """Read a user's files and make a case for every dtype.
+
+    Args:
+        files: the files of the network.
+        dtypes: the dtypes; empty means the dtype of the weights.
+
+    Returns:
+        A case for each dtype.
+
+    Raises:
+        BadModel: the file of weights cannot be used.
+        BadInputs: the file of inputs cannot be used.
+
+    """
     model = read(files.params).model
     arrays = read_arrays(files.inputs)
     check_arrays(str(files.inputs), model.spec, arrays)
@@ -64,7 +81,21 @@ def read_user_cases(files: NetworkFiles, dtypes: list[str]) -> list[UserCase]:
 def make_inputs(
     files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named: str
 ) -> Inputs:
-    """A run of the network on these arrays, in this dtype; raises ``BadInputs`` for what is beyond it."""
+    """Make the inputs of a user's network in one dtype.
+
+    Args:
+        files: the files, for error messages.
+        model: the network with its weights.
+        arrays: the arrays of the file of inputs, by name.
+        named: the dtype, or a name of ``OTHER_PRECISIONS``.
+
+    Returns:
+        The inputs, rounded to the dtype.
+
+    Raises:
+        BadInputs: a value is beyond the range of the dtype.
+
+    """
     other = named in OTHER_PRECISIONS
     dtype = "float32" if other else named
     most = ARITHMETICS[dtype].largest
@@ -108,7 +139,7 @@ def _case(files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named:
 
 
 def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output:
-    """The gradients by outputs and final states: the user's, with 0 for what is not given; or drawn ones."""
+    """Return the incoming gradients: the user's, with 0 for those not given, or drawn ones."""
     spec = inputs.spec
     shapes = _output_shapes(spec, inputs.x.shape)
     if "dy" in given:
@@ -120,7 +151,7 @@ def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output
 
 
 def _output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Of y, h_n and, of an LSTM, c_n."""
+    """Return the shapes of y, h_n and, for an LSTM, c_n."""
     batch = x[0 if spec.batch_first else 1]
     rows = (spec.num_layers * spec.num_directions, batch, spec.hidden_size)
     states = {f"{name}_n": rows for name in STATES[spec.cell]}
@@ -128,9 +159,19 @@ def _output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
-    """The arrays of an .npz file; raises ``BadInputs``.
+    """Read the arrays of an .npz file. Nothing is unpickled.
 
-    Nothing is unpickled, and nothing is unpacked before what it claims to be is what the file has.
+    Each header is checked against the size of its data before anything is unpacked.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        BadInputs: the file is no .npz file, is damaged, or is too large.
+
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -146,7 +187,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
 
 
 def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
-    """How many bytes the array is said to have; raises ``BadInputs`` where the file has not as many."""
+    """Return the number of bytes that a header claims; raise ``BadInputs`` if the data has another size."""
     name = member.filename.removesuffix(".npy")
     if name == member.filename:
         raise BadInputs(
@@ -166,7 +207,17 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
 
 
 def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
-    """Raise ``BadInputs`` for arrays that are missing, unknown, misshapen or no numbers."""
+    """Check the arrays of a file of inputs.
+
+    Args:
+        where: the name of the file, for error messages.
+        spec: the network.
+        arrays: the arrays by name.
+
+    Raises:
+        BadInputs: an array is missing, unknown, has a wrong shape or dtype, or holds a value that is not finite.
+
+    """
     states = [f"{name}0" for name in STATES[spec.cell]]
     gradients = ["dy", *(f"d{name}_n" for name in STATES[spec.cell])]
     known = ["x", "lengths", *states, *gradients]
@@ -203,7 +254,7 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
 
 
 def _finite(where: str, name: str, a: Array, ends: Array | None, spec: Spec) -> None:
-    """Raise ``BadInputs`` where a value is not finite; in the padding of x, it may be anything."""
+    """Raise ``BadInputs`` if a value is not finite; the padding of x may hold anything."""
     bad = ~np.isfinite(a)
     if ends is not None:
         rows = bad if spec.batch_first else np.swapaxes(bad, 0, 1)  # a view
