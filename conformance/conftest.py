@@ -1,4 +1,4 @@
-"""The pytest front end: options, which cases run on which backends, and the recorder."""
+"""The pytest front end: options, the choice of cases and backends, and the recorder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ KNOWN: pytest.StashKey[list[KnownDifference]] = pytest.StashKey()
 CASES: pytest.StashKey[list[AnyCase]] = pytest.StashKey()
 EXECUTOR: pytest.StashKey[Executor] = pytest.StashKey()
 DONE: pytest.StashKey[dict[str, list[str]]] = pytest.StashKey()
-"""By backend, the cases that the runs gone on with have already."""
+"""The cases that resumed runs already have, by backend."""
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what cannot be run, before any work starts."""
+    """Refuse bad options and files before any work starts."""
     if asks_for_help(config):
         return
     try:
@@ -92,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
-    """In the process that runs the session: write its records, go on with old ones, watch workers."""
+    """Start the recorder, resume old runs, and watch the workers; only in the session's process."""
     opened, seen = config.stash[OPEN_BACKENDS], environment()
     workers = config.stash[EXECUTOR].environments()
     headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
@@ -115,14 +115,14 @@ def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
-    """Tell a worker what is done, so that all collect the same tests."""
+    """Tell a worker which cases are done, so that all workers collect the same tests."""
     node.workerinput["done"] = node.config.stash[DONE]
 
 
 def _user_cases(config: pytest.Config) -> list[AnyCase]:
-    """The cases of a user's own network, in every dtype asked for; none where there is no such network.
+    """Return the cases of a user's own network in every requested dtype; an empty list without --params.
 
-    Raises ``ValueError`` for options that do not go together, ``BadModel`` and ``BadInputs`` for bad files.
+    Raises ``ValueError`` for options that contradict each other, ``BadModel`` and ``BadInputs`` for bad files.
     """
     params, inputs = config.getoption("--params"), config.getoption("--inputs")
     if params is None and inputs is None:
@@ -140,7 +140,7 @@ def _user_cases(config: pytest.Config) -> list[AnyCase]:
 
 
 def _available_cases(config: pytest.Config) -> list[AnyCase]:
-    """What there is to choose from: on a GPU, or where it is asked for, every precision of float32."""
+    """Return the cases to choose from; on a GPU or on request, with the precision variants of float32."""
     kind = kind_of(config.getoption("--device"))
     every = list(full_cases() if config.getoption("--full") else default_cases(kind))
     asked = [*config.getoption("--dtype"), *config.getoption("--case")]
@@ -150,7 +150,7 @@ def _available_cases(config: pytest.Config) -> list[AnyCase]:
 
 
 def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
-    """Those of ``cases`` that --case and --dtype choose; raises ``ValueError`` for none."""
+    """Return the cases that --case and --dtype select; raise ``ValueError`` if there is none."""
     if patterns := config.getoption("--case"):
         chosen: dict[str, AnyCase] = {}
         for pattern in patterns:
@@ -178,11 +178,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def known(request: pytest.FixtureRequest) -> list[KnownDifference]:
-    """The entries of known.toml."""
+    """Return the entries of known.toml."""
     return request.config.stash[KNOWN]
 
 
 @pytest.fixture
 def checked(request: pytest.FixtureRequest) -> Callable[[AnyCase, OpenBackend], CaseRecord]:
-    """The function that makes a case's record, here or on a cluster."""
+    """Return the function that checks a case, here or on a cluster."""
     return request.config.stash[EXECUTOR].check

@@ -1,4 +1,4 @@
-"""What the specification says of a case's inputs: every tensor by name, on any kind of array."""
+"""Evaluate the specification on a case's inputs: every tensor by name, on any kind of array."""
 
 from __future__ import annotations
 
@@ -14,18 +14,27 @@ Tensors = dict[str, Array]
 
 
 def evaluate(inputs: AnyInputs, lift: Lift) -> Tensors:
-    """The specification's tensors, named as in ``backends.Result``, run on arrays made with ``lift``."""
+    """Run the specification on arrays made with ``lift``.
+
+    Args:
+        inputs: the inputs of a case.
+        lift: makes an array of the wanted kind of a float64 one.
+
+    Returns:
+        The tensors, named as in ``backends.Result``.
+
+    """
     match inputs:
         case Inputs():
-            return recurrent(inputs, lift)
+            return _evaluate_recurrent(inputs, lift)
         case NetworkInputs():
-            return network(inputs, lift)
+            return _evaluate_network(inputs, lift)
         case TrainingInputs():
-            return training(inputs, lift)
+            return _evaluate_training(inputs, lift)
 
 
-def recurrent(inputs: Inputs, lift: Lift) -> Tensors:
-    """y, h_n, c_n, and the gradients where they are asked for."""
+def _evaluate_recurrent(inputs: Inputs, lift: Lift) -> Tensors:
+    """Return y, h_n, c_n, and the gradients if the inputs have incoming ones."""
     params, x, h0, c0 = each(lift, (inputs.params, inputs.x, inputs.h0, inputs.c0))
     options = {"h0": h0, "c0": c0, "lengths": inputs.lengths}
     if inputs.incoming is None:
@@ -36,18 +45,18 @@ def recurrent(inputs: Inputs, lift: Lift) -> Tensors:
     return _present({**output._asdict(), **gradients}) | named(found.params, "dparams")
 
 
-def network(inputs: NetworkInputs, lift: Lift) -> Tensors:
-    """y, the loss and the gradients; the words that are fed back are those of the truth."""
+def _evaluate_network(inputs: NetworkInputs, lift: Lift) -> Tensors:
+    """Return y, the loss and the gradients. The words that a decoder feeds back are those of the truth."""
     words = free_words(inputs.network, inputs.params, inputs.data)
-    params, data = each(lift, inputs.params), lifted(inputs.data, lift)
+    params, data = each(lift, inputs.params), _lift_data(inputs.data, lift)
     found = differentiate(inputs.network, params, data, words)
     tensors = {"y": found.y, "loss": found.loss, "dx": found.x}
     return _present(tensors) | named(found.params, "dparams")
 
 
-def training(inputs: TrainingInputs, lift: Lift) -> Tensors:
-    """The loss of every step, and at the end the parameters that were trained."""
-    batches = [lifted(batch, lift) for batch in inputs.batches]
+def _evaluate_training(inputs: TrainingInputs, lift: Lift) -> Tensors:
+    """Return the loss of every step, and the trained parameters after the last one."""
+    batches = [_lift_data(batch, lift) for batch in inputs.batches]
     params = each(lift, inputs.params)
     losses, params = train(
         inputs.network, params, batches, inputs.optimiser, inputs.clip, inputs.fixed
@@ -56,8 +65,8 @@ def training(inputs: TrainingInputs, lift: Lift) -> Tensors:
     return {"loss": losses} | {name: a for name, a in left.items() if name not in inputs.fixed}
 
 
-def lifted(data: Data, lift: Lift) -> Data:
-    """``data`` with its input, where it is numbers, made with ``lift``, and targets of that dtype."""
+def _lift_data(data: Data, lift: Lift) -> Data:
+    """Lift the input if it holds numbers, and give numeric targets the same dtype."""
     x, targets = data.x, data.targets
     if targets is not None and targets.dtype.kind == "f":
         targets = targets.astype(lift(targets).dtype)

@@ -1,6 +1,6 @@
-"""Truth and radius of a case, computed once and shared by every backend and device.
+"""Compute truth and radius of a case once, for every backend and device.
 
-The truth is the specification in float64. Both are cached (``cache.py``) under the hash of the
+The truth is the specification in float64. Truth and radius are cached (``cache.py``) under a hash of the
 reference's source and of the case's arrays.
 """
 
@@ -26,27 +26,43 @@ from conformance.evaluate import Tensors, evaluate
 from reference.rounding import ARITHMETICS, Radius, radii
 
 BYTES_AT_ONCE = 2**28
-"""Samples share a broadcast call as long as their largest array stays below this."""
+"""The largest size of an array in bytes up to which samples share one broadcast call."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What a case's outputs are, and how far others may be off."""
+    """The correct outputs of a case, and how far another implementation may be off."""
 
     inputs: AnyInputs
     version: str
     values: Tensors
     radii: Callable[[str], dict[str, Radius]]
-    """How far every tensor strays in the arithmetic of this name."""
+    """Return the radius of every tensor in the arithmetic of this name."""
 
     def expected(self, arithmetic: str) -> dict[str, Expected]:
-        """Every tensor with its radius in that arithmetic."""
+        """Return every tensor with its radius.
+
+        Args:
+            arithmetic: the name of the arithmetic.
+
+        Returns:
+            The expected tensors by name.
+
+        """
         radii = self.radii(arithmetic)
         return {k: Expected(v, radii[k]) for k, v in self.values.items()}
 
 
 def truth(inputs: AnyInputs) -> Truth:
-    """The specification's float64 answer to ``inputs``; this and the radii are cached."""
+    """Return the truth of a case. It is cached, and so are its radii.
+
+    Args:
+        inputs: the inputs of the case.
+
+    Returns:
+        The truth, in float64.
+
+    """
     version = digest(inputs)
     values = _cached(version, lambda: evaluate(inputs, lambda a: a))
 
@@ -64,7 +80,18 @@ def truth(inputs: AnyInputs) -> Truth:
 
 
 def radii_of(inputs: AnyInputs, values: Tensors, arithmetic: str, version: str) -> list[Radius]:
-    """The radius of every tensor, computed."""
+    """Compute the radius of every tensor.
+
+    Args:
+        inputs: the inputs of the case.
+        values: the tensors in float64.
+        arithmetic: the name of the arithmetic.
+        version: the digest of the inputs, which seeds the samples.
+
+    Returns:
+        The radii, in the order of ``values``.
+
+    """
     return radii(
         lambda lift: list(evaluate(inputs, lift).values()),
         list(values.values()),
@@ -75,7 +102,7 @@ def radii_of(inputs: AnyInputs, values: Tensors, arithmetic: str, version: str) 
 
 
 def _at_once(inputs: AnyInputs, values: Tensors) -> int:
-    """How many samples fit into one broadcast call."""
+    """Return the number of samples that fit into one broadcast call."""
     widest = 8 * max(a.size for a in values.values())
     if isinstance(inputs, Inputs):
         spec = inputs.spec
@@ -85,7 +112,7 @@ def _at_once(inputs: AnyInputs, values: Tensors) -> int:
 
 
 def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
-    """The arrays stored under ``name``, or computed and stored; an unreadable file is replaced."""
+    """Return the arrays stored under a name, or compute and store them. An unreadable file is replaced."""
     path = CACHE / "truth" / source_version() / f"{name}.npz"
     try:
         with np.load(path, allow_pickle=False) as stored:
@@ -104,7 +131,12 @@ def _cached(name: str, compute: Callable[[], Tensors]) -> Tensors:
 
 @cache
 def source_version() -> str:
-    """Twelve hexadecimal digits that change with any line of what is computed, or NumPy's version."""
+    """Return a digest of all source that affects a truth, and of NumPy's version.
+
+    Returns:
+        Twelve hexadecimal digits.
+
+    """
     h = hashlib.sha256(np.__version__.encode())
     sources = sorted(Path(reference.__file__).parent.rglob("*.py"))
     for path in (*sources, Path(evaluation.__file__), Path(__file__)):

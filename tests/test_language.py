@@ -25,7 +25,6 @@ FLOOR = 0.98
 UNFINISHED = {
     "backends",
     "benchmarks",
-    "conformance",
     "evidence",
     "fleet",
     "formats",

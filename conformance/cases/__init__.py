@@ -1,10 +1,18 @@
-"""The cases, as data: what is run, on which shapes, with which lengths and which padding.
+"""Define the cases as data: network, shapes, lengths and padding.
 
-The default cases are two covering arrays of the axes, one for outputs (default_cases.txt, every
-feasible triple of values on every backend) and one for gradients as well (gradient_cases.txt, every
-pair), the tutorials' networks, sums deep enough to show how a kernel accumulates, rows enough for it to
-multiply otherwise, states large enough to show a clip, and training. A GPU also gets those that straddle
-what cuDNN decides by, and every float32 case in other precisions.
+The default cases are
+
+    two covering arrays of the axes    default_cases.txt compares outputs and holds every feasible triple of
+                                       values on every backend; gradient_cases.txt compares gradients
+                                       too and holds every feasible pair
+    the tutorials' networks
+    deep sums                          show how a kernel accumulates
+    many rows                          make an adapter choose another way to multiply
+    large states                       show clipping
+    training                           fifty steps with each optimiser
+
+A GPU also runs cases on both sides of cuDNN's kernel-selection thresholds, and every float32 case in other
+precisions.
 """
 
 from __future__ import annotations
@@ -41,9 +49,18 @@ _CUDNN = {case.id for case in cudnn_cases()}
 
 
 def by_id(case_id: str) -> AnyCase:
-    """The case of this id: a named one, a fuzzed one, or one from the product of the axes; or the twin of one.
+    """Return the case with an id: a named case, a fuzzed case, a case from the product of the axes, or a precision
+    variant of one of them.
 
-    Raises ``ValueError`` naming the part that is no value of its axis.
+    Args:
+        case_id: the id.
+
+    Returns:
+        The case.
+
+    Raises:
+        ValueError: a part of the id is no value of its axis, or the values do not go together.
+
     """
     if (original := original_id(case_id)) != case_id:
         return precision_variant(by_id(original), case_id.rpartition("/")[2])
@@ -70,13 +87,29 @@ def by_id(case_id: str) -> AnyCase:
 
 
 def read_rows(file: str) -> list[dict[str, str]]:
-    """A covering array beside this file, made by ``python -m evidence.covering``."""
+    """Read a covering array, a file in this folder made by ``python -m evidence.covering``.
+
+    Args:
+        file: the name of the file.
+
+    Returns:
+        The rows, each with a value for every axis.
+
+    """
     text = (Path(__file__).parent / file).read_text("utf-8")
     return [dict(zip(AXES, line.split("/"), strict=True)) for line in text.split()]
 
 
 def default_cases(kind: str = "cpu") -> list[AnyCase]:
-    """The cases of every run on a kind of device: the covering arrays and the named cases."""
+    """Return the cases of every run on a kind of device: the covering arrays and the named cases.
+
+    Args:
+        kind: ``cpu`` or ``cuda``.
+
+    Returns:
+        The cases.
+
+    """
     return [
         *(make_case(row) for row in read_rows("default_cases.txt")),
         *(make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")),
@@ -86,7 +119,12 @@ def default_cases(kind: str = "cpu") -> list[AnyCase]:
 
 
 def full_cases() -> Iterator[AnyCase]:
-    """The whole product of the axes, gradients of every triple, and the named cases."""
+    """Yield the whole product of the axes, gradient cases for every triple, and the named cases.
+
+    Yields:
+        The cases.
+
+    """
     for values in itertools.product(*AXES.values()):
         row = dict(zip(AXES, values, strict=True))
         if feasible(row):

@@ -1,6 +1,6 @@
-"""The axes along which recurrent networks differ, and the case at one value from every axis.
+"""Define the axes along which recurrent networks differ, and make the case of a value from each axis.
 
-Its id is those values in order, after ``gradients/`` where gradients are compared as well.
+A case's id is its values in order, after ``gradients/`` if gradients are compared as well.
 """
 
 from __future__ import annotations
@@ -46,18 +46,27 @@ AXES: dict[str, tuple[str, ...]] = {
     "size": tuple(SIZES),
     "dtype": DTYPES,
 }
-"""lengths: full gives none at all; ragged has 1, T and others between; zero has a 0 among them; in
-short all are below T."""
+"""The values of each axis. Lengths: ``full`` gives none, ``ragged`` has 1, T and others in between, ``zero`` has
+a 0 among them, and ``short`` has only lengths below T.
+"""
 
 GRADIENTS = "gradients/"
-"""What the id of a drawn case starts with where gradients are compared as well."""
+"""The start of the id of a case from the axes that compares gradients as well."""
 
 Row = Mapping[str, str]
 """One value for every axis, or for some of them."""
 
 
 def feasible(row: Row) -> bool:
-    """Can a case with these values exist? A row may leave axes open."""
+    """Return True if a case with these values can exist.
+
+    Args:
+        row: values of the axes; it may leave axes open.
+
+    Returns:
+        False if two values contradict each other.
+
+    """
     lengths, padding = row.get("lengths"), row.get("padding")
     if lengths and padding and (lengths == "full") != (padding == "pad-none"):
         return False  # where there is no padding, nothing can fill it, and only there
@@ -71,7 +80,16 @@ def feasible(row: Row) -> bool:
 
 
 def make_case(row: Row, *, gradients: bool = False) -> Case:
-    """The case with one value from every axis."""
+    """Make the case with one value from every axis.
+
+    Args:
+        row: a value for every axis.
+        gradients: compare gradients as well.
+
+    Returns:
+        The case.
+
+    """
     batch, steps, input_size, hidden_size = SIZES[row["size"]]
     return Case(
         id=GRADIENTS * gradients + "/".join(row[axis] for axis in AXES),

@@ -1,4 +1,4 @@
-"""What a case is: a recurrent network, a whole network, or a few steps of training."""
+"""The kinds of cases: a recurrent network, a whole network, a training, and a user's own network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reference.networks.optimisers import Clip, Optimiser
 
 @dataclass(frozen=True, kw_only=True)
 class Case(Typed):
-    """A network, its sizes, and what its arrays are to look like; seeded by its own id."""
+    """A recurrent network, its sizes, and the look of its arrays. Its id seeds the arrays."""
 
     id: str
     spec: Spec
@@ -24,70 +24,70 @@ class Case(Typed):
     padding: float | None = None
     state: bool = False
     x: tuple[Any, ...] | None = None
-    """The input itself, as nested tuples ``(B, T, I)``, where it is given and not drawn."""
+    """The input itself, as nested tuples ``(B, T, I)``; None if it is drawn."""
     ends: tuple[int, ...] | None = None
-    """The lengths themselves, where they are given and not drawn."""
+    """The lengths themselves; None if they are drawn."""
     scale: float = 1.0
-    """Of the input weights, against the usual 1/√I."""
+    """The scale of the input weights, relative to the usual 1/√I."""
     one_sign: bool = False
-    """Inputs and input weights are all positive, so that partial sums only grow."""
+    """Make all inputs and input weights positive, so that partial sums only grow."""
     gradients: bool = False
-    """Gradients are compared as well as outputs and states."""
+    """Compare gradients as well as outputs and states."""
     precision: str = "ieee"
-    """How float32 products are made (``backends.adapter.PRECISIONS``)."""
+    """The way to make float32 products (``backends.adapter.PRECISIONS``)."""
     weights: str = "plain"
     inputs: str = "plain"
-    """How they look (``extremes.py``)."""
+    """The names of the transforms of weights and inputs (``extremes.py``)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCase(Typed):
-    """A whole network with its loss: outputs, loss and gradients are compared; seeded by its id."""
+    """A whole network with its loss: outputs, loss and gradients are compared. Its id seeds the arrays."""
 
     id: str
     network: Network
     dtype: str
     batch: int
     steps: int = 1
-    """Of the input; 1 of a vector."""
+    """The number of time steps of the input; 1 for a vector."""
     ends: tuple[int, ...] | None = None
     """The input's lengths."""
     target_ends: tuple[int, ...] | None = None
     """The targets' lengths."""
     x: tuple[Any, ...] | None = None
-    """The input itself, where it is given and not drawn."""
+    """The input itself; None if it is drawn."""
     scale: float = 1.0
-    """Of the first recurrent layer's input weights."""
+    """The scale of the first recurrent layer's input weights."""
     precision: str = "ieee"
-    """How float32 products are made."""
+    """The way to make float32 products."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingCase(Typed):
-    """Fifty steps of training on a task; the losses and the parameters at the end are compared."""
+    """Fifty steps of training on a task; the losses and the final parameters are compared."""
 
     id: str
     task: str
-    """Whose network and batches ``tasks.py`` has."""
+    """The name of a task in ``tasks.py``, which has the network and the batches."""
     dtype: str
     optimiser: Optimiser
     clip: Clip | None = None
     precision: str = "ieee"
-    """How float32 products are made."""
+    """The way to make float32 products."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class UserCase(Typed):
-    """A user's own recurrent network and data (``conformance/user_network.py``), whose arrays nothing draws."""
+    """A user's own recurrent network and data (``conformance/user_network.py``). Its arrays are given, not drawn."""
 
     id: str
     spec: Spec
     dtype: str
     inputs: Inputs
     options: tuple[str, ...]
-    """That name its files on a command line."""
+    """The command-line options that name its files."""
     precision: str = "ieee"
-    """How float32 products are made."""
+    """The way to make float32 products."""
 
 
 AnyCase: TypeAlias = Case | NetworkCase | TrainingCase | UserCase

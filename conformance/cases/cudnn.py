@@ -1,9 +1,9 @@
-"""Cases on both sides of what cuDNN's kernels are chosen by, as PyTorch does (aten/src/ATen/native/cudnn/RNN.cpp).
+"""Cases on both sides of cuDNN's kernel-selection thresholds, as PyTorch sets them (aten/src/ATen/native/cudnn/RNN.cpp).
 
     persistent, small H    forward H ≤ 192 for LSTM and GRU, ≤ 384 for vanilla; back ≤ 128 and ≤ 256; no projection
     persistent static      16 bits, one layer, one direction, H and I multiples of 128, H ≤ 1024, no packed input
 
-They are run on a GPU; elsewhere by ``--case``.
+They run on a GPU, and elsewhere with ``--case``.
 """
 
 from __future__ import annotations
@@ -20,17 +20,22 @@ SMALL: dict[str, tuple[int, int]] = {
     "gru-after": (192, 128),
     "lstm": (192, 128),
 }
-"""The most units of a persistent kernel, forward and back."""
+"""The largest H of a persistent kernel, forward and backward."""
 
 STATIC = 128
-"""What widths are multiples of, for a persistent static kernel."""
+"""The divisor of H and I that a persistent static kernel needs."""
 
 BATCH, STEPS = 3, 5
 DTYPES = ("float32", "bfloat16", "float16")
 
 
 def cudnn_cases() -> Iterator[Case]:
-    """In every dtype that cuDNN takes but float64, whose kernels are not persistent."""
+    """Yield the cases in every dtype that cuDNN takes except float64, whose kernels are not persistent.
+
+    Yields:
+        The cases.
+
+    """
     for dtype in DTYPES:
         for cell, (forward, back) in SMALL.items():
             for most, gradients in ((forward, False), (back, True)):

@@ -1,7 +1,7 @@
-"""How the numbers of a case may look: weights and inputs at the ends of what a type holds.
+"""Transforms of drawn values: weights and inputs near the limits of a dtype.
 
-A function of drawn values of size 1, of the dtype they are for, and of a source of random numbers; what
-it returns is rounded to the dtype by its caller.
+A transform takes values of size 1, their dtype and a source of random numbers. Its caller rounds the result
+to the dtype.
 """
 
 from __future__ import annotations
@@ -15,41 +15,41 @@ from reference import Array
 Transform = Callable[[Array, str, np.random.Generator], Array]
 
 SCALE = {"float64": 2.0**10, "float32": 2.0**8, "bfloat16": 2.0**8, "float16": 2.0**4}
-"""Past it, e^a leaves the type's range, and products of products do."""
+"""A scale by which e^a, or a product of products, leaves the range of the dtype."""
 
 LEAST = {"float64": 2.0**-1022, "float32": 2.0**-126, "bfloat16": 2.0**-126, "float16": 2.0**-14}
-"""The smallest normal number; below it a type has fewer digits, and many kernels make 0 of it."""
+"""The smallest normal number. Below it a dtype has fewer digits, and many kernels flush to 0."""
 
 
 def _scaled(factor: float) -> Transform:
-    """Everything ``factor`` times as large."""
+    """Multiply all values by a factor."""
     return lambda v, dtype, random: v * factor
 
 
 def _huge(v: Array, dtype: str, random: np.random.Generator) -> Array:
-    """So large that an exponential overflows unless it is written well."""
+    """Scale values so that an exponential overflows unless it is written well."""
     return v * SCALE[dtype]
 
 
 def _denormal(v: Array, dtype: str, random: np.random.Generator) -> Array:
-    """Matrices below the smallest normal number; biases as they are."""
+    """Scale matrices below the smallest normal number; leave biases unchanged."""
     return v * LEAST[dtype] / 4 if v.ndim == 2 else v
 
 
 def _sparse(v: Array, dtype: str, random: np.random.Generator) -> Array:
-    """Nine of ten are 0."""
+    """Set nine of ten values to 0."""
     return np.where(random.random(v.shape) < 0.1, v * 3, 0.0)
 
 
 def _orthogonal(v: Array, dtype: str, random: np.random.Generator) -> Array:
-    """Every gate's recurrent block keeps lengths; other arrays stay as they are."""
+    """Make every gate's recurrent block orthogonal; leave other arrays unchanged."""
     if v.ndim != 2 or len(v) % v.shape[1]:
         return v
     return np.concatenate([np.linalg.qr(block)[0] for block in np.split(v, len(v) // v.shape[1])])
 
 
 def _plain(v: Array, dtype: str, random: np.random.Generator) -> Array:
-    """As they were drawn."""
+    """Return the values unchanged."""
     return v
 
 
@@ -62,16 +62,16 @@ WEIGHTS: dict[str, Transform] = {
     "sparse": _sparse,
     "orthogonal": _orthogonal,
 }
-"""Of every weight matrix ``(M, N)`` and bias ``(M,)``."""
+"""Transforms of every weight matrix ``(M, N)`` and bias ``(M,)``."""
 
 
 def _constant(x: Array, dtype: str, random: np.random.Generator) -> Array:
-    """The same at every step, so that rounding errors repeat as well."""
+    """Repeat the first step's input at every step, so that rounding errors repeat as well."""
     return np.broadcast_to(x[:, :1], x.shape).copy()
 
 
 def _one_hot(x: Array, dtype: str, random: np.random.Generator) -> Array:
-    """A 1 at every step, and 0 elsewhere."""
+    """Make one random input 1 at every step, and the others 0."""
     return np.eye(x.shape[-1])[random.integers(0, x.shape[-1], x.shape[:-1])]
 
 
@@ -83,4 +83,4 @@ INPUTS: dict[str, Transform] = {
     "large": _scaled(2.0**5),
     "tiny": _scaled(2.0**-10),
 }
-"""Of the input ``(B, T, I)``."""
+"""Transforms of the input ``(B, T, I)``."""

@@ -1,9 +1,9 @@
-"""Fuzzed cases: one recurrent network, its sizes and the looks of its numbers, all in its id.
+"""Fuzzed cases: one recurrent network, its sizes and the transforms of its arrays, all in its id.
 
     fuzz/lstm/2-layer/forward/ends-5.0.3/pad-nan/state/bias/batch-major/b3-t5-i4-h6/…
         …saturated/constant/gradients/float32/seed-17
 
-So a find is repeated, kept and shrunk by its id alone.
+So the id alone is enough to repeat a failure, to keep it and to shrink it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from conformance.cases.extremes import INPUTS, WEIGHTS
 from reference import Spec
 
 FUZZ = "fuzz/"
-"""What the id of a fuzzed case starts with."""
+"""The start of the id of a fuzzed case."""
 
 Ends = tuple[int, ...]
 Size = tuple[int, int, int, int]
@@ -35,7 +35,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "compared": ("forward", "gradients"),
     "dtype": DTYPES,
 }
-"""What a part of an id may be, where it is a word."""
+"""The allowed words for each part of an id that is a word."""
 
 NUMBERS: dict[str, str] = {
     "layers": r"([1-9]\d?)-layer",
@@ -43,15 +43,17 @@ NUMBERS: dict[str, str] = {
     "size": r"b([1-9]\d*)-t([1-9]\d*)-i([1-9]\d*)-h([1-9]\d*)",
     "seed": r"seed-(\d+)",
 }
-"""And where it has numbers."""
+"""The pattern of each part of an id that has numbers."""
 
 RELU_WEIGHTS = ("plain",)
-"""With which a relu network neither explodes nor comes near its kink, as what underflows does."""
+"""The transforms of weights with which a relu network neither explodes nor comes near its kink, as values that
+underflow do.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FuzzedCase:
-    """What a fuzzed case is made of, in the order of its id."""
+    """The values that define a fuzzed case, in the order of its id."""
 
     cell: str
     layers: int
@@ -74,7 +76,7 @@ class FuzzedCase:
 
     @property
     def conflict(self) -> str:
-        """Why these values do not go together; empty where they do."""
+        """A sentence on values that contradict each other; empty if there are none."""
         batch, steps, _, _ = self.size
         if (self.ends is None) != (self.padding == "pad-none"):
             return "expected a padding where lengths are given, and only there"
@@ -87,7 +89,15 @@ class FuzzedCase:
         return ""
 
     def with_changes(self, **changes: Any) -> FuzzedCase | None:
-        """With these changes; None where they do not go together."""
+        """Return the case with some values changed.
+
+        Args:
+            changes: the new values by name.
+
+        Returns:
+            The changed case; None if the values contradict each other.
+
+        """
         try:
             return replace(self, **changes)
         except ValueError:
@@ -95,11 +105,16 @@ class FuzzedCase:
 
     @property
     def id(self) -> str:
-        """All of it, in words."""
+        """The id, which has all values."""
         return FUZZ + "/".join(_WRITE.get(k, str)(v) for k, v in asdict(self).items())
 
     def case(self) -> Case:
-        """The case."""
+        """Make the case that can be checked.
+
+        Returns:
+            The case.
+
+        """
         batch, steps, input_size, hidden_size = self.size
         return Case(
             id=self.id,
@@ -140,7 +155,18 @@ _READ: dict[str, Any] = {
 
 
 def parse_fuzz_id(case_id: str) -> FuzzedCase:
-    """What the case of this id is made of; raises ``ValueError`` naming the part that is wrong."""
+    """Parse the id of a fuzzed case.
+
+    Args:
+        case_id: the id.
+
+    Returns:
+        The values of the case.
+
+    Raises:
+        ValueError: the number of parts is wrong, or a part is not allowed; the text names it.
+
+    """
     parts = case_id.removeprefix(FUZZ).split("/")
     names = list(FuzzedCase.__dataclass_fields__)
     if len(parts) != len(names):

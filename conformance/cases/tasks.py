@@ -37,7 +37,7 @@ DTYPES = ("float64", "float32")
 
 @cache
 def _zen() -> str:
-    """The text, which the module prints when it is imported, and keeps as rot13."""
+    """Return the text, which the module prints on import and keeps as rot13."""
     with contextlib.redirect_stdout(io.StringIO()):
         this = importlib.import_module("this")
     return codecs.decode(this.s, "rot13")
@@ -45,7 +45,14 @@ def _zen() -> str:
 
 @cache
 def characters() -> tuple[Network, tuple[Data, ...]]:
-    """Four rows of twelve characters a batch, each row reading on in a quarter of its own."""
+    """Make the task of predicting the next character.
+
+    A batch has four rows of twelve characters; each row reads on in a quarter of the text.
+
+    Returns:
+        The network and its batches.
+
+    """
     alphabet = sorted(set(_zen()))
     text = np.array([alphabet.index(c) for c in _zen()])
     batch, steps = 4, 12
@@ -63,7 +70,14 @@ def characters() -> tuple[Network, tuple[Data, ...]]:
 
 @cache
 def forecasting() -> tuple[Network, tuple[Data, ...]]:
-    """Six windows a batch, in 1/128; batch k starts at k + 1."""
+    """Make the task of predicting the next vector of a series.
+
+    A batch has six windows, in 1/128; batch k starts at k + 1.
+
+    Returns:
+        The network and its batches.
+
+    """
     series = np.arange(1.0, 128.0)
     windows = np.arange(6)[:, None, None] + 3 * np.arange(6)[:, None] + np.arange(3)  # (6, 6, 3)
     batches = [series[windows + k] / 128 for k in range(STEPS)]
@@ -91,11 +105,16 @@ CLIPS: dict[tuple[str, str], Clip] = {
     ("forecasting", "sgd"): Clip(most=0.5),
     ("forecasting", "adam"): Clip(most=0.125),
 }
-"""Where some steps are clipped and some are not."""
+"""The clipping of gradients, set so that some steps are clipped and some are not."""
 
 
 def training_cases() -> Iterator[TrainingCase]:
-    """Every task with every optimiser, in the dtypes that people train in without mixing them."""
+    """Yield every task with every optimiser, in the dtypes that people train in without mixing them.
+
+    Yields:
+        The cases.
+
+    """
     for task in TASKS:
         for name, optimiser in OPTIMISERS.items():
             for dtype in DTYPES:

@@ -1,4 +1,4 @@
-"""The tutorials' rows, with their own sizes and inputs, as named cases.
+"""The tutorials' examples as named cases, with their own sizes and inputs, and a few more shapes.
 
 000   the notation of the cells, zero padding, outputs at every step or at some
 001   sliding windows into a BasicRNNCell, and an output layer
@@ -42,11 +42,16 @@ MINI_BATCH = (
     ((9.0, 0.0, 1.0), (3.0, 2.0, 1.0)),
 )
 SEQUENCES: dict[str, Any] = {"batch": 4, "steps": 20, "ends": (13, 20, 1, 7)}
-"""Row 000: four sequences, padded to seq_max_len = 20."""
+"""The data of row 000: four sequences, padded to seq_max_len = 20."""
 
 
 def tutorial_cases() -> Iterator[Case | NetworkCase]:
-    """Every row in every dtype, with gradients."""
+    """Yield every row in every dtype, with gradients.
+
+    Yields:
+        The cases.
+
+    """
     for dtype in DTYPES:
         yield from _recurrent_cases(dtype)
         for name, (network, data) in NETWORKS.items():
@@ -54,7 +59,7 @@ def tutorial_cases() -> Iterator[Case | NetworkCase]:
 
 
 def _recurrent_cases(dtype: str) -> Iterator[Case]:
-    """The rows that are a recurrent network alone."""
+    """Yield the rows that are a recurrent network alone."""
     for cell, options in CELLS.items():
         # Zero padding changes nothing where lengths are given, and does change the states where
         # dynamic_rnn is called without them.
@@ -73,9 +78,13 @@ def _recurrent_cases(dtype: str) -> Iterator[Case]:
 
 
 def deep_sums() -> Iterator[Case]:
-    """Sums deep enough to show how a kernel accumulates.
+    """Yield cases with sums deep enough to show how a kernel accumulates.
 
-    Products of a thousand positive inputs; and, in the gradients of weights and biases, 250 rows.
+    The sums are products of a thousand positive inputs, and gradients of weights and biases over 250 rows.
+
+    Yields:
+        The cases.
+
     """
     for dtype in DTYPES:
         for cell, options in CELLS.items():
@@ -88,7 +97,14 @@ def deep_sums() -> Iterator[Case]:
 
 
 def many_rows() -> Iterator[Case]:
-    """Rows enough for an adapter to multiply otherwise, where lengths, layers and directions meet."""
+    """Yield cases with so many rows that an adapter chooses another way to multiply.
+
+    They combine lengths, layers and directions.
+
+    Yields:
+        The cases.
+
+    """
     for dtype in DTYPES:
         for cell in ("vanilla-tanh", "gru-after", "gru-before", "lstm"):
             both = spec(cell, 4, 5, num_layers=2, direction="bidirectional")
@@ -98,7 +114,12 @@ def many_rows() -> Iterator[Case]:
 
 
 def large_states() -> Iterator[Case]:
-    """A cell state that grows above 3, where some LSTMs clip it unless told not to."""
+    """Yield cases whose cell state grows above 3, where some LSTMs clip it by default.
+
+    Yields:
+        The cases.
+
+    """
     for dtype in DTYPES:
         yield Case(id=f"large-state/lstm/{dtype}",
                    spec=Spec(cell="lstm", forget_bias=4.0, input_size=4, hidden_size=5),
@@ -106,23 +127,45 @@ def large_states() -> Iterator[Case]:
 
 
 def spec(cell: str, input_size: int, hidden_size: int, **options: object) -> Spec:
-    """One of ``CELLS`` in these sizes."""
+    """Make the spec of one of ``CELLS``.
+
+    Args:
+        cell: the name of the cell.
+        input_size: I.
+        hidden_size: H.
+        options: further fields of the spec.
+
+    Returns:
+        The spec.
+
+    """
     return Spec(**CELLS[cell], input_size=input_size, hidden_size=hidden_size, **options)  # type: ignore[arg-type]  # Spec checks them
 
 
 def recurrent(cell: str, input_size: int, hidden_size: int, **options: object) -> Recurrent:
-    """One of ``CELLS`` in these sizes, as a layer."""
+    """Make a recurrent layer of one of ``CELLS``.
+
+    Args:
+        cell: the name of the cell.
+        input_size: I.
+        hidden_size: H.
+        options: further fields of the spec.
+
+    Returns:
+        The layer.
+
+    """
     return Recurrent(spec=spec(cell, input_size, hidden_size, **options))
 
 
 def _outputs(cell: str, readout: Readout) -> Network:
-    """Row 000: h_t of a cell, o_t = g(W_oh h_t + b_o) at every step or at some, and a loss."""
+    """Make row 000: h_t of a cell, o_t = g(W_oh h_t + b_o) at every step or at some, and a loss."""
     loss = NegativeLogLikelihood() if readout.activation == "softmax" else MeanSquaredError()
     return (Vectors(size=3), recurrent(cell, 3, 5), readout, loss)
 
 
 def _words_to_class(first: OneHot | Embedding, width: int) -> Network:
-    """Row 002: thirty words, the last state, an output layer, dense layers, softmax."""
+    """Make row 002: thirty words, the last state, an output layer, dense layers, softmax."""
     return (
         first,
         recurrent("vanilla-tanh", width, 3),
@@ -134,7 +177,7 @@ def _words_to_class(first: OneHot | Embedding, width: int) -> Network:
 
 
 def _language_model(cell: str, **options: object) -> Network:
-    """Row 004: the next word after every word, and the sequence loss."""
+    """Make row 004: the next word after every word, and the sequence loss."""
     width = 12 if options.get("direction") == "bidirectional" else 6
     return (
         Embedding(vocabulary=11, size=4),
@@ -154,7 +197,7 @@ def _decoder(
     bridge: str,
     layers: int = 1,
 ) -> Decoder:
-    """Row 004: a decoder of five steps over nine words."""
+    """Make the decoder of row 004: five steps over nine words."""
     word_size = 0 if words == "none" else 4
     width = word_size + (0 if into == "state" else context)
     return Decoder(
@@ -170,13 +213,13 @@ def _decoder(
 
 
 def _picture_to_words(cell: str, words: str) -> Network:
-    """Row 004, vector to sequence: the context is a new bias at every step."""
+    """Make row 004, vector to sequence: the context is a new bias at every step."""
     body = _decoder(cell, 7, 6, into="input", words=words, bridge="none")
     return (Vector(size=7), body, NegativeLogLikelihood())
 
 
 def _encoder_decoder(encoder: Recurrent, cell: str, hidden_size: int, **options: Any) -> Network:
-    """Row 004: words in, the final state as context, words out."""
+    """Make row 004: words in, the final state as context, words out."""
     width = encoder.spec.num_directions * encoder.spec.hidden_size
     return (
         Embedding(vocabulary=11, size=4),
@@ -239,4 +282,4 @@ NETWORKS: dict[str, tuple[Network, dict[str, Any]]] = {
     "004-encoder-decoder/both/free":
         (_encoder_decoder(WIDER, "vanilla-tanh", 5, into="both", words="free", bridge="tanh"), PAIRS),
 }  # fmt: skip
-"""Each network with its sizes, input and lengths."""
+"""The networks, each with its sizes, input and lengths."""

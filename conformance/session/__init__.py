@@ -1,1 +1,1 @@
-"""A conformance session: its options, its workers, the run files that it writes and resumes."""
+"""A conformance session: its options, its workers, and the run files that it writes and resumes."""

@@ -1,4 +1,4 @@
-"""Where a session's checks run: in its own processes, or where a plugin says."""
+"""Run a session's checks: in its own processes, or wherever a plugin says."""
 
 from __future__ import annotations
 
@@ -31,11 +31,25 @@ class Executor:
         return open_backends(config, everything=everything)
 
     def environments(self) -> dict[str, Environment]:
-        """Return the environments of other machines, by fingerprint; none here."""
+        """Return the environments of other machines.
+
+        Returns:
+            The environments by fingerprint; the default executor has none.
+
+        """
         return {}
 
     def check(self, case: AnyCase, backend: OpenBackend) -> CaseRecord:
-        """Return the record of ``case`` on ``backend``."""
+        """Check a case on a backend.
+
+        Args:
+            case: the case.
+            backend: the open backend.
+
+        Returns:
+            The record of the check.
+
+        """
         return check(case, backend)
 
 

@@ -1,9 +1,9 @@
-"""Workers, and what is known of one that died: its last words, in a file that outlives it.
+"""Limit the time and memory of workers, and find out why one died.
 
 A case that crashes, hangs or fills the memory takes its worker down, and pytest-xdist starts another.
-Why it died is written by who knows: crashes and time-outs by ``faulthandler``, whose C thread needs no
-GIL, so that code that hangs while it holds the GIL is ended too; memory by a watch in the process that
-runs the session.
+Each worker has a file for its last words, which outlives it. ``faulthandler`` writes crashes and time-outs
+there: its C thread needs no GIL, so it also ends code that hangs while it holds the GIL. A monitor in
+the session's process writes memory use.
 """
 
 from __future__ import annotations
@@ -25,22 +25,27 @@ from xdist.workermanage import WorkerController
 from records.options import positive
 
 FOLDER = "rnnspec_last_words"
-"""Under which a worker is told where its file goes."""
+"""The key under which a worker is told the folder of its file."""
 
 MEMORY_CHECKS_PER_SECOND = 10
 MEMORY_SHARE = 0.8
-"""Of the memory that is free when a session starts, what all its workers may take together."""
+"""The share of the memory free at the start that all workers together may use."""
 
 
 class Death(NamedTuple):
-    """Why a worker died, as a reason and with all that it wrote."""
+    """The reason why a worker died, and all that it wrote."""
 
     reason: str
     words: str
 
 
 def add_limits(group: pytest.OptionGroup) -> None:
-    """--time-limit and --memory-limit."""
+    """Add the options --time-limit and --memory-limit.
+
+    Args:
+        group: the group of options.
+
+    """
     group.addoption("--time-limit", type=positive, default=300.0, metavar="SECONDS",
                     help="end a case that takes longer (default: %(default)g); with workers, as by "
                     "default; -n 0 has none")  # fmt: skip
@@ -50,7 +55,15 @@ def add_limits(group: pytest.OptionGroup) -> None:
 
 
 def explain_death(words: str) -> Death:
-    """What a process that ended in the middle of a case wrote at last."""
+    """Find the reason of a death in a worker's last words.
+
+    Args:
+        words: the text that the process wrote.
+
+    Returns:
+        The reason and the text.
+
+    """
     for pattern, reason in (
         (r"^memory: .*$", "{}"),
         (r"^Timeout \((.*)\)!$", "timeout: no result after {}, --time-limit"),
@@ -62,7 +75,12 @@ def explain_death(words: str) -> Death:
 
 
 class WorkerLimits:
-    """In a worker: keeps its last words, and ends it when a case takes too long."""
+    """A worker's plugin: it keeps a file for last words, and ends the worker when a case takes too long.
+
+    Args:
+        config: the worker's pytest configuration.
+
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         given: dict[str, str] = config.workerinput  # type: ignore[attr-defined]  # pytest-xdist's
@@ -85,7 +103,12 @@ class WorkerLimits:
 
 
 class WorkerMonitor:
-    """In the process that runs the session: gives workers their files, and ends those that grow."""
+    """The session process's plugin: it gives workers their files, and kills a worker that uses too much memory.
+
+    Args:
+        config: the session's pytest configuration.
+
+    """
 
     def __init__(self, config: pytest.Config) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rnnspec-")
@@ -110,7 +133,15 @@ class WorkerMonitor:
         self._folder.cleanup()
 
     def death(self, worker: str) -> Death:
-        """Why the worker of this name died."""
+        """Find out why a worker died.
+
+        Args:
+            worker: the name of the worker.
+
+        Returns:
+            The reason and the worker's last words.
+
+        """
         path = self.folder / worker
         text = path.read_text(errors="replace") if path.exists() else ""
         return explain_death(text.partition("\n")[2])

@@ -14,7 +14,12 @@ from conformance.open_backend import OpenBackend
 
 
 def add_options(group: pytest.OptionGroup) -> None:
-    """--backend, --framework, --device and --out."""
+    """Add the options --backend, --framework, --device and --out.
+
+    Args:
+        group: the group of options.
+
+    """
     group.addoption("--backend", action="append", default=[], metavar="NAME",
                     help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
                     "path/to/file.py:Class; may be given again")  # fmt: skip
@@ -25,14 +30,24 @@ def add_options(group: pytest.OptionGroup) -> None:
 
 
 def backend_names(given: Iterable[str], framework: str | None, device: str) -> list[str]:
-    """The backends that --backend and --framework name for a device, each once."""
+    """Return the backends that --backend and --framework name, each once.
+
+    Args:
+        given: the values of --backend.
+        framework: the value of --framework.
+        device: the value of --device.
+
+    Returns:
+        The names, in order; of a framework's backends, those that run on the device.
+
+    """
     of_framework = [name for name, entry in BACKENDS.items()
                     if entry.extra == framework and kind_of(device) in entry.devices]  # fmt: skip
     return list(dict.fromkeys([*given, *of_framework]))
 
 
 def _requested_backends(config: pytest.Config) -> list[str]:
-    """The backends that the options name; raises ``pytest.UsageError`` for none."""
+    """Return the backends that the options name; raise ``pytest.UsageError`` if there is none."""
     names = backend_names(
         config.getoption("--backend"), config.getoption("--framework"), config.getoption("--device")
     )
@@ -45,9 +60,18 @@ def _requested_backends(config: pytest.Config) -> list[str]:
 
 
 def open_backends(config: pytest.Config, *, everything: bool = True) -> list[OpenBackend]:
-    """Every backend asked for, open on its device; for ``everything``, or without what it leaves out.
+    """Open every backend that the options name.
 
-    Raises ``pytest.UsageError`` for none, or for any that is not there.
+    Args:
+        config: the session's options.
+        everything: also run the cases that a backend leaves out by default.
+
+    Returns:
+        The open backends.
+
+    Raises:
+        UsageError: no backend is named, or a backend, its framework or the device is missing.
+
     """
     device, names = config.getoption("--device"), _requested_backends(config)
     try:
@@ -64,10 +88,26 @@ def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Ope
 
 
 def runs_folder(config: pytest.Config) -> Path:
-    """Where run files go."""
+    """Return the folder for run files.
+
+    Args:
+        config: the session's options.
+
+    Returns:
+        The folder.
+
+    """
     return Path(config.getoption("--out")) / "runs"
 
 
 def asks_for_help(config: pytest.Config) -> bool:
-    """Whether this session is about help or the version, and runs nothing."""
+    """Return True if the session only prints help or the version.
+
+    Args:
+        config: the session's options.
+
+    Returns:
+        True if it runs nothing.
+
+    """
     return bool(config.option.help or config.option.version)

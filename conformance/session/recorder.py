@@ -1,7 +1,7 @@
-"""The one process that writes records: a pytest plugin in the process that runs the session.
+"""Write the records of a session: a pytest plugin in the session's process, the only process that writes.
 
-Workers send each record along with its test's report. A worker that crashed sends none, and the
-recorder makes the record that says so.
+Workers send each record with its test's report. For a worker that crashed, the recorder makes a record
+of the crash.
 """
 
 from __future__ import annotations
@@ -34,19 +34,35 @@ PROPERTY = "record"
 """The name under which a test's report carries its record."""
 
 SEPARATOR = "@"
-"""Between case, backend and device in a test's id; none of them has one when it is quoted."""
+"""The separator of case, backend and device in a test's id; quoting removes it from each of them."""
 
 
 def make_test_id(case: AnyCase, backend: OpenBackend) -> str:
-    """The id of the test of ``case`` on ``backend``, in ASCII."""
+    """Make the id of the test of a case on a backend.
+
+    Args:
+        case: the case.
+        backend: the open backend.
+
+    Returns:
+        The id, in ASCII.
+
+    """
     return SEPARATOR.join((case.id, quote(backend.name), backend.device))
 
 
 class Recorder:
-    """Writes one run file for every backend of the session, and decides its exit code.
+    """The plugin that writes one run file for every backend and decides the session's exit code.
 
-    ``totals`` is how many cases each backend has when no option leaves one out; ``resumed`` are the
-    runs that go on; ``death`` says why a worker died.
+    Args:
+        opened: the open backends.
+        known: the entries of known.toml.
+        totals: the number of cases of each backend if no option leaves any out.
+        folder: the folder for run files.
+        headers: the header of each backend's run.
+        resumed: the runs to continue, by backend.
+        death: finds out why a worker died, by its name.
+
     """
 
     def __init__(
@@ -88,7 +104,7 @@ class Recorder:
         self.selected |= set(ids)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Write the record of a test that ran, failed to, or took its worker down."""
+        """Write the record of a test that ran, that failed to run, or that took its worker down."""
         sent = [text for name, text in report.user_properties if name == PROPERTY]
         if report.when == "call" and sent:
             found = decode(str(sent[0]).encode())
@@ -117,7 +133,7 @@ class Recorder:
         self.writers[found.backend].write(found)
 
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Finish the run files; of an interrupted session they stay without a footer."""
+        """Finish the run files. The files of an interrupted session get no footer."""
         everything = [r for records in self.records.values() for r in records.values()]
         selected = len(self.selected) + sum(self.done.values())
         narrowed = selected < sum(self.totals.values())
@@ -155,7 +171,7 @@ class Recorder:
         return code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The matrix of this session, and where its run files are."""
+        """Print the matrix of this session and the paths of its run files."""
         runs = [read_run(writer.path) for writer in self.writers.values()]
         terminalreporter.section("conformance")
         terminalreporter.write(text(matrix(runs), to_terminal=bool(terminalreporter.isatty)))
@@ -168,7 +184,7 @@ class Recorder:
 
 
 def _seconds(records: Iterable[CaseRecord]) -> str:
-    """Where the time of a backend's cases went, in seconds summed over all workers."""
+    """Return the time that a backend's cases took, in seconds by activity, summed over all workers."""
     spent: Counter[str] = Counter()
     for found in records:
         spent.update(found.seconds)

@@ -1,4 +1,4 @@
-"""Going on with a run that was interrupted: the same backend on the same machine and code, or not at all."""
+"""Continue an interrupted run: with the same backend, machine and code, or not at all."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ from records.runs import RunWriter, read_folder
 from records.schema import Header
 
 UNIQUE_FIELDS = ("run_id", "started_at", "command")
-"""Fields of a header that no two runs have alike."""
+"""The fields of a header that differ between any two runs."""
 
 
 class CannotResume(Exception):
-    """No run can be gone on with; the text says why, and what to do."""
+    """No run can be continued; the text says why, and what to do."""
 
 
 class ResumedRun(NamedTuple):
-    """A run that goes on: its writer, and what it had when it was interrupted."""
+    """A run to continue: its writer, and its records so far."""
 
     writer: RunWriter
     run: Run
 
 
 def resume(folder: Path, header: Header) -> ResumedRun:
-    """Go on with the latest interrupted run in ``folder`` that began as the run of ``header`` would.
+    """Continue the latest interrupted run of the same backend, device and front end.
 
-    That is with the same backend, device and front end. Raises ``CannotResume`` where there is none, where
-    it was seen on another machine, with other versions, settings or code, or where it is still going.
+    Args:
+        folder: the folder of run files.
+        header: the header of this run.
+
+    Returns:
+        The run's writer and its records so far.
+
+    Raises:
+        CannotResume: there is no such run, its machine, versions, settings or code differ, or it is still
+            being written.
+
     """
     found = [run for run in read_folder(folder)[0]
              if not run.complete and _place(run.header) == _place(header)]  # fmt: skip
@@ -50,12 +59,12 @@ def resume(folder: Path, header: Header) -> ResumedRun:
 
 
 def _place(header: Header) -> tuple[str, str, str]:
-    """What a run is of."""
+    """Return backend, device and front end of a run."""
     return header.backend, header.device, header.front_end
 
 
 def _differences(was: Header, this: Header) -> list[str]:
-    """What is not the same, with both values; environments by their fingerprints."""
+    """Return the fields that differ, with both values; environments differ by their fingerprints."""
     names = [name for name in this.__struct_fields__ if name not in (*UNIQUE_FIELDS, "environment")]
     return [
         f"{name} ({getattr(was, name)}, now {getattr(this, name)})"

@@ -1,4 +1,4 @@
-"""A pytest session that answers with the project's exit codes."""
+"""Run a pytest session and return one of the project's exit codes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,33 @@ PYTEST: dict[int, ExitCode] = {
     pytest.ExitCode.OK: ExitCode.CLEAN,  # such as --collect-only
     pytest.ExitCode.NO_TESTS_COLLECTED: ExitCode.NOT_ENOUGH_DATA,
 }
-"""What pytest's own statuses mean here; the others are harness errors."""
+"""The exit code for each of pytest's own statuses; the others are harness errors."""
 
 
 class _ExitCodeCollector:
-    """Holds on to a session's exit code: a session that never started is a harness error."""
+    """A plugin that keeps the session's exit code; a session that never starts is a harness error."""
 
     def __init__(self) -> None:
         self.code = ExitCode.HARNESS_ERROR
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """The plugins of this project have set ``exitstatus`` to a code of theirs by now, if any."""
+        """Keep the exit status. By now, the project's plugins have replaced pytest's status by a code of their own."""
         status = session.exitstatus
         self.code = status if isinstance(status, ExitCode) else PYTEST.get(status, self.code)
 
 
 def run_pytest(folder: Path, arguments: list[str]) -> ExitCode:
-    """Run the tests in ``folder`` with the project's settings and pytest's ``arguments``."""
+    """Run the tests in a folder with the project's pytest settings.
+
+    Args:
+        folder: the folder with the tests.
+        arguments: pytest's command-line arguments.
+
+    Returns:
+        The exit code.
+
+    """
     keeper = _ExitCodeCollector()
     own = [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(folder), "-rs",
            "--disable-warnings"]  # fmt: skip  # of the frameworks: no outcome
