@@ -34,7 +34,7 @@ from conformance.open_backend import command_line
 from records.exit_codes import ExitCode
 from records.options import Parser, counted, positive
 from records.reading import read_run
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.terminal import print_matrix, standard_output
 
 
@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> int:
                       f"{given.minutes:g} were over")  # fmt: skip
     codes = [one.close() for one in merged.values()]
     paths = [one.path for one in merged.values() if one.path]
-    print_matrix(matrix([read_run(path) for path in paths]), console)
+    print_matrix(build_matrix([read_run(path) for path in paths]), console)
     for path in paths:
         console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return min((code for code in codes if code), default=ExitCode.CLEAN)

@@ -45,7 +45,7 @@ def environment() -> Environment:
     gpu, driver = _gpu()
     return Environment(
         cpu=_cpu(),
-        cores=processors(),
+        cores=available_cores(),
         memory_bytes=_memory_bytes(),
         gpu=gpu,
         driver=driver,
@@ -105,7 +105,7 @@ def _cpu() -> str:
     return model[1].strip() if model else platform.processor() or platform.machine()
 
 
-def processors() -> int:
+def available_cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -29,7 +29,7 @@ MAX_BYTES = 256 * 2**20
 """The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
 
 
-NO_TEXT = "its name is not UTF-8; rename it"
+NAME_NOT_UTF8 = "its name is not UTF-8; rename it"
 
 ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
 """What a run has one record of, by the field that names it."""
@@ -52,7 +52,7 @@ class Run:
     header: Header
     records: tuple[Record, ...]
     footer: Footer | None
-    note: str
+    why_incomplete: str
     """Why the run is not complete; empty where it is."""
 
     @property
@@ -61,7 +61,7 @@ class Run:
         return self.footer is not None
 
     @property
-    def whole(self) -> bool:
+    def is_full(self) -> bool:
         """Whether it left nothing out: a repeated single case must not hide the run before."""
         return self.footer is not None and self.footer.deselected == 0
 
@@ -73,7 +73,7 @@ class Run:
     @property
     def started(self) -> datetime:
         """When the run started, in UTC."""
-        return utc(self.header.started_at)
+        return parse_utc(self.header.started_at)
 
     @property
     def cases(self) -> tuple[CaseRecord, ...]:
@@ -96,7 +96,7 @@ class Run:
         return tuple(record for record in self.records if isinstance(record, FuzzRecord))
 
 
-def utc(text: str) -> datetime:
+def parse_utc(text: str) -> datetime:
     """The ISO 8601 time ``text``; without an offset it is UTC. Raises ``ValueError``."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -107,8 +107,8 @@ def read_run(path: Path) -> Run:
 
     Raises ``BadRunFile`` for anything else that is not a run file from start to end.
     """
-    if (shown := printable(path.name)) != path.name:
-        raise BadRunFile(path.with_name(shown), NO_TEXT)
+    if (shown := printable_name(path.name)) != path.name:
+        raise BadRunFile(path.with_name(shown), NAME_NOT_UTF8)
     finished = path.suffix == ".gz"
     lines = _read(path).split(b"\n")
     tail = lines.pop()
@@ -129,7 +129,7 @@ def read_run(path: Path) -> Run:
     return Run(path, header, records, None, note)
 
 
-def printable(name: str) -> str:
+def printable_name(name: str) -> str:
     """The name of a file, whose bytes need not be text."""
     return name.encode(errors="backslashreplace").decode()
 
@@ -180,7 +180,7 @@ def _header(path: Path, lines: Sequence[bytes]) -> Header:
     if not isinstance(header, Header):
         raise BadRunFile(path, f"line 1: expected a header, found a {_kind(header)}")
     try:
-        utc(header.started_at)
+        parse_utc(header.started_at)
     except (ValueError, OverflowError) as error:
         raise BadRunFile(path, f"line 1: started_at: {error}") from error
     return header

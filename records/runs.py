@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from records.reading import BadRunFile, Run, read_run, utc
+from records.reading import BadRunFile, Run, parse_utc, read_run
 from records.schema import Footer, Header, Line, Record, decode, encode
 
 __all__ = ["BadRunFile", "Run", "RunWriter", "read_folder", "read_run"]
@@ -33,7 +33,7 @@ class RunWriter:
             raise ValueError(
                 f"run_id {header.run_id!r}: expected 1 to 100 letters, digits, '_', '.' or '-'"
             )
-        name = f"{utc(header.started_at):%Y%m%dT%H%M%SZ}-{header.run_id}.jsonl"
+        name = f"{parse_utc(header.started_at):%Y%m%dT%H%M%SZ}-{header.run_id}.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / name
         if _finished(self.path).exists():
@@ -115,7 +115,7 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
     while waiting:
         path = folder / waiting.pop()
         try:
-            runs.append(read_run(current(path)))
+            runs.append(read_run(current_path(path)))
         except BadRunFile as error:
             bad.append(error)
             if path.suffix == ".gz" and path.with_suffix("").exists():  # the copy that may read
@@ -135,7 +135,7 @@ def run_files(folder: Path) -> set[str]:
     return finished | {name for name in going if f"{name}.gz" not in finished}
 
 
-def current(path: Path) -> Path:
+def current_path(path: Path) -> Path:
     """Where a run is that was found at ``path``, and may have got its footer meanwhile."""
     return path if os.path.lexists(path) else _finished(path)
 

@@ -42,7 +42,7 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def put_between(text: str, begin: str, end: str, new: str) -> str:
+def replace_between(text: str, begin: str, end: str, new: str) -> str:
     """``text`` with ``new`` between two of its lines. Raises ``ValueError`` where they are not."""
     before, begins, rest = text.partition(begin)
     _, ends, after = rest.partition(end)
@@ -51,7 +51,7 @@ def put_between(text: str, begin: str, end: str, new: str) -> str:
     return f"{before}{begin}\n{new}\n{end}{after}"
 
 
-def replaced(path: Path, content: str) -> None:
+def write_atomically(path: Path, content: str) -> None:
     """Write a file whole, or not at all. Raises ``OSError``."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(content, encoding="utf-8")

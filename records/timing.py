@@ -57,12 +57,12 @@ class Timing:
         return estimate([m.seconds for m in self.measurements], self._key("seconds"))
 
     @property
-    def least_seconds(self) -> float:
+    def fastest_seconds(self) -> float:
         """The fastest sample of all."""
         return min(min(m.seconds) for m in self.measurements)
 
     @cached_property
-    def of_limit(self) -> Estimate | None:
+    def limit_share(self) -> Estimate | None:
         """The limit's time over the row's own, at most about 1; None where no limit was measured."""
         if not all(m.limit_seconds for m in self.measurements):
             return None
@@ -84,7 +84,7 @@ class Timing:
     def device_seconds(self) -> float | None:
         """Of one call by the device's own clock; None where there is none to read."""
         found = [m.device_seconds for m in self.measurements if m.device_seconds]
-        return typical(found) if found else None
+        return median_of_medians(found) if found else None
 
     @property
     def clock_mhz(self) -> float | None:
@@ -95,19 +95,19 @@ class Timing:
         return statistics.median(found) if found else None
 
     @property
-    def held_by(self) -> list[str]:
+    def clock_limits(self) -> list[str]:
         """What held a GPU's clock down in any process."""
         return sorted({why for m in self.measurements if m.gpu for why in m.gpu.held_by or ()})
 
     @property
-    def until_result(self) -> float | None:
+    def first_result_seconds(self) -> float | None:
         """Loading and the first call, in the slowest process: seconds until there is a first result."""
         found = [(m.load_seconds or 0.0) + m.first_call_seconds for m in self.measurements
                  if m.first_call_seconds is not None]  # fmt: skip
         return max(found, default=None)
 
     @property
-    def preparing(self) -> dict[str, float]:
+    def preparation_seconds(self) -> dict[str, float]:
         """What of that was which, by name, in the median process; what was not told is left out."""
         parts = {"load": "load_seconds", "trace": "tracing_seconds", "compile": "compiling_seconds"}
         found = {word: [s for m in self.measurements if (s := getattr(m, field)) is not None]
@@ -139,7 +139,7 @@ def timings(measurements: Iterable[Measurement]) -> list[Timing]:
     return [Timing(tuple(group)) for _, group in groupby(ordered, key=lambda m: m.row)]
 
 
-def beside(rows: Iterable[Timing]) -> list[list[Timing]]:
+def group_by_workload(rows: Iterable[Timing]) -> list[list[Timing]]:
     """Rows of one workload, mode and number of processors together, the fastest first; in the order given."""
     found: dict[tuple[object, ...], list[Timing]] = {}
     for t in rows:
@@ -157,10 +157,10 @@ def ratios(m: Measurement) -> list[float]:
 
 def estimate(processes: Sequence[Sequence[float]], seed: str) -> Estimate:
     """The median over processes of their medians; the same ``seed``, the same interval."""
-    value = typical(processes)
+    value = median_of_medians(processes)
     if len(processes) < LEAST_PROCESSES:
         return Estimate(value, None)
-    return Estimate(value, interval(processes, seed, typical))
+    return Estimate(value, interval(processes, seed, median_of_medians))
 
 
 def interval(
@@ -178,6 +178,6 @@ def interval(
     return found[outside], found[-1 - outside]
 
 
-def typical(processes: Sequence[Sequence[float]]) -> float:
+def median_of_medians(processes: Sequence[Sequence[float]]) -> float:
     """The median of the processes' medians."""
     return statistics.median(statistics.median(p) for p in processes)

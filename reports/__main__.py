@@ -16,8 +16,8 @@ from records.text import count
 from reports import exports
 from reports.history.index import BadIndex
 from reports.history.triage import BadTriageFile, read_triage
+from reports.load import load_matrix
 from reports.matrix import Matrix
-from reports.overview import collected
 from reports.page import write_page
 from reports.terminal import text
 
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         entries = read_triage(there) if there else []
         runs = options.runs.resolve()
         index = options.index or runs.with_name(f"{runs.name}.sqlite")
-        shown = collected(runs, index, entries, datetime.now(UTC).date())
+        shown = load_matrix(runs, index, entries, datetime.now(UTC).date())
     except (BadTriageFile, BadIndex, OSError, sqlite3.Error) as why:
         parser.error(str(why))
     print(text(shown, to_terminal=sys.stdout.isatty()), end="")
@@ -78,8 +78,8 @@ def code(shown: Matrix) -> ExitCode:
         shown.outcomes + alarms,
         known=sum(column.total.counts["known"] for column in shown.columns),
         missing=sum(column.unreached for column in shown.columns),
-        stale=sum(len(column.stale) for column in shown.columns) + len(shown.triaged.stale),
-        regressions=len(shown.triaged.regressions),
+        stale=sum(len(column.stale) for column in shown.columns) + len(shown.triage.stale),
+        regressions=len(shown.triage.regressions),
         harness_errors=len(shown.bad) + len(shown.interrupted),
     )
 

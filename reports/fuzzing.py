@@ -11,7 +11,7 @@ from records.schema import CaseRecord, Outcome
 
 
 @dataclass(frozen=True)
-class Fuzzed:
+class FuzzResult:
     """One run of fuzzing."""
 
     run: Run

@@ -18,11 +18,11 @@ from records.reading import BadRunFile, Run
 from records.schema import CaseRecord, Outcome
 from records.timing import Timing, timings
 from reports.dtypes import dtype_order
-from reports.fuzzing import Fuzzed
-from reports.history.run_diff import Difference
+from reports.fuzzing import FuzzResult
+from reports.history.run_diff import RunDiff
 from reports.history.trend import Trend
-from reports.history.triage import NOTHING, Triaged
-from reports.history.versions import Spread
+from reports.history.triage import NO_TRIAGE, Triage
+from reports.history.versions import VersionMargins
 from reports.outcomes import STATUSES, Status, status
 
 
@@ -83,7 +83,7 @@ class Column:
         """All its records."""
         return Group(self.run.cases)
 
-    def leaves(self, case: str) -> bool:
+    def leaves_out(self, case: str) -> bool:
         """Whether the run left the case to another way of running the same framework."""
         return any(fnmatchcase(case, pattern) for pattern in self.run.header.left_out)
 
@@ -93,10 +93,10 @@ class Column:
         return self.run.unreached
 
     @property
-    def why_short(self) -> str:
+    def why_incomplete(self) -> str:
         """Why it has fewer records than were selected; empty where it has all."""
         missed = f"{self.unreached} cases were selected and not reached" if self.unreached else ""
-        return self.run.note or missed
+        return self.run.why_incomplete or missed
 
     @property
     def stale(self) -> list[str]:
@@ -124,17 +124,17 @@ class Matrix:
     interrupted: tuple[Run, ...]
     """Of the latest runs, those that did not end by themselves."""
     bad: tuple[BadRunFile, ...]
-    mutated: Run | None = None
+    mutant_run: Run | None = None
     """The latest run of mutants that left none out, or the latest at all."""
-    fuzzed: tuple[Fuzzed, ...] = ()
+    fuzzed: tuple[FuzzResult, ...] = ()
     """The latest run of fuzzing of each backend and device."""
     trends: tuple[Trend, ...] = ()
     """Every series of all runs that is judged."""
-    triaged: Triaged = NOTHING
+    triage: Triage = NO_TRIAGE
     """Those of them that became worse."""
-    differences: tuple[Difference, ...] = ()
+    run_diffs: tuple[RunDiff, ...] = ()
     """What changed in each column since the run before."""
-    spreads: tuple[Spread, ...] = ()
+    version_margins: tuple[VersionMargins, ...] = ()
     """The margins of each version of each backend."""
 
     @cached_property
@@ -154,19 +154,19 @@ def label(run: Run) -> str:
     return f"{run.header.backend} @ {run.header.backend_version} @ {run.header.device}"
 
 
-def matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
+def build_matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
     """The model of ``runs``, which are in the order they started, and of files set aside."""
     ordered = list(runs)
-    tested = _latest(sorted((run for run in ordered if run.cases), key=attrgetter("whole")))
+    tested = _latest(sorted((run for run in ordered if run.cases), key=attrgetter("is_full")))
     timed = _latest(run for run in ordered if run.measurements)
     fuzzed = _latest(run for run in ordered if run.rounds)
     others = _latest(run for run in ordered if not run.rounds)
     latest = {id(run): run for run in (*tested, *timed, *others, *fuzzed)}
     columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
-    mutated = sorted((run for run in ordered if run.mutants), key=attrgetter("whole"))
+    mutated = sorted((run for run in ordered if run.mutants), key=attrgetter("is_full"))
     return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad),
-                  mutated[-1] if mutated else None, tuple(Fuzzed(run) for run in fuzzed))  # fmt: skip
+                  mutated[-1] if mutated else None, tuple(FuzzResult(run) for run in fuzzed))  # fmt: skip
 
 
 def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:
@@ -195,7 +195,9 @@ def _rows(columns: Sequence[Column]) -> Iterable[Row]:
         groups = (
             Group(
                 tuple(records[case] for case in cases if case in records),
-                tuple(case for case in cases if case not in records and not column.leaves(case)),
+                tuple(
+                    case for case in cases if case not in records and not column.leaves_out(case)
+                ),
             )
             for column, records in zip(columns, found, strict=True)
         )

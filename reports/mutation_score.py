@@ -17,14 +17,14 @@ class Score:
     records: tuple[MutantRecord, ...]
 
     @cached_property
-    def telling(self) -> list[MutantRecord]:
+    def distinguishable(self) -> list[MutantRecord]:
         """Those that can be told from the specification."""
         return [record for record in self.records if not record.equivalent]
 
     @property
     def caught(self) -> int:
         """How many are caught by the kind of case that is meant to."""
-        return sum(record.is_right for record in self.telling)
+        return sum(record.is_right for record in self.distinguishable)
 
     @property
     def wrong(self) -> list[MutantRecord]:
@@ -33,7 +33,7 @@ class Score:
 
     def elsewhere(self, name: str) -> tuple[int, int]:
         """How many another rule or suite catches, and how many were put before it."""
-        asked = [r.elsewhere[name] for r in self.telling if name in r.elsewhere]
+        asked = [r.elsewhere[name] for r in self.distinguishable if name in r.elsewhere]
         return sum(asked), len(asked)
 
 
@@ -44,6 +44,6 @@ def scores(records: Sequence[MutantRecord]) -> list[Score]:
     return [*by_group, Score("all", tuple(records))]
 
 
-def others(records: Sequence[MutantRecord]) -> list[str]:
+def other_suites(records: Sequence[MutantRecord]) -> list[str]:
     """The other rules and suites."""
     return [*dict.fromkeys(name for record in records for name in record.elsewhere)]

@@ -56,7 +56,7 @@ def precisions(matrix: Matrix) -> list[list[Precision]]:
     ]  # fmt: skip
 
 
-def coarse(matrix: Matrix) -> list[Precision]:
+def coarser_than_declared(matrix: Matrix) -> list[Precision]:
     """Where a backend computes more coarsely than it declares."""
     return [found for row in precisions(matrix) for found in row if found.looser]
 

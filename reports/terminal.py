@@ -19,9 +19,9 @@ from records.text import count, number, one_line
 from records.timing import Estimate
 from reports.dtypes import dtype_order
 from reports.matrix import Column, Group, Matrix, Row, label
-from reports.mutation_score import others, scores
+from reports.mutation_score import other_suites, scores
 from reports.outcomes import FAILURES, STATUSES, status
-from reports.precision import coarse
+from reports.precision import coarser_than_declared
 from reports.scaling import Sweep, sweeps
 
 LISTED = 10
@@ -69,15 +69,15 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
     if matrix.timed:
         yield _timings(matrix)
         yield from _scaling(sweeps(matrix.timings))
-    for place in coarse(matrix):
+    for place in coarser_than_declared(matrix):
         names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
         yield Text(
             f"✗ {one_line(where)}: declares {one_line(place.declared)}, and is {one_line(names)}",
             "red",
         )
-    if matrix.mutated:
-        yield _mutants(matrix.mutated)
+    if matrix.mutant_run:
+        yield _mutants(matrix.mutant_run)
     if matrix.fuzzed:
         yield _fuzzing(matrix)
     for column in matrix.columns:
@@ -85,11 +85,11 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
             text = f"✗ known, but no longer seen: {one_line(column.label)}: {one_line(entry)}"
             yield Text(text, "red")
     for run in matrix.interrupted:
-        text = f"! interrupted: {one_line(label(run))}: {run.note}; {one_line(run.path.name)}"
+        text = f"! interrupted: {one_line(label(run))}: {run.why_incomplete}; {one_line(run.path.name)}"
         yield Text(text, "magenta")
     for bad in matrix.bad:
         yield Text(f"! set aside: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
-    if not matrix.columns and not matrix.timed and not matrix.mutated and not matrix.fuzzed:
+    if not matrix.columns and not matrix.timed and not matrix.mutant_run and not matrix.fuzzed:
         yield Text("? nothing was measured: there is no run to show", "yellow")
 
 
@@ -166,17 +166,17 @@ def _failures(matrix: Matrix) -> Iterator[Text]:
 
 def _changes(matrix: Matrix) -> Iterator[Text]:
     """What became worse and stayed so, and what was said of it."""
-    for trend in matrix.triaged.regressions[:LISTED]:
+    for trend in matrix.triage.regressions[:LISTED]:
         since = one_line(trend.since.run_id) if trend.since else ""
         yield Text(
             f"✗ worse: {one_line(str(trend.series))} {trend.percent}, since run {since}", "red"
         )
-    if (more := len(matrix.triaged.regressions) - LISTED) > 0:
+    if (more := len(matrix.triage.regressions) - LISTED) > 0:
         yield Text(f"… and {more} more; the page has all", "dim")
-    for trend, entry in matrix.triaged.acknowledged[:LISTED]:
+    for trend, entry in matrix.triage.acknowledged[:LISTED]:
         yield Text(f"≠ worse, acknowledged: {one_line(str(trend.series))} {trend.percent}: "
                    f"{one_line(entry.reason)}", "cyan")  # fmt: skip
-    for entry in matrix.triaged.stale:
+    for entry in matrix.triage.stale:
         yield Text(f"✗ an entry of triage.toml matches nothing: {one_line(entry.series)}, since "
                    f"{one_line(entry.since)}", "red")  # fmt: skip
 
@@ -213,11 +213,11 @@ def _timings(matrix: Matrix) -> Table:
         if refused := row.refused:
             table.add_row(*words, refused.outcome, "no speed")
             continue
-        of_limit = row.of_limit
+        of_limit = row.limit_share
         table.add_row(*words, number(row.seconds.value * 1e3), _within(row.seconds),
                       number(row.flops_per_second / 1e9),
                       number(of_limit.value * 100 if of_limit else None),
-                      number(_ms(row.until_result)))  # fmt: skip
+                      number(_ms(row.first_result_seconds)))  # fmt: skip
     return table
 
 
@@ -246,12 +246,12 @@ def _within(seconds: Estimate) -> str:
 
 
 def _mutants(run: Run) -> Table:
-    names = others(run.mutants)
+    names = other_suites(run.mutants)
     table = _new("\nWrong specifications caught", ["group", "here", *names, "equivalent"], left=1)
     for score in scores(run.mutants):
         beside = [f"{n}/{of}" if of else "–" for n, of in map(score.elsewhere, names)]
-        table.add_row(one_line(score.name), f"{score.caught}/{len(score.telling)}", *beside,
-                      str(len(score.records) - len(score.telling) or ""))  # fmt: skip
+        table.add_row(one_line(score.name), f"{score.caught}/{len(score.distinguishable)}", *beside,
+                      str(len(score.records) - len(score.distinguishable) or ""))  # fmt: skip
     return table
 
 

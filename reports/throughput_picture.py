@@ -24,9 +24,9 @@ from records.exit_codes import ExitCode
 from records.options import Parser
 from records.reading import Run
 from records.runs import read_folder
-from records.text import number, one_line, put_between, replaced
+from records.text import number, one_line, replace_between, write_atomically
 from records.timing import Timing, timings
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 
 BEGIN, END = (
     "<!-- throughput: python -m reports.throughput_picture -->",
@@ -201,16 +201,16 @@ def main(arguments: list[str]) -> ExitCode:
     runs, bad = read_folder(given.runs)
     if bad:
         parser.error(f"--runs: {bad[0]}")
-    timed = matrix(runs).timed
+    timed = build_matrix(runs).timed
     found = rows(timed)
     if not found:
         parser.error(f"--runs {given.runs}: no row with an interval; expected those of "
                      "`nox -s bench -- --processes 3` or more")  # fmt: skip
     try:
         text = f"{measured_on(timed, found)}\n\n{table(found)}"
-        new = put_between(given.readme.read_text("utf-8"), BEGIN, END, text)
+        new = replace_between(given.readme.read_text("utf-8"), BEGIN, END, text)
         for path, content in ((given.picture, drawn(found)), (given.readme, new)):
-            replaced(path, content)
+            write_atomically(path, content)
             print(f"wrote {path}")
     except (OSError, ValueError) as why:
         parser.error(str(why))

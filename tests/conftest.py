@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reports.browser.chromium import NoBrowser
-from reports.browser.chromium import browser as driven
+from reports.browser.chromium import open_browser as driven
 
 # Helpers are imported by their bare names, as the commands load them: `--backend fakes:Right`.
 sys.path.insert(0, str(Path(__file__).with_name("support")))

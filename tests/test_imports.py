@@ -35,7 +35,7 @@ ALONE = {
     "reports.browser.chromium": {"playwright"},
     "reports.throughput_picture": {"matplotlib"},
     "reports.exports.pytest_benchmark": {"pytest_benchmark"},
-    "reports.history.changes": {"numpy", "ruptures"},
+    "reports.history.detection": {"numpy", "ruptures"},
 }
 """Further libraries of one file: what is timed or tested must not have loaded them."""
 

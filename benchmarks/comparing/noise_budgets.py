@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.comparing.noise import noise
 from benchmarks.comparing.verdict import Comparison, Noise
 from records.schema import Measurement
-from records.text import replaced
+from records.text import write_atomically
 
 FILE = "budgets.json"
 Key = tuple[str, str, str, str, str, str, int | None]
@@ -90,4 +90,4 @@ def write(path: Path, new: Sequence[Budget]) -> None:
     """Put ``new`` into the file, in the place of what it has of the same rows."""
     kept = {**read(path), **{b.key: b for b in new}}
     path.parent.mkdir(parents=True, exist_ok=True)
-    replaced(path, msgspec.json.format(msgspec.json.encode(list(kept.values())).decode()))
+    write_atomically(path, msgspec.json.format(msgspec.json.encode(list(kept.values())).decode()))

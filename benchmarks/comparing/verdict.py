@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from records.schema import Measurement
-from records.timing import Timing, interval, timings, typical
+from records.timing import Timing, interval, median_of_medians, timings
 
 Verdict: TypeAlias = Literal["faster", "slower", "same", "ambiguous"]
 
@@ -144,7 +144,7 @@ def joined(one: Comparison, other: Comparison) -> Comparison:
 
 def change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
     """The median of the pairs' medians, and its interval; the same ``seed``, the same interval."""
-    return Change(typical(pairs), *interval(pairs, seed, typical))
+    return Change(median_of_medians(pairs), *interval(pairs, seed, median_of_medians))
 
 
 def _changes(base: Sequence[float], head: Sequence[float]) -> list[float]:

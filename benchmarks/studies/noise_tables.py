@@ -16,7 +16,7 @@ from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, w
 from benchmarks.comparing.revisions import PAIRS
 from records.exit_codes import ExitCode
 from records.options import Parser
-from records.text import count, number, put_between, replaced
+from records.text import count, number, replace_between, write_atomically
 
 LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
 """Of a row on one processor that takes so many seconds or more, the change that should be found, and of any other."""
@@ -41,10 +41,12 @@ def main(arguments: list[str]) -> ExitCode:
                 f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
             )
         page = given.page.read_text("utf-8")
-        put_between(page, BEGIN, END, "")  # or it is no page for them, and nothing is written
+        replace_between(page, BEGIN, END, "")  # or it is no page for them, and nothing is written
         write(given.published, measured)
-        new = put_between(page, BEGIN, END, "\n".join(tables(list(read(given.published).values()))))
-        replaced(given.page, new)
+        new = replace_between(
+            page, BEGIN, END, "\n".join(tables(list(read(given.published).values())))
+        )
+        write_atomically(given.page, new)
     except (BadBudgets, OSError, ValueError) as why:
         parser.error(str(why))
     print(f"wrote {given.page}")

@@ -15,9 +15,9 @@ from backends.adapter import kind_of
 from records.exit_codes import ExitCode
 from records.options import Parser
 from records.runs import read_folder
-from records.text import number, put_between, replaced
+from records.text import number, replace_between, write_atomically
 from records.timing import Timing
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 
 BEGIN, END = "<!-- rows: python -m benchmarks.studies.published_figures -->", "<!-- end of rows -->"
 
@@ -72,14 +72,14 @@ def main(arguments: list[str]) -> ExitCode:
     runs, bad = read_folder(given.runs)
     if bad:
         parser.error(f"--runs {given.runs}: cannot read {', '.join(map(str, bad))}")
-    timed = [t for t in matrix(runs).timings if kind_of(t.first.device) == "cuda"]
+    timed = [t for t in build_matrix(runs).timings if kind_of(t.first.device) == "cuda"]
     if not timed:
         parser.error(f"--runs {given.runs}: nothing was timed on cuda; expected what `python -m benchmarks "
                      "--device cuda` writes")  # fmt: skip
     try:
-        replaced(
+        write_atomically(
             given.page,
-            put_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(table(timed))),
+            replace_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(table(timed))),
         )
     except (OSError, ValueError) as why:
         parser.error(str(why))
@@ -102,9 +102,11 @@ def table(timed: Sequence[Timing]) -> Iterator[str]:
             "–" if low is None or high is None else f"{number(low * 1e3)} to {number(high * 1e3)}"
         )
         step = t.step_seconds
-        clock = number(t.clock_mhz) + (f", held by {', '.join(t.held_by)}" if t.held_by else "")
+        clock = number(t.clock_mhz) + (
+            f", held by {', '.join(t.clock_limits)}" if t.clock_limits else ""
+        )
         yield (f"{head} | {number(t.seconds.value * 1e3)} | {within} | {number(step * 1e6 if step else None)} "
-               f"| {number(t.flops_per_second / 1e12)} | {number(100 * t.of_limit.value if t.of_limit else None)} "
+               f"| {number(t.flops_per_second / 1e12)} | {number(100 * t.limit_share.value if t.limit_share else None)} "
                f"| {t.binds} | {clock} |")  # fmt: skip
     rows = {(t.first.workload, t.first.dtype, t.first.mode) for t in timed}
     for p in PUBLISHED:

@@ -31,9 +31,9 @@ from records.schema import (
     TensorResult,
     encode,
 )
-from reports.browser.chromium import NoBrowser, browser
+from reports.browser.chromium import NoBrowser, open_browser
 from reports.history.index import Index
-from reports.overview import collected
+from reports.load import load_matrix
 from reports.page import write_page
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> int:
             table.add_row("a series read", f"{_seconds(lambda: index.points(series)):.4f}")
 
         def page() -> None:
-            write_page(collected(folder, place, [], date.max), Path(scratch))
+            write_page(load_matrix(folder, place, [], date.max), Path(scratch))
 
         table.add_row("all series judged, page written", f"{_seconds(page):.1f}")
         size = (Path(scratch) / "index.html").stat().st_size
@@ -118,7 +118,7 @@ OPENED = """() => {
 def in_browser(page: Path) -> Iterator[tuple[str, str]]:
     """How soon Chromium shows the page, and a series in large."""
     try:
-        with browser() as running:
+        with open_browser() as running:
             opened = running.new_page()
             opened.goto(page.as_uri())
             opened.wait_for_function(f"{PAINTED} !== undefined")

@@ -13,11 +13,11 @@ from benchmarks.timing.test_rows import ThisProcess
 from benchmarks.timing.workloads import MODES, WORKLOADS
 from conformance.open_backend import OpenBackend, now
 from conformance.session.options import add_options, asks_for_help, open_backends, runs_folder
-from records.environment import environment, processors
+from records.environment import available_cores, environment
 from records.exit_codes import exit_code
 from records.runs import RunWriter, read_run
 from records.schema import Footer, Measurement
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.terminal import text
 
 WRITER: pytest.StashKey[RunWriter] = pytest.StashKey()
@@ -73,7 +73,7 @@ def process(request: pytest.FixtureRequest) -> ThisProcess:
     option = request.config.getoption
     seconds = SECONDS["quick" if option("--quick") else "whole"]
     partner = Partner(option("--partner"))
-    return ThisProcess(option("--process"), processors(), seconds, option("--dtype"), partner)
+    return ThisProcess(option("--process"), available_cores(), seconds, option("--dtype"), partner)
 
 
 @pytest.fixture(autouse=True)
@@ -136,6 +136,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     config = terminalreporter.config
     if WRITER in config.stash:
         path = config.stash[WRITER].path
-        shown = matrix([read_run(path)])
+        shown = build_matrix([read_run(path)])
         terminalreporter.write(text(shown, to_terminal=bool(terminalreporter.isatty)))
         terminalreporter.write_line(f"wrote {path}")

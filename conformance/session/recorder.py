@@ -24,7 +24,7 @@ from conformance.session.resume import ResumedRun
 from records.exit_codes import ExitCode, exit_code
 from records.runs import RunWriter, read_run
 from records.schema import CaseRecord, Footer, Header, decode
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.terminal import text
 
 RECORDER = "rnnspec-recorder"
@@ -174,7 +174,7 @@ class Recorder:
         """Print the matrix of this session and the paths of its run files."""
         runs = [read_run(writer.path) for writer in self.writers.values()]
         terminalreporter.section("conformance")
-        terminalreporter.write(text(matrix(runs), to_terminal=bool(terminalreporter.isatty)))
+        terminalreporter.write(text(build_matrix(runs), to_terminal=bool(terminalreporter.isatty)))
         for entry in self.stale:
             terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
         for name, records in self.records.items():

@@ -32,7 +32,7 @@ from records.exit_codes import ExitCode
 from records.options import Parser, counted
 from records.runs import RunWriter, read_run
 from records.schema import Footer, MutantRecord
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.terminal import text
 
 SECONDS_A_MUTANT = 900
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
         )  # fmt: skip
     for record in wrong:
         print(describe_failure(record))
-    print(text(matrix([read_run(writer.path)]), to_terminal=sys.stdout.isatty()), end="")
+    print(text(build_matrix([read_run(writer.path)]), to_terminal=sys.stdout.isatty()), end="")
     print(f"wrote {writer.path}")
     return code
 

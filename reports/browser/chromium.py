@@ -13,13 +13,13 @@ from records.options import Parser
 ARGUMENTS = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
 
 
-def add_site(parser: Parser) -> None:
+def add_site_option(parser: Parser) -> None:
     """The option that says where the page is."""
     parser.add_argument("--site", type=Path, default=Path("results/site"), metavar="DIR",
                         help="where index.html is (default: %(default)s)")  # fmt: skip
 
 
-def page_of(parser: Parser, site: Path) -> Path:
+def require_page(parser: Parser, site: Path) -> Path:
     """The page in ``site``; none ends the command."""
     page = site / "index.html"
     if not page.is_file():
@@ -31,7 +31,7 @@ class NoBrowser(Exception):
     """There is none; the text says what is missing."""
 
 
-def chromium() -> str:
+def find_chromium() -> str:
     """Where it is. Raises ``NoBrowser``."""
     found = shutil.which("chromium") or shutil.which("google-chrome")
     if found is None:
@@ -40,7 +40,7 @@ def chromium() -> str:
 
 
 @contextmanager
-def browser() -> Iterator[Any]:
+def open_browser() -> Iterator[Any]:
     """It, driven by playwright. Raises ``NoBrowser``."""
     try:
         from playwright.sync_api import sync_playwright  # noqa: PLC0415  # few who read reports have it
@@ -48,7 +48,7 @@ def browser() -> Iterator[Any]:
         raise NoBrowser(
             "playwright is not installed: pip install playwright -c constraints.txt"
         ) from why
-    at = chromium()
+    at = find_chromium()
     with sync_playwright() as tools:
         running = tools.chromium.launch(executable_path=at, args=[*ARGUMENTS])
         try:

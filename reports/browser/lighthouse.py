@@ -22,7 +22,13 @@ from rich.table import Table
 
 from records.exit_codes import ExitCode
 from records.options import Parser
-from reports.browser.chromium import ARGUMENTS, NoBrowser, add_site, chromium, page_of
+from reports.browser.chromium import (
+    ARGUMENTS,
+    NoBrowser,
+    add_site_option,
+    find_chromium,
+    require_page,
+)
 from reports.terminal import standard_output
 
 VERSION = "12.8.2"
@@ -33,23 +39,23 @@ FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking
 def main(arguments: list[str]) -> ExitCode:
     """Print its scores, the figures behind them, and what it finds fault with."""
     parser = Parser("python -m reports.browser.lighthouse", __doc__)
-    add_site(parser)
+    add_site_option(parser)
     parser.add_argument("--form", choices=("mobile", "desktop"), default="mobile",
                         help="the device that it takes itself for (default: %(default)s)")  # fmt: skip
     given = parser.parse_args(arguments)
-    page = page_of(parser, given.site)
+    page = require_page(parser, given.site)
     npx = shutil.which("npx")
     if npx is None:
         parser.error("no npx on the PATH; install Node.js")
     try:
-        browser = chromium()
+        browser = find_chromium()
     except NoBrowser as why:
         parser.error(str(why))
     report = page.parent.with_name("lighthouse.json")
     command = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
                f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
     command += ["--preset=desktop"] if given.form == "desktop" else []
-    with served(page) as address, standard_output().status("Lighthouse"):
+    with serve(page) as address, standard_output().status("Lighthouse"):
         done = subprocess.run(
             [*command, address], check=False, env={**os.environ, "CHROME_PATH": browser}
         )
@@ -79,7 +85,7 @@ def table(report: dict[str, Any]) -> Table:
 
 
 @contextmanager
-def served(page: Path) -> Iterator[str]:
+def serve(page: Path) -> Iterator[str]:
     """The address of the page, served to this machine alone, compressed as hosts of pages do."""
     packed = gzip.compress(page.read_bytes())
 

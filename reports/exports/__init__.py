@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from records.text import replaced
+from records.text import write_atomically
 from reports.exports import (
     badges,
     bencher,
@@ -66,6 +66,6 @@ def write(matrix: Matrix, forms: Iterable[str], folder: Path) -> list[Path]:
         if text is None:
             path.unlink(missing_ok=True)
             continue
-        replaced(path, text)
+        write_atomically(path, text)
         written.append(path)
     return written

@@ -16,7 +16,7 @@ def agreement(matrix: Matrix) -> str | None:
     agrees, applicable = (sum(getattr(t, n) for t in totals) for n in ("agrees", "applicable"))
     failed = sum(t.counts["differs"] + t.counts["errored"] for t in totals)
     failed += sum(fuzzed.alarms for fuzzed in matrix.fuzzed)
-    short = [column for column in matrix.columns if column.why_short]
+    short = [column for column in matrix.columns if column.why_incomplete]
     open_ = agrees + sum(t.counts["known"] for t in totals) < applicable or short or matrix.bad
     colour = "red" if failed else "yellow" if open_ or not applicable else "brightgreen"
     return _badge("rnnspec", f"{agrees:,} of {applicable:,} agree", colour)
@@ -26,11 +26,11 @@ def mutants(matrix: Matrix) -> str | None:
     """Caught of those that can be told apart; red where one is not, yellow where some were left out.
     None where none was run.
     """
-    if matrix.mutated is None:
+    if matrix.mutant_run is None:
         return None
-    *_, whole = scores(matrix.mutated.mutants)
-    colour = "red" if whole.wrong else "brightgreen" if matrix.mutated.whole else "yellow"
-    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.telling)}", colour)
+    *_, whole = scores(matrix.mutant_run.mutants)
+    colour = "red" if whole.wrong else "brightgreen" if matrix.mutant_run.is_full else "yellow"
+    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.distinguishable)}", colour)
 
 
 def _badge(label: str, message: str, colour: str) -> str:

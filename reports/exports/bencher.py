@@ -9,7 +9,7 @@ import json
 from typing import TypeAlias
 
 from records.timing import Estimate
-from reports.exports.named import of_group, of_timing, sure
+from reports.exports.names import group_name, timing_name, with_speed
 from reports.matrix import Matrix
 
 Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
@@ -18,15 +18,15 @@ Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
 def text(matrix: Matrix) -> str | None:
     """Every row that has a speed, and every margin; None where there is neither."""
     found: Metrics = {}
-    for t in sure(matrix.timings):
-        measures = found.setdefault(of_timing(t), {})
+    for t in with_speed(matrix.timings):
+        measures = found.setdefault(timing_name(t), {})
         measures["latency"] = _metric(t.seconds, 1e9)
-        if t.of_limit:
-            measures["limit-share"] = _metric(t.of_limit, 100)
+        if t.limit_share:
+            measures["limit-share"] = _metric(t.limit_share, 100)
     for row in matrix.rows:
         for column, group in zip(matrix.columns, row.groups, strict=True):
             if group.margin is not None:
-                found[of_group(row, column)] = {"margin": {"value": group.margin}}
+                found[group_name(row, column)] = {"margin": {"value": group.margin}}
     return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None
 
 

@@ -10,15 +10,15 @@ from collections.abc import Iterable
 
 from records.text import number, one_line
 from records.timing import Estimate, Timing
-from reports.exports.named import of_group, of_timing, sure
+from reports.exports.names import group_name, timing_name, with_speed
 from reports.matrix import Matrix
 
 
 def smaller(matrix: Matrix) -> str | None:
     """Milliseconds of every row, and the largest margin of every backend, cell and dtype."""
-    times = [_entry(t, "ms", t.seconds, 1e3) for t in sure(matrix.timings)]
+    times = [_entry(t, "ms", t.seconds, 1e3) for t in with_speed(matrix.timings)]
     margins = [
-        {"name": f"margin {of_group(row, column)}",
+        {"name": f"margin {group_name(row, column)}",
          "unit": "of the bound", "value": group.margin}
         for row in matrix.rows for column, group in zip(matrix.columns, row.groups, strict=True)
         if group.margin is not None
@@ -28,12 +28,12 @@ def smaller(matrix: Matrix) -> str | None:
 
 def bigger(matrix: Matrix) -> str | None:
     """The share of the limit that every row reaches."""
-    found = [(t, t.of_limit) for t in sure(matrix.timings)]
+    found = [(t, t.limit_share) for t in with_speed(matrix.timings)]
     return _text(_entry(t, "% of the limit", share, 100) for t, share in found if share)
 
 
 def _entry(t: Timing, unit: str, what: Estimate, scale: float) -> dict[str, object]:
-    entry: dict[str, object] = {"name": of_timing(t), "unit": unit, "value": what.value * scale}
+    entry: dict[str, object] = {"name": timing_name(t), "unit": unit, "value": what.value * scale}
     if what.interval:
         low, high = (number(bound * scale) for bound in what.interval)
         entry["range"] = f"{low} to {high}"

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from records.reading import utc
+from records.reading import parse_utc
 from records.schema import CaseRecord
 from records.text import clip, one_line
-from reports.exports.named import of_column, short
+from reports.exports.names import column_name, shorten
 from reports.matrix import Column, Matrix
 from reports.outcomes import STATUSES, status
 
@@ -26,7 +26,7 @@ def text(matrix: Matrix) -> str | None:
         return None
     counts = Counter(test["status"] for test in tests)
     started = min(column.run.started for column in matrix.columns)
-    ends = [utc(c.run.footer.ended_at) for c in matrix.columns if c.run.footer]
+    ends = [parse_utc(c.run.footer.ended_at) for c in matrix.columns if c.run.footer]
     stopped = max([*ends, *(column.run.started for column in matrix.columns)])
     whole = {
         "reportFormat": "CTRF",
@@ -46,16 +46,16 @@ def text(matrix: Matrix) -> str | None:
 def _tests(column: Column) -> Iterator[dict[str, Any]]:
     for record in column.run.cases:
         yield _test(column, record)
-    if why := column.why_short:
-        yield {"name": "the whole run", "status": "failed", "duration": 0, "suite": [of_column(column)],
+    if why := column.why_incomplete:
+        yield {"name": "the whole run", "status": "failed", "duration": 0, "suite": [column_name(column)],
                "rawStatus": "interrupted", "message": clip(why)}  # fmt: skip
 
 
 def _test(column: Column, record: CaseRecord) -> dict[str, Any]:
     name = status(record)
     test: dict[str, Any] = {
-        "name": short(record.case), "status": STATUS.get(name, "other"),
-        "duration": round(1000 * sum(record.seconds.values())), "suite": [of_column(column)],
+        "name": shorten(record.case), "status": STATUS.get(name, "other"),
+        "duration": round(1000 * sum(record.seconds.values())), "suite": [column_name(column)],
         "rawStatus": STATUSES[name].word, "type": "conformance",
         "extra": {"margin": record.margin, "fingerprint": record.fingerprint,
                   "repeat": one_line(record.repeat, 600)},

@@ -28,7 +28,7 @@ def text(matrix: Matrix) -> str | None:
     )
     author = ET.SubElement(feed, f"{{{ATOM}}}author")
     _fill(author, name="rnnspec")
-    for trend in sorted(matrix.triaged.regressions, key=_began, reverse=True):
+    for trend in sorted(matrix.triage.regressions, key=_began, reverse=True):
         _fill(ET.SubElement(feed, f"{{{ATOM}}}entry"), **_entry(trend))
     ET.indent(feed)
     return ET.tostring(feed, encoding="unicode", xml_declaration=True) + "\n"

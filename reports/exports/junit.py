@@ -15,8 +15,8 @@ from records.reading import BadRunFile
 from records.schema import CaseRecord
 from records.text import clip, number
 from records.timing import Timing
-from reports.exports.named import of_column, of_timing
-from reports.fuzzing import Fuzzed
+from reports.exports.names import column_name, timing_name
+from reports.fuzzing import FuzzResult
 from reports.matrix import Column, Matrix
 from reports.outcomes import STATUSES, status
 
@@ -52,11 +52,11 @@ def _aside(top: ET.Element, files: Sequence[BadRunFile]) -> None:
 
 
 def _suite(top: ET.Element, column: Column) -> None:
-    suite = ET.SubElement(top, "testsuite", name=_safe(of_column(column)),
+    suite = ET.SubElement(top, "testsuite", name=_safe(column_name(column)),
                           timestamp=column.run.started.strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
     for record in column.run.cases:
         _case(suite, record)
-    if what := column.why_short:
+    if what := column.why_incomplete:
         of = _safe(f"{column.run.header.backend}.{column.run.header.device}")
         case = ET.SubElement(suite, "testcase", classname=of, name="the whole run")
         _result(case, "errored", what)
@@ -79,7 +79,7 @@ def _timed(top: ET.Element, name: str, own: list[Timing]) -> None:
     for t in own:
         m = t.first
         case = ET.SubElement(suite, "testcase", classname=_safe(f"{m.backend}.{m.device}.throughput"),
-                             name=_safe(of_timing(t)))  # fmt: skip
+                             name=_safe(timing_name(t)))  # fmt: skip
         if t.refused is None:
             _properties(case, _figures(t))
             continue
@@ -88,7 +88,7 @@ def _timed(top: ET.Element, name: str, own: list[Timing]) -> None:
     _count(suite)
 
 
-def _fuzzed(top: ET.Element, fuzzed: Fuzzed) -> None:
+def _fuzzed(top: ET.Element, fuzzed: FuzzResult) -> None:
     """A case for all checks that found nothing, and one for every find."""
     header = fuzzed.run.header
     suite = ET.SubElement(
@@ -117,8 +117,8 @@ def _figures(t: Timing) -> dict[str, str]:
     if t.seconds.interval:
         low, high = t.seconds.interval
         found["milliseconds 95 %"] = f"{number(low * 1e3)} to {number(high * 1e3)}"
-    if t.of_limit:
-        found["% of limit"] = number(t.of_limit.value * 100)
+    if t.limit_share:
+        found["% of limit"] = number(t.limit_share.value * 100)
     return found
 
 

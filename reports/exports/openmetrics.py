@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 
 from records.text import clip
-from reports.exports.named import sure
+from reports.exports.names import with_speed
 from reports.matrix import Matrix
 from reports.outcomes import STATUSES
 
@@ -17,7 +17,7 @@ def text(matrix: Matrix) -> str | None:
     """All families; None where there is no result."""
     if not matrix.columns and not matrix.timed:
         return None
-    rows = sure(matrix.timings)
+    rows = with_speed(matrix.timings)
     times: list[Sample] = [
         ({**_row(t.first), "statistic": "median"}, t.seconds.value) for t in rows
     ]
@@ -25,7 +25,7 @@ def text(matrix: Matrix) -> str | None:
         if t.seconds.interval:
             ends = zip(("low", "high"), t.seconds.interval, strict=True)
             times += [({**_row(t.first), "statistic": name}, end) for name, end in ends]
-    shares = [(_row(t.first), share.value) for t in rows if (share := t.of_limit)]
+    shares = [(_row(t.first), share.value) for t in rows if (share := t.limit_share)]
     lines = [
         *_family("rnnspec_cases", "Cases by status.", "", _cases(matrix)),
         *_family(

@@ -13,7 +13,7 @@ from pytest_benchmark.stats import Stats
 
 from records.text import one_line
 from records.timing import Timing
-from reports.exports.named import of_timing, sure
+from reports.exports.names import timing_name, with_speed
 from reports.matrix import Matrix
 
 VERSION = "5.0.0"
@@ -22,7 +22,7 @@ VERSION = "5.0.0"
 
 def text(matrix: Matrix) -> str | None:
     """All rows that have a speed; None where there is none."""
-    rows = sure(matrix.timings)
+    rows = with_speed(matrix.timings)
     if not rows:
         return None
     last = max(matrix.timed, key=lambda run: run.started)
@@ -49,8 +49,8 @@ def text(matrix: Matrix) -> str | None:
 
 
 def _benchmark(t: Timing, machine: str) -> dict[str, Any]:
-    m, name = t.first, of_timing(t)
-    share = t.of_limit
+    m, name = t.first, timing_name(t)
+    share = t.limit_share
     return {
         "group": one_line(f"{m.workload} {m.mode}"), "name": name, "fullname": name,
         "params": None, "param": None,

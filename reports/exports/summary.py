@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from records.text import count, number, one_line
 from records.timing import Timing
-from reports.exports.named import of_column, of_timing
+from reports.exports.names import column_name, timing_name
 from reports.matrix import Column, Matrix
 from reports.outcomes import FAILURES, STATUSES, status
 
@@ -60,7 +60,7 @@ def _conformance(matrix: Matrix) -> Iterator[str]:
         counts = [
             total.counts[n] for n in ("differs", "known", "inconclusive", "errored", "unsupported")
         ]
-        cells = [f"{_code(of_column(column))}{mark}", f"{total.agrees:,} / {total.applicable:,}",
+        cells = [f"{_code(column_name(column))}{mark}", f"{total.agrees:,} / {total.applicable:,}",
                  *(f"{n:,}" for n in counts), f"{column.unreached:,}"]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     for column in matrix.columns:
@@ -71,7 +71,7 @@ def _failures(column: Column) -> Iterator[str]:
     found = [record for record in column.run.cases if status(record) in FAILURES]
     if not found:
         return
-    yield f"\n**{_code(of_column(column))}: {count(len(found), 'case')}**\n"
+    yield f"\n**{_code(column_name(column))}: {count(len(found), 'case')}**\n"
     for record in found:
         shown = STATUSES[status(record)]
         yield f"- {shown.glyph} {shown.word} {_code(record.case)}, margin {number(record.margin)}: {_code(record.repeat)}"
@@ -79,11 +79,11 @@ def _failures(column: Column) -> Iterator[str]:
 
 def _changes(matrix: Matrix) -> Iterator[str]:
     changed = [trend for trend in matrix.trends if trend.since]
-    if not changed and not matrix.triaged.stale:
+    if not changed and not matrix.triage.stale:
         return
-    acknowledged = {trend.key for trend, _ in matrix.triaged.acknowledged}
+    acknowledged = {trend.key for trend, _ in matrix.triage.acknowledged}
     yield "\n### Changes that last\n"
-    for entry in matrix.triaged.stale:
+    for entry in matrix.triage.stale:
         yield f"- **An entry of triage.toml matches nothing:** {_code(entry.series)}, since {_code(entry.since)}"
     for trend in sorted(changed, key=lambda t: (t.verdict, t.key), reverse=True):
         word = "worse, acknowledged" if trend.key in acknowledged else trend.verdict
@@ -99,12 +99,12 @@ def _throughput(timings: list[Timing]) -> Iterator[str]:
     yield "|---|---:|---:|---:|"
     for t in timings:
         if t.refused:
-            yield f"| {_code(of_timing(t))} | no speed: {_code(t.refused.reason or 'it was not timed')} | | |"
+            yield f"| {_code(timing_name(t))} | no speed: {_code(t.refused.reason or 'it was not timed')} | | |"
             continue
         interval = t.seconds.interval
         within = f"{number(interval[0] * 1e3)} to {number(interval[1] * 1e3)}" if interval else "–"
-        share = number(t.of_limit.value * 100) if t.of_limit else "–"
-        yield f"| {_code(of_timing(t))} | {number(t.seconds.value * 1e3)} | {within} | {share} |"
+        share = number(t.limit_share.value * 100) if t.limit_share else "–"
+        yield f"| {_code(timing_name(t))} | {number(t.seconds.value * 1e3)} | {within} | {share} |"
 
 
 def _code(untrusted: str) -> str:

@@ -35,13 +35,13 @@ def throughput(matrix: Matrix) -> str | None:
     for t in matrix.timings:
         m, bad = t.first, t.refused
         low, high = (None, None) if bad else t.seconds.interval or (None, None)
-        share = None if bad else t.of_limit
+        share = None if bad else t.limit_share
         rows.append((
             m.backend, m.device, m.workload, m.mode, m.dtype, m.threads, len(t.measurements),
             bad.outcome if bad else m.outcome, bad.reason if bad else "",
             None if bad else t.seconds.value, low, high, None if bad else t.step_seconds,
             None if bad else t.device_seconds, share.value if share else None, "" if bad else t.binds, m.flops,
-            t.peak_memory_bytes, t.clock_mhz, ", ".join(t.held_by), m.repeat,
+            t.peak_memory_bytes, t.clock_mhz, ", ".join(t.clock_limits), m.repeat,
         ))  # fmt: skip
     return _table(head, rows)
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from records.reading import NO_TEXT, BadRunFile, Run, printable, read_run
+from records.reading import NAME_NOT_UTF8, BadRunFile, Run, printable_name, read_run
 from records.runs import run_files
 from records.text import count
 from records.timing import ratios, timings
@@ -91,7 +91,7 @@ class Point(NamedTuple):
     outcome: str
 
 
-class OfVersion(NamedTuple):
+class VersionRun(NamedTuple):
     """A run, as the index knows it, of one version of a backend; whether it has every case."""
 
     id: int
@@ -111,7 +111,7 @@ Value = tuple[Key, float | None, float | None, float | None, str]
 """A series with a value, the least and the greatest of the processes, and the outcome."""
 State = tuple[int, int]
 """Bytes of a file, and when it was changed."""
-Track = Callable[[Iterator["Taken"], int], Iterator["Taken"]]
+Track = Callable[[Iterator["IndexedFile"], int], Iterator["IndexedFile"]]
 
 FEW = 64
 """Files that one process reads alone."""
@@ -164,7 +164,7 @@ class Index:
         asked = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
         known = {file: (size, changed) for file, size, changed in self._tables.execute(asked)}
         found = run_files(folder) | self._copies(folder)
-        self._no_text = {file for file in found if printable(file) != file}
+        self._no_text = {file for file in found if printable_name(file) != file}
         found -= self._no_text
         states: dict[str, State] = {}
         for file in sorted(found - settled):
@@ -224,7 +224,7 @@ class Index:
                     found[backend, device, kind, "whole"] = file
         return sorted(set(found.values()))
 
-    def before(self) -> list[str]:
+    def previous(self) -> list[str]:
         """The files of the last but one run of each backend and device that had cases, and left none out."""
         asked = """
             SELECT file FROM (
@@ -234,7 +234,7 @@ class Index:
         """
         return [file for (file,) in self._tables.execute(asked)]
 
-    def last_of_versions(self) -> list[OfVersion]:
+    def last_of_versions(self) -> list[VersionRun]:
         """Of each version of each backend and device the last run that has every case, or the last with any; by
         backend and device, the latest first.
         """
@@ -245,7 +245,7 @@ class Index:
                 FROM run WHERE kinds LIKE '%conformance%'
             ) WHERE n = 1 ORDER BY backend, device, at DESC
         """
-        return [OfVersion(*row) for row in self._tables.execute(asked)]
+        return [VersionRun(*row) for row in self._tables.execute(asked)]
 
     def margins(self, run: int) -> dict[str, list[float | None]]:
         """Of a run's cases but the unsupported ones, by dtype; None for one that has no margin, since it failed."""
@@ -262,7 +262,7 @@ class Index:
     def bad(self) -> list[tuple[str, str]]:
         """The files that could not be read, and why."""
         asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
-        unnamed = [(printable(file), NO_TEXT) for file in sorted(self._no_text)]
+        unnamed = [(printable_name(file), NAME_NOT_UTF8) for file in sorted(self._no_text)]
         return self._tables.execute(asked).fetchall() + unnamed
 
     def runs(self) -> int:
@@ -270,10 +270,10 @@ class Index:
         (many,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
         return int(many)
 
-    def _put(self, taken: Taken, state: State) -> Iterator[tuple[Any, ...]]:
+    def _put(self, taken: IndexedFile, state: State) -> Iterator[tuple[Any, ...]]:
         """Put the run into its table; the rows of its points."""
         self._forget(taken.file)
-        add = f"INSERT INTO run VALUES (NULL{', ?' * (3 + len(OfRun._fields))})"
+        add = f"INSERT INTO run VALUES (NULL{', ?' * (3 + len(RunEntry._fields))})"
         run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
         at = taken.run.at
         for series, *point in taken.points:
@@ -334,7 +334,7 @@ class Index:
             self._tables.execute(statement)
 
 
-class OfRun(NamedTuple):
+class RunEntry(NamedTuple):
     """What the index keeps of a run; of a file that cannot be read, why."""
 
     why_bad: str | None
@@ -353,15 +353,15 @@ class OfRun(NamedTuple):
     """Whether it is whole, and reached all that was selected."""
 
 
-class Taken(NamedTuple):
+class IndexedFile(NamedTuple):
     """What the index keeps of a file."""
 
     file: str
-    run: OfRun
+    run: RunEntry
     points: list[Value]
 
 
-def _all_taken(paths: Sequence[Path]) -> Iterator[Taken]:
+def _all_taken(paths: Sequence[Path]) -> Iterator[IndexedFile]:
     """Each file, in order; many are read by as many processes as there are processors."""
     if len(paths) < FEW:
         yield from filter(None, map(_taken, paths))
@@ -370,20 +370,20 @@ def _all_taken(paths: Sequence[Path]) -> Iterator[Taken]:
         yield from filter(None, pool.map(_taken, paths, chunksize=FEW // 2))
 
 
-def _taken(path: Path) -> Taken | None:
+def _taken(path: Path) -> IndexedFile | None:
     try:
         run = read_run(path)
         points = _points(path, run)
     except BadRunFile as bad:
         if not os.path.lexists(path):  # it has got its footer meanwhile
             return None
-        return Taken(path.name, OfRun(bad.why), [])
+        return IndexedFile(path.name, RunEntry(bad.why), [])
     h = run.header
     kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
-    of_run = OfRun(None, _microseconds(run.started), h.run_id, h.backend, h.backend_version, h.device,
-                   h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.whole,
-                   run.whole and not run.unreached)  # fmt: skip
-    return Taken(path.name, of_run, points)
+    of_run = RunEntry(None, _microseconds(run.started), h.run_id, h.backend, h.backend_version, h.device,
+                   h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.is_full,
+                   run.is_full and not run.unreached)  # fmt: skip
+    return IndexedFile(path.name, of_run, points)
 
 
 def _points(path: Path, run: Run) -> list[Value]:

@@ -27,7 +27,7 @@ ORDER = ("errored", "differs", "inconclusive", "known", "agrees")
 """Statuses from bad to good. What becomes or is no longer unsupported is neither."""
 
 
-class Changed(NamedTuple):
+class CaseChange(NamedTuple):
     """One case that is not as it was."""
 
     kind: Kind
@@ -36,21 +36,21 @@ class Changed(NamedTuple):
     after: CaseRecord | None
 
 
-class Difference(NamedTuple):
+class RunDiff(NamedTuple):
     """All that changed between two runs."""
 
     before: Run
     after: Run
-    changed: tuple[Changed, ...]
+    changes: tuple[CaseChange, ...]
     """By kind, then by case."""
 
     @property
     def counts(self) -> Counter[Kind]:
         """How many of each kind."""
-        return Counter(one.kind for one in self.changed)
+        return Counter(one.kind for one in self.changes)
 
 
-def difference(before: Run, after: Run) -> Difference:
+def diff_runs(before: Run, after: Run) -> RunDiff:
     """What changed from ``before`` to ``after``."""
     old, new = ({r.case: r for r in run.cases} for run in (before, after))
     short = after.footer is None or after.footer.selected > len(after.records)
@@ -60,9 +60,9 @@ def difference(before: Run, after: Run) -> Difference:
         if kind == "removed" and short:  # nobody can say
             kind = "not reached"
         if kind:
-            found.append(Changed(kind, case, old.get(case), new.get(case)))
+            found.append(CaseChange(kind, case, old.get(case), new.get(case)))
     order = list(KINDS)
-    return Difference(before, after, tuple(sorted(found, key=lambda c: order.index(c.kind))))
+    return RunDiff(before, after, tuple(sorted(found, key=lambda c: order.index(c.kind))))
 
 
 def _kind(old: CaseRecord | None, new: CaseRecord | None) -> Kind | None:

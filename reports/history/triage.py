@@ -24,7 +24,7 @@ import msgspec
 from reports.history.trend import Trend
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class TriageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry."""
 
     series: str
@@ -45,26 +45,26 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
-    triage: list[Entry] = []
+    triage: list[TriageEntry] = []
 
 
 class BadTriageFile(Exception):
     """triage.toml cannot be used; the text says where and what was expected."""
 
 
-class Triaged(NamedTuple):
+class Triage(NamedTuple):
     """Changes for the worse, and the entries whose run is not there."""
 
     regressions: tuple[Trend, ...]
     """That nobody has looked at, or for which the time is over."""
-    acknowledged: tuple[tuple[Trend, Entry], ...]
-    stale: tuple[Entry, ...]
+    acknowledged: tuple[tuple[Trend, TriageEntry], ...]
+    stale: tuple[TriageEntry, ...]
 
 
-NOTHING = Triaged((), (), ())
+NO_TRIAGE = Triage((), (), ())
 
 
-def read_triage(path: Path) -> list[Entry]:
+def read_triage(path: Path) -> list[TriageEntry]:
     """The entries of ``path``. Raises ``BadTriageFile``."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).triage
@@ -73,10 +73,10 @@ def read_triage(path: Path) -> list[Entry]:
                             "and expires") from why  # fmt: skip
 
 
-def triaged(trends: Iterable[Trend], entries: Sequence[Entry], today: date) -> Triaged:
+def apply_triage(trends: Iterable[Trend], entries: Sequence[TriageEntry], today: date) -> Triage:
     """The changes for the worse among ``trends``, by whether an entry acknowledges them."""
     open_: list[Trend] = []
-    acknowledged: list[tuple[Trend, Entry]] = []
+    acknowledged: list[tuple[Trend, TriageEntry]] = []
     used: set[int] = set()
     for trend in trends:
         used.update(k for k, entry in enumerate(entries) if entry.names(trend))
@@ -88,4 +88,4 @@ def triaged(trends: Iterable[Trend], entries: Sequence[Entry], today: date) -> T
         else:
             open_.append(trend)
     stale = tuple(entry for k, entry in enumerate(entries) if k not in used)
-    return Triaged(tuple(open_), tuple(acknowledged), stale)
+    return Triage(tuple(open_), tuple(acknowledged), stale)

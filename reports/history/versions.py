@@ -16,7 +16,7 @@ ROOM = 120
 """Rows on the page."""
 
 
-class Spread(NamedTuple):
+class VersionMargins(NamedTuple):
     """The margins of all cases of one dtype that a version supports, in its last run that has every case."""
 
     backend: str
@@ -56,18 +56,20 @@ class Spread(NamedTuple):
         return sum(margin > 1 for margin in self.margins)
 
 
-def spreads(index: Index) -> list[Spread]:
+def margins_by_version(index: Index) -> list[VersionMargins]:
     """Of every backend, device and dtype each version, the latest first."""
     found = []
     for run in index.last_of_versions():
         for dtype, all_of_it in index.margins(run.id).items():
             margins = [margin for margin in all_of_it if margin is not None]
-            found.append(Spread(run.backend, run.device, dtype, run.version, run.at, run.run_id, margins,
+            found.append(VersionMargins(run.backend, run.device, dtype, run.version, run.at, run.run_id, margins,
                                 len(all_of_it) - len(margins), bool(run.complete)))  # fmt: skip
     return sorted(found, key=lambda s: (s.backend, s.device, dtype_order(s.dtype), -s.at))
 
 
-def fitting(of: Sequence[Spread]) -> list[tuple[tuple[str, str, str], list[Spread]]]:
+def fit_to_page(
+    of: Sequence[VersionMargins],
+) -> list[tuple[tuple[str, str, str], list[VersionMargins]]]:
     """By backend, device and dtype the last versions, of each as many, for which there is room."""
     alike = [
         (key, [*found]) for key, found in groupby(of, key=lambda s: (s.backend, s.device, s.dtype))

@@ -17,20 +17,20 @@ from markupsafe import Markup
 
 from records.reading import Run
 from records.schema import CaseRecord
-from records.text import clip, count, number, one_line, replaced
+from records.text import clip, count, number, one_line, write_atomically
 from reports.history.index import Point
 from reports.history.run_diff import KINDS
 from reports.history.trend import Trend
-from reports.history.versions import fitting
+from reports.history.versions import fit_to_page
 from reports.matrix import Column, Group, Matrix, label
-from reports.mutation_score import others, scores
+from reports.mutation_score import other_suites, scores
 from reports.outcomes import STATUSES, status
 from reports.page import figures
-from reports.page.changed_series import POINTS, Said, by_word, followed
 from reports.page.drilldown import places
 from reports.page.glossary import GLOSSARY
-from reports.page.times import speeds
-from reports.precision import coarse, precisions
+from reports.page.series_list import POINTS, SeriesLabel, group_by_label, listed_series
+from reports.page.throughput import speed_table
+from reports.precision import coarser_than_declared, precisions
 from reports.scaling import sweeps
 
 
@@ -48,11 +48,11 @@ SECTIONS = (
     Section("cases", "Cases"),
     Section("known", "Known differences"),
     Section("precision", "Precision by name"),
-    Section("versions", "Margins over versions", attrgetter("spreads")),
-    Section("mutants", "Mutants", attrgetter("mutated")),
+    Section("versions", "Margins over versions", attrgetter("version_margins")),
+    Section("mutants", "Mutants", attrgetter("mutant_run")),
     Section("fuzzing", "Fuzzing", attrgetter("fuzzed")),
     Section("not-run", "What did not run"),
-    Section("changes", "Since the run before", attrgetter("differences")),
+    Section("changes", "Since the run before", attrgetter("run_diffs")),
     Section("history", "History"),
     Section("environment", "Environment"),
     Section("words", "Words"),
@@ -70,7 +70,7 @@ def write_page(matrix: Matrix, folder: Path) -> Path:
     """Write ``index.html`` into ``folder``: whole, or not at all. Raises ``OSError``."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    replaced(page, render(matrix))
+    write_atomically(page, render(matrix))
     return page
 
 
@@ -85,8 +85,8 @@ def render(matrix: Matrix) -> str:
     )
     jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
-                      "by_word": by_word, "zip": zip}  # fmt: skip
-    trended = followed(matrix)
+                      "group_by_label": group_by_label, "zip": zip}  # fmt: skip
+    trended = listed_series(matrix)
     filled = partial(
         jinja.get_template("index.html.j2").render,
         sections=[section for section in SECTIONS if section.is_there(matrix)],
@@ -96,13 +96,13 @@ def render(matrix: Matrix) -> str:
         glossary=GLOSSARY,
         reasons={name: _reasons(matrix, name) for name in ("known", "unsupported", "errored")},
         runs=_runs(matrix),
-        mutated=matrix.mutated,
-        scores=scores(matrix.mutated.mutants) if matrix.mutated else [],
-        others=others(matrix.mutated.mutants) if matrix.mutated else [],
+        mutated=matrix.mutant_run,
+        scores=scores(matrix.mutant_run.mutants) if matrix.mutant_run else [],
+        others=other_suites(matrix.mutant_run.mutants) if matrix.mutant_run else [],
         precisions=precisions(matrix),
-        coarse=coarse(matrix),
-        speeds=speeds(matrix.timings),
-        spreads=fitting(matrix.spreads),
+        coarse=coarser_than_declared(matrix),
+        speeds=speed_table(matrix.timings),
+        spreads=fit_to_page(matrix.version_margins),
         swept=sweeps(matrix.timings),
         trended=trended,
         machines=len({trend.last.machine for trend in matrix.trends}),
@@ -116,7 +116,7 @@ def render(matrix: Matrix) -> str:
     return filled(places=places(matrix, room))
 
 
-def _data(matrix: Matrix, trended: Sequence[tuple[Trend, Said]]) -> Markup:
+def _data(matrix: Matrix, trended: Sequence[tuple[Trend, SeriesLabel]]) -> Markup:
     """What the script draws and compares with, as JSON that cannot end the element it stands in."""
     runs: dict[Point, int] = {}
     series = []

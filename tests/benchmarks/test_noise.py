@@ -21,7 +21,7 @@ from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, w
 from benchmarks.comparing.pairs import Timed
 from benchmarks.comparing.verdict import Change, change
 from benchmarks.timing.options import Rows
-from records.environment import processors
+from records.environment import available_cores
 from records.exit_codes import ExitCode
 
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
@@ -103,7 +103,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
 # The command.
 
 
-@pytest.mark.parametrize(("on", "threads"), [([], 1), (["--all-processors"], processors())])
+@pytest.mark.parametrize(("on", "threads"), [([], 1), (["--all-processors"], available_cores())])
 def test_a_backend_beside_itself_has_a_budget(
     on: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -446,7 +446,7 @@ def test_ctrl_c_leaves_a_readable_interrupted_run(tmp_path: Path) -> None:
     run = done.run
     assert run.path.suffix == ".jsonl", "an interrupted run is not compressed"
     assert not run.complete
-    assert run.note, "it says why it is not complete"
+    assert run.why_incomplete, "it says why it is not complete"
     assert [record.outcome for record in run.cases] == ["agrees"] * 3, "all that was finished"
 
 

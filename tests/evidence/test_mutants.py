@@ -29,7 +29,7 @@ from records.reading import Run
 from records.runs import read_folder, read_run
 from records.schema import MutantRecord
 from reports.exports import badges
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.mutation_score import scores
 from reports.page import render
 from reports.terminal import text
@@ -179,14 +179,14 @@ def test_the_score_counts_what_can_be_told_apart() -> None:
                sample.mutant(meant=0, caught_by=[], elsewhere={"z": False})]  # fmt: skip
     group, whole = scores(records)
     assert (group.name, whole.name) == ("x", "all")
-    assert (whole.caught, len(whole.telling)) == (1, 2)
+    assert (whole.caught, len(whole.distinguishable)) == (1, 2)
     assert whole.elsewhere("z") == (1, 2)
     assert whole.elsewhere("nowhere") == (0, 0)
 
 
 def test_the_badge_is_red_where_one_survives(tmp_path: Path) -> None:
     def badge(name: str, record: MutantRecord) -> dict[str, str]:
-        return json.loads(badges.mutants(matrix([shown(tmp_path / name, [record])])) or "")
+        return json.loads(badges.mutants(build_matrix([shown(tmp_path / name, [record])])) or "")
 
     right = badge("right", RECORD)
     assert (right["message"], right["color"]) == ("1 of 1", "brightgreen")
@@ -196,11 +196,11 @@ def test_the_badge_is_red_where_one_survives(tmp_path: Path) -> None:
 def test_the_page_has_the_score_and_every_mutant(tmp_path: Path) -> None:
     hostile = sample.mutant(mutant="<script>alert(1)</script>", meant=0, caught_by=[])
     run = shown(tmp_path, [RECORD, hostile])
-    page = render(matrix([run]))
+    page = render(build_matrix([run]))
     assert "1/2" in page
     assert "lstm/x/y" in page
     assert "<script>alert" not in page
-    assert "1/2" in text(matrix([run]), to_terminal=False)
+    assert "1/2" in text(build_matrix([run]), to_terminal=False)
 
 
 def shown(folder: Path, records: list[MutantRecord]) -> Run:

@@ -10,7 +10,7 @@ from records.runs import read_run
 from records.schema import SCHEMA_VERSION, CaseRecord, FuzzRecord, Measurement, MutantRecord
 from reports import exports
 from reports.history.index import Index
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.page import render
 
 KEPT = Path(__file__).with_name("old_run_files")
@@ -28,7 +28,7 @@ def test_a_file_of_every_version_is_shown(version: int, tmp_path: Path) -> None:
     assert kinds == {CaseRecord, FuzzRecord, Measurement, MutantRecord}, (
         "it has a record of every kind"
     )
-    shown = matrix([run])
+    shown = build_matrix([run])
     assert "lstm/b" in render(shown)
     assert len(exports.write(shown, exports.FORMS, tmp_path / "exports")) > 9
     with Index(tmp_path / "index") as index:

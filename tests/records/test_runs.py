@@ -55,7 +55,7 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     run = read_run(path)
     assert path.name == "20261121T080338Z-a1b2c3.jsonl.gz"
     assert list(tmp_path.iterdir()) == [path], "the .jsonl and the .part are gone"
-    assert run.complete, run.note
+    assert run.complete, run.why_incomplete
     assert (run.header, run.footer) == (sample.header(), sample.footer(RECORDS))
     assert run.records[0] == RECORDS[0]
     assert run.cases[1].margin is None, "JSON has no NaN: it is null"
@@ -68,7 +68,7 @@ def test_a_run_is_readable_while_it_is_written(tmp_path: Path) -> None:
         for n, record in enumerate(RECORDS):
             run = read_run(writer.path)
             assert (len(run.records), run.complete) == (n, False)
-            assert "interrupted" in run.note
+            assert "interrupted" in run.why_incomplete
             writer.write(record)
     assert len(read_run(writer.path).records) == len(RECORDS)
 
@@ -125,7 +125,9 @@ def test_cut_off_at_any_byte_nothing_is_misread(tmp_path: Path) -> None:
         expected = [encode(record) for record in RECORDS[: len(run.records)]]
         assert [encode(record) for record in run.records] == expected, f"cut at {size}"
         ragged = kept[-1] not in (b"", *LINES)
-        assert ("cut off after" in run.note) == ragged, f"cut at {size}: {run.note}"
+        assert ("cut off after" in run.why_incomplete) == ragged, (
+            f"cut at {size}: {run.why_incomplete}"
+        )
 
 
 def test_a_gz_with_a_changed_byte_is_refused_or_unharmed(tmp_path: Path) -> None:

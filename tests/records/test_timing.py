@@ -11,7 +11,7 @@ import sample_runs as sample
 from msgspec.structs import replace
 
 from records.schema import Measurement
-from records.timing import Timing, beside, estimate, ratios, timings
+from records.timing import Timing, estimate, group_by_workload, ratios, timings
 from reports.page.figures import BAR_WIDTH, bars
 
 
@@ -28,7 +28,7 @@ def test_what_slows_both_down_cancels() -> None:
                            limit_seconds=[s - 0.25 for s in (*slower, 3.0)])
         for p in range(3)
     ))  # fmt: skip
-    found = row.of_limit
+    found = row.limit_share
     assert found is not None
     assert found.value == pytest.approx(0.5)
     assert found.interval is not None
@@ -87,7 +87,7 @@ def test_rows_of_a_workload_stand_together_the_fastest_first_and_those_without_a
 
     wrong = of("wrong", 1.0, outcome="differs")
     rows = [of("slow", 3.0), wrong, of("fast", 1.0), of("fast", 2.0, mode="training")]
-    found = beside(timings(rows))
+    found = group_by_workload(timings(rows))
     assert [[t.first.backend for t in group] for group in found] == [
         ["fast", "slow", "wrong"],
         ["fast"],
@@ -116,5 +116,5 @@ def test_the_first_result_comes_after_loading_and_the_first_call_of_the_slowest_
         sample.measurement(process=0, load_seconds=1.0, first_call_seconds=2.0, compiling_seconds=1.5),
         sample.measurement(process=1, load_seconds=2.0, first_call_seconds=2.5, compiling_seconds=0.5),
     ])  # fmt: skip
-    assert row.until_result == 4.5
-    assert row.preparing == {"load": 1.5, "compile": 1.0}, "what was not told is no part"
+    assert row.first_result_seconds == 4.5
+    assert row.preparation_seconds == {"load": 1.5, "compile": 1.0}, "what was not told is no part"

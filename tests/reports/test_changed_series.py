@@ -12,14 +12,14 @@ import sample_runs as sample
 
 from records.exit_codes import ExitCode
 from reports.__main__ import main
-from reports.history.changes import trend
+from reports.history.detection import judge_points
 from reports.history.index import Point, Series
 from reports.history.trend import Trend
-from reports.history.triage import Entry, triaged
-from reports.matrix import Matrix, matrix
+from reports.history.triage import TriageEntry, apply_triage
+from reports.matrix import Matrix, build_matrix
 from reports.page import render
-from reports.page.changed_series import POINTS, ROOM, by_word, followed
 from reports.page.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
+from reports.page.series_list import POINTS, ROOM, group_by_label, listed_series
 from reports.terminal import text
 
 HOSTILE = "<script>alert(1)</script>\x1b\u202e{{ 7*7 }}"
@@ -31,22 +31,26 @@ def points(*values: float | None, machine: str = "a") -> list[Point]:
 
 
 def of(name: str, values: list[float]) -> Trend:
-    return trend(Series("share of limit", name, "0", "pytorch", "cpu", "float32"), points(*values))
+    return judge_points(
+        Series("share of limit", name, "0", "pytorch", "cpu", "float32"), points(*values)
+    )
 
 
 WORSE, BETTER, STEADY = ([0.8] * 10 + [level] * 10 for level in (0.6, 0.9, 0.8))
 
 
-def shown(trends: list[Trend], *entries: Entry) -> Matrix:
+def shown(trends: list[Trend], *entries: TriageEntry) -> Matrix:
     return replace(
-        matrix([]), trends=tuple(trends), triaged=triaged(trends, entries, date(2026, 1, 1))
+        build_matrix([]),
+        trends=tuple(trends),
+        triage=apply_triage(trends, entries, date(2026, 1, 1)),
     )
 
 
 def test_what_became_worse_stands_first() -> None:
     trends = [of("a", STEADY), of("b", BETTER), of("c", WORSE), of("d", [0.8]), of("e", WORSE)]
-    entry = Entry("*limit e *", "run10", "it is known", "", date.max)
-    found = followed(shown(trends, entry))
+    entry = TriageEntry("*limit e *", "run10", "it is known", "", date.max)
+    found = listed_series(shown(trends, entry))
     assert [(t.series.name, said.word) for t, said in found] == [
         ("c", "worse"), ("e", "worse, acknowledged"), ("b", "better"), ("a", "steady"),
         ("d", "too few runs to say"),
@@ -55,8 +59,8 @@ def test_what_became_worse_stands_first() -> None:
 
 def test_of_which_the_same_is_said_stands_together_and_what_is_steady_is_folded() -> None:
     trends = [of("a", STEADY), of("b", BETTER), of("c", WORSE), of("d", STEADY), of("e", WORSE)]
-    found = followed(shown(trends))
-    told = by_word(found)
+    found = listed_series(shown(trends))
+    told = group_by_label(found)
     assert [(said.word, said.folded, [t.series.name for _, t, _ in group]) for said, group in told] == [
         ("worse", False, ["c", "e"]), ("better", False, ["b"]), ("steady", True, ["a", "d"]),
     ]  # fmt: skip
@@ -68,7 +72,7 @@ def test_of_which_the_same_is_said_stands_together_and_what_is_steady_is_folded(
 
 
 def test_the_page_tells_what_became_worse_and_since_when() -> None:
-    html = render(shown([of(HOSTILE, WORSE)], Entry("nothing*", "run1", "", "", date.max)))
+    html = render(shown([of(HOSTILE, WORSE)], TriageEntry("nothing*", "run1", "", "", date.max)))
     assert "<script>alert" not in html
     assert "-25.0%" in html
     assert "run10, torch 2.13.0" in html
@@ -152,8 +156,8 @@ def test_the_command_answers_for_changes_that_last(
 
 
 def test_the_terminal_says_what_became_worse() -> None:
-    entry = Entry("*limit b *", "run10", "it is known", "", date.max)
-    stale = Entry("nothing*", "run1", "", "", date.max)
+    entry = TriageEntry("*limit b *", "run10", "it is known", "", date.max)
+    stale = TriageEntry("nothing*", "run1", "", "", date.max)
     told = text(
         shown([of("a", WORSE), of("b", WORSE), of("c", STEADY)], entry, stale), to_terminal=False
     )

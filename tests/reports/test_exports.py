@@ -26,12 +26,12 @@ from records.runs import read_folder
 from records.text import one_line
 from reports import exports
 from reports.__main__ import main
-from reports.exports.named import of_timing
+from reports.exports.names import timing_name
 from reports.exports.summary import fitting
-from reports.history.changes import trend
+from reports.history.detection import judge_points
 from reports.history.index import Point, Series
-from reports.history.triage import Entry, triaged
-from reports.matrix import Matrix, matrix
+from reports.history.triage import TriageEntry, apply_triage
+from reports.matrix import Matrix, build_matrix
 from reports.outcomes import status
 
 SCHEMAS = Path(__file__).with_name("schemas")
@@ -49,7 +49,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def shown(runs: Path) -> Matrix:
-    return matrix(*read_folder(runs))
+    return build_matrix(*read_folder(runs))
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Matrix:
         sample.case(**bad | {"case": "c", "outcome": "errored", "margin": None}),
         sample.measurement(workload=text, backend=text, device=text, dtype=text, mode=text, repeat=text),
     ])  # fmt: skip
-    return matrix(*read_folder(folder))
+    return build_matrix(*read_folder(folder))
 
 
 @pytest.fixture(params=["shown", "hostile"])
@@ -104,7 +104,7 @@ def test_junit_counts_as_the_matrix_does(either: Matrix, written: Path) -> None:
     expected = _statuses(either)
     assert found["agrees"] == expected["agrees"], "nothing else passes"
     assert found["failure"] == expected["differs"]
-    stopped = sum(bool(column.why_short) for column in either.columns)
+    stopped = sum(bool(column.why_incomplete) for column in either.columns)
     assert found["error"] == expected["errored"] + stopped
     assert found["skipped"] == sum(expected[n] for n in ("unsupported", "known", "inconclusive"))
 
@@ -112,7 +112,7 @@ def test_junit_counts_as_the_matrix_does(either: Matrix, written: Path) -> None:
 def test_junit_says_that_a_run_was_interrupted(tmp_path: Path) -> None:
     path = sample.write(tmp_path, sample.header(), [sample.case()], selected=3)
     assert path.exists()
-    text = exports.junit.text(matrix(*read_folder(tmp_path))) or ""
+    text = exports.junit.text(build_matrix(*read_folder(tmp_path))) or ""
     assert "2 cases were selected and not reached" in text
     assert 'errors="1"' in text
 
@@ -132,7 +132,7 @@ def test_ctrf_is_as_its_schema_says(either: Matrix, written: Path) -> None:
     jsonschema.validate(report, schema)
     summary, expected = report["results"]["summary"], _statuses(either)
     assert summary["passed"] == expected["agrees"]
-    short = sum(bool(column.why_short) for column in either.columns)
+    short = sum(bool(column.why_incomplete) for column in either.columns)
     assert summary["failed"] == expected["differs"] + expected["errored"] + short
     assert summary["skipped"] == expected["unsupported"]
     assert summary["other"] == expected["known"] + expected["inconclusive"]
@@ -160,9 +160,9 @@ def test_pytest_benchmark_reads_its_own(either: Matrix, written: Path, tmp_path:
     storage = FileStorage(str(tmp_path / "saved"), Logger(0))
     ((_, report),) = storage.load("0001")
     rows = [t for t in either.timings if not t.refused]
-    assert [b["name"] for b in report["benchmarks"]] == [of_timing(t) for t in rows]
+    assert [b["name"] for b in report["benchmarks"]] == [timing_name(t) for t in rows]
     for b, t in zip(report["benchmarks"], rows, strict=True):
-        assert b["stats"]["min"] == t.least_seconds
+        assert b["stats"]["min"] == t.fastest_seconds
         (run,) = (
             r
             for r in either.timed
@@ -194,7 +194,7 @@ def test_bencher_metrics_keep_to_its_limits(either: Matrix, written: Path) -> No
             assert metric.get("lower_value", metric["value"]) <= metric["value"]
             assert metric["value"] <= metric.get("upper_value", metric["value"])
     t = next(t for t in either.timings if not t.refused)
-    assert found[of_timing(t)]["latency"]["value"] == t.seconds.value * 1e9, "nanoseconds"
+    assert found[timing_name(t)]["latency"]["value"] == t.seconds.value * 1e9, "nanoseconds"
 
 
 def test_badges_have_what_shields_asks_for(written: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_badge_is_green_only_where_all_is_well(
     tmp_path: Path, records: list[Any], colour: str
 ) -> None:
     sample.write(tmp_path, sample.header(), records)
-    text = exports.badges.agreement(matrix(*read_folder(tmp_path))) or ""
+    text = exports.badges.agreement(build_matrix(*read_folder(tmp_path))) or ""
     assert json.loads(text)["color"] == colour
 
 
@@ -272,7 +272,7 @@ def test_hostile_text_is_code_in_markdown(hostile: Matrix) -> None:
 
 def test_nothing_gives_no_file_and_takes_the_old_ones_away(shown: Matrix, tmp_path: Path) -> None:
     assert len(exports.write(shown, exports.FORMS, tmp_path)) == len(list(tmp_path.iterdir())) > 9
-    assert exports.write(matrix([]), exports.FORMS, tmp_path) == []
+    assert exports.write(build_matrix([]), exports.FORMS, tmp_path) == []
     assert not list(tmp_path.iterdir()), "no file says what is no longer so"
 
 
@@ -296,9 +296,14 @@ POINTS = [
 ]
 
 
-def _followed(shown: Matrix, *entries: Entry) -> Matrix:
-    found = [trend(SERIES, POINTS), trend(SERIES._replace(name="steady"), POINTS[:20])]
-    return replace(shown, trends=tuple(found), triaged=triaged(found, entries, date(2026, 1, 1)))
+def _followed(shown: Matrix, *entries: TriageEntry) -> Matrix:
+    found = [
+        judge_points(SERIES, POINTS),
+        judge_points(SERIES._replace(name="steady"), POINTS[:20]),
+    ]
+    return replace(
+        shown, trends=tuple(found), triage=apply_triage(found, entries, date(2026, 1, 1))
+    )
 
 
 def test_a_change_for_the_worse_is_in_the_feed_once(shown: Matrix) -> None:
@@ -313,7 +318,7 @@ def test_a_change_for_the_worse_is_in_the_feed_once(shown: Matrix) -> None:
 
 
 def test_what_was_acknowledged_is_not_in_the_feed_and_is_so_called(shown: Matrix) -> None:
-    known = _followed(shown, Entry("*pytorch*", "run20", "we know", "", date.max))
+    known = _followed(shown, TriageEntry("*pytorch*", "run20", "we know", "", date.max))
     assert not feedparser.parse(exports.feed.text(known) or "").entries
     assert "- worse, acknowledged: " in (exports.summary.text(known) or "")
     assert "- worse: " in (exports.summary.text(_followed(shown)) or "")
@@ -357,7 +362,7 @@ def test_the_same_runs_give_the_same_files(shown: Matrix, tmp_path: Path) -> Non
 
 def of(folder: Path, *records: Any, **changes: Any) -> Matrix:
     sample.write(folder, sample.header(), records, **changes)
-    return matrix(*read_folder(folder))
+    return build_matrix(*read_folder(folder))
 
 
 def test_a_run_that_stopped_early_is_a_failure_everywhere(tmp_path: Path) -> None:
@@ -380,7 +385,7 @@ def test_an_alarm_of_fuzzing_is_told(tmp_path: Path) -> None:
 
 def test_files_set_aside_are_told_where_there_is_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "rot.jsonl.gz").write_bytes(b"bit rot")
-    shown = matrix(*read_folder(tmp_path))
+    shown = build_matrix(*read_folder(tmp_path))
     assert "**Set aside:** `rot.jsonl.gz`" in (exports.summary.text(shown) or "")
     assert "rot.jsonl.gz" in (exports.junit.text(shown) or "")
 
@@ -397,7 +402,7 @@ def test_long_names_with_one_beginning_stay_two_series(tmp_path: Path) -> None:
     for k in "12":
         name = "x" * 2_000 + k
         sample.write(tmp_path, sample.header(backend=name, run_id=k), [sample.case(backend=name)])
-    found = json.loads(exports.bencher.text(matrix(*read_folder(tmp_path))) or "")
+    found = json.loads(exports.bencher.text(build_matrix(*read_folder(tmp_path))) or "")
     assert len(found) == 2
     assert all(len(name) <= 1024 for name in found)
 
@@ -407,5 +412,5 @@ def test_the_name_of_a_series_has_no_version_of_the_framework(tmp_path: Path) ->
     for k, version in enumerate(("torch 2.12", "torch 2.13")):
         folder = tmp_path / str(k)
         sample.write(folder, sample.header(backend_version=version), [sample.case()])
-        names |= set(json.loads(exports.bencher.text(matrix(*read_folder(folder))) or ""))
+        names |= set(json.loads(exports.bencher.text(build_matrix(*read_folder(folder))) or ""))
     assert len(names) == 1, "else nothing is ever compared with the version before"

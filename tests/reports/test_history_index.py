@@ -23,8 +23,8 @@ from records.runs import RunWriter, read_folder
 from records.schema import Record
 from reports.history import index as history
 from reports.history.index import BadIndex, Index, Series
-from reports.matrix import matrix
-from reports.overview import collected
+from reports.load import load_matrix
+from reports.matrix import build_matrix
 from reports.page import render
 from tests.records.test_runs import MALFORMED
 
@@ -267,8 +267,10 @@ def test_the_files_that_a_matrix_needs_are_told(tmp_path: Path) -> None:
         assert wanted == {"r00003", "r00013", "r00023", "part"}, (
             "the last whole one of each, and the last"
         )
-        few = matrix(sorted((read_run(runs / f) for f in index.latest()), key=lambda r: r.started))
-    assert few == matrix(*read_folder(runs)), "they are enough"
+        few = build_matrix(
+            sorted((read_run(runs / f) for f in index.latest()), key=lambda r: r.started)
+        )
+    assert few == build_matrix(*read_folder(runs)), "they are enough"
     assert part.exists()
 
 
@@ -280,7 +282,7 @@ def test_every_kind_of_bad_file_is_named_and_hides_nothing(tmp_path: Path) -> No
     with refreshed(runs, tmp_path / "index") as index:
         assert len(index.bad()) == len(MALFORMED) > 20
         assert [p.value for p in index.points(MARGIN)] == [0.5]
-    shown = collected(runs, tmp_path / "index", [], date.max)
+    shown = load_matrix(runs, tmp_path / "index", [], date.max)
     html = render(shown)
     for k in range(len(MALFORMED)):
         assert f"bad-{k}.jsonl.gz" in html, "each is named on the page"
@@ -311,7 +313,7 @@ def test_a_name_that_is_no_text_and_a_link_to_nothing_hide_nothing(tmp_path: Pat
         with refreshed(runs, tmp_path / "index") as index:
             assert dict(index.bad()) == expected, f"{again} times read before"
             assert index.runs() == 1
-    html = render(collected(runs, tmp_path / "index", [], date.max))
+    html = render(load_matrix(runs, tmp_path / "index", [], date.max))
     found, bad = read_folder(runs)
     assert {error.path.name: error.why for error in bad} == expected
     assert len(found) == 1
@@ -381,13 +383,13 @@ def test_what_is_no_longer_measured_is_no_longer_judged(tmp_path: Path) -> None:
     for number in range(12):
         worse = sample.case(case="lstm/gone", margin=0.3 if number < 6 else 0.6)
         add(runs, number, case(0.3), worse)
-    assert collected(runs, tmp_path / "index", [], date.max).triaged.regressions
+    assert load_matrix(runs, tmp_path / "index", [], date.max).triage.regressions
     add(runs, 12, case(0.3))
-    shown = collected(runs, tmp_path / "index", [], date.max)
-    assert not shown.triaged.regressions, f"{gone.case} is no case any more"
+    shown = load_matrix(runs, tmp_path / "index", [], date.max)
+    assert not shown.triage.regressions, f"{gone.case} is no case any more"
     assert [t.series.name for t in shown.trends] == ["lstm/a/float32"]
     add(runs, 13, case(0.9, case_version="0" * 12))
-    shown = collected(runs, tmp_path / "index", [], date.max)
+    shown = load_matrix(runs, tmp_path / "index", [], date.max)
     assert [t.verdict for t in shown.trends] == ["too few"], (
         "another case of the same name begins anew"
     )
@@ -397,17 +399,17 @@ def test_a_workload_that_is_another_one_by_now_is_no_longer_judged(tmp_path: Pat
     for number in range(3):
         add(tmp_path / "runs", number, sample.measurement(workload_version="a" * 12))
     add(tmp_path / "runs", 3, sample.measurement(workload_version="b" * 12))
-    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    shown = load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max)
     assert {t.series.version for t in shown.trends} == {"b" * 12}
 
 
 def test_a_file_that_was_damaged_since_is_named(tmp_path: Path) -> None:
     path = add(tmp_path / "runs", 1, case())
-    collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max)
     state = path.stat()
     path.write_bytes(b"x" * state.st_size)
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
+    shown = load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max)
     assert [bad.path.name for bad in shown.bad] == [path.name]
 
 

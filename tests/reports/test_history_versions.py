@@ -10,8 +10,8 @@ import pytest
 import sample_runs as sample
 
 from reports.history.index import Index
-from reports.history.versions import ROOM, Spread, fitting, spreads
-from reports.overview import collected
+from reports.history.versions import ROOM, VersionMargins, fit_to_page, margins_by_version
+from reports.load import load_matrix
 from reports.page import render
 from tests.reports.test_page import text_of
 
@@ -35,10 +35,10 @@ def add(folder: Path, number: int, version: str, *margins: float | None, dtype: 
     sample.write(folder, head, records, deselected=deselected, selected=len(records) + missed)
 
 
-def found(folder: Path) -> list[Spread]:
+def found(folder: Path) -> list[VersionMargins]:
     with Index(folder / "index") as index:
         index.refresh(folder / "runs")
-        return spreads(index)
+        return margins_by_version(index)
 
 
 def test_each_version_is_its_last_run_with_every_case(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_each_version_is_its_last_run_with_every_case(tmp_path: Path) -> None:
         ("pytorch", "float32", "torch 2.14", "r010", [0.9], False),
         ("pytorch", "float32", "torch 2.12", "r002", [0.3, 0.5], True),
     ]  # fmt: skip
-    html = render(collected(runs, tmp_path / "index", [], date.max))
+    html = render(load_matrix(runs, tmp_path / "index", [], date.max))
     section = html[html.index('id="versions"') : html.index('id="not-run"')]
     assert section.count("some cases") == 1, "it says of which version not every case is known"
 
@@ -80,7 +80,7 @@ def test_cases_that_failed_are_counted_and_never_hidden(tmp_path: Path) -> None:
         None,
     )
     assert (bad.version, len(bad.margins), bad.failed) == ("torch 1", 1, 2)
-    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    html = render(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max))
     section = html[html.index('id="versions"') : html.index('id="not-run"')]
     assert section.count("✗ 2") == 2
 
@@ -108,22 +108,22 @@ def test_only_the_last_versions_are_shown_and_the_others_counted(tmp_path: Path)
             add(tmp_path / "runs", k, f"torch 2.{k}", 0.5, backend=backend, run_id=f"{backend}{k}")
     of = found(tmp_path)
     assert len(of) == 3 * ROOM // 2
-    shown = fitting(of)
+    shown = fit_to_page(of)
     assert [key[0] for key, _ in shown] == ["a", "b"]
     for _, versions in shown:
         assert [s.version for s in versions][:2] == [
             f"torch 2.{k}" for k in (len(of) // 2 - 1, len(of) // 2 - 2)
         ]
         assert len(versions) == ROOM // 2
-    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    html = render(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max))
     assert f"{ROOM // 2} more rows omitted" in html
-    assert fitting([]) == []
+    assert fit_to_page([]) == []
 
 
 def test_the_page_has_them_below_each_other(tmp_path: Path) -> None:
     add(tmp_path / "runs", 1, "torch 2.12", 0.1, 0.25)
     add(tmp_path / "runs", 2, "torch 2.13", 0.125, 3.5)
-    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    html = render(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max))
     section = html[html.index('id="versions"') : html.index('id="not-run"')]
     text = text_of(section)
     assert text.index("torch 2.13") < text.index("torch 2.12"), "the latest first"

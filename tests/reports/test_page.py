@@ -23,9 +23,9 @@ from records.schema import Gpu, Record
 from records.text import clip, number, one_line
 from reference.rounding import ARITHMETICS
 from reports.__main__ import code, main
-from reports.matrix import Matrix, matrix
+from reports.load import load_matrix
+from reports.matrix import Matrix, build_matrix
 from reports.outcomes import STATUSES
-from reports.overview import collected
 from reports.page import breakable, render, write_page
 from reports.page.figures import BOUND_X, HEIGHT, histogram
 from reports.precision import TIGHTEST_FIRST, precisions
@@ -40,7 +40,7 @@ HOSTILE = (
 
 
 def model(folder: Path) -> Matrix:
-    return matrix(*read_folder(folder))
+    return build_matrix(*read_folder(folder))
 
 
 def of(folder: Path, *records: Record, **head: Any) -> Matrix:
@@ -506,7 +506,7 @@ def test_everything_at_once_keeps_the_page_small(tmp_path: Path) -> None:
                                  backend_version=f"tensorflow 2.{version}",
                                  started_at=f"2026-01-{version + 1:02}T00:00:00Z")  # fmt: skip
             sample.write(tmp_path / "runs", head, records)
-    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    html = render(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max))
     assert len(html.encode()) < PAGE_LIMIT
     assert html.count(" omitted") > 10, "what there was no room for is counted"
 

@@ -12,10 +12,10 @@ import pytest
 import sample_runs as sample
 
 from reports.history.run_diff import KINDS
-from reports.history.triage import Entry
-from reports.overview import collected
+from reports.history.triage import TriageEntry
+from reports.load import load_matrix
 from reports.page import write_page
-from reports.page.changed_series import SAID
+from reports.page.series_list import LABELS
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sample.write(runs, sample.header(backend="followed", run_id="swept"), swept)
     sample.write(runs, sample.header(backend="specification", run_id="mutants"), [sample.mutant()])
     (runs / "broken.jsonl.gz").write_bytes(b"bit rot")
-    entries = [Entry("margin lstm/b *", "r12", "it is known", "", date.max),
-               Entry("nothing", "r1", "", "", date.max)]  # fmt: skip
-    return write_page(collected(runs, folder / "index", entries, date.max), folder / "site")
+    entries = [TriageEntry("margin lstm/b *", "r12", "it is known", "", date.max),
+               TriageEntry("nothing", "r1", "", "", date.max)]  # fmt: skip
+    return write_page(load_matrix(runs, folder / "index", entries, date.max), folder / "site")
 
 
 PLAIN = {"agree", "backend", "before", "case", "cases", "caught by", "checks", "edit", "figure", "from", "group", "here",
@@ -59,7 +59,9 @@ def test_every_word_is_explained(everything: Path) -> None:
     explained = f" {unescape(terms)} ".lower()
     heads = re.findall(r'<th scope="col"[^>]*>([^<]+)', html)
     found = (
-        {head.strip().lower() for head in heads} | {said.word for said in SAID.values()} | {*KINDS}
+        {head.strip().lower() for head in heads}
+        | {said.word for said in LABELS.values()}
+        | {*KINDS}
     )
     unknown = found - PLAIN - {"followed", "z", *(backend for backend, *_ in sample.BACKENDS)}
     missing = {word for word in unknown

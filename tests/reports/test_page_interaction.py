@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
-from reports.overview import collected
+from reports.load import load_matrix
 from reports.page import POINTS, write_page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -39,7 +39,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(folder / "runs", k, sample.case(case="lstm/a", margin=margin),
             sample.case(case=f"lstm/{HOSTILE}", margin=0.2), sample.failed(case="lstm/d"),
             *timed(k), fingerprint="a" * 12 if k < 10 else "b" * 12, backend_version=f"torch 2.{k // 10} {HOSTILE}")  # fmt: skip
-    return write_page(collected(folder / "runs", folder / "index", [], date.max), folder / "site")
+    return write_page(load_matrix(folder / "runs", folder / "index", [], date.max), folder / "site")
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_no_other_script_may_run(browser: Any, page: Path) -> None:
 def test_a_long_series_is_cut_and_the_last_runs_are_kept(tmp_path: Path) -> None:
     for k in range(POINTS + 5):
         run(tmp_path / "runs", k, sample.case(case="lstm/a", margin=0.3))
-    html = write_page(collected(tmp_path / "runs", tmp_path / "index", [], date.max), tmp_path)
+    html = write_page(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max), tmp_path)
     text = html.read_text("utf-8")
     assert '"r064"' in text
     assert '"r004"' not in text

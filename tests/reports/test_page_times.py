@@ -11,8 +11,8 @@ import sample_runs as sample
 from records.schema import Measurement
 from records.timing import timings
 from reports.page import render
-from reports.page import times as module
-from reports.page.times import speeds
+from reports.page import throughput as module
+from reports.page.throughput import speed_table
 from tests.reports.test_page import of, text_of
 
 
@@ -23,7 +23,7 @@ def row(backend: str, workload: str, ms: float, **changes: object) -> Measuremen
 
 
 def test_a_time_stands_at_its_workload_and_backend() -> None:
-    found = speeds(
+    found = speed_table(
         timings([row("b", "v", 2.0), row("a", "v", 3.0), row("b", "w", 4.0, device="cuda")])
     )
     assert found.backends == [("a", "cpu"), ("b", "cpu"), ("b", "cuda")]
@@ -36,7 +36,7 @@ def test_a_time_stands_at_its_workload_and_backend() -> None:
 def test_modes_dtypes_and_processors_are_rows_of_their_own() -> None:
     rows = [row("a", "v", 1.0), row("a", "v", 2.0, mode="training"), row("a", "v", 3.0, threads=7),
             row("a", "v", 4.0, dtype="float16")]  # fmt: skip
-    found = speeds(timings(rows))
+    found = speed_table(timings(rows))
     assert len(found.rows) == 4
     assert all(len(row.times) == 1 for row in found.rows)
 
@@ -44,7 +44,7 @@ def test_modes_dtypes_and_processors_are_rows_of_their_own() -> None:
 def test_what_there_is_no_room_for_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ROOM", 3 * (module.HEAD + module.MARKUP))
     monkeypatch.setattr(module, "MOST", 5)
-    found = speeds(timings(row("a", f"w{k}", 1.0) for k in range(9)))
+    found = speed_table(timings(row("a", f"w{k}", 1.0) for k in range(9)))
     assert [row.detailed for row in found.rows] == [True] * 3 + [False] * 2
     assert (found.omitted, found.alone) == (4, 2)
 

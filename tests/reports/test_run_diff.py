@@ -10,8 +10,8 @@ import sample_runs as sample
 
 from records.runs import read_run
 from records.schema import Record
-from reports.history.run_diff import difference
-from reports.overview import collected
+from reports.history.run_diff import diff_runs
+from reports.load import load_matrix
 from reports.page import CHANGES, render
 
 AGREES = sample.case(case="a")
@@ -48,22 +48,22 @@ def test_a_case_changed_for_better_for_worse_or_neither(
         read_run(run(tmp_path, k, *([r] if r else []), other))
         for k, r in enumerate((before, after))
     ]
-    found = difference(*both)
-    assert [c.kind for c in found.changed] == ([kind] if kind else [])
+    found = diff_runs(*both)
+    assert [c.kind for c in found.changes] == ([kind] if kind else [])
 
 
 def test_what_was_not_reached_is_not_called_removed(tmp_path: Path) -> None:
     before = read_run(run(tmp_path, 0, AGREES, sample.case(case="b")))
     head = sample.header(run_id="short", started_at="2026-02-01T00:00:00+00:00")
     after = read_run(sample.write(tmp_path, head, [AGREES], selected=2))
-    assert [(c.kind, c.case) for c in difference(before, after).changed] == [("not reached", "b")]
+    assert [(c.kind, c.case) for c in diff_runs(before, after).changes] == [("not reached", "b")]
 
 
 def test_totals_that_are_alike_hide_nothing(tmp_path: Path) -> None:
     one = [sample.case(case="a"), sample.failed(case="b")]
     other = [sample.failed(case="a"), sample.case(case="b")]
-    found = difference(read_run(run(tmp_path, 0, *one)), read_run(run(tmp_path, 1, *other)))
-    assert [(c.kind, c.case) for c in found.changed] == [("regressed", "a"), ("improved", "b")]
+    found = diff_runs(read_run(run(tmp_path, 0, *one)), read_run(run(tmp_path, 1, *other)))
+    assert [(c.kind, c.case) for c in found.changes] == [("regressed", "a"), ("improved", "b")]
 
 
 def test_the_page_compares_with_the_last_whole_run_before(tmp_path: Path) -> None:
@@ -73,8 +73,8 @@ def test_the_page_compares_with_the_last_whole_run_before(tmp_path: Path) -> Non
     head = sample.header(run_id="part", started_at="2026-01-02T12:00:00+00:00")
     sample.write(runs, head, [DIFFERS], deselected=3)
     run(runs, 2, DIFFERS, backend_version="torch 3.0")
-    shown = collected(runs, tmp_path / "index", [], date.max)
-    (found,) = shown.differences
+    shown = load_matrix(runs, tmp_path / "index", [], date.max)
+    (found,) = shown.run_diffs
     assert (found.before.header.run_id, found.after.header.run_id) == ("r1", "r2")
     html = render(shown)
     assert "1 regressed; before: torch 2.0, run r1" in html
@@ -92,7 +92,7 @@ def test_backends_without_a_change_take_no_room(tmp_path: Path) -> None:
                 run_id=f"{backend}-{day}", backend=backend, started_at=f"2026-01-0{day}T00:00:00Z"
             )
             sample.write(tmp_path / "runs", head, records)
-    html = render(collected(tmp_path / "runs", tmp_path / "index", [], date.max))
+    html = render(load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max))
     section = html[html.index('id="changes"') : html.index('id="history"')]
     assert "more change" not in section
     assert section.count("<tr><th scope=") == CHANGES - 1 + 1, "each, and the head"
@@ -100,6 +100,6 @@ def test_backends_without_a_change_take_no_room(tmp_path: Path) -> None:
 
 def test_a_first_run_is_compared_with_nothing(tmp_path: Path) -> None:
     run(tmp_path / "runs", 0, AGREES)
-    shown = collected(tmp_path / "runs", tmp_path / "index", [], date.max)
-    assert not shown.differences
+    shown = load_matrix(tmp_path / "runs", tmp_path / "index", [], date.max)
+    assert not shown.run_diffs
     assert 'id="changes"' not in render(shown)

@@ -9,13 +9,13 @@ import pytest
 import sample_runs as sample
 
 from records.runs import read_folder
-from reports.matrix import matrix
+from reports.matrix import build_matrix
 from reports.terminal import WIDTH, standard_output, text
 
 
 def test_the_matrix_in_a_log_is_as_wide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     sample.write_samples(tmp_path, per_backend=64)
-    shown = matrix(*read_folder(tmp_path))
+    shown = build_matrix(*read_folder(tmp_path))
     printed = {}
     for columns in ("60", "300"):
         monkeypatch.setenv("COLUMNS", columns)

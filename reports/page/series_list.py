@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from records.text import one_line
 from reports.history.trend import Trend
-from reports.history.triage import Entry
+from reports.history.triage import TriageEntry
 from reports.matrix import Matrix
 
 ROOM = 150_000
@@ -21,36 +21,36 @@ POINT, SPREAD, RUN = 14, 16, 130
 """Bytes of a value there, of what its processes span, and of the run that both are of."""
 
 
-class Said(NamedTuple):
+class SeriesLabel(NamedTuple):
     """How a trend is shown."""
 
     shown: str
     """As which status."""
     glyph: str
     word: str
-    entry: Entry | None = None
+    entry: TriageEntry | None = None
     folded: bool = False
     """Whether the page shows it only to those who ask."""
 
 
-SAID = {
-    "worse": Said("differs", "✗", "worse"),
-    "better": Said("agrees", "✓", "better"),
-    "steady": Said("agrees", "✓", "steady", folded=True),
-    "too few": Said("missing", "○", "too few runs to say", folded=True),
+LABELS = {
+    "worse": SeriesLabel("differs", "✗", "worse"),
+    "better": SeriesLabel("agrees", "✓", "better"),
+    "steady": SeriesLabel("agrees", "✓", "steady", folded=True),
+    "too few": SeriesLabel("missing", "○", "too few runs to say", folded=True),
 }
 
 
-def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
+def listed_series(matrix: Matrix) -> list[tuple[Trend, SeriesLabel]]:
     """The series for which there is room: worse, acknowledged, better, and then the others."""
-    entries = {trend.key: entry for trend, entry in matrix.triaged.acknowledged}
+    entries = {trend.key: entry for trend, entry in matrix.triage.acknowledged}
     order = {"worse": 0, "better": 2, "steady": 3, "too few": 4}
 
-    def said(trend: Trend) -> tuple[int, Said]:
+    def said(trend: Trend) -> tuple[int, SeriesLabel]:
         entry = entries.get(trend.key)
         if entry:
-            return 1, Said("known", "≠", "worse, acknowledged", entry)
-        return order[trend.verdict], SAID[trend.verdict]
+            return 1, SeriesLabel("known", "≠", "worse, acknowledged", entry)
+        return order[trend.verdict], LABELS[trend.verdict]
 
     found, runs = [], set[str]()
     room = ROOM
@@ -65,9 +65,9 @@ def followed(matrix: Matrix) -> list[tuple[Trend, Said]]:
     return found
 
 
-def by_word(
-    found: Sequence[tuple[Trend, Said]],
-) -> list[tuple[Said, list[tuple[int, Trend, Said]]]]:
+def group_by_label(
+    found: Sequence[tuple[Trend, SeriesLabel]],
+) -> list[tuple[SeriesLabel, list[tuple[int, Trend, SeriesLabel]]]]:
     """Those of which the same is said together, each with its place among all."""
     numbered = [(place, trend, said) for place, (trend, said) in enumerate(found)]
     groups = ([*of] for _, of in groupby(numbered, key=lambda row: row[2].word))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from markupsafe import escape
 
 from records.text import clip
-from records.timing import Timing, beside
+from records.timing import Timing, group_by_workload
 
 ROOM = 300_000
 """Bytes of the page for what lies behind the times."""
@@ -40,7 +40,7 @@ class Row(NamedTuple):
         return self.group[0].first.workload, self.group[0].first.dtype
 
 
-class Speeds(NamedTuple):
+class SpeedTable(NamedTuple):
     """What the page shows of speed."""
 
     backends: list[Backend]
@@ -54,17 +54,17 @@ class Speeds(NamedTuple):
         return sum(not row.detailed for row in self.rows)
 
 
-def speeds(timings: Sequence[Timing]) -> Speeds:
+def speed_table(timings: Sequence[Timing]) -> SpeedTable:
     """Of all that was timed."""
     backends = sorted({_backend(t) for t in timings})
-    groups = beside(timings)
+    groups = group_by_workload(timings)
     shown, room = groups[: max(1, MOST // max(len(backends), 1))], ROOM
     rows = []
     for number, group in enumerate(shown):
         room -= HEAD + sum(MARKUP + _bytes(t) for t in group)
         of = {_backend(t): t for t in group}
         rows.append(Row(f"t{number}", group, [of.get(b) for b in backends], room >= 0))
-    return Speeds(backends, rows, len(groups) - len(shown))
+    return SpeedTable(backends, rows, len(groups) - len(shown))
 
 
 def _bytes(t: Timing) -> int:

@@ -38,13 +38,13 @@ WORSE = {"margin": 1, "share of limit": -1}
 """The figures that are judged, and whether more of them is worse. Time itself is not: it is the machine's too."""
 
 
-def trends(series: Series, points: Sequence[Point]) -> list[Trend]:
+def judge_series(series: Series, points: Sequence[Point]) -> list[Trend]:
     """What ``points``, in time, say of the series on every machine."""
     machines = dict.fromkeys(point.machine for point in points)
-    return [trend(series, [p for p in points if p.machine == one]) for one in machines]
+    return [judge_points(series, [p for p in points if p.machine == one]) for one in machines]
 
 
-def trend(series: Series, points: Sequence[Point]) -> Trend:
+def judge_points(series: Series, points: Sequence[Point]) -> Trend:
     """What the points of one machine say; those without a value say nothing here."""
     seen = tuple(points)
     same = (p for p in seen if p.fingerprint == seen[-1].fingerprint)
