@@ -83,7 +83,7 @@ def test_lighthouse_is_given_the_page_and_told_in_a_table(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        lighthouse.served(site / "index.html") as address,
+        lighthouse.serve(site / "index.html") as address,
         urllib.request.urlopen(address) as answer,
     ):
         assert gzip.decompress(answer.read()) == (site / "index.html").read_bytes()
