@@ -1,4 +1,4 @@
-"""Files that hold a recurrent network, one kind in each module; the list of them."""
+"""File formats of recurrent networks: one module a format, and the table of all formats."""
 
 from __future__ import annotations
 
@@ -45,33 +45,83 @@ FORMATS: dict[str, Format] = {
                ("float32",)),
     )
 }  # fmt: skip
-"""Every kind of file. What is converted into what, and what is lost, follows from this table alone."""
+"""All file formats, by name. Every conversion verdict follows from this table alone."""
 
 
 class Module(Protocol):
-    """What the module of a format has."""
+    """The interface of a format's module."""
 
     def read(self, path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-        """The network in a file, of the places that start with ``part``; raises ``BadModel``."""
+        """Read the one network in a file.
+
+        Args:
+            path: the file.
+            given: fields of the spec that the user states, such as ``{"forget_bias": 1.0}``.
+            part: prefix of the names of the network's parameters; empty for a file with one network.
+
+        Returns:
+            The network, and how its parts were found.
+
+        Raises:
+            BadModel: the file holds no such network.
+        """
 
     def write(self, path: Path, model: Model) -> None:
-        """The network as a file that is not there yet; raises ``OSError``."""
+        """Write a network to a new file.
+
+        Args:
+            path: the file.
+            model: the network.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
 
     def run(self, path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-        """What the framework makes of the inputs with the weights in the file."""
+        """Run the framework with the weights in a file.
+
+        Args:
+            path: the file.
+            found: what ``read`` returned for the file.
+            inputs: the batch; its parameters are not used.
+
+        Returns:
+            Outputs ``y`` and final states.
+        """
 
     def loader(self, model: Model) -> str:
-        """How a user loads what is written, in lines of code; FILE is its name."""
+        """Return the lines of code that load a written file.
+
+        Args:
+            model: the network that was written.
+
+        Returns:
+            Python code, with ``FILE`` for the name of the file.
+        """
 
 
 def load(kind: Format, path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The network in a file, whatever is wrong with it: raises ``BadModel`` with the file's name, or ``FormatNotFound``."""
+    """Read the one network in a file, and turn every error of a parser into ``BadModel``.
+
+    Args:
+        kind: the file's format.
+        path: the file.
+        given: fields of the spec that the user states.
+        part: prefix of the names of the network's parameters; empty for a file with one network.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network; the text begins with the file's name.
+        FormatNotFound: the format's packages are not installed.
+    """
     read = format_module(kind).read
     try:
         return read(path, given, part)
     except BadModel:
         raise
-    except Exception as why:  # a parser's, of a file that is none
+    except Exception as why:  # parsers of damaged files raise anything
         words = str(why).strip().splitlines() or [""]
         raise BadModel(
             f"{path}: {type(why).__name__}: {words[0]}; expected {kind.contents}"
@@ -79,22 +129,45 @@ def load(kind: Format, path: Path, given: Mapping[str, Any], part: str) -> Loade
 
 
 class FormatNotFound(Exception):
-    """No such format, or its packages are not installed; the text says what to do."""
+    """Unknown format, or one whose packages are not installed; the text says what to do."""
 
 
 def find_format(path: Path, name: str | None) -> Format:
-    """The format called ``name``, or of a file's ending; raises ``FormatNotFound``."""
+    """Return the format of a file.
+
+    Args:
+        path: the file; its ending tells the format.
+        name: the format's name, if the user gives it; then the ending does not matter.
+
+    Returns:
+        The row of ``FORMATS``.
+
+    Raises:
+        FormatNotFound: no format has this ending.
+    """
     if name is not None:
         return FORMATS[name]
     for kind in FORMATS.values():
         if any(path.name.endswith(end) or f"{end}-" in path.name for end in kind.endings):
             return kind
     endings = ", ".join(f"{f.endings[0]} ({f.name})" for f in FORMATS.values())
-    raise FormatNotFound(f"{path}: expected a name that ends in {endings}; or say --from or --to")
+    raise FormatNotFound(
+        f"{path}: expected a name that ends in {endings}; or name the format with --from or --to"
+    )
 
 
 def format_module(kind: Format) -> Module:
-    """The format's module; imports its packages. Raises ``FormatNotFound``."""
+    """Import the module of a format, with the packages that it needs.
+
+    Args:
+        kind: the format.
+
+    Returns:
+        The module.
+
+    Raises:
+        FormatNotFound: a package is not installed; the text has the command that installs it.
+    """
     try:
         return cast(Module, importlib.import_module(f"formats.{kind.name}"))
     except ModuleNotFoundError as error:

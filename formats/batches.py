@@ -1,4 +1,4 @@
-"""What a framework runs a file's network on, batch-major, and what it returns."""
+"""Batches that frameworks run files' networks on, batch-major, and their results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from backends.adapter import Inputs, Result
 from reference import STATES, Array
 
 States: TypeAlias = list[list[list[Any]]]
-"""By layer and direction: h, and c of an LSTM, ``(B, H)`` each."""
+"""States by layer, direction and kind (h, and c of an LSTM), ``(B, H)`` each."""
 
 
 class Batch(NamedTuple):
-    """``x (B, T, I)``, ``lengths (B,)`` from 1 on, and the initial states, 0 where none are given; all in float64."""
+    """A batch: ``x (B, T, I)``, ``lengths (B,)`` ≥ 1, and initial states (zeros by default), in float64."""
 
     x: Array
     lengths: Array | None
@@ -22,27 +22,43 @@ class Batch(NamedTuple):
 
 
 def make_batch(inputs: Inputs) -> Batch:
-    """The arrays of a run; raises ``ValueError`` for a row of length 0, which not all frameworks run."""
+    """Return the arrays of a run, batch-major.
+
+    Args:
+        inputs: the run; its parameters are not used.
+
+    Returns:
+        The batch, with zeros past each row's length.
+
+    Raises:
+        ValueError: a row has length 0, which not all frameworks run.
+    """
     spec = inputs.spec
     if inputs.lengths is not None and not inputs.lengths.all():
-        raise ValueError("lengths: 0 given, expected 1 at least")
+        raise ValueError("lengths: 0 given, expected at least 1; drop the empty rows")
     x = inputs.x if spec.batch_first else np.swapaxes(inputs.x, 0, 1)
     x = np.array(x)
     if inputs.lengths is not None:
-        x[np.arange(x.shape[1]) >= inputs.lengths[:, None]] = (
-            0  # what stands there may be no number
-        )
+        x[np.arange(x.shape[1]) >= inputs.lengths[:, None]] = 0  # padding may hold NaN
     given = {"h": inputs.h0, "c": inputs.c0}
     zeros = np.zeros((spec.num_layers * spec.num_directions, len(x), spec.hidden_size))
-    held = [zeros if (a := given[name]) is None else a for name in STATES[spec.cell]]
-    rows = [[state[k] for state in held] for k in range(len(zeros))]
+    initial = [zeros if (a := given[name]) is None else a for name in STATES[spec.cell]]
+    rows = [[state[k] for state in initial] for k in range(len(zeros))]
     wide = spec.num_directions
     return Batch(x, inputs.lengths, [rows[k : k + wide] for k in range(0, len(rows), wide)])
 
 
 def make_result(inputs: Inputs, y: Any, states: States, dtype: str) -> Result:
-    """Outputs ``(B, T, D·H)``, 0 past each row's length, and final states, as ``reference.run`` has them, and the
-    dtype that they came in.
+    """Return outputs and final states with the shapes of ``reference.run``.
+
+    Args:
+        inputs: the run.
+        y: outputs ``(B, T, D·H)``; values past each row's length are set to 0.
+        states: final states by layer, direction and kind.
+        dtype: the dtype in which the framework returned them.
+
+    Returns:
+        ``y``, ``h_n`` and, for an LSTM, ``c_n``.
     """
     spec = inputs.spec
     y = np.array(y, np.float64)
@@ -51,6 +67,6 @@ def make_result(inputs: Inputs, y: Any, states: States, dtype: str) -> Result:
     found = {"y": y if spec.batch_first else np.swapaxes(y, 0, 1)}
     for k, name in enumerate(STATES[spec.cell]):
         found[f"{name}_n"] = np.stack(
-            [np.asarray(way[k], np.float64) for row in states for way in row]
+            [np.asarray(direction[k], np.float64) for row in states for direction in row]
         )
     return Result(found, dict.fromkeys(found, dtype))

@@ -1,9 +1,9 @@
-"""The canonical layout as a file: safetensors, with a tensor for every parameter and the spec as JSON in its metadata.
+"""The canonical layout as a safetensors file: one tensor per parameter, and the spec as JSON in the metadata.
 
     metadata   spec: {"cell": "lstm", "input_size": 4, "hidden_size": 8, "num_layers": 2, "direction": "bidirectional"}
     tensors    layers.0.forward.W_ih (G·H, I), W_hh (G·H, H), b_ih and b_hh (G·H); layers.0.reverse.W_ih …
 
-with gates in the order of ``reference.GATES``: i, f, g, o of an LSTM; r, z, n of a GRU. All tensors are of one type.
+Gates are in the order of ``reference.GATES``: i, f, g, o for an LSTM; r, z, n for a GRU. All tensors have one dtype.
 """
 
 from __future__ import annotations
@@ -25,41 +25,55 @@ from formats.model import BadModel, Model, build_model, parameters_by_name
 from reference import Array, Spec
 from reference.trees import each
 
-TYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-"""safetensors' names of the dtypes."""
+DTYPE_NAMES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""Dtypes by their names in safetensors."""
 STORED = {"float64": "<f8", "float32": "<f4", "float16": "<f2"}
 SPEC = "spec"
-"""The key of the metadata."""
+"""The key of the spec in the metadata."""
 
 
 def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> LoadedModel:
-    """The network in ``path``; raises ``BadModel``, which says what is wrong with it and what was expected.
+    """Read the network in a file.
 
-    Nothing in such a file is code, and no more is read than it has: a header that claims more is refused. It says all of
-    its spec, and contents nothing else.
+    Such a file holds no code, and a header that claims more data than the file has is refused.
+
+    Args:
+        path: the file.
+        given: must be empty: the file states its whole spec.
+        part: must be empty: the file holds one network.
+
+    Returns:
+        The network; nothing is assumed and nothing ignored.
+
+    Raises:
+        BadModel: the file holds no such network.
     """
     if given or part:
-        raise BadModel(f"{path}: --spec or --part given, and such a file says all; leave them out")
+        raise BadModel(
+            f"{path}: --spec or --part given, but a canonical file states its whole spec; omit them"
+        )
     try:
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
         raw = dict(sorted(deserialize(path.read_bytes())))  # type: ignore[no-untyped-call]  # its stub has none
     except (SafetensorError, OSError) as why:
         raise BadModel(f"{path}: {why}; expected a safetensors file") from why
-    spec = read_spec(str(path), metadata.get(SPEC))
+    spec = _spec_from_json(str(path), metadata.get(SPEC))
     if spec.num_layers > len(raw):
         raise BadModel(
-            f"{path}: num_layers={spec.num_layers} given, and {len(raw)} tensors; expected some for every layer"
+            f"{path}: num_layers={spec.num_layers} given, but the file has {len(raw)} tensors; expected at least one per layer"
         )
-    types = {name: TYPES.get(part["dtype"], part["dtype"]) for name, part in raw.items()}
-    if strange := {name: t for name, t in types.items() if t not in TYPES.values()}:
+    types = {name: DTYPE_NAMES.get(part["dtype"], part["dtype"]) for name, part in raw.items()}
+    if strange := {name: t for name, t in types.items() if t not in DTYPE_NAMES.values()}:
         name = min(strange)
-        raise BadModel(f"{path}: {name}: {strange[name]} given, expected one of {', '.join(TYPES)}")
+        raise BadModel(
+            f"{path}: {name}: {strange[name]} given, expected one of {', '.join(DTYPE_NAMES)}"
+        )
     if len(set(types.values())) > 1:
         first, *_ = types
         other = next(name for name in types if types[name] != types[first])
         raise BadModel(
-            f"{path}: {first} is {types[first]} and {other} is {types[other]}, expected one type for all"
+            f"{path}: {first} is {types[first]} and {other} is {types[other]}, expected one dtype for all"
         )
     dtype = next(iter(types.values()), "float32")
     found = {
@@ -69,7 +83,15 @@ def read(path: Path, given: Mapping[str, Any] | None = None, part: str = "") -> 
 
 
 def write(path: Path, model: Model) -> None:
-    """The network as a file, whole or not at all; raises ``OSError``."""
+    """Write a network to a file; if that fails, no file is left.
+
+    Args:
+        path: the file.
+        model: the network.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     arrays = {
         name: _stored(value, model.dtype) for name, value in parameters_by_name(model).items()
     }
@@ -77,23 +99,39 @@ def write(path: Path, model: Model) -> None:
         name: TensorSpec(
             dtype=model.dtype, shape=list(a.shape), data_ptr=a.ctypes.data, data_len=a.nbytes
         )
-        for name, a in arrays.items()  # which stay till the end
+        for name, a in arrays.items()  # tensors point into them
     }
     part = path.with_name(f".{path.name}.part")
     try:
-        serialize_file(tensors, part, {SPEC: written_spec(model.spec)})
+        serialize_file(tensors, part, {SPEC: _spec_to_json(model.spec)})
     except SafetensorError as why:
         raise OSError(f"{path}: {why}") from why
     part.replace(path)
 
 
 def loader(model: Model) -> str:
-    """Our own reader, and what else takes the file."""
+    """Return code that reads the file, and a command that takes it.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     return "model = formats.canonical.read(Path(FILE)).model\n# or: python -m conformance --params FILE --inputs batch.npz --backend pytorch"
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """The specification in the inputs' dtype; in 16 bits as float32, whose results are rounded."""
+    """Run the specification in the inputs' dtype; 16-bit results are rounded from float32.
+
+    Args:
+        path: the file, which ``found`` was read from.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     kind = np.dtype("float64" if inputs.dtype == "float64" else "float32")
     params, x, h0, c0 = each(
         lambda a: a.astype(kind), (found.model.params, inputs.x, inputs.h0, inputs.c0)
@@ -107,18 +145,18 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     return Result(arrays, dict.fromkeys(arrays, inputs.dtype))
 
 
-def written_spec(spec: Spec) -> str:
-    """The spec as JSON, without what is as by default."""
+def _spec_to_json(spec: Spec) -> str:
+    """Return the fields of a spec that differ from their defaults, as JSON."""
     default = {f.name: f.default for f in fields(Spec)}
     return json.dumps({k: v for k, v in asdict(spec).items() if v != default[k]})
 
 
-def read_spec(where: str, text: str | None) -> Spec:
-    """The spec of this JSON; raises ``BadModel``."""
+def _spec_from_json(where: str, text: str | None) -> Spec:
+    """Return the spec from JSON, or raise ``BadModel``."""
     known = [f.name for f in fields(Spec)]
     shape = f"JSON with the fields of a Spec: {', '.join(known)}"
     if text is None:
-        raise BadModel(f"{where}: no {SPEC!r} in its metadata; expected {shape}")
+        raise BadModel(f"{where}: metadata {SPEC!r}: missing, expected {shape}")
     try:
         given: Any = json.loads(text)
     except ValueError as why:
@@ -138,14 +176,14 @@ def read_spec(where: str, text: str | None) -> Spec:
 
 
 def _numbers(data: bytes, dtype: str) -> Array:
-    """The values of these bytes, in a type of NumPy's that contents them."""
+    """Decode bytes to an array; bfloat16 becomes float32."""
     if dtype == "bfloat16":
         return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
     return np.frombuffer(data, STORED[dtype])
 
 
 def _stored(value: Array, dtype: str) -> Array:
-    """Values that are exact in ``dtype``, with its bytes in memory."""
+    """Encode values that are exact in ``dtype``; bfloat16 becomes 16-bit integers."""
     if dtype == "bfloat16":
         value = (value.astype("<f4").view("<u4") >> 16).astype("<u2")
     return np.ascontiguousarray(value, STORED.get(dtype, "<u2"))

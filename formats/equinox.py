@@ -1,7 +1,6 @@
-"""Equinox's leaves, as ``eqx.tree_serialise_leaves`` writes them: arrays one after the other, without names.
+"""Equinox files, as ``eqx.tree_serialise_leaves`` writes them: consecutive arrays without names.
 
-They are those of a list for every layer of its cells, one for each direction. Whether two cells are two layers or two
-directions follows from what they read.
+The tree is a list of layers, each a list of one cell per direction. The cells' input sizes tell layers from directions.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     cell_from_shape,
@@ -29,7 +28,7 @@ from formats.assemble import (
     require_found,
 )
 from formats.batches import Batch
-from formats.jax_layers import Way, run_layers
+from formats.jax_layers import RunDirection, run_layers
 from formats.model import BadModel, Model
 from formats.npy import payload_size
 from reference import Array, Spec
@@ -39,10 +38,24 @@ CLASSES = {"gru": eqx.nn.GRUCell, "lstm": eqx.nn.LSTMCell}
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The cells whose leaves are in a file; they have no names, so ``part`` must be empty."""
+    """Read the cells whose leaves are in a file.
+
+    Args:
+        path: the file.
+        given: fields of the spec that the user states.
+        part: must be empty: leaves have no names.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     if part:
-        raise BadModel(f"{where}: --part {part} given, and its arrays have no names; leave it out")
+        raise BadModel(
+            f"{where}: --part {part} given, but Equinox files have no names; omit --part"
+        )
     arrays = _arrays(path)
     require_found(where, arrays, FORMAT.contents)
     dtype = common_dtype(where, {f"leaf {k}": a.dtype.name for k, a in enumerate(arrays)})
@@ -52,8 +65,8 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
         end = next((n for n in range(2, len(wide)) if wide[n] != 1), len(wide))
         if wide[:2] != [2, 2] or 0 in arrays[k + 1].shape:
             raise BadModel(
-                f"{where}: leaf {k}: shape {arrays[k].shape} given, expected those of cells alone: weight_ih and "
-                "weight_hh, then bias, and bias_n of a GRU"
+                f"{where}: leaf {k}: shape {arrays[k].shape} given, expected only cells: weight_ih, weight_hh, "
+                "bias and, for a GRU, bias_n"
             )
         kernel, recurrent, *biases = arrays[k : k + end]
         rows, hidden = recurrent.shape
@@ -64,13 +77,15 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
                 "GRUCell or an LSTMCell"
             )
         block = Block(kernel, recurrent, *[*biases, None, None][:2])
-        cells.append(Stored(f"leaves {k} to {k + end - 1}", cell, kernel.shape[1], hidden, [block]))
+        cells.append(
+            StoredCell(f"leaves {k} to {k + end - 1}", cell, kernel.shape[1], hidden, [block])
+        )
         k += end
     return assemble(where, FORMAT, layers_by_size(where, cells, given), dtype, given=given)
 
 
 def _arrays(path: Path) -> list[Array]:
-    """The arrays of a file; raises ``BadModel`` where it is none of those, or claims more than it has."""
+    """Return the arrays of a file; raise ``BadModel`` if it is no such file, or a header claims more than it has."""
     size, found = path.stat().st_size if path.is_file() else 0, []
     try:
         with path.open("rb") as file:
@@ -87,13 +102,13 @@ def _array(file: BinaryIO, size: int) -> Array:
     start = file.tell()
     follow, there = payload_size(file), size - file.tell()
     if follow > there:
-        raise ValueError(f"its header claims {follow:,} bytes, and there are {there:,}")
+        raise ValueError(f"its header claims {follow:,} bytes, but {there:,} follow")
     file.seek(start)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def cells_of(spec: Spec, bias: bool, dtype: str) -> list[list[Any]]:
-    """Cells of this network, whose weights are to be read."""
+def _make_cells(spec: Spec, bias: bool, dtype: str) -> list[list[Any]]:
+    """Return cells of this network, by layer and direction, with random weights."""
     return [
         [CLASSES[spec.cell](spec.layer_input_size(layer), spec.hidden_size, use_bias=bias, dtype=jnp.dtype(dtype),
                             key=jax.random.key(0)) for _ in range(spec.num_directions)]
@@ -102,7 +117,12 @@ def cells_of(spec: Spec, bias: bool, dtype: str) -> list[list[Any]]:
 
 
 def write(path: Path, model: Model) -> None:
-    """The leaves of ``cells_of`` the network."""
+    """Write the leaves of the network's cells.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
     leaves = [
         np.ascontiguousarray(a, model.dtype)
         for row in blocks_of(FORMAT, model)
@@ -116,7 +136,14 @@ def write(path: Path, model: Model) -> None:
 
 
 def loader(model: Model) -> str:
-    """The cells with the file's weights."""
+    """Return code that makes the cells and loads the file's weights.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     spec = model.spec
     bias = spec.bias or bool(spec.forget_bias)
     made = [
@@ -128,11 +155,20 @@ def loader(model: Model) -> str:
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """Each cell in a ``lax.scan``, over rows by ``jax.vmap``; a row's state stays as it is past its end."""
+    """Run each cell in a ``lax.scan``, vectorised over the batch; a row's state is kept past its end.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     spec = found.model.spec
 
-    def way(batch: Batch) -> Way:
-        cells = eqx.tree_deserialise_leaves(path, cells_of(spec, spec.bias, inputs.dtype))
+    def prepare(batch: Batch) -> RunDirection:
+        cells = eqx.tree_deserialise_leaves(path, _make_cells(spec, spec.bias, inputs.dtype))
 
         def call(layer: int, k: int, reverse: bool, x: Any, states: Any, lengths: Any) -> Any:
             steps = jnp.arange(x.shape[1])
@@ -144,8 +180,8 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
 
             def step(carry: Any, now: Any) -> Any:
                 x_t, alive = now
-                held = carry if spec.cell == "lstm" else carry[0]
-                new = jax.vmap(cells[layer][k])(x_t, held)
+                initial = carry if spec.cell == "lstm" else carry[0]
+                new = jax.vmap(cells[layer][k])(x_t, initial)
                 new = new if spec.cell == "lstm" else (new,)
                 kept = tuple(
                     jnp.where(alive[:, None], a, b) for a, b in zip(new, carry, strict=True)
@@ -159,4 +195,4 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
 
         return call
 
-    return run_layers(found, inputs, way)
+    return run_layers(found, inputs, prepare)

@@ -1,6 +1,6 @@
-"""A tree of Flax linen's parameters, as ``flax.serialization.to_bytes`` writes it: ``params/LSTMCell_0/hi/kernel``.
+"""Trees of Flax linen parameters, as ``flax.serialization.to_bytes`` writes them: ``params/LSTMCell_0/hi/kernel``.
 
-Cells stand in the order in which their modules were made; of two directions the forward one first.
+Cells are numbered in the order in which their modules were made; the forward direction comes first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     check_numbering,
@@ -31,13 +31,13 @@ from formats.assemble import (
     require_found,
 )
 from formats.batches import Batch
-from formats.jax_layers import Way, run_layers
+from formats.jax_layers import RunDirection, run_layers
 from formats.model import BadModel, Model
 from reference import Array
 
 FORMAT = FORMATS["flax"]
 CLASSES = {"vanilla": nn.SimpleCell, "gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
-PLACES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+PARTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "vanilla": (("i/kernel", "h/kernel", "i/bias", ""),),
     "gru": (
         ("ir/kernel", "hr/kernel", "ir/bias", ""),
@@ -46,15 +46,27 @@ PLACES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     ),
     "lstm": tuple((f"i{g}/kernel", f"h{g}/kernel", f"h{g}/bias", "") for g in "ifgo"),
 }
-"""Where the parts of every block stand in a cell's tree, in the order of a ``Block``."""
-WHOLE = {cell: {p for block in blocks for p in block if p} for cell, blocks in PLACES.items()}
-"""All parts of a cell."""
-WAYS = ("forward_rnn", "backward_rnn")
-"""What ``nn.Bidirectional`` calls its directions where it is not called in an ``nn.compact`` method."""
+"""Location of each field of each ``Block`` in a cell's tree; empty for a field that the cell lacks."""
+ALL_PARTS = {cell: {p for block in blocks for p in block if p} for cell, blocks in PARTS.items()}
+"""Locations of all arrays of a cell."""
+DIRECTION_SCOPES = ("forward_rnn", "backward_rnn")
+"""Names of the directions of ``nn.Bidirectional`` outside an ``nn.compact`` method."""
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The one stack of cells in a tree."""
+    """Read the one stack of cells in a tree.
+
+    Args:
+        path: the file.
+        given: fields of the spec that the user states.
+        part: prefix of the names of the network's parameters; empty for a file with one network.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     try:
         tree = msgpack_restore(path.read_bytes())
@@ -71,20 +83,20 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
             by_cell.setdefault(place, set()).add(f"{above}/{last}")
     cells = []
     for place in sorted(by_cell, key=lambda place: natural_key(place.split("/"))):
-        for cell, parts in WHOLE.items():
+        for cell, parts in ALL_PARTS.items():
             if parts == by_cell[place]:
                 cells.append(_stored(where, place, cell, leaves))
             elif parts < by_cell[place]:
                 more = min(by_cell[place] - parts)
                 raise BadModel(
-                    f"{where}: {place}/{more} given, expected a {cell} cell's {', '.join(sorted(parts))} alone"
+                    f"{where}: {place}/{more} given, expected only {', '.join(sorted(parts))} in a {cell} cell"
                 )
     require_found(where, cells, FORMAT.contents)
-    used = {f"{s.place}/{p}".lstrip("/") for s in cells for p in WHOLE[s.cell]}
+    used = {f"{s.place}/{p}".lstrip("/") for s in cells for p in ALL_PARTS[s.cell]}
     dtype = common_dtype(where, {name: leaves[name].dtype.name for name in sorted(used)})
     left = sorted(leaves.keys() - used)
-    if any({*WAYS} & {*s.place.split("/")} for s in cells):
-        rows = layers_by_name(where, cells, *WAYS, part)
+    if any({*DIRECTION_SCOPES} & {*s.place.split("/")} for s in cells):
+        rows = layers_by_name(where, cells, *DIRECTION_SCOPES, part)
     else:
         check_numbering(where, [tuple(s.place.split("/")) for s in cells], [s.place for s in cells])
         rows = layers_by_size(where, cells, given)
@@ -99,24 +111,24 @@ def _leaves(tree: Any, place: str) -> Iterator[tuple[str, Any]]:
         yield from _leaves(below, f"{place}/{name}".lstrip("/"))
 
 
-def _stored(where: str, place: str, cell: str, leaves: Mapping[str, Array]) -> Stored:
+def _stored(where: str, place: str, cell: str, leaves: Mapping[str, Array]) -> StoredCell:
     def at(part: str) -> Array | None:
         return leaves[f"{place}/{part}".lstrip("/")] if part else None
 
-    blocks = [Block(*map(at, parts)) for parts in PLACES[cell]]  # type: ignore[arg-type]  # a kernel is there
+    blocks = [Block(*map(at, parts)) for parts in PARTS[cell]]  # type: ignore[arg-type]  # a kernel is there
     kernel = blocks[0].kernel
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise BadModel(
             f"{where}: {place}: a kernel of shape {kernel.shape} given, expected (inputs, units)"
         )
     inputs, units = kernel.shape
-    return Stored(place, cell, inputs, units, blocks)
+    return StoredCell(place, cell, inputs, units, blocks)
 
 
-def tree_of(cell: str, blocks: list[Block], dtype: str) -> dict[str, Any]:
-    """A cell's parameters as it keeps them."""
+def _cell_tree(cell: str, blocks: list[Block], dtype: str) -> dict[str, Any]:
+    """Return the tree of a cell's parameters."""
     found: dict[str, Any] = {}
-    for parts, block in zip(PLACES[cell], blocks, strict=True):
+    for parts, block in zip(PARTS[cell], blocks, strict=True):
         for part, a in zip(parts, block, strict=True):
             if part:
                 outer, inner = part.split("/")
@@ -125,25 +137,48 @@ def tree_of(cell: str, blocks: list[Block], dtype: str) -> dict[str, Any]:
 
 
 def write(path: Path, model: Model) -> None:
-    """The parameters of the module of ``loader``."""
+    """Write the parameters of the module that ``loader`` describes.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
     name = CLASSES[model.spec.cell].__name__
     cells = [blocks for row in blocks_of(FORMAT, model) for blocks in row]
-    params = {f"{name}_{k}": tree_of(model.spec.cell, b, model.dtype) for k, b in enumerate(cells)}
+    params = {
+        f"{name}_{k}": _cell_tree(model.spec.cell, b, model.dtype) for k, b in enumerate(cells)
+    }
     path.write_bytes(msgpack_serialize({"params": params}))
 
 
 def loader(model: Model) -> str:
-    """The modules with the file's weights."""
+    """Return code that loads the file's tree of parameters.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     spec = model.spec
     cell = f"nn.RNN(nn.{CLASSES[spec.cell].__name__}({spec.hidden_size}))"
     if spec.direction == "bidirectional":
         cell = f"nn.Bidirectional({cell}, {cell})"
     read = "variables = flax.serialization.msgpack_restore(open(FILE, 'rb').read())"
-    return f"{read}\n# of an nn.compact module that calls {spec.num_layers} × {cell}"
+    return f"{read}\n# for an nn.compact module that calls {spec.num_layers} × {cell}"
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """``nn.RNN`` over each cell, whose parameters are those of the file."""
+    """Run ``nn.RNN`` over each cell, with the file's parameters.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     spec = found.model.spec
     make = partial(
         CLASSES[spec.cell], spec.hidden_size, dtype=inputs.dtype, param_dtype=inputs.dtype
@@ -151,16 +186,16 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     if spec.cell == "vanilla":
         make = partial(make, activation_fn={"tanh": nn.tanh, "relu": nn.relu}[spec.activation])
 
-    def way(batch: Batch) -> Way:
+    def prepare(batch: Batch) -> RunDirection:
         def call(layer: int, k: int, reverse: bool, x: Any, states: Any, lengths: Any) -> Any:
             rnn = nn.RNN(make(), return_carry=True, reverse=reverse, keep_order=True)
-            tree = tree_of(spec.cell, found.rows[layer][k].blocks, inputs.dtype)
-            held = (states[1], states[0]) if spec.cell == "lstm" else states[0]
+            tree = _cell_tree(spec.cell, found.layers[layer][k].blocks, inputs.dtype)
+            initial = (states[1], states[0]) if spec.cell == "lstm" else states[0]
             carry, y = rnn.apply(
-                {"params": {"cell": tree}}, x, initial_carry=held, seq_lengths=lengths
+                {"params": {"cell": tree}}, x, initial_carry=initial, seq_lengths=lengths
             )
             return y, ((carry[1], carry[0]) if spec.cell == "lstm" else (carry,))
 
         return call
 
-    return run_layers(found, inputs, way)
+    return run_layers(found, inputs, prepare)

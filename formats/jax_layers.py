@@ -1,4 +1,4 @@
-"""Cells of JAX's libraries, layer by layer and direction by direction."""
+"""Run cells of JAX libraries, layer by layer and direction by direction."""
 
 from __future__ import annotations
 
@@ -13,23 +13,35 @@ from formats.assemble import LoadedModel
 from formats.batches import Batch, make_batch, make_result
 from formats.model import DIRECTIONS
 
-Way = Callable[[int, int, bool, Any, tuple[Any, ...], Any], tuple[Any, tuple[Any, ...]]]
-"""``(layer, direction, reverse, x, states, lengths) → (y, states)``, each ``(B, …)``."""
+RunDirection = Callable[[int, int, bool, Any, tuple[Any, ...], Any], tuple[Any, tuple[Any, ...]]]
+"""Run one direction of one layer: ``(layer, direction, reverse, x, states, lengths) → (y, states)``."""
 
 
-def run_layers(found: LoadedModel, inputs: Inputs, way: Callable[[Batch], Way]) -> Result:
-    """Every direction of every layer; ``way`` is asked for while float64 is float64."""
+def run_layers(
+    found: LoadedModel, inputs: Inputs, prepare: Callable[[Batch], RunDirection]
+) -> Result:
+    """Run every direction of every layer.
+
+    Args:
+        found: the network in the file.
+        inputs: the batch.
+        prepare: returns the function that runs one direction; called with float64 enabled if the
+            inputs are float64.
+
+    Returns:
+        Outputs and final states.
+    """
     with jax.enable_x64(inputs.dtype == "float64"):
         batch = make_batch(inputs)
-        call = way(batch)
+        call = prepare(batch)
         x: Any = jnp.asarray(batch.x, inputs.dtype)
         lengths = None if batch.lengths is None else jnp.asarray(batch.lengths)
         finals = []
         for layer, row in enumerate(batch.states):
             outputs, after = [], []
             for k, name in enumerate(DIRECTIONS[inputs.spec.direction]):
-                held = tuple(jnp.asarray(s, inputs.dtype) for s in row[k])
-                y, states = call(layer, k, name == "reverse", x, held, lengths)
+                initial = tuple(jnp.asarray(s, inputs.dtype) for s in row[k])
+                y, states = call(layer, k, name == "reverse", x, initial, lengths)
                 outputs.append(y)
                 after.append([*states])
             x = jnp.concatenate(outputs, axis=-1)

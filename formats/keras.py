@@ -1,4 +1,4 @@
-"""Keras's ``.weights.h5``: ``layers/lstm/cell/vars/0``, ``layers/bidirectional/backward_layer/cell/vars/1``."""
+"""Keras ``.weights.h5`` files: ``layers/lstm/cell/vars/0``, ``layers/bidirectional/backward_layer/cell/vars/1``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     cell_from_shape,
@@ -32,45 +32,62 @@ from reference import Array, Spec
 
 FORMAT = FORMATS["keras"]
 LAYERS = {"vanilla": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
-NAMES = {"vanilla": "simple_rnn", "gru": "gru", "lstm": "lstm"}
-"""What Keras calls them in the file."""
-VARS = "/cell/vars"
-MOST_BYTES = 2**32
-"""Of one array, which a compressed file may claim to have."""
-WAYS = {"forward": "forward_layer", "reverse": "backward_layer"}
+LAYER_NAMES = {"vanilla": "simple_rnn", "gru": "gru", "lstm": "lstm"}
+"""Names of the layers in the file."""
+VARIABLES = "/cell/vars"
+MAX_BYTES = 2**32
+"""Largest size of one array; a small compressed file may claim far more."""
+DIRECTION_SCOPES = {"forward": "forward_layer", "reverse": "backward_layer"}
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The one stack of recurrent layers in a file of weights."""
+    """Read the one stack of recurrent layers in a file of weights.
+
+    Args:
+        path: the file.
+        given: fields of the spec that the user states.
+        part: prefix of the names of the network's parameters; empty for a file with one network.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     arrays, left = _arrays(path, part)
     found: dict[str, list[Array]] = {}
     for name in sorted(arrays, key=lambda name: natural_key(name.split("/"))):
-        found.setdefault(name.rpartition(VARS)[0], []).append(arrays[name])
+        found.setdefault(name.rpartition(VARIABLES)[0], []).append(arrays[name])
     require_found(where, list(found), FORMAT.contents)
     cells = [_stored(where, place, weights) for place, weights in found.items()]
     dtype = common_dtype(where, {name: a.dtype.name for name, a in arrays.items()})
     resets = {
-        "after" if s.blocks[0].recurrent_bias is not None else "before" for s in cells if s.biased
+        "after" if s.blocks[0].recurrent_bias is not None else "before" for s in cells if s.has_bias
     }
-    said: dict[str, Any] = {}
-    if cells[0].cell == "gru" and resets:  # without biases nothing says it
+    stated: dict[str, Any] = {}
+    if cells[0].cell == "gru" and resets:  # without biases, the file does not tell
         if len(resets) > 1:
             raise BadModel(
-                f"{where}: {', '.join(found)}: GRUs with one bias and with two, expected one kind"
+                f"{where}: {', '.join(found)}: GRUs with one bias and GRUs with two given, expected the same kind in all layers"
             )
-        said["reset"] = resets.pop()
-    rows = layers_by_name(where, cells, WAYS["forward"], WAYS["reverse"], part)
-    return assemble(where, FORMAT, rows, dtype, given=given, said=said, ignored=left)
+        stated["reset"] = resets.pop()
+    rows = layers_by_name(
+        where, cells, DIRECTION_SCOPES["forward"], DIRECTION_SCOPES["reverse"], part
+    )
+    return assemble(where, FORMAT, rows, dtype, given=given, stated=stated, ignored=left)
 
 
 def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
-    """The arrays of recurrent cells by name, and the names of all others. Nothing outside the file is read."""
+    """Return the arrays of recurrent cells by name, and the names of all other arrays.
+
+    Datasets that link to other files are refused.
+    """
     found: dict[str, Any] = {}
     left: list[str] = []
 
     def visit(name: str, item: Any) -> None:
-        place, vars_, number = str(name).rpartition(VARS)
+        place, vars_, number = str(name).rpartition(VARIABLES)
         if not isinstance(item, h5py.Dataset):
             return
         if not (vars_ and has_prefix(place, part) and number.removeprefix("/").isdigit()):
@@ -79,10 +96,12 @@ def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
         if item.dtype.kind != "f" or item.shape is None:
             raise BadModel(f"{path}: {name}: {item.dtype} given, expected floating-point numbers")
         if item.external or item.is_virtual:
-            raise BadModel(f"{path}: {name}: its numbers are outside the file, expected them in it")
-        if item.nbytes > MOST_BYTES:
             raise BadModel(
-                f"{path}: {name}: claims {item.nbytes:,} bytes, expected {MOST_BYTES:,} at most"
+                f"{path}: {name}: links to data outside the file, expected data inside it"
+            )
+        if item.nbytes > MAX_BYTES:
+            raise BadModel(
+                f"{path}: {name}: claims {item.nbytes:,} bytes, expected {MAX_BYTES:,} at most"
             )
         found[name] = item[()]
 
@@ -96,7 +115,7 @@ def _arrays(path: Path, part: str) -> tuple[dict[str, Array], list[str]]:
     return found, sorted(left)
 
 
-def _stored(where: str, place: str, weights: list[Array]) -> Stored:
+def _stored(where: str, place: str, weights: list[Array]) -> StoredCell:
     kernel, recurrent, *biases = weights if len(weights) > 1 else (*weights, np.zeros(()))
     shapes = ", ".join(str(a.shape) for a in weights)
     if len(biases) > 1 or kernel.ndim != 2 or recurrent.ndim != 2 or 0 in recurrent.shape:
@@ -108,11 +127,11 @@ def _stored(where: str, place: str, weights: list[Array]) -> Stored:
     bias: list[Any] = [None, None]
     if biases:
         bias = [*biases[0]] if biases[0].ndim == 2 and len(biases[0]) == 2 else [biases[0], None]
-    return Stored(place, cell, kernel.shape[0], hidden, [Block(kernel, recurrent, *bias)])
+    return StoredCell(place, cell, kernel.shape[0], hidden, [Block(kernel, recurrent, *bias)])
 
 
-def weights_of(block: Block, dtype: str) -> list[Array]:
-    """A layer's arrays: of two biases one array."""
+def _layer_weights(block: Block, dtype: str) -> list[Array]:
+    """Return a layer's arrays; two biases are stacked into one array."""
     biases = [b for b in (block.bias, block.recurrent_bias) if b is not None]
     whole = [np.stack(biases)] if len(biases) == 2 else biases
     assert block.recurrent is not None
@@ -120,23 +139,36 @@ def weights_of(block: Block, dtype: str) -> list[Array]:
 
 
 def write(path: Path, model: Model) -> None:
-    """As ``keras.Sequential([...]).save_weights`` writes the layers of ``loader``."""
+    """Write a file as ``save_weights`` of the model in ``loader`` would.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
     both = model.spec.direction == "bidirectional"
-    outer = "bidirectional" if both else NAMES[model.spec.cell]
+    outer = "bidirectional" if both else LAYER_NAMES[model.spec.cell]
     with h5py.File(path, "w") as file:
         for layer, row in enumerate(blocks_of(FORMAT, model)):
             place = f"layers/{outer}{f'_{layer}' if layer else ''}"
             file.create_group(f"{place}/vars")
-            for way, (block,) in zip(DIRECTIONS[model.spec.direction], row, strict=True):
-                inner = f"{place}/{WAYS[way]}" if both else place
+            for direction, (block,) in zip(DIRECTIONS[model.spec.direction], row, strict=True):
+                inner = f"{place}/{DIRECTION_SCOPES[direction]}" if both else place
                 if both:
                     file.create_group(f"{inner}/vars")
-                for k, a in enumerate(weights_of(block, model.dtype)):
-                    file[f"{inner}{VARS}/{k}"] = a
+                for k, a in enumerate(_layer_weights(block, model.dtype)):
+                    file[f"{inner}{VARIABLES}/{k}"] = a
 
 
-def options(spec: Spec, bias: bool) -> dict[str, Any]:
-    """How a layer is made."""
+def layer_options(spec: Spec, bias: bool) -> dict[str, Any]:
+    """Return the keyword arguments that make a layer.
+
+    Args:
+        spec: the network.
+        bias: True if the layer has biases.
+
+    Returns:
+        Arguments by name.
+    """
     found: dict[str, Any] = {"use_bias": bias, "return_sequences": True}
     if spec.cell == "vanilla":
         found["activation"] = spec.activation
@@ -146,10 +178,19 @@ def options(spec: Spec, bias: bool) -> dict[str, Any]:
 
 
 def loader(model: Model) -> str:
-    """The layers with the file's weights."""
+    """Return code that makes the model and loads the file's weights.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     spec = model.spec
     words = [str(spec.hidden_size)]
-    words += [f"{k}={v!r}" for k, v in options(spec, spec.bias or bool(spec.forget_bias)).items()]
+    words += [
+        f"{k}={v!r}" for k, v in layer_options(spec, spec.bias or bool(spec.forget_bias)).items()
+    ]
     if model.dtype != "float32":
         words.append(f"dtype={model.dtype!r}")
     layer = f"{LAYERS[spec.cell]}({', '.join(words)})"
@@ -159,10 +200,19 @@ def loader(model: Model) -> str:
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """Keras's layers, called one after the other, with a mask where rows end early."""
+    """Run Keras's layers in order, with a mask if rows have lengths.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     installed = [name for name in ("tensorflow", "jax", "torch") if find_spec(name)]
     os.environ.setdefault("KERAS_BACKEND", installed[0] if installed else "tensorflow")
-    import keras  # noqa: PLC0415  # which reads the variable
+    import keras  # noqa: PLC0415  # reads KERAS_BACKEND on import
 
     spec, batch = found.model.spec, make_batch(inputs)
     x: Any = keras.ops.convert_to_tensor(batch.x.astype(inputs.dtype))
@@ -170,20 +220,30 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     if batch.lengths is not None:
         mask = keras.ops.convert_to_tensor(np.arange(batch.x.shape[1]) < batch.lengths[:, None])
     finals: list[list[list[Any]]] = []
-    for row, states in zip(found.rows, batch.states, strict=True):
+    for row, states in zip(found.layers, batch.states, strict=True):
         layer = getattr(keras.layers, LAYERS[spec.cell])(
-            spec.hidden_size, return_state=True, dtype=inputs.dtype, **options(spec, spec.bias)
+            spec.hidden_size,
+            return_state=True,
+            dtype=inputs.dtype,
+            **layer_options(spec, spec.bias),
         )
         if len(row) == 2:
             layer = keras.layers.Bidirectional(layer)
         layer.build((None, None, row[0].input_size))
-        layer.set_weights([a for s in row for a in weights_of(s.blocks[0], inputs.dtype)])
-        held = [keras.ops.convert_to_tensor(s.astype(inputs.dtype)) for way in states for s in way]
-        x, *after = layer(x, mask=mask, initial_state=held)
+        layer.set_weights([a for s in row for a in _layer_weights(s.blocks[0], inputs.dtype)])
+        initial = [
+            keras.ops.convert_to_tensor(s.astype(inputs.dtype))
+            for direction in states
+            for s in direction
+        ]
+        x, *after = layer(x, mask=mask, initial_state=initial)
         each = len(after) // len(row)
         finals.append([after[k : k + each] for k in range(0, len(after), each)])
     to = keras.ops.convert_to_numpy
     y = to(x)
     return make_result(
-        inputs, y, [[[to(s) for s in way] for way in row] for row in finals], y.dtype.name
+        inputs,
+        y,
+        [[[to(s) for s in direction] for direction in row] for row in finals],
+        y.dtype.name,
     )

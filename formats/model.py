@@ -1,4 +1,4 @@
-"""A recurrent network as files hold it, and what is wrong with one that is none."""
+"""A recurrent network as files hold it: parameters by name, with their checks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ DIRECTIONS: dict[str, tuple[str, ...]] = {
     "reverse": ("reverse",),
     "bidirectional": ("forward", "reverse"),
 }
-"""The names of a network's directions, in the order of ``params[layer]``."""
+"""Directions of a network by ``Spec.direction``, in the order of ``params[layer]``."""
 
 
 class BadModel(Exception):
-    """A file contents no such network; the text names the file, the tensor, and what was expected."""
+    """Error: a file holds no usable network; the text names the file, the tensor and what was expected."""
 
 
 class Model(NamedTuple):
-    """A network with its parameters, in canonical layout, and the dtype in which they are exact."""
+    """A network: spec, parameters in canonical layout, and the dtype that holds them exactly."""
 
     spec: Spec
     params: Params
@@ -30,7 +30,14 @@ class Model(NamedTuple):
 
 
 def parameter_names(spec: Spec) -> Iterator[tuple[str, int, int, str]]:
-    """Of every parameter its name, such as ``layers.0.forward.W_ih``, its layer, direction and field."""
+    """Yield the name of every parameter, such as ``layers.0.forward.W_ih``.
+
+    Args:
+        spec: the network.
+
+    Yields:
+        Name, layer, direction (0 or 1) and field of ``Weights``.
+    """
     for layer in range(spec.num_layers):
         fields = [field for field, shape in weight_shapes(spec, layer).items() if shape]
         for number, direction in enumerate(DIRECTIONS[spec.direction]):
@@ -39,16 +46,32 @@ def parameter_names(spec: Spec) -> Iterator[tuple[str, int, int, str]]:
 
 
 def parameters_by_name(model: Model) -> dict[str, Array]:
-    """Every parameter under its name."""
+    """Return all parameters by name.
+
+    Args:
+        model: the network.
+
+    Returns:
+        Arrays by name, such as ``layers.0.forward.W_ih``.
+    """
     return {name: getattr(model.params[layer][number], field)
             for name, layer, number, field in parameter_names(model.spec)}  # fmt: skip
 
 
 def build_model(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) -> Model:
-    """The network of these parameters.
+    """Build a network from its parameters.
 
-    Raises ``BadModel`` for one that is missing, not the network's, of another shape, or not finite; ``where`` names
-    the file.
+    Args:
+        where: the file's name, for errors.
+        spec: the network.
+        found: arrays by name, such as ``layers.0.forward.W_ih``.
+        dtype: the dtype that holds the arrays exactly.
+
+    Returns:
+        The network, with float64 arrays.
+
+    Raises:
+        BadModel: a parameter is missing, unknown, misshapen or not finite.
     """
     wanted = {name: (layer, number, field) for name, layer, number, field in parameter_names(spec)}
     if missing := [name for name in wanted if name not in found]:
@@ -69,8 +92,8 @@ def build_model(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) 
         if bad := int((~np.isfinite(value)).sum()):
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
             raise BadModel(
-                f"{where}: {name}: {bad} of {value.size} values are not finite, the first at {first}, which is "
-                f"{value[first]}; expected finite numbers"
+                f"{where}: {name}: {bad} of {value.size} values are not finite, the first at {first} "
+                f"({value[first]}); expected finite numbers"
             )
         rows[layer][number][field] = value.astype(np.float64)
     none = {"b_ih": None, "b_hh": None}
@@ -79,6 +102,13 @@ def build_model(where: str, spec: Spec, found: Mapping[str, Array], dtype: str) 
 
 
 def shortened(found: list[str]) -> str:
-    """The first few of these names."""
+    """Join the first six names with commas, and count the rest.
+
+    Args:
+        found: the names.
+
+    Returns:
+        Text such as ``a, b, c, d, e, f and 3 more``.
+    """
     shown = ", ".join(found[:6])
     return f"{shown} and {len(found) - 6} more" if len(found) > 6 else shown

@@ -1,4 +1,4 @@
-"""What an array in NumPy's own format claims to be, before any of it is read."""
+"""Headers of .npy arrays, checked before any data is read."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ HEADERS = {
 
 
 def payload_size(file: IO[bytes]) -> int:
-    """How many bytes are to follow; the file then stands before them.
+    """Return the size of an array's data, as its header states it.
 
-    Raises ``ValueError`` for another format, and for pickled objects, which are never read.
+    Args:
+        file: a file at the start of an array; afterwards it is at the start of the data.
+
+    Returns:
+        The size in bytes.
+
+    Raises:
+        ValueError: another format version, or pickled objects, which are never read.
     """
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:
         raise ValueError(f"format {version} of .npy given, expected 1.0 or 2.0")
     shape, _, dtype = HEADERS[version](file)
     if dtype.hasobject:
-        raise ValueError("pickled objects, which are never read; expected numbers")
+        raise ValueError("pickled objects given, which are never read; expected numbers")
     return math.prod(shape) * dtype.itemsize

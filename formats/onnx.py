@@ -1,6 +1,6 @@
-"""ONNX graphs: RNN, GRU and LSTM nodes one after the other, their weights in initialisers.
+"""ONNX graphs: a chain of RNN, GRU or LSTM nodes, with weights in initialisers.
 
-Attributes that the specification has no word for, such as clipping, peepholes or other activations, are refused.
+Attributes that the specification lacks, such as clipping, peepholes or other activations, are refused.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     cell_from_shape,
@@ -33,20 +33,32 @@ from reference import STATES, Array, Spec
 
 FORMAT = FORMATS["onnx"]
 CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
-NODES = {cell: node for node, cell in CELLS.items()}
+NODE_TYPES = {cell: node for node, cell in CELLS.items()}
 ACTIVATIONS = {
     "vanilla": ("Tanh",),
     "gru": ("Sigmoid", "Tanh"),
     "lstm": ("Sigmoid", "Tanh", "Tanh"),
 }
-"""Of a node that says none."""
-ALONE = {"hidden_size", "direction", "linear_before_reset", "activations", "layout"}
-"""Attributes that are read; ``input_forget`` must be 0 where it is said."""
+"""Default activations of a node."""
+READ_ATTRIBUTES = {"hidden_size", "direction", "linear_before_reset", "activations", "layout"}
+"""Attributes that are read; ``input_forget`` must be 0 if present."""
 OPSET = 14
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The nodes of a graph, layer by layer, as each reads the one before; those whose names ``part`` names."""
+    """Read the recurrent nodes of a graph, from the first layer to the last.
+
+    Args:
+        path: the file.
+        given: fields of the spec that the user states.
+        part: prefix of the nodes' names; empty for all nodes.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     try:
         graph = onnx.load(path).graph
@@ -56,36 +68,36 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     require_found(where, found, FORMAT.contents)
     weights = {name for node in found for name in node.input[1:4]}
     arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer if t.name in weights}
-    wires = Wires(where, graph)
-    nodes = wires.in_a_row(found)
-    said: dict[str, Any] = {}
-    rows: list[list[Stored]] = []
+    wiring = _Wiring(where, graph)
+    nodes = wiring.in_order(found)
+    stated: dict[str, Any] = {}
+    rows: list[list[StoredCell]] = []
     for node in nodes:
-        wires.plain_states(node)
-        facts, row = _node(where, node, arrays)
-        if rows and facts != said:
+        wiring.check_states(node)
+        fields, row = _node(where, node, arrays)
+        if rows and fields != stated:
             raise BadModel(
-                f"{where}: {node.name}: {facts} given, expected {said}, as {nodes[0].name} has it"
+                f"{where}: {node.name}: {fields} given, expected {stated}, to match {nodes[0].name}"
             )
-        said = facts
+        stated = fields
         rows.append(row)
     used = [name for node in nodes for name in node.input[1:4] if name]
     dtype = common_dtype(where, {name: arrays[name].dtype.name for name in used})
     left = sorted({t.name for t in graph.initializer} - set(used))
-    return assemble(where, FORMAT, rows, dtype, given=given, said=said, ignored=left)
+    return assemble(where, FORMAT, rows, dtype, given=given, stated=stated, ignored=left)
 
 
-class Wires:
-    """What stands between the nodes of a graph: where it is more than a change of shape, they are no stack."""
+class _Wiring:
+    """The connections between recurrent nodes, which may only change shapes."""
 
     def __init__(self, where: str, graph: Any) -> None:
         self.where = where
         self.makes = {name: node for node in graph.node for name in node.output if name}
         self.given = {i.name for i in graph.input} - {t.name for t in graph.initializer}
-        self.held = {t.name: t for t in graph.initializer}
+        self.stored = {t.name: t for t in graph.initializer}
 
-    def in_a_row(self, found: list[Any]) -> list[Any]:
-        """The nodes from the first to the last; raises ``BadModel`` where they are not one after the other."""
+    def in_order(self, found: list[Any]) -> list[Any]:
+        """Return the nodes from first to last; raise ``BadModel`` unless they form a chain."""
         by_y = {node.output[0]: node for node in found if node.output and node.output[0]}
         before = {id(node): self._before(node, by_y) for node in found}
         first = [node for node in found if before[id(node)] is None]
@@ -97,13 +109,13 @@ class Wires:
         if len(first) != 1 or len(row) != len(found):
             names = shortened([node.name or node.op_type for node in found])
             raise BadModel(
-                f"{self.where}: {names} are not one after the other, expected a stack, with nothing but changes of "
-                "shape between its nodes; name one with --part"
+                f"{self.where}: {names} form no chain, expected nodes with only changes of shape between them; "
+                "select one with --part"
             )
         return row
 
     def _before(self, node: Any, by_y: Mapping[str, Any]) -> Any:
-        """The node whose Y this one reads, by Transpose and Reshape or by Squeeze of the directions; or None."""
+        """Return the node whose Y this node reads through Transpose and Reshape, or Squeeze; None if there is none."""
         name, passed = node.input[0], []
         while name not in by_y:
             maker = self.makes.get(name)
@@ -118,27 +130,27 @@ class Wires:
             if maker.op_type != "Identity":
                 passed.append((maker.op_type, *perm))
             name = maker.input[0]
-        turned = [("Reshape",), ("Transpose", [0, 2, 1, 3])]
-        if passed not in ([("Squeeze",)], turned):
+        reordered = [("Reshape",), ("Transpose", [0, 2, 1, 3])]
+        if passed not in ([("Squeeze",)], reordered):
             raise BadModel(
-                f"{self.where}: {node.name or node.op_type}: reads {by_y[name].name or 'another'} by {passed[::-1]}, expected "
-                f"Squeeze, or {turned[::-1]}"
+                f"{self.where}: {node.name or node.op_type}: reads {by_y[name].name or 'another node'} through {passed[::-1]}, "
+                f"expected Squeeze or {reordered[::-1]}"
             )
         return by_y[name]
 
-    def plain_states(self, node: Any) -> None:
-        """Raise ``BadModel`` for lengths or initial states that the graph contents, unless the latter are 0."""
+    def check_states(self, node: Any) -> None:
+        """Raise ``BadModel`` for lengths, or initial states other than 0, that are stored in the graph."""
         for k, name in enumerate(node.input[4:7]):
             if name and name not in self.given and not (k and self._zero(name)):
                 what = ("sequence_lens", "initial_h", "initial_c")[k]
                 raise BadModel(
-                    f"{self.where}: {node.name or node.op_type}: {what} is in the graph, expected an input, 0 or none"
+                    f"{self.where}: {node.name or node.op_type}: {what} is stored in the graph, expected an input, 0 or none"
                 )
 
     def _zero(self, name: str) -> bool:
-        """Whether it is 0, expanded to any shape or not."""
-        if name in self.held:
-            return not numpy_helper.to_array(self.held[name]).any()
+        """Return True if a stored or constant tensor is 0, whatever its shape."""
+        if name in self.stored:
+            return not numpy_helper.to_array(self.stored[name]).any()
         maker = self.makes.get(name)
         if maker is None:
             return False
@@ -152,8 +164,8 @@ class Wires:
 
 def _node(
     where: str, node: Any, arrays: Mapping[str, Array]
-) -> tuple[dict[str, Any], list[Stored]]:
-    """What a node says of its spec, and its directions."""
+) -> tuple[dict[str, Any], list[StoredCell]]:
+    """Return the fields of the spec that a node states, and its cells by direction."""
     has = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     cell, name = CELLS[node.op_type], node.name or node.op_type
     if (
@@ -163,90 +175,101 @@ def _node(
         or not all(node.input[:3])
     ):
         raise BadModel(
-            f"{where}: {name}: given otherwise than ONNX has it, expected X, W, R and each attribute once"
+            f"{where}: {name}: invalid node, expected the inputs X, W and R, and each attribute once"
         )
-    strange = [k for k in has if k not in ALONE and not (k == "input_forget" and has[k] == 0)]
+    strange = [
+        k for k in has if k not in READ_ATTRIBUTES and not (k == "input_forget" and has[k] == 0)
+    ]
     if strange or (len(node.input) > 7 and node.input[7]):
         raise BadModel(
-            f"{where}: {name}: {shortened([*strange, 'P'][:1])} given, which the specification has no word for"
+            f"{where}: {name}: {[*strange, 'P'][0]} given, which the specification lacks; expected a node without it"
         )
     if missing := [n for n in (*node.input[1:3], *node.input[3:4]) if n and n not in arrays]:
         raise BadModel(
-            f"{where}: {name}: {missing[0]} is computed in the graph, expected an initialiser"
+            f"{where}: {name}: {missing[0]} is computed in the graph, expected weights in an initialiser"
         )
-    way = has.get("direction", b"forward").decode()
-    if way not in DIRECTIONS:
+    direction = has.get("direction", b"forward").decode()
+    if direction not in DIRECTIONS:
         raise BadModel(
-            f"{where}: {name}: direction {way!r} given, expected one of {', '.join(DIRECTIONS)}"
+            f"{where}: {name}: direction {direction!r} given, expected one of {', '.join(DIRECTIONS)}"
         )
-    ways = DIRECTIONS[way]
-    said: dict[str, Any] = {"direction": way}
+    directions = DIRECTIONS[direction]
+    stated: dict[str, Any] = {"direction": direction}
     activations = [a.decode().title() for a in has.get("activations", [])] or [
         *ACTIVATIONS[cell]
-    ] * len(ways)
+    ] * len(directions)
     if cell == "gru":
-        said["reset"] = "after" if has.get("linear_before_reset", 0) else "before"
+        stated["reset"] = "after" if has.get("linear_before_reset", 0) else "before"
     if cell == "vanilla":
-        said["activation"] = activations[0].lower()
+        stated["activation"] = activations[0].lower()
     wanted = (
-        [a.title() for a in (said["activation"],)] if cell == "vanilla" else [*ACTIVATIONS[cell]]
+        [a.title() for a in (stated["activation"],)] if cell == "vanilla" else [*ACTIVATIONS[cell]]
     )
-    if activations != wanted * len(ways) or said.get("activation", "tanh") not in ("tanh", "relu"):
+    if activations != wanted * len(directions) or stated.get("activation", "tanh") not in (
+        "tanh",
+        "relu",
+    ):
         takes = "Tanh or Relu" if cell == "vanilla" else ", ".join(ACTIVATIONS[cell])
         raise BadModel(
             f"{where}: {name}: activations {activations} given, expected {takes} in each direction"
         )
     W, R = (arrays[n] for n in node.input[1:3])
     B = arrays[node.input[3]] if len(node.input) > 3 and node.input[3] else None
-    if W.ndim != 3 or R.ndim != 3 or len(W) != len(ways) or len(R) != len(ways) or 0 in R.shape:
+    if (
+        W.ndim != 3
+        or R.ndim != 3
+        or len(W) != len(directions)
+        or len(R) != len(directions)
+        or 0 in R.shape
+    ):
         raise BadModel(
-            f"{where}: {name}: W {W.shape} and R {R.shape} given, expected ({len(ways)}, gates, …)"
+            f"{where}: {name}: W {W.shape} and R {R.shape} given, expected ({len(directions)}, gates, …)"
         )
-    if B is not None and B.shape != (len(ways), 2 * R.shape[1]):
+    if B is not None and B.shape != (len(directions), 2 * R.shape[1]):
         raise BadModel(
-            f"{where}: {name}: B {B.shape} given, expected {(len(ways), 2 * R.shape[1])}"
+            f"{where}: {name}: B {B.shape} given, expected {(len(directions), 2 * R.shape[1])}"
         )
     units = has.get("hidden_size", R.shape[2])
     if cell_from_shape(f"{where}: {name}", R.shape[1], R.shape[2]) != cell or units != R.shape[2]:
         raise BadModel(
-            f"{where}: {name}: R {R.shape} given, which is no {node.op_type}'s of {units} units"
+            f"{where}: {name}: R {R.shape} given, expected that of {node.op_type} with {units} units"
         )
     row = []
-    for k, direction in enumerate(ways):
+    for k, which in enumerate(directions):
         biases = (None, None) if B is None else np.split(B[k], 2)
         row.append(
-            Stored(
-                f"{name}, {direction}", cell, W.shape[2], R.shape[2], [Block(W[k], R[k], *biases)]
+            StoredCell(
+                f"{name}, {which}", cell, W.shape[2], R.shape[2], [Block(W[k], R[k], *biases)]
             )
         )
-    return said, row
+    return stated, row
 
 
-def graph_of(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
-    """A model of these nodes: from x, ``(T, B, I)``, to y, ``(T, B, D·H)``, and the final states, ``(L·D, B, H)``.
+def _make_graph(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
+    """Make a model from x ``(T, B, I)`` to y ``(T, B, D·H)`` and the final states ``(L·D, B, H)``.
 
-    Where states and lengths are ``given`` they are inputs too, for every layer: lengths, h0.0, c0.0 …
+    With ``given``, lengths and the initial states of every layer are inputs too: lengths, h0.0, c0.0 …
     """
-    nodes, initialisers = [], []
+    nodes, weights = [], []
     names = STATES[spec.cell]
     width = spec.num_directions * spec.hidden_size
 
-    def held(name: str, a: Array) -> str:
-        initialisers.append(numpy_helper.from_array(np.ascontiguousarray(a), name))
+    def initialiser(name: str, a: Array) -> str:
+        weights.append(numpy_helper.from_array(np.ascontiguousarray(a), name))
         return name
 
-    shape = held("shape", np.array([0, 0, width], np.int64))
+    shape = initialiser("shape", np.array([0, 0, width], np.int64))
     x = "x"
     for layer, row in enumerate(rows):
-        W = held(f"W.{layer}", np.stack([b.kernel for b in row]).astype(np.float32))
-        R = held(
+        W = initialiser(f"W.{layer}", np.stack([b.kernel for b in row]).astype(np.float32))
+        R = initialiser(
             f"R.{layer}",
             np.stack([b.recurrent for b in row if b.recurrent is not None]).astype(np.float32),
         )
         B = ""
         if row[0].bias is not None:
             both = [np.concatenate([b.bias, b.recurrent_bias]) for b in row]
-            B = held(f"B.{layer}", np.stack(both).astype(np.float32))
+            B = initialiser(f"B.{layer}", np.stack(both).astype(np.float32))
         states = [f"{name}0.{layer}" for name in names] if given else []
         after = [f"{name}_n.{layer}" for name in names]
         options: dict[str, Any] = {"hidden_size": spec.hidden_size, "direction": spec.direction}
@@ -255,7 +278,7 @@ def graph_of(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
         if spec.cell == "vanilla":
             options["activations"] = [spec.activation.title()] * spec.num_directions
         nodes += [
-            helper.make_node(NODES[spec.cell], [x, W, R, B, "lengths" if given else "", *states],
+            helper.make_node(NODE_TYPES[spec.cell], [x, W, R, B, "lengths" if given else "", *states],
                              [f"Y.{layer}", *after], name=f"layer_{layer}", **options),
             helper.make_node("Transpose", [f"Y.{layer}"], [f"Y_t.{layer}"], perm=[0, 2, 1, 3]),
             helper.make_node("Reshape", [f"Y_t.{layer}", shape], [f"y.{layer}"]),
@@ -280,7 +303,7 @@ def graph_of(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
     made = helper.make_graph(
         nodes, "network", inputs,
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, None, None]) for name in outputs],
-        initialisers,
+        weights,
     )  # fmt: skip
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     onnx.checker.check_model(model)
@@ -288,34 +311,57 @@ def graph_of(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
 
 
 def write(path: Path, model: Model) -> None:
-    """``graph_of`` the network, from x alone."""
+    """Write a graph that computes outputs and final states from ``x`` alone.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
     rows = [[block for (block,) in row] for row in blocks_of(FORMAT, model)]
-    onnx.save(graph_of(model.spec, rows, given=False), str(path))
+    onnx.save(_make_graph(model.spec, rows, given=False), str(path))
 
 
 def loader(model: Model) -> str:
-    """A session of ONNX Runtime."""
+    """Return code that runs the file in ONNX Runtime.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     names = ", ".join(["y", *(f"{name}_n" for name in STATES[model.spec.cell])])
     return f'{names} = onnxruntime.InferenceSession(FILE).run(None, {{"x": x}})  # x (T, B, I)'
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """The nodes of the file, with lengths and initial states, by ONNX Runtime."""
+    """Run the file's nodes in ONNX Runtime, with lengths and initial states.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` rereordered it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     spec, batch = found.model.spec, make_batch(inputs)
-    rows = [[s.blocks[0] for s in row] for row in found.rows]
+    rows = [[s.blocks[0] for s in row] for row in found.layers]
     session = onnxruntime.InferenceSession(
-        graph_of(spec, rows, given=True).SerializeToString(), providers=["CPUExecutionProvider"]
+        _make_graph(spec, rows, given=True).SerializeToString(), providers=["CPUExecutionProvider"]
     )
     batch_size, steps, _ = batch.x.shape
     lengths = np.full(batch_size, steps) if batch.lengths is None else batch.lengths
     feed = {"x": np.swapaxes(batch.x, 0, 1).astype(np.float32), "lengths": lengths.astype(np.int32)}
     for layer, row in enumerate(batch.states):
         for k, name in enumerate(STATES[spec.cell]):
-            feed[f"{name}0.{layer}"] = np.stack([way[k] for way in row]).astype(np.float32)
+            feed[f"{name}0.{layer}"] = np.stack([direction[k] for direction in row]).astype(
+                np.float32
+            )
     y, *states = session.run(None, {k: np.ascontiguousarray(a) for k, a in feed.items()})
-    ways = spec.num_directions
+    directions = spec.num_directions
     finals = [
-        [[s[layer * ways + way] for s in states] for way in range(ways)]
+        [[s[layer * directions + direction] for s in states] for direction in range(directions)]
         for layer in range(spec.num_layers)
     ]
     return make_result(inputs, np.swapaxes(y, 0, 1), finals, y.dtype.name)

@@ -1,6 +1,6 @@
-"""PyTorch's ``state_dict``, as ``torch.save`` writes it: ``rnn.weight_ih_l0``, ``rnn.bias_hh_l1_reverse``.
+"""PyTorch ``state_dict`` files, as ``torch.save`` writes them: ``rnn.weight_ih_l0``, ``rnn.bias_hh_l1_reverse``.
 
-It is read with ``weights_only=True``: tensors alone, and nothing else is unpickled.
+Files are read with ``weights_only=True``: nothing but tensors is unpickled.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     cell_from_shape,
@@ -36,14 +36,26 @@ from reference import STATES, Spec
 FORMAT = FORMATS["pytorch"]
 MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-"""In the order of a ``Block``."""
+"""Parameters of a cell, in the order of the fields of ``Block``."""
 NAME = re.compile(
     r"(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,3})(_reverse)?"
 )
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The one recurrent module in a ``state_dict``."""
+    """Read the one recurrent module in a ``state_dict``.
+
+    Args:
+        path: the file.
+        given: fields of the spec that the user states.
+        part: prefix of the names of the network's parameters; empty for a file with one network.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     tensors = _tensors(path)
     named = {
@@ -56,20 +68,20 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
     if len(modules) > 1:
         raise BadModel(
             f"{where}: {shortened([m.rstrip('.') or '(the module itself)' for m in modules])} are several networks, expected "
-            "one; name it with --part, by what its names start with"
+            "one; select it with --part and the prefix of its names"
         )
     if projected := [name for name, m in named.items() if m[2] == "weight_hr"]:
         raise BadModel(
-            f"{where}: {projected[0]}: a projection given, expected an LSTM without (proj_size)"
+            f"{where}: {projected[0]}: a projection given, expected an LSTM without proj_size"
         )
     dtype = common_dtype(
         where, {name: str(tensors[name].dtype).removeprefix("torch.") for name in named}
     )
     layers = 1 + max(int(m[3]) for m in named.values())
-    ways = 1 + any(m[4] for m in named.values())
+    directions = 1 + any(m[4] for m in named.values())
     rows = [
         [_stored(where, tensors, f"{modules[0]}{{}}_l{layer}{suffix}")
-         for suffix in ("", "_reverse")[:ways]]
+         for suffix in ("", "_reverse")[:directions]]
         for layer in range(layers)
     ]  # fmt: skip
     left = [name for name in tensors if name not in named]
@@ -82,7 +94,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as why:
         raise BadModel(
-            f"{path}: pickled objects other than tensors, which are never read; {expected}"
+            f"{path}: pickled objects other than tensors given, which are never read; {expected}"
         ) from why
     except (RuntimeError, ValueError, OSError, EOFError, KeyError) as why:
         raise BadModel(
@@ -95,11 +107,11 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
         for name, t in found.items()
         if not (isinstance(name, str) and isinstance(t, torch.Tensor))
     ]:
-        raise BadModel(f"{path}: {shortened(strange)}: no tensor, {expected}")
+        raise BadModel(f"{path}: {shortened(strange)}: not a tensor, {expected}")
     return dict(found)
 
 
-def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Stored:
+def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> StoredCell:
     found = [tensors.get(name.format(part)) for part in PARTS]
     wanted = [name.format(part) for part in PARTS]
     missing = [n for n, t in zip(wanted, found, strict=True) if t is None]
@@ -119,7 +131,7 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
     assert recurrent is not None
     rows, hidden = recurrent.shape
     cell = cell_from_shape(f"{where}: {name.format('weight_hh')}", rows, hidden)
-    return Stored(
+    return StoredCell(
         name.format("*"),
         cell,
         kernel.shape[1],
@@ -129,38 +141,50 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
 
 
 def write(path: Path, model: Model) -> None:
-    """The ``state_dict`` of ``module(model)``."""
-    torch.save(state_dict(model), path)
+    """Write the ``state_dict`` of the module in ``loader``.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
+    torch.save(_state_dict(model), path)
 
 
-def state_dict(model: Model) -> dict[str, torch.Tensor]:
-    """The module's parameters by PyTorch's names."""
+def _state_dict(model: Model) -> dict[str, torch.Tensor]:
+    """Return the module's parameters by PyTorch's names."""
     dtype = getattr(torch, model.dtype)
-    ways = DIRECTIONS[model.spec.direction]
+    directions = DIRECTIONS[model.spec.direction]
     return {
-        f"{part}_l{layer}{'_reverse' if way == 'reverse' else ''}": torch.tensor(
+        f"{part}_l{layer}{'_reverse' if direction == 'reverse' else ''}": torch.tensor(
             np.ascontiguousarray(a), dtype=dtype
         )
         for layer, row in enumerate(blocks_of(FORMAT, model))
-        for way, (block,) in zip(ways, row, strict=True)
+        for direction, (block,) in zip(directions, row, strict=True)
         for part, a in zip(PARTS, block, strict=True)
         if a is not None
     }
 
 
-def options(spec: Spec, bias: bool) -> dict[str, Any]:
-    """How the module is made."""
+def _module_options(spec: Spec, bias: bool) -> dict[str, Any]:
+    """Return the keyword arguments that make the module."""
     found: dict[str, Any] = {"num_layers": spec.num_layers, "bias": bias, "batch_first": spec.batch_first,
                              "bidirectional": spec.direction == "bidirectional"}  # fmt: skip
     return found | ({"nonlinearity": spec.activation} if spec.cell == "vanilla" else {})
 
 
 def loader(model: Model) -> str:
-    """The module with the file's weights."""
+    """Return code that makes the module and loads the file's weights.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
     spec = model.spec
     bias = spec.bias or bool(spec.forget_bias)
     words = [str(spec.input_size), str(spec.hidden_size)]
-    words += [f"{k}={v!r}" for k, v in options(spec, bias).items()]
+    words += [f"{k}={v!r}" for k, v in _module_options(spec, bias).items()]
     if model.dtype != "float32":
         words.append(f"dtype=torch.{model.dtype}")
     made = f"torch.nn.{MODULES[spec.cell].__name__}({', '.join(words)})"
@@ -168,13 +192,22 @@ def loader(model: Model) -> str:
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """The module run on a batch, packed where rows end early."""
+    """Run the module, on a packed sequence if rows have lengths.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
     spec = found.model.spec
-    prefix = found.rows[0][0].place.partition("*")[0]
+    prefix = found.layers[0][0].place.partition("*")[0]
     weights = {k.removeprefix(prefix): t for k, t in _tensors(path).items()
                if k.startswith(prefix) and NAME.fullmatch(k)}  # fmt: skip
     module = MODULES[spec.cell](
-        spec.input_size, spec.hidden_size, **options(spec, spec.bias) | {"batch_first": True},
+        spec.input_size, spec.hidden_size, **_module_options(spec, spec.bias) | {"batch_first": True},
         dtype=getattr(torch, found.model.dtype),
     )  # fmt: skip
     module.load_state_dict(weights)
@@ -183,20 +216,23 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     def tensor(a: Any) -> torch.Tensor:
         return torch.tensor(np.ascontiguousarray(a), dtype=getattr(torch, inputs.dtype))
 
-    held = [tensor(np.stack([way[k] for row in batch.states for way in row]))
+    initial = [tensor(np.stack([direction[k] for row in batch.states for direction in row]))
             for k in range(len(STATES[spec.cell]))]  # fmt: skip
     x: Any = tensor(batch.x)
     if batch.lengths is not None:
         lengths = torch.tensor(batch.lengths, dtype=torch.int64)
         x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     with torch.no_grad():
-        y, states = module(x, tuple(held) if spec.cell == "lstm" else held[0])
+        y, states = module(x, tuple(initial) if spec.cell == "lstm" else initial[0])
     if batch.lengths is not None:
         y, _ = pad_packed_sequence(y, batch_first=True, total_length=batch.x.shape[1])
     states = states if spec.cell == "lstm" else (states,)
-    ways = spec.num_directions
+    directions = spec.num_directions
     by_row = [
-        [[s[layer * ways + way].double() for s in states] for way in range(ways)]
+        [
+            [s[layer * directions + direction].double() for s in states]
+            for direction in range(directions)
+        ]
         for layer in range(spec.num_layers)
     ]
     return make_result(inputs, y.double(), by_row, str(y.dtype).removeprefix("torch."))

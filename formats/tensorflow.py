@@ -1,7 +1,7 @@
-"""TensorFlow 1 checkpoints of its own cells, run over time by ``dynamic_rnn``: ``rnn/basic_lstm_cell/kernel``.
+"""TensorFlow 1 checkpoints of built-in cells under ``dynamic_rnn``: ``rnn/basic_lstm_cell/kernel``.
 
-forward          rnn/basic_lstm_cell/…; of a stack multi_rnn_cell/cell_1/…, or layers in scopes that end in numbers
-bidirectional    bidirectional_rnn/fw/basic_lstm_cell/… and bw, a scope for every layer
+forward          rnn/basic_lstm_cell/…; in a stack multi_rnn_cell/cell_1/…, or layers in scopes that end in numbers
+bidirectional    bidirectional_rnn/fw/basic_lstm_cell/… and bw, with one scope per layer
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from backends.layouts import Block
 from formats import FORMATS
 from formats.assemble import (
     LoadedModel,
-    Stored,
+    StoredCell,
     assemble,
     blocks_of,
     common_dtype,
@@ -40,16 +40,28 @@ CELLS = {
     "basic_lstm_cell": "lstm",
     "lstm_cell": "lstm",
 }
-"""By what a cell calls its scope."""
+"""Cells by the name of their variable scope."""
 PARTS = {"vanilla": ("kernel", "bias"), "lstm": ("kernel", "bias"),
          "gru": ("gates/kernel", "gates/bias", "candidate/kernel", "candidate/bias")}  # fmt: skip
-"""The variables in a cell's scope."""
+"""Variables in a cell's scope."""
 UNSUPPORTED = ("w_f_diag", "w_i_diag", "w_o_diag", "projection/kernel")
-"""Those of peepholes and projections."""
+"""Variables of peepholes and projections."""
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
-    """The one stack of cells in a checkpoint, which is named as ``Saver.save`` returned it."""
+    """Read the one stack of cells in a checkpoint.
+
+    Args:
+        path: the checkpoint's name, as ``Saver.save`` returned it.
+        given: fields of the spec that the user states.
+        part: prefix of the names of the network's parameters; empty for a file with one network.
+
+    Returns:
+        The network, and how its parts were found.
+
+    Raises:
+        BadModel: the file holds no such network.
+    """
     where = str(path)
     try:
         reader = tf.train.load_checkpoint(where)
@@ -57,7 +69,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
         types = reader.get_variable_to_dtype_map()
     except (tf.errors.OpError, ValueError, RuntimeError) as why:
         raise BadModel(
-            f"{where}: {str(why).splitlines()[0]}; expected the name that Saver.save returned, without .index"
+            f"{where}: {str(why).splitlines()[0]}; expected the name that Saver.save returned, without the ending .index"
         ) from why
     found: dict[str, dict[str, str]] = {}
     for name in sorted(shapes):
@@ -66,9 +78,9 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
             found.setdefault(place, {})[rest] = name
     require_found(where, list(found), FORMAT.contents)
     for place, parts in found.items():
-        if beyond := [rest for rest in parts if rest in UNSUPPORTED]:
+        if unsupported := [rest for rest in parts if rest in UNSUPPORTED]:
             raise BadModel(
-                f"{where}: {place}/{beyond[0]}: peepholes or a projection given, expected an LSTM without"
+                f"{where}: {place}/{unsupported[0]}: peepholes or a projection given, expected an LSTM without them"
             )
         if missing := [rest for rest in PARTS[_cell(place)] if rest not in parts]:
             raise BadModel(
@@ -94,7 +106,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """The scope of the cell that a variable is of, and what follows; none of another."""
+    """Split a variable's name after its cell's scope; return empty strings if no cell has the variable."""
     parts = name.split("/")
     for k, part in enumerate(parts):
         if natural_key([part])[0][0] in CELLS:
@@ -106,35 +118,46 @@ def _cell(place: str) -> str:
     return CELLS[natural_key([place.rpartition("/")[2]])[0][0]]
 
 
-def _stored(where: str, place: str, arrays: list[Any]) -> Stored:
-    """A cell from its kernels and biases."""
+def _stored(where: str, place: str, arrays: list[Any]) -> StoredCell:
+    """Return a cell from its kernels and biases."""
     blocks = [
         Block(kernel, None, bias, None)
         for kernel, bias in zip(arrays[::2], arrays[1::2], strict=True)
     ]
     kernel, bias = blocks[-1].kernel, blocks[-1].bias
-    gates = {"vanilla": 1, "gru": 1, "lstm": 4}[_cell(place)]  # of a GRU's last, the candidate
+    gates = {"vanilla": 1, "gru": 1, "lstm": 4}[
+        _cell(place)
+    ]  # a GRU's last kernel is the candidate's
     hidden = bias.shape[0] // gates if bias is not None and bias.ndim == 1 else 0
     if kernel.ndim != 2 or not hidden or kernel.shape[0] <= hidden:
         raise BadModel(
             f"{where}: {place}: a kernel of shape {kernel.shape} given, expected (inputs + units, gates)"
         )
-    return Stored(place, _cell(place), kernel.shape[0] - hidden, hidden, blocks)
+    return StoredCell(place, _cell(place), kernel.shape[0] - hidden, hidden, blocks)
 
 
-def places(spec: Spec) -> list[list[str]]:
-    """Where ``write`` puts every layer and direction: as ``dynamic_rnn`` does in a scope for every layer."""
+def _scopes(spec: Spec) -> list[list[str]]:
+    """Return the scope of every layer and direction, as ``dynamic_rnn`` in one scope per layer has it."""
     scope = {"vanilla": "basic_rnn_cell", "gru": "gru_cell", "lstm": "basic_lstm_cell"}[spec.cell]
-    ways = {"forward": ("rnn",), "bidirectional": ("bidirectional_rnn/fw", "bidirectional_rnn/bw")}
+    scopes = {
+        "forward": ("rnn",),
+        "bidirectional": ("bidirectional_rnn/fw", "bidirectional_rnn/bw"),
+    }
     return [
-        [f"layer_{k}/{way}/{scope}" for way in ways[spec.direction]] for k in range(spec.num_layers)
+        [f"layer_{k}/{direction}/{scope}" for direction in scopes[spec.direction]]
+        for k in range(spec.num_layers)
     ]
 
 
 def write(path: Path, model: Model) -> None:
-    """A checkpoint of these variables alone."""
+    """Write a checkpoint with the variables of the network's cells.
+
+    Args:
+        path: the file.
+        model: the network.
+    """
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        for row, names in zip(blocks_of(FORMAT, model), places(model.spec), strict=True):
+        for row, names in zip(blocks_of(FORMAT, model), _scopes(model.spec), strict=True):
             for blocks, place in zip(row, names, strict=True):
                 arrays = [a for block in blocks for a in (block.kernel, block.bias)]
                 for part, a in zip(PARTS[model.spec.cell], arrays, strict=True):
@@ -146,23 +169,39 @@ def write(path: Path, model: Model) -> None:
 
 
 def loader(model: Model) -> str:
-    """The variables that a graph must have."""
-    names = [name for row in places(model.spec) for name in row]
-    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in {shortened(names)}"
+    """Return code that restores the checkpoint, with the scopes of its variables.
+
+    Args:
+        model: the network that was written.
+
+    Returns:
+        Python code, with ``FILE`` for the name of the file.
+    """
+    names = [name for row in _scopes(model.spec) for name in row]
+    return f"tf.compat.v1.train.Saver().restore(session, FILE)\n# into the variables of cells in the scopes {shortened(names)}"
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
-    """``dynamic_rnn`` over cells whose variables a ``Saver`` restores from the checkpoint."""
-    tf.get_logger().setLevel("ERROR")  # it would say that dynamic_rnn is deprecated
+    """Run ``dynamic_rnn`` over cells whose variables are restored from the checkpoint.
+
+    Args:
+        path: the file.
+        found: the network in the file, as ``read`` returned it.
+        inputs: the batch; its parameters are not used.
+
+    Returns:
+        Outputs and final states.
+    """
+    tf.get_logger().setLevel("ERROR")  # silence the deprecation of dynamic_rnn
     spec, batch = found.model.spec, make_batch(inputs)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         y = tf.constant(batch.x, inputs.dtype)
         fetched, variables = [], {}
-        for layer, row in enumerate(found.rows):
-            cells = [_made(spec, inputs.dtype) for _ in row]
-            held = [_state(state, inputs.dtype) for state in batch.states[layer]]
+        for layer, row in enumerate(found.layers):
+            cells = [_make_cell(spec, inputs.dtype) for _ in row]
+            initial = [_state(state, inputs.dtype) for state in batch.states[layer]]
             with tf.compat.v1.variable_scope(f"layer_{layer}"):
-                y, states = _over_time(cells, y, batch.lengths, held)
+                y, states = _run_layer(cells, y, batch.lengths, initial)
             for cell, stored in zip(cells, row, strict=True):
                 for v in cell.variables:
                     variables[f"{stored.place}/{_split(v.op.name)[1]}"] = v
@@ -173,8 +212,8 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     return make_result(inputs, y, finals, str(y.dtype))
 
 
-def _made(spec: Spec, dtype: str) -> Any:
-    """The cell, with what the file does not say."""
+def _make_cell(spec: Spec, dtype: str) -> Any:
+    """Make the cell, with the options that the file does not store."""
     kinds = {
         "vanilla": legacy_cells.BasicRNNCell,
         "gru": legacy_cells.GRUCell,
@@ -195,11 +234,11 @@ def _state(state: list[Any], dtype: str) -> Any:
     return legacy_cells.LSTMStateTuple(c[0], h) if c else h
 
 
-def _over_time(cells: list[Any], x: Any, lengths: Any, held: list[Any]) -> tuple[Any, States]:
+def _run_layer(cells: list[Any], x: Any, lengths: Any, initial: list[Any]) -> tuple[Any, States]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that dynamic_rnn is deprecated
+        warnings.simplefilter("ignore")  # dynamic_rnn is deprecated
         if len(cells) == 1:
-            y, state = tf.compat.v1.nn.dynamic_rnn(cells[0], x, lengths, held[0])
+            y, state = tf.compat.v1.nn.dynamic_rnn(cells[0], x, lengths, initial[0])
             return y, [state]
-        both, states = tf.compat.v1.nn.bidirectional_dynamic_rnn(*cells, x, lengths, *held)
+        both, states = tf.compat.v1.nn.bidirectional_dynamic_rnn(*cells, x, lengths, *initial)
     return tf.concat(both, axis=-1), list(states)

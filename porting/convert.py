@@ -30,7 +30,7 @@ from formats import (
     format_module,
     load,
 )
-from formats.assemble import Stored
+from formats.assemble import StoredCell
 from formats.model import Model, shortened
 from porting.verdict import (
     Conversion,
@@ -163,9 +163,9 @@ def converted(options: argparse.Namespace) -> ExitCode:
         say(f"  assumed, since the file does not say: {assumed} (otherwise --spec)")
     if of_source.unrecorded:
         say(f"  taken to be as by default, since no such file says them: {of_source.unrecorded}")
-    if of_source.unrecorded and len(found.rows) > 1:
+    if of_source.unrecorded and len(found.layers) > 1:
         say(
-            f"  layers, each of which reads the one before: {' → '.join(_layer(row) for row in found.rows)}"
+            f"  layers, each of which reads the one before: {' → '.join(_layer(row) for row in found.layers)}"
         )
     if found.ignored:
         say(f"  left out, since they are no part of it: {shortened(list(found.ignored))}")
@@ -198,7 +198,7 @@ def say(text: str, style: str | None = None) -> None:
     standard_output().print(text, style=style, highlight=False, markup=False, soft_wrap=True)
 
 
-def _layer(row: Sequence[Stored]) -> str:
+def _layer(row: Sequence[StoredCell]) -> str:
     return " and ".join(stored.place for stored in row)
 
 

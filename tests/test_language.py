@@ -27,7 +27,6 @@ UNFINISHED = {
     "benchmarks",
     "evidence",
     "fleet",
-    "formats",
     "porting",
     "records",
     "reference",

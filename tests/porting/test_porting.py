@@ -346,7 +346,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no value": (["m.safetensors", "n.safetensors", "--spec", "bias"], "expected FIELD=VALUE"),
     "a truth of none": (["m.safetensors", "n.safetensors", "--spec", "bias=perhaps"], "expected true or false"),
     "no number": (["m.safetensors", "n.safetensors", "--spec", "forget_bias=one"], "expected a number"),
-    "a fact that the file says": (["m.safetensors", "n.safetensors", "--spec", "bias=true"], "such a file says all"),
+    "a fact that the file says": (["m.safetensors", "n.safetensors", "--spec", "bias=true"], "states its whole spec"),
 }  # fmt: skip
 
 

@@ -295,7 +295,7 @@ def test_keras_loads_what_is_written(tmp_path: Path) -> None:
         recurrent = []
         for _ in range(2):
             layer = getattr(keras.layers, mine.LAYERS[model.spec.cell])(
-                H, **mine.options(model.spec, True)
+                H, **mine.layer_options(model.spec, True)
             )
             recurrent.append(
                 keras.layers.Bidirectional(layer) if direction == "bidirectional" else layer
@@ -373,7 +373,7 @@ STATE_DICTS: dict[str, tuple[Callable[[Any, dict[str, Any]], Any], str]] = {
     "no recurrent module": (lambda torch, d: {"dense.weight": d["weight_ih_l0"]}, "no recurrent network in it"),
     "two modules": (lambda torch, d: {f"{k}.{n}": t for k in "ab" for n, t in d.items()}, "a, b are several networks"),
     "a projection": (lambda torch, d: d | {"weight_hr_l0": d["weight_ih_l0"]}, "a projection given"),
-    "two types": (lambda torch, d: d | {"bias_ih_l0": d["bias_ih_l0"].double()}, "expected one type"),
+    "two types": (lambda torch, d: d | {"bias_ih_l0": d["bias_ih_l0"].double()}, "expected one dtype"),
     "a kernel missing": (lambda torch, d: {n: t for n, t in d.items() if n != "weight_hh_l0"}, "weight_hh_l0 missing"),
     "a bias missing": (lambda torch, d: {n: t for n, t in d.items() if n != "bias_hh_l0"}, "bias_hh_l0 missing"),
     "a layer missing": (lambda torch, d: {n.replace("l0", "l1"): t for n, t in d.items()}, "weight_ih_l0, .* missing"),
@@ -403,11 +403,11 @@ def test_what_the_user_says_may_not_contradict_the_file(tmp_path: Path) -> None:
     for given, complaint in (
         (
             {"direction": "forward"},
-            "direction=forward given, and the file has direction=bidirectional",
+            "direction=forward given, but the file has direction=bidirectional",
         ),
         ({"activation": "relu"}, "only 'vanilla' has this option"),
         ({"bias": False}, "bias: False given, and there are biases that are not 0|shape"),
-        ({"forget_bias": 0.3}, "what is left of layers.0.forward.b_hh is no float32"),
+        ({"forget_bias": 0.3}, "layers.0.forward.b_hh without it is no float32"),
     ):
         with pytest.raises(BadModel, match=complaint):
             mine.read(path, given, "")
@@ -455,9 +455,7 @@ def test_attributes_without_a_word_are_refused(tmp_path: Path) -> None:
         wrong.CopyFrom(right)
         wrong.graph.node[0].attribute.append(onnx.helper.make_attribute(name, value))
         onnx.save(wrong, tmp_path / "wrong.onnx")
-        with pytest.raises(
-            BadModel, match=f"{name} given, which the specification has no word for"
-        ):
+        with pytest.raises(BadModel, match=f"{name} given, which the specification lacks"):
             mine.read(tmp_path / "wrong.onnx", {}, "")
     wrong = onnx.ModelProto()
     wrong.CopyFrom(right)
