@@ -1,1 +1,1 @@
-"""Conversion a network from one framework's file to another's, with a verdict and a proof."""
+"""Convert a network from one framework's file to another's, with a verdict and a proof."""

@@ -36,7 +36,7 @@ from porting.verdict import (
     Conversion,
     Impossible,
     Proof,
-    Side,
+    CheckedFile,
     convert_model,
     drop_empty_rows,
     prove,
@@ -179,8 +179,8 @@ def converted(options: argparse.Namespace) -> ExitCode:
         part = Path(folder) / target.name
         write(part, written.model)
         back = read_back(part, of_target, written)
-        ours = Side(source, of_source, found, truths[0])
-        theirs = Side(part, of_target, back, truths[1])
+        ours = CheckedFile(source, of_source, found, truths[0])
+        theirs = CheckedFile(part, of_target, back, truths[1])
         proof = prove(ours, theirs, written)
         _show(of_source, of_target, written, proof, random=options.inputs is None)
         if not proof.passes:
@@ -239,7 +239,7 @@ def _show(
     for loss in written.losses:
         say(f"  {loss}")
     if written.losses:
-        say(f"  that moves the outputs by {proof.moved:.3f} of the bound at most")
+        say(f"  that moves the outputs by {proof.output_change:.3f} of the bound at most")
     on = "random inputs" if random else "your inputs"
     say(f"|error| / bound on {on}; what rounding explains is at most 1")
     table = Table("tensor", source.name, target.name)

@@ -1,10 +1,10 @@
-"""A network from one kind of file to another: what is lost on the way, by the dialects alone, and what shows it.
+"""Convert a network to another format, state what is lost, and prove the result.
 
-    lossless      what is read back is the network that was written, number by number
-    lossy         it is not; what is lost is said, and how far it moves the outputs
-    impossible    no weights of the other framework are this network
+    lossless      reading the target back gives the same network, number by number
+    lossy         some numbers change; the losses are listed, with their effect on the outputs
+    impossible    the target cannot hold such a network
 
-Both files are then run by their frameworks on the same inputs, and held to the specification of the source.
+Both frameworks then run their files on the same inputs, and both results are compared with the specification.
 """
 
 from __future__ import annotations
@@ -31,41 +31,57 @@ from reference.rounding import ARITHMETICS
 from reference.trees import each
 
 BATCH, STEPS, LENGTHS = 5, 7, (7, 1, 4, 7, 3)
-"""Of the inputs that are random_inputs where none are given."""
+"""Sizes of the random inputs."""
 
 
 class Impossible(Exception):
-    """The target contents no such network; the text is "<option>: <why>"."""
+    """Error: the target cannot hold such a network; the text is ``<option>: <reason>``."""
 
 
 class Conversion(NamedTuple):
-    """What is written, what the target contents of it, and what is lost."""
+    """A converted network."""
 
     model: Model
-    held: Model
+    """The network that is written, in the target's dtype."""
+    stored: Model
+    """The network that the target's file holds."""
     losses: Sequence[str]
+    """Descriptions of the differences; empty for a lossless conversion."""
 
     @property
     def verdict(self) -> str:
-        """In a word."""
+        """The verdict: ``lossless`` or ``lossy``."""
         return "lossy" if self.losses else "lossless"
 
 
 class Proof(NamedTuple):
-    """How far each framework is from the specification, and how far what is lost moves that, in bounds."""
+    """The agreement of both frameworks with the specification."""
 
     source: Verdict
     target: Verdict
-    moved: float
+    output_change: float
+    """Largest change of an output by the losses, in units of its bound."""
 
     @property
     def passes(self) -> bool:
-        """Whether both agree."""
+        """True if both frameworks agree with the specification."""
         return {self.source.outcome, self.target.outcome} == {"agrees"}
 
 
 def convert_model(found: Model, target: Format, dtype: str) -> Conversion:
-    """The network as the target contents it, in ``dtype``. Raises ``Impossible``."""
+    """Convert a network to another format.
+
+    Args:
+        found: the network.
+        target: the target's format.
+        dtype: the target's dtype.
+
+    Returns:
+        The converted network, with its losses.
+
+    Raises:
+        Impossible: the target cannot hold the network.
+    """
     model, losses = found, []
     if dtype != found.dtype:
         params = {name: rounded(a, dtype) for name, a in parameters_by_name(found).items()}
@@ -73,21 +89,21 @@ def convert_model(found: Model, target: Format, dtype: str) -> Conversion:
             name for name, a in params.items() if (np.abs(a) > ARITHMETICS[dtype].largest).any()
         ]
         if beyond:
-            raise Impossible(f"dtype: {beyond[0]} has numbers beyond {dtype}")
+            raise Impossible(f"dtype: {beyond[0]} has values beyond the range of {dtype}")
         model = build_model("", found.spec, params, dtype)
-        losses = _rounded(found, model, f"parameters are rounded to {dtype}")
+        losses = _describe_change(found, model, f"parameters are rounded to {dtype}")
     if why := target.why_unsupported(model.spec, dtype):
         raise Impossible(why)
-    held = _held(model, target, model.spec)
+    stored = _store(model, target, model.spec)
     if any(
-        (np.abs(a) > ARITHMETICS[dtype].largest).any() for a in parameters_by_name(held).values()
+        (np.abs(a) > ARITHMETICS[dtype].largest).any() for a in parameters_by_name(stored).values()
     ):
-        raise Impossible(f"dtype: its biases have sums beyond {dtype}")
-    return Conversion(model, held, [*losses, *_lost(model, held, target)])
+        raise Impossible(f"dtype: sums of biases are beyond the range of {dtype}")
+    return Conversion(model, stored, [*losses, *_losses(model, stored, target)])
 
 
-def _held(model: Model, target: Format, spec: Spec) -> Model:
-    """The network that the target's blocks are, once they are rounded to the dtype: read as one of this spec."""
+def _store(model: Model, target: Format, spec: Spec) -> Model:
+    """Return the network that the target's file holds: blocks rounded to the dtype and read back."""
     cell = target.cell(spec)
 
     def kept(blocks: list[Block]) -> list[Block]:
@@ -100,9 +116,9 @@ def _held(model: Model, target: Format, spec: Spec) -> Model:
     return Model(spec, params, model.dtype)
 
 
-def _lost(model: Model, held: Model, target: Format) -> list[str]:
-    """What is not as it was, in words."""
-    before, after = parameters_by_name(model), parameters_by_name(held)
+def _losses(model: Model, stored: Model, target: Format) -> list[str]:
+    """Describe the differences between a network and the one that the target holds."""
+    before, after = parameters_by_name(model), parameters_by_name(stored)
     if all(np.array_equal(a, after[name]) for name, a in before.items()):
         return []
     found = []
@@ -113,17 +129,17 @@ def _lost(model: Model, held: Model, target: Format) -> list[str]:
     ]
     if folded and target.cell(model.spec).biases == 1:
         found.append(
-            f"{target.name} has one bias: b_hh is added to b_ih, and cannot be told from it again"
+            f"{target.name} has one bias: b_hh is added to b_ih and cannot be separated again"
         )
-    why = "sums are rounded"
+    why = "sums of biases are rounded"
     if model.spec.forget_bias and target.cell(model.spec).forget_bias == "stored":
-        why += f", with forget_bias={model.spec.forget_bias:g}, which {target.name} has in the bias"
-    found += _rounded(_sums(model), _sums(held), why)
-    return found or [f"{why}: no sum of two biases changes, but the biases do"]
+        why += f", including forget_bias={model.spec.forget_bias:g}, which {target.name} stores in the bias"
+    found += _describe_change(_sum_biases(model), _sum_biases(stored), why)
+    return found or [f"{why}: b_ih and b_hh change, but their sum does not"]
 
 
-def _sums(model: Model) -> Model:
-    """With both biases in one, but a reset-after GRU's, where they are not alike."""
+def _sum_biases(model: Model) -> Model:
+    """Add b_hh to b_ih, but for the n gate of a reset-after GRU, where the two are not interchangeable."""
 
     def one(w: Weights) -> Weights:
         if w.b_ih is None or w.b_hh is None:
@@ -136,8 +152,8 @@ def _sums(model: Model) -> Model:
     return model._replace(params=tuple(tuple(map(one, row)) for row in model.params))
 
 
-def _rounded(before: Model, after: Model, what: str) -> list[str]:
-    """``what``, with how many numbers, and how far at most; nothing where they are all the same."""
+def _describe_change(before: Model, after: Model, what: str) -> list[str]:
+    """Describe how many numbers change and by how much; return an empty list if none changes."""
     pairs = [(a, parameters_by_name(after)[name]) for name, a in parameters_by_name(before).items()]
     off = [np.abs(a - b) for a, b in pairs]
     changed, total = (
@@ -147,12 +163,19 @@ def _rounded(before: Model, after: Model, what: str) -> list[str]:
     if not changed:
         return []
     return [
-        f"{what}: {changed:,} of {total:,} change, by {max(float(o.max()) for o in off):.2g} at most"
+        f"{what}: {changed:,} of {total:,} numbers change, by at most {max(float(o.max()) for o in off):.2g}"
     ]
 
 
 def random_inputs(model: Model) -> Inputs:
-    """Random inputs of the network: rows of unlike lengths, and initial states that are not 0."""
+    """Draw random inputs, with rows of several lengths and initial states other than 0.
+
+    Args:
+        model: the network.
+
+    Returns:
+        The inputs; the same network always gets the same ones.
+    """
     spec = model.spec
     draws = Draws(f"port/{spec}", model.dtype)
     x = draws.uniform((BATCH, STEPS, spec.input_size), float(np.sqrt(3)))
@@ -165,7 +188,14 @@ def random_inputs(model: Model) -> Inputs:
 
 
 def drop_empty_rows(inputs: Inputs) -> Inputs:
-    """Without rows of length 0, which not every framework runs."""
+    """Drop the rows of length 0, which not every framework runs.
+
+    Args:
+        inputs: a run.
+
+    Returns:
+        The run without those rows.
+    """
     if inputs.lengths is None or inputs.lengths.all():
         return inputs
     rows = inputs.lengths > 0
@@ -180,7 +210,19 @@ def drop_empty_rows(inputs: Inputs) -> Inputs:
 
 
 def read_back(path: Path, target: Format, written: Conversion) -> LoadedModel:
-    """What the target's reader finds in what its writer wrote. Raises ``BadModel`` where that is anything else."""
+    """Read a written file back and compare it with the network that was written.
+
+    Args:
+        path: the file.
+        target: its format.
+        written: the conversion.
+
+    Returns:
+        The network in the file.
+
+    Raises:
+        BadModel: the file holds another network, which is a bug in rnnspec.
+    """
     spec = written.model.spec
     given = (
         {}
@@ -188,33 +230,38 @@ def read_back(path: Path, target: Format, written: Conversion) -> LoadedModel:
         else {**target.unstored_fields(spec), "batch_first": spec.batch_first}
     )
     found = format_module(target).read(path, given, "")
-    expected = _held(written.model, target, found.model.spec)
+    expected = _store(written.model, target, found.model.spec)
     have = parameters_by_name(found.model)
     for name, a in parameters_by_name(expected).items():
         if name not in have or not np.array_equal(have[name], a):
             raise BadModel(
-                f"{path}: {name} is read otherwise than it was written, which is a fault of rnnspec"
+                f"{path}: {name}: reading back gives other values than were written; "
+                "this is a bug in rnnspec, please report it"
             )
     return found
 
 
-def inputs_of(t: Truth) -> Inputs:
-    """Of a recurrent network, as all here are."""
+def _inputs_of(t: Truth) -> Inputs:
+    """Return a truth's inputs, with the type of a recurrent network's."""
     assert isinstance(t.inputs, Inputs)
     return t.inputs
 
 
-class Side(NamedTuple):
-    """A file, what was read from it, and the truth that it is held to."""
+class CheckedFile(NamedTuple):
+    """A file, the network read from it, and the truth that it is compared with."""
 
     path: Path
     format: Format
     found: LoadedModel
     truth: Truth
 
-    def margin(self) -> Verdict:
-        """What its framework makes of the truth's inputs, against the truth."""
-        inputs = replace(inputs_of(self.truth), spec=self.found.model.spec)
+    def verdict(self) -> Verdict:
+        """Run the framework on the truth's inputs and compare the result with the truth.
+
+        Returns:
+            The outcome, with a margin for every tensor.
+        """
+        inputs = replace(_inputs_of(self.truth), spec=self.found.model.spec)
         result = format_module(self.format).run(self.path, self.found, inputs)
         expected = self.truth.expected(inputs.dtype)
         return judge(
@@ -222,15 +269,24 @@ class Side(NamedTuple):
         )
 
 
-def prove(source: Side, target: Side, written: Conversion) -> Proof:
-    """Both files, run by their frameworks; and how far what is lost moves what the source is."""
-    inputs = inputs_of(target.truth)
+def prove(source: CheckedFile, target: CheckedFile, written: Conversion) -> Proof:
+    """Run both files in their frameworks, and measure the effect of the losses.
+
+    Args:
+        source: the source's file.
+        target: the target's file.
+        written: the conversion.
+
+    Returns:
+        Both verdicts, and the largest change of an output.
+    """
+    inputs = _inputs_of(target.truth)
     before, now = (
         evaluate(replace(inputs, params=params), lambda a: a)
-        for params in (source.found.model.params, written.held.params)
+        for params in (source.found.model.params, written.stored.params)
     )
-    moved = 0.0
+    output_change = 0.0
     for name, e in target.truth.expected(inputs.dtype).items():
         allowed = np.maximum(bound(e, ARITHMETICS[inputs.dtype]), np.finfo(float).tiny)
-        moved = max(moved, float(np.max(np.abs(now[name] - before[name]) / allowed)))
-    return Proof(source.margin(), target.margin(), moved)
+        output_change = max(output_change, float(np.max(np.abs(now[name] - before[name]) / allowed)))
+    return Proof(source.verdict(), target.verdict(), output_change)

@@ -16,7 +16,7 @@ from conformance.truth import truth
 from formats import FORMATS, FormatNotFound, LoadedModel, Model, find_format, format_module
 from formats.model import parameters_by_name
 from porting.convert import main
-from porting.verdict import Impossible, Side, convert_model, random_inputs, read_back
+from porting.verdict import Impossible, CheckedFile, convert_model, random_inputs, read_back
 from records.exit_codes import ExitCode
 from reference import Spec, Weights
 from tests.conformance.test_user_network import params_of
@@ -108,7 +108,7 @@ def test_every_pair_has_a_verdict(source: str, target: str, cell: str) -> None:
     found = convert_model(model, FORMATS[target], "float32")
     assert found.verdict == expected(source, target, cell), f"{found.losses}"
     same = all(
-        np.array_equal(a, parameters_by_name(found.held)[n])
+        np.array_equal(a, parameters_by_name(found.stored)[n])
         for n, a in parameters_by_name(model).items()
     )
     assert same == (found.verdict == "lossless")
@@ -213,10 +213,10 @@ def test_the_framework_runs_what_is_written(
     done = convert_model(model, FORMATS[target], "float32")
     path = tmp_path / f"m{FORMATS[target].endings[0]}"
     mine.write(path, model)
-    side = Side(
+    side = CheckedFile(
         path, FORMATS[target], read_back(path, FORMATS[target], done), truth(random_inputs(model))
     )
-    verdict = side.margin()
+    verdict = side.verdict()
     assert verdict.outcome == "agrees", verdict.reason
     assert verdict.margin is not None
     assert verdict.margin > 0 or target == "canonical", "nothing was rounded at all"
