@@ -33,10 +33,10 @@ from formats import (
 from formats.assemble import StoredCell
 from formats.model import Model, shortened
 from porting.verdict import (
+    CheckedFile,
     Conversion,
     Impossible,
     Proof,
-    CheckedFile,
     convert_model,
     drop_empty_rows,
     prove,

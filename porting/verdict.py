@@ -288,5 +288,7 @@ def prove(source: CheckedFile, target: CheckedFile, written: Conversion) -> Proo
     output_change = 0.0
     for name, e in target.truth.expected(inputs.dtype).items():
         allowed = np.maximum(bound(e, ARITHMETICS[inputs.dtype]), np.finfo(float).tiny)
-        output_change = max(output_change, float(np.max(np.abs(now[name] - before[name]) / allowed)))
+        output_change = max(
+            output_change, float(np.max(np.abs(now[name] - before[name]) / allowed))
+        )
     return Proof(source.verdict(), target.verdict(), output_change)

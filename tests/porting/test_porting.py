@@ -16,7 +16,7 @@ from conformance.truth import truth
 from formats import FORMATS, FormatNotFound, LoadedModel, Model, find_format, format_module
 from formats.model import parameters_by_name
 from porting.convert import main
-from porting.verdict import Impossible, CheckedFile, convert_model, random_inputs, read_back
+from porting.verdict import CheckedFile, Impossible, convert_model, random_inputs, read_back
 from records.exit_codes import ExitCode
 from reference import Spec, Weights
 from tests.conformance.test_user_network import params_of
@@ -264,7 +264,7 @@ def test_what_is_lost_is_said_and_measured(
     printed = " ".join(capsys.readouterr().out.split())
     assert "canonical → equinox: lossy" in printed
     assert "one bias: b_hh is added to b_ih" in printed
-    assert "forget_bias=1, which equinox has in the bias: " in printed
+    assert "forget_bias=1, which equinox stores in the bias: " in printed
     assert re.search(r"that moves the outputs by 0\.\d+ of the bound at most", printed)
 
 
@@ -307,7 +307,7 @@ def test_a_writer_that_swaps_two_gates_is_caught(
 
     monkeypatch.setattr(mine, "write", wrong)
     assert convert(canonical(tmp_path), tmp_path / "m.pt") == ExitCode.HARNESS_ERROR
-    assert "layers.0.forward.W_ih is read otherwise than it was written" in capsys.readouterr().err
+    assert "layers.0.forward.W_ih: reading back gives other values" in capsys.readouterr().err
     assert not (tmp_path / "m.pt").exists()
 
 
