@@ -1,10 +1,10 @@
-"""Checks on a cluster of dask.distributed's, one that is there or one that is started here.
+"""Run checks on a Dask cluster, an existing one or one started on this machine.
 
-    main        draws tasks, writes records         (cluster.py)
+    main        hands out tasks, writes records     (cluster.py)
     worker      takes one task at a time            (cluster.py)
-    child       the worker's process that runs it   (child.py): what crashes is a record, and no lost worker
+    child       the worker's process that runs it   (child.py): a crash becomes a record, not a lost worker
 
-A task that is lost with its worker is run again by another one; what is recorded is recorded once.
+If a worker is lost, another one repeats its task; every record is written once.
 """
 
 from fleet.cluster import Cluster, FleetRefused, Place, add_options

@@ -1,7 +1,7 @@
-"""A worker's child: the process in which its checks run, so that one that crashes takes no worker with it.
+"""A worker's child: the process in which checks run, so that a crash ends the child and not the worker.
 
-It is a plain subprocess that is sent functions and arguments, since workers of dask's may be daemons, which may have no
-children of multiprocessing's. It ends when its worker does, however that ends.
+The child is a plain subprocess that receives functions and arguments, because Dask workers may be daemons, which
+cannot have multiprocessing children. The child ends whenever its worker does.
 """
 
 from __future__ import annotations
@@ -26,16 +26,20 @@ from conformance.session.isolation import MEMORY_SHARE, Death, explain_death
 
 Answer = TypeVar("Answer")
 
-STARTED = "from fleet.child import main; main()"
-LOOKS_PER_SECOND = 10
-GRACE = 3
-"""Seconds in which a child may end by itself."""
+START_CODE = "from fleet.child import main; main()"
+POLLS_PER_SECOND = 10
+GRACE_SECONDS = 3
+"""Time for a child to end by itself before it is killed."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-"""Unless the user wants more: workers share the cores."""
+"""Default environment of a child: one thread, because workers share the cores."""
 
 
 class ChildDied(Exception):
-    """The child ended in the middle of a call."""
+    """Error: the child ended during a call.
+
+    Args:
+        found: the reason, and the child's last words.
+    """
 
     def __init__(self, found: Death) -> None:
         super().__init__(found.reason)
@@ -43,19 +47,32 @@ class ChildDied(Exception):
 
 
 class Child:
-    """One process; another is started where it has ended. It takes one call at a time."""
+    """A child process, started on first use and restarted after it ended; it runs one call at a time.
 
-    def __init__(self, seconds: float, most_bytes: float) -> None:
+    Args:
+        seconds: time limit of a call.
+        max_bytes: memory limit of the process.
+    """
+
+    def __init__(self, seconds: float, max_bytes: float) -> None:
         self.seconds = seconds
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
 
     def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
-        """``function(*arguments)`` in the child.
+        """Call a function in the child.
 
-        Raises ``ChildDied`` where it crashed, took longer than ``seconds`` or more than ``most_bytes``; and
-        ``RuntimeError`` with its traceback where the function raised.
+        Args:
+            function: a function that the child can import.
+            *arguments: its arguments; they are pickled.
+
+        Returns:
+            The function's result.
+
+        Raises:
+            ChildDied: the child crashed, or exceeded its time or memory limit.
+            RuntimeError: the function raised; the text is its traceback.
         """
         with self._lock:
             if self._process is None or self._process.poll() is not None:
@@ -72,57 +89,58 @@ class Child:
 
     def _start(self) -> None:
         self._pipe, there = Pipe()
-        self._words = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # the process has it
+        self._words = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # the child writes to it
         inherited = there.fileno(), self._words.fileno()
         self._process = subprocess.Popen(
-            [sys.executable, "-c", STARTED, *map(str, inherited)],
+            [sys.executable, "-c", START_CODE, *map(str, inherited)],
             pass_fds=inherited,
             env=ONE_THREAD | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,  # what a framework prints there is no outcome
+            stderr=subprocess.DEVNULL,  # frameworks print warnings there
         )
         there.close()
 
     def _wait(self) -> None:
-        """Until there is an answer; raises ``EOFError`` where none can come. A child that grows too large, or does
-        not end by itself where it takes too long, is ended.
+        """Wait for an answer; raise ``EOFError`` if the child ended.
+
+        A child over its memory limit is killed, and one that outlives its own time limit as well.
         """
         assert self._process is not None
-        seen = psutil.Process(self._process.pid)
-        until = time.monotonic() + self.seconds + GRACE
-        while not self._pipe.poll(1 / LOOKS_PER_SECOND):
+        process = psutil.Process(self._process.pid)
+        until = time.monotonic() + self.seconds + GRACE_SECONDS
+        while not self._pipe.poll(1 / POLLS_PER_SECOND):
             if self._process.poll() is not None:
-                raise EOFError  # though a process of its own may still have the pipe open
-            taken = seen.memory_info().rss
-            if taken > self.most_bytes:
+                raise EOFError  # a grandchild may still hold the pipe open
+            taken = process.memory_info().rss
+            if taken > self.max_bytes:
                 self._end(f"memory: {taken / 2**30:.1f} GiB taken, --memory-limit is "
-                          f"{self.most_bytes / 2**30:.1f}")  # fmt: skip
+                          f"{self.max_bytes / 2**30:.1f}")  # fmt: skip
             elif time.monotonic() > until:
                 self._end(f"Timeout ({timedelta(seconds=self.seconds)})!")
 
     def _end(self, words: str) -> None:
-        """Kill it, and say why where its own words go."""
+        """Kill the child and write the reason to the file of its last words."""
         assert self._process is not None
         self._words.write(f"{words}\n")
         self._process.kill()
         self._process.wait()
 
     def _death(self) -> Death:
-        """Why it ended, by its last words."""
+        """Return the reason of the child's end, from its last words."""
         assert self._process is not None
         try:
-            self._process.wait(GRACE)
-        except subprocess.TimeoutExpired:  # it lives, and has closed the pipe
+            self._process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:  # it closed the pipe and is still running
             self._process.kill()
             self._process.wait()
         self._pipe.close()
         with self._words as words:
-            words.seek(0)  # which writes what _end said first
+            words.seek(0)  # flushes the text of _end
             return explain_death(words.read())
 
     def close(self) -> None:
-        """End the process; a call would start another."""
+        """Kill the process; a later call starts another one."""
         with self._lock:
             if self._process is not None:
                 self._process.kill()
@@ -132,13 +150,17 @@ class Child:
                 self._process = None
 
 
-def share() -> float:
-    """Of the memory that is free, what a worker's child may take where nobody says it: one of as many as processors."""
+def default_memory_limit() -> float:
+    """Return the default memory limit of a child: its share of the free memory, with one child per processor.
+
+    Returns:
+        The limit in bytes.
+    """
     return MEMORY_SHARE * psutil.virtual_memory().available / (os.cpu_count() or 1)
 
 
 def main() -> None:
-    """In the child: answer calls until the worker is gone, and then end at once."""
+    """Answer calls until the worker is gone (runs in the child)."""
     pipe, file = Connection(int(sys.argv[1])), os.fdopen(int(sys.argv[2]), "a")
     nowhere = os.open(os.devnull, os.O_RDWR)
     faulthandler.enable(file)
@@ -149,12 +171,12 @@ def main() -> None:
             while True:
                 calls.put(pipe.recv())
         except (EOFError, OSError):
-            os._exit(0)  # in the middle of a check as well
+            os._exit(0)  # even during a check
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
         function, arguments, seconds = calls.get()
-        for standard in range(3):  # the check before may have closed them, and this one may print
+        for standard in range(3):  # an earlier check may have closed them, and this one may print
             os.dup2(nowhere, standard)
         faulthandler.dump_traceback_later(seconds, exit=True, file=file)
         try:

@@ -1,4 +1,4 @@
-"""The cluster: who its workers are, what they must have, and tasks on them."""
+"""The cluster: its workers, their requirements, and the tasks that they run."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from typing import Any, NamedTuple, Self, TypeVar
 from backends import BACKENDS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
 from conformance.open_backend import OpenBackend, suite_digest
-from fleet.child import Child, share
-from fleet.remote_backend import Seen, elsewhere
+from fleet.child import Child, default_memory_limit
+from fleet.remote_backend import RemoteFacts, remote_backend
 from records.environment import environment, fingerprint
 from records.options import counted
 from records.schema import Environment
 
-AHEAD = 2
-"""Tasks under way for every worker, so that none waits for the next."""
-TRIES = 10
-"""How often a task is begun again whose worker was lost; then it is the task that loses them."""
-PATIENCE = 30
-"""Seconds until a worker has to be there."""
+TASKS_PER_WORKER = 2
+"""Tasks submitted per worker, so that no worker waits for its next one."""
+MAX_ATTEMPTS = 10
+"""Attempts of a task whose worker is lost; after that, the task is assumed to kill its workers."""
+WORKER_TIMEOUT_SECONDS = 30
+"""Time for the first worker to arrive."""
 
 
 class FleetRefused(Exception):
-    """The cluster cannot do the work; the text says what it lacks, and what to do."""
+    """Error: the cluster cannot do the work; the text says what is missing and what to do."""
 
 
-class Looked(NamedTuple):
-    """What a worker found in its child."""
+class WorkerReport(NamedTuple):
+    """The report of a worker about its child."""
 
     worker: str
     environment: Environment
     source: str
-    """Of the suite, so that all run the same."""
-    backends: dict[str, Seen]
+    """Fingerprint of the suite's source; all workers must have the same."""
+    backends: dict[str, RemoteFacts]
     refused: str
-    """Why it cannot do the work; empty where it can."""
+    """Reason why the worker cannot do the work; empty if it can."""
 
 
 class Place(NamedTuple):
-    """What every worker must have, and how much of it a call in its child may take."""
+    """Requirements of every worker, and limits of a call in its child."""
 
     backends: tuple[str, ...]
     device: str
     seconds: float
     gib: float | None = None
-    """Of memory; its share of what is free where nobody says it."""
+    """Memory limit; by default an equal share of the free memory."""
 
 
 Task = TypeVar("Task")
@@ -58,25 +58,37 @@ Answer = TypeVar("Answer")
 
 
 def add_options(add: Callable[..., Any]) -> None:
-    """--scheduler and --workers, by ``add_argument`` or ``addoption``."""
+    """Add the options --scheduler and --workers to a parser.
+
+    Args:
+        add: ``add_argument`` or ``addoption`` of the parser.
+    """
     add(
         "--scheduler",
         metavar="ADDRESS",
-        help="on the cluster of dask's whose scheduler is there, such as tcp://host:8786",
+        help="run on the Dask cluster with this scheduler, such as tcp://host:8786",
     )
     add(
         "--workers",
         type=counted(1),
         metavar="N",
-        help="on a cluster of dask's with so many workers, started here",
+        help="run on a Dask cluster of N workers, started on this machine",
     )
 
 
 class Cluster:
-    """Workers of dask's; ``with`` it, tasks are run on them.
+    """A Dask cluster, as a context manager.
 
-    Raises ``FleetRefused`` where it is entered, before any work starts: where dask is not installed, no scheduler
-    answers, or a worker lacks the device, a backend or this very code; dask itself would wait for ever.
+    On entry, before any work starts, ``FleetRefused`` is raised if Dask is not installed, no scheduler answers, or a
+    worker lacks the device, a backend or this revision of the suite. Dask itself would wait forever.
+
+    Args:
+        scheduler: address of an existing scheduler, or None.
+        workers: number of workers to start on this machine, or None.
+        place: requirements of every worker.
+
+    Raises:
+        FleetRefused: both ``scheduler`` and ``workers`` are given.
     """
 
     def __init__(self, scheduler: str | None, workers: int | None, place: Place) -> None:
@@ -85,11 +97,11 @@ class Cluster:
         self.scheduler = scheduler
         self.workers = workers
         self.place = place
-        self.looked: list[Looked] = []
+        self.reports: list[WorkerReport] = []
 
     @property
     def needs(self) -> dict[str, float]:
-        """The resources that a task takes: of a GPU one, since a worker has one."""
+        """Dask resources of a task: one GPU per worker on a GPU, none on a CPU."""
         kind = kind_of(self.place.device)
         return {} if kind == "cpu" else {kind: 1}
 
@@ -101,27 +113,29 @@ class Cluster:
             raise FleetRefused(
                 f"{error}; install it with: pip install -e '.[fleet]' -c constraints.txt"
             ) from error
-        dask.config.set({"distributed.scheduler.allowed-failures": TRIES})
-        # A worker only waits for its child; the profiler would sample it at the expense of another's checks.
+        dask.config.set({"distributed.scheduler.allowed-failures": MAX_ATTEMPTS})
+        # A worker only waits for its child; profiling it would take time from other workers' checks.
         dask.config.set({"distributed.worker.profile.enabled": False})
         self._local = None
         if self.scheduler:
             try:
-                self._client = distributed.Client(self.scheduler, timeout=PATIENCE)
+                self._client = distributed.Client(self.scheduler, timeout=WORKER_TIMEOUT_SECONDS)
             except (OSError, ValueError) as error:
-                raise FleetRefused(f"--scheduler {self.scheduler}: {error}") from error
+                raise FleetRefused(
+                    f"--scheduler {self.scheduler}: {error}; start one with: dask scheduler"
+                ) from error
         else:
-            self._local = self._start(distributed)
+            self._local = self._start_local_cluster(distributed)
             self._client = distributed.Client(self._local)
         try:
-            self._look()
+            self._check_workers()
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def _start(self, distributed: Any) -> Any:
-        """A cluster of this machine's own, which nothing outside it can reach."""
+    def _start_local_cluster(self, distributed: Any) -> Any:
+        """Start a cluster on this machine, bound to the loopback address."""
         here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
         worker = here | {"nthreads": 1, "resources": self.needs, "memory_limit": 0,
                          "silence_logs": logging.CRITICAL}  # fmt: skip
@@ -140,15 +154,15 @@ class Cluster:
         if self._local is not None:
             self._local.close()
 
-    def _look(self) -> None:
-        """Ask all workers; raises ``FleetRefused``."""
+    def _check_workers(self) -> None:
+        """Get a report from every worker; raise ``FleetRefused`` if one cannot do the work."""
         from distributed import TimeoutError as TooLate  # noqa: PLC0415
 
         try:
-            self._client.wait_for_workers(self.workers or 1, timeout=PATIENCE)
+            self._client.wait_for_workers(self.workers or 1, timeout=WORKER_TIMEOUT_SECONDS)
         except TooLate as error:
             raise FleetRefused(
-                f"no worker in {PATIENCE} s; start some, such as: dask worker {self.scheduler or ''}"
+                f"no worker arrived within {WORKER_TIMEOUT_SECONDS} s; start one with: dask worker {self.scheduler or ''}"
             ) from error
         there = self._client.scheduler_info(n_workers=-1)["workers"]
         able = [
@@ -159,39 +173,58 @@ class Cluster:
         if not able:
             raise FleetRefused(
                 f"--device {self.place.device}: none of {len(there)} workers has the resource {', '.join(self.needs)}; start "
-                f"one for each GPU with: dask worker --nthreads 1 --resources {kind_of(self.place.device)}=1"
+                f"one worker per GPU with: dask worker --nthreads 1 --resources {kind_of(self.place.device)}=1"
             )
         asked = [
-            self._client.submit(looked, self.place, workers=[a], pure=False, resources=self.needs)
+            self._client.submit(
+                _worker_report, self.place, workers=[a], pure=False, resources=self.needs
+            )
             for a in able
         ]
-        self.looked = self._client.gather(asked)
-        for one in self.looked:
+        self.reports = self._client.gather(asked)
+        for one in self.reports:
             if one.refused:
                 raise FleetRefused(f"worker {one.worker}: {one.refused}")
             if one.source != (mine := suite_digest()):
                 raise FleetRefused(
-                    f"worker {one.worker}: another revision of the suite ({one.source}, here {mine})"
+                    f"worker {one.worker}: another revision of the suite ({one.source}) given, expected {mine} as on "
+                    "this machine; update the worker's checkout and restart it"
                 )
-            if one.backends != self.looked[0].backends:
+            if one.backends != self.reports[0].backends:
                 raise FleetRefused(
-                    f"worker {one.worker}: {one.backends} given, expected {self.looked[0].backends}, as {self.looked[0].worker} has"
+                    f"worker {one.worker}: {one.backends} given, expected {self.reports[0].backends} as on worker "
+                    f"{self.reports[0].worker}; install the same framework with the same settings on both"
                 )
 
     def processes(self) -> list[int]:
-        """The process ids of the workers, on their machines."""
+        """Return the process ids of the workers.
+
+        Returns:
+            The ids, each on its worker's machine.
+        """
         found: dict[str, int] = self._client.run(os.getpid)
         return list(found.values())
 
     def environments(self) -> dict[str, Environment]:
-        """Those of the workers, by their fingerprints."""
-        return {fingerprint(one.environment): one.environment for one in self.looked}
+        """Return the environments of the workers.
+
+        Returns:
+            Environments by fingerprint.
+        """
+        return {fingerprint(one.environment): one.environment for one in self.reports}
 
     def opened(self, *, everything: bool = True) -> list[OpenBackend]:
-        """The backends, as the workers have them; for ``everything``, or without what each leaves out."""
-        seen = self.looked[0].backends
+        """Return the backends that are open on the workers.
+
+        Args:
+            everything: False to skip the cases that a backend skips by default.
+
+        Returns:
+            The backends, in the order of the request.
+        """
+        facts = self.reports[0].backends
         return [
-            elsewhere(name, self.place.device, seen[name],
+            remote_backend(name, self.place.device, facts[name],
                       BACKENDS[name].left_out if name in BACKENDS and not everything else ())
             for name in self.place.backends
         ]  # fmt: skip
@@ -199,9 +232,18 @@ class Cluster:
     def results(
         self, function: Callable[[Place, Task], Answer], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Answer]]:
-        """``function(place, task)`` of every task, as each is done.
+        """Run a function on the cluster for every task.
 
-        Raises ``FleetRefused`` where a task loses one worker after the other, and ``RuntimeError`` where it raises.
+        Args:
+            function: called as ``function(place, task)`` on a worker.
+            tasks: the tasks; they are submitted as workers become free.
+
+        Yields:
+            Each task with its answer, in the order of completion.
+
+        Raises:
+            FleetRefused: a task lost its worker too often.
+            RuntimeError: the function raised.
         """
         import distributed  # noqa: PLC0415
 
@@ -217,7 +259,7 @@ class Cluster:
                 under_way[future.key] = task, tries
                 done.add(future)
 
-        begin((task, 1) for task in itertools.islice(waiting, AHEAD * len(self.looked)))
+        begin((task, 1) for task in itertools.islice(waiting, TASKS_PER_WORKER * len(self.reports)))
         for future in done:
             task, tries = under_way.pop(future.key)
             if future.status == "finished":
@@ -234,8 +276,10 @@ class Cluster:
             error = future.exception() if future.status == "error" else None
             if error is not None and not isinstance(error, distributed.scheduler.KilledWorker):
                 raise RuntimeError(f"{task}: {error}") from error
-            if tries == TRIES:
-                raise FleetRefused(f"{task}: {TRIES} workers were lost with it")
+            if tries == MAX_ATTEMPTS:
+                raise FleetRefused(
+                    f"{task}: {MAX_ATTEMPTS} workers were lost while running it; run it alone to see why"
+                )
             begin([(task, tries + 1)])
 
 
@@ -244,34 +288,48 @@ class Cluster:
 
 @cache
 def child(place: Place) -> Child:
-    """The worker's own."""
-    most = share() if place.gib is None else place.gib * 2**30
+    """Return this worker's child.
+
+    Args:
+        place: limits of a call.
+
+    Returns:
+        The child; always the same for the same limits.
+    """
+    most = default_memory_limit() if place.gib is None else place.gib * 2**30
     return Child(place.seconds, most)
 
 
 @cache
-def looked(place: Place) -> Looked:
-    """What this worker has, as its child sees it."""
+def _worker_report(place: Place) -> WorkerReport:
+    """Return the report of this worker's child."""
     from distributed import get_worker  # noqa: PLC0415
 
-    return child(place).call(look, str(get_worker().name), place)
+    return child(place).call(_inspect, str(get_worker().name), place)
 
 
-def look(worker: str, place: Place) -> Looked:
-    """In the child: the environment once the backends are open, or why one is not."""
+def _inspect(worker: str, place: Place) -> WorkerReport:
+    """Open all backends and report on them (runs in the child)."""
     found, refused = {}, ""
     for name in place.backends:
         try:
             one = OpenBackend(name, place.device, find(name)(place.device))
             its = one.adapter
-            found[name] = Seen(one.version, one.source, its.settings, its.framework_defaults)
+            found[name] = RemoteFacts(one.version, one.source, its.settings, its.framework_defaults)
         except (BackendNotFound, DeviceNotFound, PackageNotFoundError) as error:
             refused = str(error)
             break
-    return Looked(worker, environment(), suite_digest(), found, refused)
+    return WorkerReport(worker, environment(), suite_digest(), found, refused)
 
 
 def signature(place: Place) -> str:
-    """Of a worker's records: its name, and the fingerprint of its environment."""
-    seen = looked(place)
-    return f"{seen.worker}@{fingerprint(seen.environment)}"
+    """Return the signature of this worker's records.
+
+    Args:
+        place: the requirements that the worker was inspected for.
+
+    Returns:
+        ``<worker>@<fingerprint of its environment>``.
+    """
+    report = _worker_report(place)
+    return f"{report.worker}@{fingerprint(report.environment)}"

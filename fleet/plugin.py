@@ -1,4 +1,4 @@
-"""A pytest plugin that checks a session's cases on a cluster, in groups of one shape: ``-p fleet.plugin``."""
+"""Pytest plugin that checks a session's cases on a cluster, in groups of one shape: ``-p fleet.plugin``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fleet.child import ChildDied
 from fleet.cluster import Cluster, FleetRefused, Place, add_options, child, signature
 from records.schema import CaseRecord, Environment
 
-LARGEST = 16
-"""Checks of a group: as many are done again where a worker is lost."""
+MAX_CASES_PER_GROUP = 16
+"""Largest number of checks that are repeated when a worker is lost."""
 
 
-class Group(NamedTuple):
-    """Cases on one backend that share a compilation."""
+class _Group(NamedTuple):
+    """Cases on one backend that share a compiled program."""
 
     backend: str
     cases: tuple[AnyCase, ...]
@@ -39,7 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_rnnspec_executor(config: pytest.Config) -> Executor | None:
-    """Return a cluster where --scheduler or --workers ask for one."""
+    """Return the cluster that --scheduler or --workers ask for, or None."""
     scheduler, workers = config.getoption("--scheduler"), config.getoption("--workers")
     if not (scheduler or workers):
         return None
@@ -51,13 +51,13 @@ def pytest_rnnspec_executor(config: pytest.Config) -> Executor | None:
         cluster = Cluster(scheduler, workers, place).__enter__()
     except FleetRefused as error:
         raise pytest.UsageError(str(error)) from error
-    executor = OnFleet(cluster)
+    executor = _FleetExecutor(cluster)
     config.pluginmanager.register(executor)
     return executor
 
 
-class OnFleet(Executor):
-    """Runs the session's tests as their records arrive, and leaves the cluster at the end."""
+class _FleetExecutor(Executor):
+    """An executor that runs tests as their records arrive from the cluster."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -74,12 +74,12 @@ class OnFleet(Executor):
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
-        """Every test runs here by pytest's own protocol, once its record is there."""
+        """Run every test by pytest's own protocol, once its record has arrived."""
         if session.config.option.collectonly or session.testsfailed:
             return None
         items = {(i.callspec.params["backend"].name, i.callspec.params["case"].id): i  # type: ignore[attr-defined]  # all are parametrised
                  for i in session.items}  # fmt: skip
-        for _, found in self.cluster.results(by_worker, groups(session.items)):
+        for _, found in self.cluster.results(_check_group, _group_cases(session.items)):
             for one in found:
                 key = one.backend, one.case
                 self.arrived[key] = one
@@ -95,8 +95,8 @@ class OnFleet(Executor):
         self.cluster.__exit__()
 
 
-def groups(items: list[pytest.Item]) -> Iterator[Group]:
-    """The tests' cases, by backend and shape."""
+def _group_cases(items: list[pytest.Item]) -> Iterator[_Group]:
+    """Yield the tests' cases in groups of one backend and shape."""
     pairs = [(i.callspec.params["backend"].name, i.callspec.params["case"]) for i in items]  # type: ignore[attr-defined]
 
     def shape(pair: tuple[str, AnyCase]) -> tuple[str, str]:
@@ -109,34 +109,34 @@ def groups(items: list[pytest.Item]) -> Iterator[Group]:
         return name, case.id
 
     for (name, _), alike in groupby(sorted(pairs, key=shape), key=shape):
-        while some := tuple(case for _, case in islice(alike, LARGEST)):
-            yield Group(name, some)
+        while some := tuple(case for _, case in islice(alike, MAX_CASES_PER_GROUP)):
+            yield _Group(name, some)
 
 
 # In a worker.
 
 
-def by_worker(place: Place, group: Group) -> list[CaseRecord]:
-    """The group's records; of a case that takes the child down, one that says how."""
-    mine, found = child(place), []
+def _check_group(place: Place, group: _Group) -> list[CaseRecord]:
+    """Return the group's records; for a case that ended the child, one with the reason."""
+    worker_child, found = child(place), []
     for case in group.cases:
         try:
-            one = mine.call(in_child, group.backend, place.device, case, None)
+            one = worker_child.call(_check_in_child, group.backend, place.device, case, None)
         except ChildDied as died:
-            one = mine.call(in_child, group.backend, place.device, case, died.death)
+            one = worker_child.call(_check_in_child, group.backend, place.device, case, died.death)
         found.append(msgspec.structs.replace(one, worker=signature(place)))
     return found
 
 
 @cache
-def opened(name: str, device: str) -> OpenBackend:
-    """The backend, open in this child once, so that cases of a shape share what it compiles."""
+def _open_backend(name: str, device: str) -> OpenBackend:
+    """Open a backend once per child, so that cases of one shape share compiled programs."""
     return OpenBackend(name, device, find(name)(device))
 
 
-def in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseRecord:
-    """The record of a case, or of its having taken a child down."""
-    backend = opened(name, device)
+def _check_in_child(name: str, device: str, case: AnyCase, died: Death | None) -> CaseRecord:
+    """Check a case, or make the record of a case that ended a child."""
+    backend = _open_backend(name, device)
     if died is not None:
         version = digest(draw(case))
         return make_record(case, backend, "errored", died.reason, version, {}, card=died.words)

@@ -1,6 +1,6 @@
-"""A backend that is open on a cluster's workers, as the process that runs the session knows it: by its dialect.
+"""A backend that is open on a cluster's workers, as the main process sees it.
 
-That process needs neither the framework nor the device.
+The main process knows the backend's dialect, and needs neither its framework nor its device.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from backends.dialects import Dialect
 from conformance.open_backend import OpenBackend
 
 
-class Seen(NamedTuple):
-    """What a worker says of a backend that it has open."""
+class RemoteFacts(NamedTuple):
+    """Facts about an open backend, as a worker reports them."""
 
     version: str
     source: str
@@ -23,48 +23,60 @@ class Seen(NamedTuple):
     framework_defaults: dict[str, str]
 
 
-NOTHING = Seen("", "", {}, {})
+NO_FACTS = RemoteFacts("", "", {}, {})
 
 
-class Adapter(Backend):
-    """It declares, and runs nothing."""
+class _DeclaredAdapter(Backend):
+    """An adapter that declares what the backend can do, and runs nothing."""
 
     packages = ()
 
-    def __init__(self, device: str, dialect: Dialect, seen: Seen) -> None:
+    def __init__(self, device: str, dialect: Dialect, facts: RemoteFacts) -> None:
         super().__init__(device)
-        self.dialect = dialect  # type: ignore[misc]  # of the class, elsewhere
-        self.settings = seen.settings
-        self.framework_defaults = seen.framework_defaults
+        self.dialect = dialect  # type: ignore[misc]  # a class variable of other adapters
+        self.settings = facts.settings
+        self.framework_defaults = facts.framework_defaults
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
-        raise NotImplementedError("it runs on the fleet's workers")
+        raise NotImplementedError("the backend runs on the cluster's workers")
 
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
-        raise NotImplementedError("it runs on the fleet's workers")
+        raise NotImplementedError("the backend runs on the cluster's workers")
 
     def ran(self, inputs: AnyInputs) -> str:
-        raise NotImplementedError("it runs on the fleet's workers")
+        raise NotImplementedError("the backend runs on the cluster's workers")
 
 
 @dataclass(frozen=True)
-class Elsewhere(OpenBackend):
-    """A backend under its name, open on workers."""
+class RemoteBackend(OpenBackend):
+    """A backend that is open on the cluster's workers."""
 
-    seen: Seen = NOTHING
+    facts: RemoteFacts = NO_FACTS
 
     @property
     def version(self) -> str:
-        """As the workers have it."""
-        return self.seen.version
+        """The framework's version on the workers."""
+        return self.facts.version
 
     @property
     def source(self) -> str:
-        """As the workers have it."""
-        return self.seen.source
+        """The fingerprint of the backend's source on the workers."""
+        return self.facts.source
 
 
-def elsewhere(name: str, device: str, seen: Seen, left_out: tuple[str, ...]) -> Elsewhere:
-    """The backend of this name; one from outside the tree is imported for its dialect."""
+def remote_backend(
+    name: str, device: str, facts: RemoteFacts, left_out: tuple[str, ...]
+) -> RemoteBackend:
+    """Return a backend that is open on workers.
+
+    Args:
+        name: its name; a backend from outside the project is imported for its dialect.
+        device: the workers' device.
+        facts: the workers' report.
+        left_out: patterns of the cases that the backend skips by default.
+
+    Returns:
+        The backend, which can tell which cases it supports but run none.
+    """
     dialect = BACKENDS[name].dialect if name in BACKENDS else find(name).dialect
-    return Elsewhere(name, device, Adapter(device, dialect, seen), left_out, seen)
+    return RemoteBackend(name, device, _DeclaredAdapter(device, dialect, facts), left_out, facts)

@@ -305,7 +305,7 @@ def address() -> Any:
 def test_a_resource_that_no_worker_has_is_refused(address: str) -> None:
     with (
         pytest.raises(
-            FleetRefused, match="none of 1 workers has the resource cuda; start one for each GPU"
+            FleetRefused, match="none of 1 workers has the resource cuda; start one worker per GPU"
         ),
         Cluster(address, None, Place((SPECIFICATION,), "cuda", 60)),
     ):
@@ -322,10 +322,10 @@ def test_another_revision_is_refused(address: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_cluster_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT_SECONDS", 1)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
-        pytest.raises(FleetRefused, match="no worker in 1 s; start some"),
+        pytest.raises(FleetRefused, match="no worker arrived within 1 s; start one"),
         Cluster(local.scheduler_address, None, Place((SPECIFICATION,), "cpu", 60)),
     ):
         pass
