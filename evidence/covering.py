@@ -40,7 +40,7 @@ Values = frozenset[tuple[str, str]]
 Runs = Callable[[Row], bool]
 
 
-def dialects_of(kind: str) -> list[Dialect]:
+def _dialects_of_kind(kind: str) -> list[Dialect]:
     """Those that run on a kind of device; of CUDA, those alone that run nowhere else."""
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
     return [d for d in distinct.values() if ("cpu" in d.arithmetic) == (kind == "cpu")]
@@ -65,7 +65,9 @@ def combinations(row: Row, strength: int) -> set[Values]:
     return {frozenset(c) for c in itertools.combinations(row.items(), strength)}
 
 
-def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]) -> Row:
+def _fill_row(
+    row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]
+) -> Row:
     """``row`` with ``axes`` filled in that order, each with the value of most gain that fits.
 
     Returns an empty row where nothing fits.
@@ -76,30 +78,30 @@ def fill(row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, 
     candidates = [{**row, axis: value} for value in AXES[axis]]
     possible = [c for c in candidates if feasible(c) and runs(c)]
     for candidate in sorted(possible, key=lambda c: -gain(c, axis)):
-        if done := fill(candidate, rest, runs, gain):
+        if done := _fill_row(candidate, rest, runs, gain):
             return done
     return {}
 
 
-def feasible_combinations(runs: Runs, strength: int) -> set[Values]:
+def _feasible_combinations(runs: Runs, strength: int) -> set[Values]:
     """Every combination that some whole row that ``runs`` holds."""
     found = set()
     for axes in itertools.combinations(AXES, strength):
         rest = [axis for axis in AXES if axis not in axes]
         for values in itertools.product(*(AXES[axis] for axis in axes)):
             row = dict(zip(axes, values, strict=True))
-            if feasible(row) and runs(row) and fill(row, rest, runs, lambda *_: 0):
+            if feasible(row) and runs(row) and _fill_row(row, rest, runs, lambda *_: 0):
                 found.add(frozenset(row.items()))
     return found
 
 
-def covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
+def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
     """Rows that together hold, for every dialect, every combination of a row that it runs: those that are
     kept, and as many more as it takes.
     """
     rng = random.Random(0)
-    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in dialects_of(kind)]  # type: ignore[misc]
-    left = [feasible_combinations(runs, strength) for runs in every]
+    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in _dialects_of_kind(kind)]  # type: ignore[misc]
+    left = [_feasible_combinations(runs, strength) for runs in every]
 
     def gain(row: Row, axis: str) -> int:
         """How many missing combinations that hold ``axis`` the row would add, over all dialects."""
@@ -126,7 +128,7 @@ def covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
         for _ in range(TRIES):
             axes = [axis for axis in AXES if axis not in seed]
             rng.shuffle(axes)
-            row = fill(seed, axes, every[fullest], gain)
+            row = _fill_row(seed, axes, every[fullest], gain)
             held = combinations(row, strength)
             score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
                         if runs(row))  # fmt: skip
@@ -144,6 +146,6 @@ if __name__ == "__main__":
     for file, (strength, kind) in ARRAYS.items():
         beside = cases.read_rows("gradient_cases.txt") if kind == "cuda" else []
         kept = [] if anew else cases.read_rows(file)
-        found = covering_array(strength, kind, [*beside, *kept])[len(beside) :]
+        found = _make_covering_array(strength, kind, [*beside, *kept])[len(beside) :]
         lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

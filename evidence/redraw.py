@@ -26,32 +26,32 @@ from reference.networks.layers import Decoder
 from reference.networks.network import run
 from reference.rounding import ARITHMETICS
 
-MOST = 5000
-NEARLY = 0.95
+MAX_ATTEMPTS = 5000
+SHARE_OF_LIMIT = 0.95
 """The share of the widest bound that still says something which a draw may take."""
-CERTAIN = {"float64": 0.1, "float32": 0.1, "float16": 0.1, "bfloat16": 0.5}
+MIN_LOG_RATIO = {"float64": 0.1, "float32": 0.1, "float16": 0.1, "bfloat16": 0.5}
 """How much likelier, as a difference of logarithms, a word must be than any other to be fed back."""
 
 
-def says_enough(inputs: AnyInputs) -> bool:
+def is_informative(inputs: AnyInputs) -> bool:
     """Whether agreement with these inputs means agreement."""
-    if isinstance(inputs, NetworkInputs) and not feeds_back(inputs):
+    if isinstance(inputs, NetworkInputs) and not _feeds_back_clearly(inputs):
         return False
     t = truth(inputs)
     return not any(
-        is_undecided(e, ARITHMETICS[name], NEARLY)
-        for name in sorted(arithmetics(inputs.named_dtype))
+        is_undecided(e, ARITHMETICS[name], SHARE_OF_LIMIT)
+        for name in sorted(_declared_arithmetics(inputs.named_dtype))
         for e in t.expected(name).values()
     )
 
 
-def arithmetics(dtype: str) -> set[str]:
+def _declared_arithmetics(dtype: str) -> set[str]:
     """Those that any backend is held to in this dtype, on any device."""
     dialects = [entry.dialect for entry in BACKENDS.values()]
     return {d.held_to(dtype, kind) for d in dialects for kind in d.arithmetic} - {""}
 
 
-def feeds_back(inputs: NetworkInputs) -> bool:
+def _feeds_back_clearly(inputs: NetworkInputs) -> bool:
     """Whether a free-running decoder, if there is one, is certain of the words that it feeds back.
 
     And whether those differ between the steps of every row, and between rows.
@@ -61,23 +61,24 @@ def feeds_back(inputs: NetworkInputs) -> bool:
     likelihoods = run(inputs.network, inputs.params, inputs.data)
     fed = np.argmax(likelihoods, axis=-1)[:, :-1]
     second, first = np.moveaxis(np.sort(likelihoods, axis=-1)[..., -2:], -1, 0)
-    certain = np.log(first / second).min() > CERTAIN[inputs.dtype]
+    certain = np.log(first / second).min() > MIN_LOG_RATIO[inputs.dtype]
     return bool(certain and (fed[:, 1:] != fed[:, :-1]).any(axis=1).all() and (fed != fed[0]).any())
 
 
-def attempt(case: AnyCase) -> int:
+def find_attempt(case: AnyCase) -> int:
     """The number of the first draw that says enough; raises ``RuntimeError`` for none in ``MOST``."""
-    for number in range(MOST):
-        if says_enough(draw_attempt(case, number)):
+    for number in range(MAX_ATTEMPTS):
+        if is_informative(draw_attempt(case, number)):
             return number
-    raise RuntimeError(f"{case.id}: none of {MOST} draws says enough; change the case")
+    raise RuntimeError(f"{case.id}: none of {MAX_ATTEMPTS} draws says enough; change the case")
 
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
     every = default_cases("cuda")
     found = {
-        case.id: attempt(case) for case in track([*every, *precision_variants(every)], "drawing")
+        case.id: find_attempt(case)
+        for case in track([*every, *precision_variants(every)], "drawing")
     }
     lines = [
         f"{case_id} {number}\n"

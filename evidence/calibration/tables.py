@@ -12,7 +12,7 @@ from evidence.calibration.families import FAMILIES
 from evidence.calibration.margins import OUTCOMES, Figures
 from evidence.calibration.measurements import FIXED_LIMIT, QUANTILES
 
-LONGEST = 24
+MAX_OPEN_ROWS = 24
 """Rows that a page shows at once; a longer table is folded."""
 
 Rows: TypeAlias = Iterable[Sequence[object]]
@@ -45,7 +45,7 @@ def make_markdown(header: str, rows: Rows) -> str:
 def fold(text: str) -> str:
     """``text``, a table, to be unfolded by the reader where it is long."""
     rows = text.count("\n") - 1
-    if rows <= LONGEST:
+    if rows <= MAX_OPEN_ROWS:
         return text
     return f"<details><summary>{rows} rows</summary>\n\n{text}\n\n</details>"
 

@@ -25,7 +25,7 @@ from conformance.session.options import backend_names
 from conformance.session.resume import CannotResume, resume
 from evidence.fuzz.corpus import BadCorpus, read_corpus
 from evidence.fuzz.pool import (
-    SECONDS_A_ROUND,
+    SECONDS_PER_ROUND,
     Job,
     known_differences,
     open_backends,
@@ -80,14 +80,14 @@ def main(arguments: list[str] | None = None) -> ExitCode:
                 else [replay(job.seed, corpus, backends, known_differences(job))]
             )
             rounds = itertools.chain(finds, run_rounds(job, fresh, options.n))
-        return writing.all(rounds, options.minutes)
+        return writing.write_all(rounds, options.minutes)
 
 
 def _cluster(job: Job, options: Any) -> Cluster | None:
     """Where the rounds run, if not here."""
     if not (options.scheduler or options.workers):
         return None
-    place = Place(job.backends, job.device, SECONDS_A_ROUND)
+    place = Place(job.backends, job.device, SECONDS_PER_ROUND)
     return Cluster(options.scheduler, options.workers, place)
 
 

@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from conformance.open_backend import ROOT
-from evidence.fuzz.pool import SECONDS_A_ROUND, Job, run_rounds_on_cluster
+from evidence.fuzz.pool import SECONDS_PER_ROUND, Job, run_rounds_on_cluster
 from fleet import Cluster, FleetRefused, Place
 from records.exit_codes import ExitCode
 from records.options import Parser, counted, positive
@@ -48,7 +48,7 @@ class Campaign(NamedTuple):
         return self.checks / self.seconds
 
     @property
-    def twice(self) -> list[int]:
+    def duplicates(self) -> list[int]:
         """Rounds that were recorded more than once."""
         seen = Counter((r.backend, r.round) for r in self.records)
         return sorted(number for (_, number), times in seen.items() if times > 1)
@@ -57,7 +57,7 @@ class Campaign(NamedTuple):
 def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:
     """All rounds on a cluster of its own, from when its workers are there."""
     found: list[FuzzRecord] = []
-    place = Place(job.backends, job.device, SECONDS_A_ROUND)
+    place = Place(job.backends, job.device, SECONDS_PER_ROUND)
     with Cluster(None, workers, place) as cluster:
         stop = threading.Event()
         killed: list[int] = []
@@ -105,8 +105,8 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             first = first or one
             table.add_row(str(workers), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
                           f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
-            if (other := differing_rounds(one, first)) or one.twice:
-                print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.twice}; missing, or with "
+            if (other := differing_rounds(one, first)) or one.duplicates:
+                print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.duplicates}; missing, or with "
                       f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
                 code = ExitCode.CONFORMANCE_FAILURE
     except FleetRefused as why:

@@ -13,7 +13,7 @@ import numpy as np
 
 from conformance.cases.fuzzed import CHOICES, Ends, FuzzedCase
 
-GROUPS, IN_A_GROUP = 32, 4
+GROUPS, CASES_PER_GROUP = 32, 4
 """128 cases a round: a compilation of half a second is 4 ms of each."""
 
 LAYERS = (1, 1, 1, 1, 2, 2, 3)
@@ -52,8 +52,8 @@ def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedC
     random = np.random.default_rng([seed, number, 1])
     for group in range(GROUPS):
         ends = None if of.ends is None else _ends(random, of)
-        first = seed * 10**9 + number * 1000 + group * IN_A_GROUP
-        yield [_looking(random, of, ends, first + k) for k in range(IN_A_GROUP)]
+        first = seed * 10**9 + number * 1000 + group * CASES_PER_GROUP
+        yield [_looking(random, of, ends, first + k) for k in range(CASES_PER_GROUP)]
 
 
 def _ends(random: np.random.Generator, of: FuzzedCase) -> Ends:

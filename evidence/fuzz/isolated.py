@@ -16,18 +16,18 @@ from evidence.fuzz.rounds import CaseOutcome, Tally, can_run, draw_round
 from records.runs import read_folder
 from records.schema import CaseRecord, FuzzRecord
 
-SECONDS_A_CASE = 60
-CHECKS = 4
+SECONDS_PER_CASE = 60
+CHECKS_PER_FAILURE = 4
 """That one find may take to be made small: each is a process of its own."""
 
 
 class IsolatedTally(Tally):
     """Every check in a process of its own."""
 
-    checks = CHECKS
+    checks = CHECKS_PER_FAILURE
     shrunk = 1
 
-    def checked(self, one: FuzzedCase) -> CaseRecord:
+    def make_record(self, one: FuzzedCase) -> CaseRecord:
         return check_in_processes([one], self.backend)[one.id]
 
 
@@ -62,7 +62,7 @@ def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dic
     with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:
         done = subprocess.run(
             [sys.executable, "-m", "conformance", "--backend", backend.name, "--device",
-             backend.device, "--time-limit", str(SECONDS_A_CASE), "--out", folder, *chosen],
+             backend.device, "--time-limit", str(SECONDS_PER_CASE), "--out", folder, *chosen],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         runs_there, _ = read_folder(Path(folder) / "runs")

@@ -28,7 +28,7 @@ from fleet.child import ChildDied
 from fleet.cluster import child, signature
 from records.schema import FuzzRecord
 
-SECONDS_A_ROUND = 900
+SECONDS_PER_ROUND = 900
 """After which a process that is busy with one round is ended."""
 
 
@@ -65,7 +65,7 @@ def init_process() -> None:
 def run_in_process(job: Job, number: int) -> list[FuzzRecord]:
     """One round in such a process."""
     with Path(os.devnull).open("w") as nowhere:
-        faulthandler.dump_traceback_later(SECONDS_A_ROUND, exit=True, file=nowhere)
+        faulthandler.dump_traceback_later(SECONDS_PER_ROUND, exit=True, file=nowhere)
         try:
             return rounds.run_round(job.seed, number, open_backends(job), known_differences(job))
         finally:

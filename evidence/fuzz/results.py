@@ -29,7 +29,7 @@ class ResultWriter:
         self.records = list(before)
         self.written = {(record.backend, record.round) for record in before}
 
-    def all(self, rounds: Iterable[list[FuzzRecord]], minutes: float) -> ExitCode:
+    def write_all(self, rounds: Iterable[list[FuzzRecord]], minutes: float) -> ExitCode:
         """Take all rounds, of so many minutes, and finish the run files; Ctrl-C leaves them unfinished."""
         started, resumed = time.monotonic(), sum(r.checks for r in self.records)
         columns = (

@@ -81,10 +81,10 @@ class Tally:
 
     def check(self, one: FuzzedCase) -> CaseRecord:
         """The whole record of a case, with what explains it."""
-        found = self.checked(one)
+        found = self.make_record(one)
         return msgspec.structs.replace(found, known=known_reason(self.known, found))
 
-    def checked(self, one: FuzzedCase) -> CaseRecord:
+    def make_record(self, one: FuzzedCase) -> CaseRecord:
         """The record alone."""
         return check(one.case(), self.backend)
 

@@ -11,7 +11,7 @@ from records.schema import CaseRecord
 SEEDS = 4
 """Draws of a simpler case that are tried, since other numbers may not show what these do."""
 
-SIMPLE: tuple[dict[str, Any], ...] = (
+SIMPLIFICATIONS: tuple[dict[str, Any], ...] = (
     {"layers": 1},
     {"direction": "forward"},
     {"ends": None, "padding": "pad-none"},
@@ -34,7 +34,7 @@ RANK = ("vanilla-tanh", "vanilla-relu", "gru-after", "gru-before", "lstm", "lstm
 
 def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
     """Cases with one thing less, the largest steps first."""
-    for changes in SIMPLE:
+    for changes in SIMPLIFICATIONS:
         cell = changes.get("cell")
         if cell is None or RANK.index(cell) < RANK.index(one.cell):
             yield from filter(None, [one.with_changes(**changes)])

@@ -35,7 +35,7 @@ from records.schema import Footer, MutantRecord
 from reports.matrix import build_matrix
 from reports.terminal import text
 
-SECONDS_A_MUTANT = 900
+SECONDS_PER_MUTANT = 900
 """Those of the first one of a worker, who makes the truths of all cases, among them."""
 
 BACKEND = "conformance.specification:Specification"
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     with ExitStack() as stack:
         workers, found = None, score_mutants(chosen, options.n)
         if options.scheduler or options.workers:
-            place = Place((BACKEND,), "cpu", SECONDS_A_MUTANT)
+            place = Place((BACKEND,), "cpu", SECONDS_PER_MUTANT)
             try:
                 cluster = Cluster(options.scheduler, options.workers, place)
                 stack.enter_context(cluster)

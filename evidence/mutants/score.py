@@ -39,7 +39,7 @@ class Scorer:
         return {case.id: truth(draw(case)) for case in self.cases}
 
     @cached_property
-    def right(self) -> dict[str, Answer]:
+    def correct(self) -> dict[str, Answer]:
         """What is right, in every case's dtype."""
         return {name: self.answer(t) for name, t in self.truths.items()}
 
@@ -55,11 +55,11 @@ class Scorer:
         """Which cases catch ``mutant``, by this suite's rule and by a fixed tolerance."""
         found = [case for case in self.cases if mutant.concerns(case)]
         answers = []
-        right = self.right
+        correct = self.correct
         with apply_mutant(mutant):
             for case in found:
                 got = self.answer(self.truths[case.id])
-                if not is_identical(got, right[case.id]):
+                if not is_identical(got, correct[case.id]):
                     answers.append((case, got))
         caught = [case for case, got in answers if differs(got, self.truths[case.id], case.dtype)]
         tolerance = [case for case, got in answers if case.dtype == "float32"

@@ -13,18 +13,18 @@ from evidence.properties.related import (
     BY_STEP,
     SEVERAL_ROWS,
     SEVERAL_STEPS,
-    batch_of,
-    lengths_of,
+    batch_size,
     make_random,
+    num_steps,
     rename_tensors,
-    reversed_in_time,
-    reversed_tensors,
+    reverse_in_time,
+    reverse_tensors,
     row_axis,
+    row_lengths,
     select_rows,
     select_steps,
     single_direction,
     single_layer,
-    steps_of,
 )
 from reference import Array, Output
 
@@ -32,7 +32,7 @@ from reference import Array, Output
 def _rows_alone(inputs: Inputs, runner: Runner) -> Sides:
     """Every row as a batch of its own; the gradients of parameters add up over them."""
     whole = runner.run(inputs)
-    alone = [runner.run(select_rows(inputs, np.array([row]))) for row in range(batch_of(inputs))]
+    alone = [runner.run(select_rows(inputs, np.array([row]))) for row in range(batch_size(inputs))]
     joined = {}
     for name in whole:
         parts = [found[name] for found in alone]
@@ -46,9 +46,9 @@ def _rows_alone(inputs: Inputs, runner: Runner) -> Sides:
 def _split(inputs: Inputs, runner: Runner) -> Sides:
     """The sequence in two: states go from the first part to the second, their gradients back."""
     at = int(
-        make_random(inputs).integers(1, lengths_of(inputs).max())
+        make_random(inputs).integers(1, row_lengths(inputs).max())
     )  # some row has steps on both sides
-    first, second = select_steps(inputs, 0, at), select_steps(inputs, at, steps_of(inputs))
+    first, second = select_steps(inputs, 0, at), select_steps(inputs, at, num_steps(inputs))
     start = runner.run(replace(first, incoming=None))
     end = runner.run(replace(second, h0=start["h_n"], c0=start.get("c_n")))
     if first.incoming is not None:
@@ -69,7 +69,7 @@ def _split(inputs: Inputs, runner: Runner) -> Sides:
 def _directions_alone(inputs: Inputs, runner: Runner) -> Sides:
     """A forward network for each direction, the second on rows reversed in time."""
     ahead = runner.run(single_direction(inputs, 0))
-    back = reversed_tensors(inputs, runner.run(reversed_in_time(single_direction(inputs, 1))))
+    back = reverse_tensors(inputs, runner.run(reverse_in_time(single_direction(inputs, 1))))
     second = rename_tensors(back, "dparams[0][0]", "dparams[0][1]")
     joined = {}
     for name, a in ahead.items():
@@ -85,8 +85,8 @@ def _directions_alone(inputs: Inputs, runner: Runner) -> Sides:
 def _forward_on_reversed(inputs: Inputs, runner: Runner) -> Sides:
     """Of one layer or many: rows reversed, run forward, outputs reversed."""
     forward = replace(inputs, spec=replace(inputs.spec, direction="forward"))
-    found = runner.run(reversed_in_time(forward))
-    return runner.run(inputs), reversed_tensors(inputs, found)
+    found = runner.run(reverse_in_time(forward))
+    return runner.run(inputs), reverse_tensors(inputs, found)
 
 
 def _layer_by_layer(inputs: Inputs, runner: Runner) -> Sides:

@@ -12,7 +12,7 @@ from evidence.properties.related import (
     BY_STEP,
     LARGE,
     SEVERAL_ROWS,
-    batch_of,
+    batch_size,
     make_random,
     row_axis,
     select_rows,
@@ -39,7 +39,7 @@ def _other_incoming_padding(inputs: Inputs, runner: Runner) -> Sides:
 
 def _rows_permuted(inputs: Inputs, runner: Runner) -> Sides:
     """The rows in another order, and the results' rows put back."""
-    order = make_random(inputs).permutation(batch_of(inputs))
+    order = make_random(inputs).permutation(batch_size(inputs))
     if (order == np.arange(len(order))).all():
         order = np.roll(order, 1)
     back = np.argsort(order)

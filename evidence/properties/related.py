@@ -34,19 +34,21 @@ def _batch_axis(spec: Spec) -> int:
     return 0 if spec.batch_first else 1
 
 
-def batch_of(inputs: Inputs) -> int:
+def batch_size(inputs: Inputs) -> int:
     """B."""
     return int(inputs.x.shape[_batch_axis(inputs.spec)])
 
 
-def steps_of(inputs: Inputs) -> int:
+def num_steps(inputs: Inputs) -> int:
     """T."""
     return int(inputs.x.shape[1 - _batch_axis(inputs.spec)])
 
 
-def lengths_of(inputs: Inputs) -> Array:
+def row_lengths(inputs: Inputs) -> Array:
     """The length of every row; T where none are given."""
-    return np.full(batch_of(inputs), steps_of(inputs)) if inputs.lengths is None else inputs.lengths
+    return (
+        np.full(batch_size(inputs), num_steps(inputs)) if inputs.lengths is None else inputs.lengths
+    )
 
 
 def only_outputs(tensors: Tensors) -> Tensors:
@@ -98,30 +100,30 @@ def select_steps(inputs: Inputs, start: int, stop: int) -> Inputs:
     return replace(inputs, x=inputs.x.take(some, axis), lengths=lengths, incoming=incoming)
 
 
-def _reversed_rows(inputs: Inputs, a: Array) -> Array:
+def _reverse_rows(inputs: Inputs, a: Array) -> Array:
     """``a``, shaped like x or y, with every row's valid steps in the opposite order."""
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
-    for row, end in enumerate(lengths_of(inputs)):
+    for row, end in enumerate(row_lengths(inputs)):
         by_row[row, :end] = by_row[row, :end][::-1].copy()
     return by_row if inputs.spec.batch_first else np.swapaxes(by_row, 0, 1)
 
 
-def reversed_tensors(inputs: Inputs, tensors: Tensors) -> Tensors:
+def reverse_tensors(inputs: Inputs, tensors: Tensors) -> Tensors:
     """Outputs and gradients by x reversed so; states and parameters have no order in time."""
-    return {k: _reversed_rows(inputs, a) if k in BY_STEP else a for k, a in tensors.items()}
+    return {k: _reverse_rows(inputs, a) if k in BY_STEP else a for k, a in tensors.items()}
 
 
-def reversed_in_time(inputs: Inputs) -> Inputs:
+def reverse_in_time(inputs: Inputs) -> Inputs:
     """Input, and gradient by y, with every row's valid steps in the opposite order."""
     d = inputs.incoming
-    incoming = d and d._replace(y=_reversed_rows(inputs, d.y))
-    return replace(inputs, x=_reversed_rows(inputs, inputs.x), incoming=incoming)
+    incoming = d and d._replace(y=_reverse_rows(inputs, d.y))
+    return replace(inputs, x=_reverse_rows(inputs, inputs.x), incoming=incoming)
 
 
 def with_padding(inputs: Inputs, a: Array, value: float) -> Array:
     """``a``, shaped like x or y, with ``value`` past every row's length."""
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
-    by_row[np.arange(by_row.shape[1]) >= lengths_of(inputs)[:, None]] = value
+    by_row[np.arange(by_row.shape[1]) >= row_lengths(inputs)[:, None]] = value
     return by_row if inputs.spec.batch_first else np.swapaxes(by_row, 0, 1)
 
 

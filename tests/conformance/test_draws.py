@@ -28,7 +28,7 @@ from conformance.cases import (
 )
 from conformance.draw import draw, draw_attempt
 from conformance.evaluate import evaluate
-from evidence.redraw import CERTAIN, says_enough
+from evidence.redraw import MIN_LOG_RATIO, is_informative
 from reference import Array, cells, run
 from reference.cells import relu
 from reference.networks.layers import (
@@ -176,7 +176,7 @@ def test_a_free_running_decoder_is_of_one_mind(case: NetworkCase) -> None:
         second, first = np.moveaxis(np.take_along_axis(likelihoods, words, axis=-1), -1, 0)
         return np.log(first / second)
 
-    truth, certain = lead(y), CERTAIN[case.dtype]
+    truth, certain = lead(y), MIN_LOG_RATIO[case.dtype]
     assert truth.min() > certain, f"the likeliest word leads by {truth.min():.3f} somewhere"
     samples: Any = evaluate(inputs, noisy(case).array)["y"]
     moved = np.stack([lead(sample) for sample in samples.values])
@@ -216,8 +216,8 @@ def test_a_draw_was_taken_for_what_it_says_and_not_for_who_passes(
     """It is the first that says enough: at least the one before did not."""
     monkeypatch.chdir(tmp_path)  # where truths are cached
     case = by_id(case_id)
-    assert not says_enough(draw_attempt(case, ATTEMPTS[case_id] - 1))
-    assert says_enough(draw(case))
+    assert not is_informative(draw_attempt(case, ATTEMPTS[case_id] - 1))
+    assert is_informative(draw(case))
 
 
 # Networks.

@@ -24,7 +24,7 @@ from conformance.check import check
 from conformance.known_differences import KnownDifference
 from conformance.open_backend import OpenBackend
 from evidence.fuzz import draws, isolated, pool, replay, rounds
-from evidence.fuzz.draws import GROUPS, IN_A_GROUP
+from evidence.fuzz.draws import CASES_PER_GROUP, GROUPS
 from evidence.fuzz.rounds import CaseOutcome, Tally
 from evidence.fuzz.shrink import shrink, simpler_cases
 from records.schema import CaseRecord, FuzzRecord
@@ -141,7 +141,7 @@ def test_a_right_backend_raises_no_alarm() -> None:
         record for number in range(1, 13) for record in rounds.run_round(9, number, [opened()], [])
     ]
     assert not any(record.alarms for record in found), [r.found for r in found]
-    assert {record.checks for record in found} == {6 * IN_A_GROUP}
+    assert {record.checks for record in found} == {6 * CASES_PER_GROUP}
     assert all(set(record.outcomes) <= {"agrees", "inconclusive"} for record in found)
     assert all(record.seconds.keys() == {"reference", "backend"} for record in found)
 
@@ -298,11 +298,11 @@ def test_an_isolated_round_is_recorded_as_any_other(monkeypatch: pytest.MonkeyPa
     isolated_as(monkeypatch, lambda one: {"outcome": "agrees", "margin": 0.5, "card": ""})
     (record,) = isolated.run_isolated_round(3, number, backends, [])
     assert (record.backend, record.round, record.margin) == (fake("Right"), number, 0.5)
-    assert record.outcomes == {"agrees": GROUPS * IN_A_GROUP}
+    assert record.outcomes == {"agrees": GROUPS * CASES_PER_GROUP}
     assert record.structure == rounds.draw_round(3, number, backends).id
     isolated_as(monkeypatch, lambda one: {})
     (record,) = isolated.run_isolated_round(3, number, backends, [])
-    assert record.alarms == record.outcomes["differs"] == GROUPS * IN_A_GROUP
+    assert record.alarms == record.outcomes["differs"] == GROUPS * CASES_PER_GROUP
 
 
 def test_every_earlier_find_is_found_again_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

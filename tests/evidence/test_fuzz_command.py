@@ -23,7 +23,7 @@ from conformance.cases.fuzzed import parse_fuzz_id
 from evidence.fuzz import __main__ as front
 from evidence.fuzz import pool
 from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
-from evidence.fuzz.draws import GROUPS, IN_A_GROUP, draw_groups
+from evidence.fuzz.draws import CASES_PER_GROUP, GROUPS, draw_groups
 from evidence.fuzz.results import ResultWriter, summarise
 from records.exit_codes import ExitCode
 from records.options import counted
@@ -99,7 +99,7 @@ def ends(folder: Path) -> dict[str, tuple[int, int]]:
 def test_every_backend_has_its_own_end_and_the_command_the_worst(tmp_path: Path) -> None:
     find = sample.failed(case=ONE.id)
     done = [[sample.fuzzed(found=[find]), sample.fuzzed(backend="jax")], [sample.fuzzed(round=2)]]
-    assert writing(tmp_path).all(done, 1) is ExitCode.CONFORMANCE_FAILURE
+    assert writing(tmp_path).write_all(done, 1) is ExitCode.CONFORMANCE_FAILURE
     assert ends(tmp_path) == {
         "pytorch": (ExitCode.CONFORMANCE_FAILURE, 2), "jax": (ExitCode.CLEAN, 1),
     }  # fmt: skip
@@ -107,7 +107,7 @@ def test_every_backend_has_its_own_end_and_the_command_the_worst(tmp_path: Path)
 
 
 def test_a_backend_without_a_round_has_shown_nothing(tmp_path: Path) -> None:
-    assert writing(tmp_path).all([[sample.fuzzed()]], 1) is ExitCode.NOT_ENOUGH_DATA
+    assert writing(tmp_path).write_all([[sample.fuzzed()]], 1) is ExitCode.NOT_ENOUGH_DATA
     assert ends(tmp_path) == {"pytorch": (ExitCode.CLEAN, 1), "jax": (ExitCode.NOT_ENOUGH_DATA, 0)}
 
 
@@ -119,7 +119,7 @@ def test_ctrl_c_leaves_runs_that_can_be_gone_on_with(
         raise KeyboardInterrupt
 
     going = writing(tmp_path)
-    assert going.all(interrupted(), 1) is ExitCode.HARNESS_ERROR
+    assert going.write_all(interrupted(), 1) is ExitCode.HARNESS_ERROR
     for writer in going.writers.values():
         writer.__exit__(None, None, None)
     runs, _ = read_folder(tmp_path / "runs")
@@ -142,7 +142,7 @@ def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path / "runs", header)
     writer.write(first)
     going = ResultWriter({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
-    going.all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
+    going.write_all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
     assert [record.round for record in going.records] == [1, 2], "one of them twice"
 
 
@@ -243,7 +243,7 @@ def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
     assert len(numbers) == len(set(numbers)), "no round is there twice"
     assert sorted(numbers) == list(range(1, len(numbers) + 1)), "nor is any missing"
     for record in done.run.rounds:
-        assert record.checks == GROUPS * IN_A_GROUP
+        assert record.checks == GROUPS * CASES_PER_GROUP
         cases = [
             one
             for group in draw_groups(0, record.round, parse_fuzz_id(record.structure))

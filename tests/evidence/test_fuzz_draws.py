@@ -18,7 +18,15 @@ from conformance.cases.fuzzed import CHOICES, FuzzedCase, parse_fuzz_id
 from conformance.draw import digest, draw
 from conformance.truth import truth
 from evidence.fuzz.batched_truth import batch_truths
-from evidence.fuzz.draws import BATCH, GROUPS, IN_A_GROUP, STEPS, WIDTH, draw_groups, draw_structure
+from evidence.fuzz.draws import (
+    BATCH,
+    CASES_PER_GROUP,
+    GROUPS,
+    STEPS,
+    WIDTH,
+    draw_groups,
+    draw_structure,
+)
 from reference.trees import named
 
 ONE = parse_fuzz_id(
@@ -110,7 +118,7 @@ def test_a_round_is_the_same_every_time_and_unlike_any_other() -> None:
     assert ids(1, 2) == ids(1, 2)
     everything = [ids(seed, number) for seed in (1, 2) for number in (1, 2, 3)]
     flat = [case_id for one in everything for case_id in one]
-    assert len(flat) == len(set(flat)) == 6 * GROUPS * IN_A_GROUP
+    assert len(flat) == len(set(flat)) == 6 * GROUPS * CASES_PER_GROUP
 
 
 def test_no_two_rounds_are_drawn_alike() -> None:
@@ -118,7 +126,7 @@ def test_no_two_rounds_are_drawn_alike() -> None:
              for seed, number in ((1, 1), (1, 2), (2, 1))]  # fmt: skip
     looks = [[(one.weights, one.inputs, one.ends) for one in cases] for cases in drawn]
     assert looks[0] != looks[1] != looks[2] != looks[0], "lengths and looks are those of another"
-    assert len({one.seed for cases in drawn for one in cases}) == 3 * GROUPS * IN_A_GROUP
+    assert len({one.seed for cases in drawn for one in cases}) == 3 * GROUPS * CASES_PER_GROUP
     assert len({draw_structure(seed, 1, anything) for seed in range(5)}) == 5, (
         "the seed changes nothing"
     )

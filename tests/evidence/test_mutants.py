@@ -143,7 +143,7 @@ def test_the_specification_itself_is_caught_by_nothing(few: list[Any]) -> None:
     bench = Scorer(few)
     for case in few:
         t = truth(draw(case))
-        right = bench.right[case.id]
+        right = bench.correct[case.id]
         assert is_identical(right, bench.answer(t)), "the same call twice gives the same bits"
         assert not differs(right, t, case.dtype)
         assert not exceeds_tolerance(right, t.values)
