@@ -17,8 +17,6 @@ from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
 from reference.networks.optimisers import Adam, Clip, Optimiser
 from reference.trees import named
 
-ONE_BLOCK: dict[str, tuple[str, ...]] = {"vanilla": ("h",), "gru": ("rzn",), "lstm": ("ifgo",)}
-
 
 @dataclass(frozen=True, kw_only=True)
 class CellDialect:
@@ -68,6 +66,18 @@ class Dialect:
         if strange := self.arithmetic.keys() - set(KINDS):
             raise ValueError(f"arithmetic: {sorted(strange)} given, expected kinds of devices, which are "
                              f"{', '.join(KINDS)}, and of each its dtypes")  # fmt: skip
+
+    def state_order(self, spec: Spec) -> str:
+        """Return the parts of a cell's state in the framework's order.
+
+        Args:
+            spec: The network.
+
+        Returns:
+            A letter for each part, such as "ch".
+
+        """
+        return "".join(part for part in self.state if part in spec.states)
 
     def held_to(self, dtype: str, kind: str) -> str:
         """The arithmetic of a dtype on a kind of device; empty where that does not run."""
@@ -331,7 +341,7 @@ def as_declared(dialect: Dialect, spec: Spec, lengths: Array | None, y: Array) -
     y = y.copy()
     for row, end in enumerate(ends):
         if dialect.reverse_outputs == "processing order" and spec.direction != "forward":
-            width = slice(spec.hidden_size if spec.direction == "bidirectional" else 0, None)
+            width = slice(spec.state_size("h") if spec.direction == "bidirectional" else 0, None)
             y[row, :end, width] = y[row, :end, width][::-1].copy()
         if dialect.padded_outputs == "previous" and end:
             y[row, end:] = y[row, end - 1]

@@ -141,9 +141,8 @@ def _draw_recurrent(case: Case, draws: Draws) -> Inputs:
     x = rounded(INPUTS[case.inputs](x, case.dtype, draws.random), case.dtype)
     if case.gradients and spec.activation == "relu" and case.x is None:
         x = np.sign(x[..., :1]) * rounded((np.abs(x) + 1) / 2, case.dtype)
-    rows = (spec.num_layers * spec.num_directions, case.batch, spec.hidden_size)
-    h0 = draws.uniform(rows, 1) if case.state else None
-    c0 = draws.uniform(rows, 1) if case.state and spec.cell == "lstm" else None
+    shapes = {part: spec.state_shape(part, case.batch) for part in spec.states}
+    states = {p: draws.uniform(shape, 1) for p, shape in shapes.items()} if case.state else {}
 
     ends = _ends(case, draws.random)
     if case.padding is not None and ends is not None:
@@ -152,17 +151,17 @@ def _draw_recurrent(case: Case, draws: Draws) -> Inputs:
         x = np.ascontiguousarray(np.swapaxes(x, 0, 1))
     incoming = None
     if case.gradients:
-        dy = draws.same_sign((*x.shape[:2], spec.num_directions * spec.hidden_size))
-        dh_n = draws.same_sign(rows)
-        incoming = Output(dy, dh_n, draws.same_sign(rows) if spec.cell == "lstm" else None)
+        dy = draws.same_sign((*x.shape[:2], spec.output_size))
+        d = {part: draws.same_sign(shape) for part, shape in shapes.items()}
+        incoming = Output(dy, d["h"], d.get("c"))
     return Inputs(
         spec=spec,
         dtype=case.dtype,
         precision=case.precision,
         params=params,
         x=x,
-        h0=h0,
-        c0=c0,
+        h0=states.get("h"),
+        c0=states.get("c"),
         lengths=None if case.lengths == "full" else ends,
         incoming=incoming,
     )

@@ -25,7 +25,7 @@ from formats import Model
 from formats.canonical import read
 from formats.model import build_model, parameters_by_name
 from formats.npy import payload_size
-from reference import STATES, Array, Output, Spec
+from reference import Array, Output, Spec
 from reference.rounding import ARITHMETICS
 
 EXPECTED = "expected an .npz file of arrays, as numpy.savez writes it"
@@ -153,9 +153,8 @@ def _incoming(inputs: Inputs, given: Mapping[str, Array], number: str) -> Output
 def _output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     """Return the shapes of y, h_n and, for an LSTM, c_n."""
     batch = x[0 if spec.batch_first else 1]
-    rows = (spec.num_layers * spec.num_directions, batch, spec.hidden_size)
-    states = {f"{name}_n": rows for name in STATES[spec.cell]}
-    return {"y": (*x[:2], spec.num_directions * spec.hidden_size)} | states
+    states = {f"{part}_n": spec.state_shape(part, batch) for part in spec.states}
+    return {"y": (*x[:2], spec.output_size)} | states
 
 
 def read_arrays(path: Path) -> dict[str, Array]:
@@ -218,8 +217,8 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
         BadInputs: an array is missing, unknown, has a wrong shape or dtype, or holds a value that is not finite.
 
     """
-    states = [f"{name}0" for name in STATES[spec.cell]]
-    gradients = ["dy", *(f"d{name}_n" for name in STATES[spec.cell])]
+    states = [f"{name}0" for name in spec.states]
+    gradients = ["dy", *(f"d{name}_n" for name in spec.states)]
     known = ["x", "lengths", *states, *gradients]
     if "x" not in arrays:
         raise BadInputs(
@@ -237,7 +236,9 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
         )
     shapes = _output_shapes(spec, x.shape)
     batch, steps = (x.shape[order.index(name)] for name in "BT")
-    wanted = {"x": x.shape, "lengths": (batch,)} | dict.fromkeys(states, shapes["h_n"])
+    wanted = {"x": x.shape, "lengths": (batch,)} | {
+        f"{part}0": shapes[f"{part}_n"] for part in spec.states
+    }
     wanted |= {f"d{name}": shape for name, shape in shapes.items()}
     for name, a in arrays.items():
         kinds, what = ("iu", "integers") if name == "lengths" else ("f", "floating-point numbers")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from backends.adapter import Inputs, Result
-from reference import STATES, Array
+from reference import Array
 
 States: TypeAlias = list[list[list[Any]]]
 """States by layer, direction and kind (h, and c of an LSTM), ``(B, H)`` each."""
@@ -41,9 +41,11 @@ def make_batch(inputs: Inputs) -> Batch:
     if inputs.lengths is not None:
         x[np.arange(x.shape[1]) >= inputs.lengths[:, None]] = 0  # padding may hold NaN
     given = {"h": inputs.h0, "c": inputs.c0}
-    zeros = np.zeros((spec.num_layers * spec.num_directions, len(x), spec.hidden_size))
-    initial = [zeros if (a := given[name]) is None else a for name in STATES[spec.cell]]
-    rows = [[state[k] for state in initial] for k in range(len(zeros))]
+    initial = [
+        np.zeros(spec.state_shape(part, len(x))) if (a := given[part]) is None else a
+        for part in spec.states
+    ]
+    rows = [[state[k] for state in initial] for k in range(len(initial[0]))]
     wide = spec.num_directions
     return Batch(x, inputs.lengths, [rows[k : k + wide] for k in range(0, len(rows), wide)])
 
@@ -65,7 +67,7 @@ def make_result(inputs: Inputs, y: Any, states: States, dtype: str) -> Result:
     if inputs.lengths is not None:
         y[np.arange(y.shape[1]) >= inputs.lengths[:, None]] = 0
     found = {"y": y if spec.batch_first else np.swapaxes(y, 0, 1)}
-    for k, name in enumerate(STATES[spec.cell]):
+    for k, name in enumerate(spec.states):
         found[f"{name}_n"] = np.stack(
             [np.asarray(direction[k], np.float64) for row in states for direction in row]
         )

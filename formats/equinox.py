@@ -35,6 +35,8 @@ from reference import Array, Spec
 
 FORMAT = FORMATS["equinox"]
 CLASSES = {"gru": eqx.nn.GRUCell, "lstm": eqx.nn.LSTMCell}
+BIASES = ("bias", "recurrent_bias")
+"""The roles of a cell's biases, in the order of its leaves."""
 
 
 def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
@@ -76,7 +78,7 @@ def read(path: Path, given: Mapping[str, Any], part: str) -> LoadedModel:
                 f"{where}: leaf {k}: {len(biases)} biases and {rows} rows of gates for {hidden} units given, expected a "
                 "GRUCell or an LSTMCell"
             )
-        block = Block(kernel, recurrent, *[*biases, None, None][:2])
+        block = Block(kernel, recurrent, **dict(zip(BIASES, biases, strict=False)))
         cells.append(
             StoredCell(f"leaves {k} to {k + end - 1}", cell, kernel.shape[1], hidden, [block])
         )
@@ -180,9 +182,9 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
 
             def step(carry: Any, now: Any) -> Any:
                 x_t, alive = now
-                initial = carry if spec.cell == "lstm" else carry[0]
+                initial = carry if "c" in spec.states else carry[0]
                 new = jax.vmap(cells[layer][k])(x_t, initial)
-                new = new if spec.cell == "lstm" else (new,)
+                new = new if "c" in spec.states else (new,)
                 kept = tuple(
                     jnp.where(alive[:, None], a, b) for a, b in zip(new, carry, strict=True)
                 )

@@ -37,17 +37,22 @@ from reference import Array
 
 FORMAT = FORMATS["flax"]
 CLASSES = {"vanilla": nn.SimpleCell, "gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
-PARTS: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "vanilla": (("i/kernel", "h/kernel", "i/bias", ""),),
+PARTS: dict[str, tuple[dict[str, str], ...]] = {
+    "vanilla": ({"kernel": "i/kernel", "recurrent": "h/kernel", "bias": "i/bias"},),
     "gru": (
-        ("ir/kernel", "hr/kernel", "ir/bias", ""),
-        ("iz/kernel", "hz/kernel", "iz/bias", ""),
-        ("in/kernel", "hn/kernel", "in/bias", "hn/bias"),
+        {"kernel": "ir/kernel", "recurrent": "hr/kernel", "bias": "ir/bias"},
+        {"kernel": "iz/kernel", "recurrent": "hz/kernel", "bias": "iz/bias"},
+        {"kernel": "in/kernel", "recurrent": "hn/kernel", "bias": "in/bias",
+         "recurrent_bias": "hn/bias"},
     ),
-    "lstm": tuple((f"i{g}/kernel", f"h{g}/kernel", f"h{g}/bias", "") for g in "ifgo"),
+    "lstm": tuple(
+        {"kernel": f"i{g}/kernel", "recurrent": f"h{g}/kernel", "bias": f"h{g}/bias"} for g in "ifgo"
+    ),
+}  # fmt: skip
+"""Location of each part of each ``Block`` in a cell's tree, by role."""
+ALL_PARTS = {
+    cell: {p for block in blocks for p in block.values()} for cell, blocks in PARTS.items()
 }
-"""Location of each field of each ``Block`` in a cell's tree; empty for a field that the cell lacks."""
-ALL_PARTS = {cell: {p for block in blocks for p in block if p} for cell, blocks in PARTS.items()}
 """Locations of all arrays of a cell."""
 DIRECTION_SCOPES = ("forward_rnn", "backward_rnn")
 """Names of the directions of ``nn.Bidirectional`` outside an ``nn.compact`` method."""
@@ -112,10 +117,10 @@ def _leaves(tree: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def _stored(where: str, place: str, cell: str, leaves: Mapping[str, Array]) -> StoredCell:
-    def at(part: str) -> Array | None:
-        return leaves[f"{place}/{part}".lstrip("/")] if part else None
-
-    blocks = [Block(*map(at, parts)) for parts in PARTS[cell]]  # type: ignore[arg-type]  # a kernel is there
+    blocks = [
+        Block(**{role: leaves[f"{place}/{part}".lstrip("/")] for role, part in parts.items()})
+        for parts in PARTS[cell]
+    ]
     kernel = blocks[0].kernel
     if kernel.ndim != 2 or 0 in kernel.shape:
         raise BadModel(
@@ -129,10 +134,9 @@ def _cell_tree(cell: str, blocks: list[Block], dtype: str) -> dict[str, Any]:
     """Return the tree of a cell's parameters."""
     found: dict[str, Any] = {}
     for parts, block in zip(PARTS[cell], blocks, strict=True):
-        for part, a in zip(parts, block, strict=True):
-            if part:
-                outer, inner = part.split("/")
-                found.setdefault(outer, {})[inner] = np.ascontiguousarray(a, dtype)
+        for role, part in parts.items():
+            outer, inner = part.split("/")
+            found.setdefault(outer, {})[inner] = np.ascontiguousarray(getattr(block, role), dtype)
     return found
 
 
@@ -190,11 +194,11 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
         def call(layer: int, k: int, reverse: bool, x: Any, states: Any, lengths: Any) -> Any:
             rnn = nn.RNN(make(), return_carry=True, reverse=reverse, keep_order=True)
             tree = _cell_tree(spec.cell, found.layers[layer][k].blocks, inputs.dtype)
-            initial = (states[1], states[0]) if spec.cell == "lstm" else states[0]
+            initial = (states[1], states[0]) if "c" in spec.states else states[0]
             carry, y = rnn.apply(
                 {"params": {"cell": tree}}, x, initial_carry=initial, seq_lengths=lengths
             )
-            return y, ((carry[1], carry[0]) if spec.cell == "lstm" else (carry,))
+            return y, ((carry[1], carry[0]) if "c" in spec.states else (carry,))
 
         return call
 

@@ -32,6 +32,8 @@ from reference import Array, Spec
 
 FORMAT = FORMATS["keras"]
 LAYERS = {"vanilla": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
+BIASES = ("bias", "recurrent_bias")
+"""Roles of a layer's biases, in order."""
 LAYER_NAMES = {"vanilla": "simple_rnn", "gru": "gru", "lstm": "lstm"}
 """Names of the layers in the file."""
 VARIABLES = "/cell/vars"
@@ -124,10 +126,11 @@ def _stored(where: str, place: str, weights: list[Array]) -> StoredCell:
         )
     hidden = recurrent.shape[0]
     cell = cell_from_shape(f"{where}: {place}: {shapes}", recurrent.shape[1], hidden)
-    bias: list[Any] = [None, None]
+    bias: dict[str, Any] = {}
     if biases:
-        bias = [*biases[0]] if biases[0].ndim == 2 and len(biases[0]) == 2 else [biases[0], None]
-    return StoredCell(place, cell, kernel.shape[0], hidden, [Block(kernel, recurrent, *bias)])
+        two = biases[0].ndim == 2 and len(biases[0]) == 2
+        bias = dict(zip(BIASES, biases[0] if two else biases, strict=False))
+    return StoredCell(place, cell, kernel.shape[0], hidden, [Block(kernel, recurrent, **bias)])
 
 
 def _layer_weights(block: Block, dtype: str) -> list[Array]:

@@ -29,7 +29,7 @@ from formats.assemble import (
 )
 from formats.batches import make_batch, make_result
 from formats.model import DIRECTIONS, BadModel, Model, shortened
-from reference import STATES, Array, Spec
+from reference import Array, Spec
 
 FORMAT = FORMATS["onnx"]
 CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
@@ -236,10 +236,14 @@ def _node(
         )
     row = []
     for k, which in enumerate(directions):
-        biases = (None, None) if B is None else np.split(B[k], 2)
+        bias, recurrent_bias = (None, None) if B is None else np.split(B[k], 2)
         row.append(
             StoredCell(
-                f"{name}, {which}", cell, W.shape[2], R.shape[2], [Block(W[k], R[k], *biases)]
+                f"{name}, {which}",
+                cell,
+                W.shape[2],
+                R.shape[2],
+                [Block(W[k], R[k], bias=bias, recurrent_bias=recurrent_bias)],
             )
         )
     return stated, row
@@ -251,14 +255,13 @@ def _make_graph(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
     With ``given``, lengths and the initial states of every layer are inputs too: lengths, h0.0, c0.0 …
     """
     nodes, weights = [], []
-    names = STATES[spec.cell]
-    width = spec.num_directions * spec.hidden_size
+    names = spec.states
 
     def initialiser(name: str, a: Array) -> str:
         weights.append(numpy_helper.from_array(np.ascontiguousarray(a), name))
         return name
 
-    shape = initialiser("shape", np.array([0, 0, width], np.int64))
+    shape = initialiser("shape", np.array([0, 0, spec.output_size], np.int64))
     x = "x"
     for layer, row in enumerate(rows):
         W = initialiser(f"W.{layer}", np.stack([b.kernel for b in row]).astype(np.float32))
@@ -295,7 +298,9 @@ def _make_graph(spec: Spec, rows: list[list[Block]], *, given: bool) -> Any:
         inputs.append(helper.make_tensor_value_info("lengths", TensorProto.INT32, ["B"]))
         inputs += [
             helper.make_tensor_value_info(
-                f"{name}0.{layer}", TensorProto.FLOAT, [spec.num_directions, "B", spec.hidden_size]
+                f"{name}0.{layer}",
+                TensorProto.FLOAT,
+                [spec.num_directions, "B", spec.state_size(name)],
             )
             for layer in range(len(rows))
             for name in names
@@ -330,7 +335,7 @@ def loader(model: Model) -> str:
     Returns:
         Python code, with ``FILE`` for the name of the file.
     """
-    names = ", ".join(["y", *(f"{name}_n" for name in STATES[model.spec.cell])])
+    names = ", ".join(["y", *(f"{name}_n" for name in model.spec.states)])
     return f'{names} = onnxruntime.InferenceSession(FILE).run(None, {{"x": x}})  # x (T, B, I)'
 
 
@@ -354,7 +359,7 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
     lengths = np.full(batch_size, steps) if batch.lengths is None else batch.lengths
     feed = {"x": np.swapaxes(batch.x, 0, 1).astype(np.float32), "lengths": lengths.astype(np.int32)}
     for layer, row in enumerate(batch.states):
-        for k, name in enumerate(STATES[spec.cell]):
+        for k, name in enumerate(spec.states):
             feed[f"{name}0.{layer}"] = np.stack([direction[k] for direction in row]).astype(
                 np.float32
             )

@@ -31,12 +31,17 @@ from formats.assemble import (
 )
 from formats.batches import make_batch, make_result
 from formats.model import DIRECTIONS, BadModel, Model, shortened
-from reference import STATES, Spec
+from reference import Spec
 
 FORMAT = FORMATS["pytorch"]
 MODULES = {"vanilla": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-"""Parameters of a cell, in the order of the fields of ``Block``."""
+PARTS = {
+    "kernel": "weight_ih",
+    "recurrent": "weight_hh",
+    "bias": "bias_ih",
+    "recurrent_bias": "bias_hh",
+}
+"""PyTorch's name of every role."""
 NAME = re.compile(
     r"(.*?)(weight_ih|weight_hh|weight_hr|bias_ih|bias_hh)_l(0|[1-9]\d{0,3})(_reverse)?"
 )
@@ -112,8 +117,8 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> StoredCell:
-    found = [tensors.get(name.format(part)) for part in PARTS]
-    wanted = [name.format(part) for part in PARTS]
+    wanted = [name.format(part) for part in PARTS.values()]
+    found = [tensors.get(n) for n in wanted]
     missing = [n for n, t in zip(wanted, found, strict=True) if t is None]
     if missing not in ([], wanted[2:]):
         raise BadModel(
@@ -121,7 +126,7 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
         )
     arrays = [None if t is None else t.detach().to(torch.float64).numpy() for t in found]
     kernel, recurrent = arrays[:2]
-    for part, a in zip(PARTS, (kernel, recurrent), strict=False):
+    for part, a in zip(PARTS.values(), (kernel, recurrent), strict=False):
         if a is None or a.ndim != 2 or 0 in a.shape:
             shape = None if a is None else a.shape
             raise BadModel(
@@ -136,7 +141,7 @@ def _stored(where: str, tensors: Mapping[str, torch.Tensor], name: str) -> Store
         cell,
         kernel.shape[1],
         hidden,
-        [Block(*arrays)],  # type: ignore[arg-type]  # a kernel is there
+        [Block(**dict(zip(PARTS, arrays, strict=True)))],  # type: ignore[arg-type]  # a kernel is there
     )
 
 
@@ -217,16 +222,16 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
         return torch.tensor(np.ascontiguousarray(a), dtype=getattr(torch, inputs.dtype))
 
     initial = [tensor(np.stack([direction[k] for row in batch.states for direction in row]))
-            for k in range(len(STATES[spec.cell]))]  # fmt: skip
+            for k in range(len(spec.states))]  # fmt: skip
     x: Any = tensor(batch.x)
     if batch.lengths is not None:
         lengths = torch.tensor(batch.lengths, dtype=torch.int64)
         x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     with torch.no_grad():
-        y, states = module(x, tuple(initial) if spec.cell == "lstm" else initial[0])
+        y, states = module(x, tuple(initial) if "c" in spec.states else initial[0])
     if batch.lengths is not None:
         y, _ = pad_packed_sequence(y, batch_first=True, total_length=batch.x.shape[1])
-    states = states if spec.cell == "lstm" else (states,)
+    states = states if "c" in spec.states else (states,)
     directions = spec.num_directions
     by_row = [
         [

@@ -121,8 +121,7 @@ def _cell(place: str) -> str:
 def _stored(where: str, place: str, arrays: list[Any]) -> StoredCell:
     """Return a cell from its kernels and biases."""
     blocks = [
-        Block(kernel, None, bias, None)
-        for kernel, bias in zip(arrays[::2], arrays[1::2], strict=True)
+        Block(kernel, bias=bias) for kernel, bias in zip(arrays[::2], arrays[1::2], strict=True)
     ]
     kernel, bias = blocks[-1].kernel, blocks[-1].bias
     gates = {"vanilla": 1, "gru": 1, "lstm": 4}[
@@ -208,7 +207,7 @@ def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:
             fetched.append(states)
         tf.compat.v1.train.Saver(variables).restore(session, str(path))
         y, finals = session.run((y, fetched))
-    finals = [[[s.h, s.c] if spec.cell == "lstm" else [s] for s in states] for states in finals]
+    finals = [[[s.h, s.c] if "c" in spec.states else [s] for s in states] for states in finals]
     return make_result(inputs, y, finals, str(y.dtype))
 
 

@@ -26,7 +26,7 @@ from conformance.truth import Truth
 from formats import BadModel, Format, LoadedModel, Model, format_module
 from formats.assemble import blocks_of
 from formats.model import build_model, parameters_by_name
-from reference import STATES, Spec, Weights
+from reference import Spec, Weights
 from reference.rounding import ARITHMETICS
 from reference.trees import each
 
@@ -179,8 +179,7 @@ def random_inputs(model: Model) -> Inputs:
     spec = model.spec
     draws = Draws(f"port/{spec}", model.dtype)
     x = draws.uniform((BATCH, STEPS, spec.input_size), float(np.sqrt(3)))
-    rows = (spec.num_layers * spec.num_directions, BATCH, spec.hidden_size)
-    states = {f"{name}0": draws.uniform(rows, 1) for name in STATES[spec.cell]}
+    states = {f"{p}0": draws.uniform(spec.state_shape(p, BATCH), 1) for p in spec.states}
     return Inputs(
         spec=spec, dtype=model.dtype, params=model.params, lengths=np.array(LENGTHS),
         x=x if spec.batch_first else np.swapaxes(x, 0, 1), h0=states["h0"], c0=states.get("c0"),

@@ -39,7 +39,7 @@ from backends.jax.device import (
     set_wide,
     settings,
 )
-from reference import Array, Spec
+from reference import Array
 from reference.trees import named
 
 
@@ -69,7 +69,8 @@ class JaxScan(Backend):
         if inputs.incoming is None:
             return self._waiting(partial(rnn.forward, self.unroll, spec, *held), inputs.precision)
         by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}
-        incoming = (inputs.incoming.y, tuple(by_state[name] for name in self._states(spec)))
+        order = self.dialect.state_order(spec)
+        incoming = (inputs.incoming.y, tuple(by_state[name] for name in order))
         d = put(self.device, inputs.dtype, incoming)
         call = partial(rnn.differentiate, self.unroll, spec, *held, d)
         return self._waiting(call, inputs.precision)
@@ -77,7 +78,7 @@ class JaxScan(Backend):
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
         spec = inputs.spec
         (y, states), d = raw if inputs.incoming else (raw, None)
-        final = zip(self._states(spec), states, strict=True)
+        final = zip(self.dialect.state_order(spec), states, strict=True)
         arrays = {"y": y} | {f"{name}_n": state for name, state in final}
         if d:
             d_blocks, *d_arrays = d
@@ -162,10 +163,6 @@ class JaxScan(Backend):
         set_precision(inputs.precision)
         blocks = parameters.stored(self.dialect, inputs.network, inputs.params)
         return put(self.device, inputs.dtype, blocks)
-
-    def _states(self, spec: Spec) -> str:
-        """The states that a cell returns, by letter, in order."""
-        return self.dialect.state if spec.cell == "lstm" else "h"
 
 
 class JaxVjp(JaxScan):

@@ -27,12 +27,11 @@ def network(
     """The outputs and the final states, in the layout and shapes of ``reference.run``."""
     xs = x if spec.batch_first else jnp.swapaxes(x, 0, 1)
     batch, steps, _ = xs.shape
-    zero = jnp.zeros((spec.num_layers * spec.num_directions, batch, spec.hidden_size), x.dtype)
     ends = jnp.full(batch, steps) if lengths is None else lengths
     y, *states = rnn.lstm(
         xs,
-        zero if h0 is None else h0,
-        zero if c0 is None else c0,
+        jnp.zeros(spec.state_shape("h", batch), x.dtype) if h0 is None else h0,
+        jnp.zeros(spec.state_shape("c", batch), x.dtype) if c0 is None else c0,
         flat(params),
         ends.astype(jnp.int32),
         spec.input_size,

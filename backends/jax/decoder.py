@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jax import lax
 
 from backends.jax.recurrent import Unroll
-from reference import STATES
 from reference.networks.layers import Affine, Decoder
 
 BRIDGES = {"identity": lambda a: a, "tanh": jnp.tanh}
@@ -62,9 +61,13 @@ def run_free(
 ) -> jax.Array:
     """One ``lax.scan`` whose step feeds back the word that it finds most likely."""
     spec, batch = layer.spec, len(context)
-    zero = jnp.zeros((spec.num_layers, batch, spec.hidden_size), context.dtype)
     given = {"h": h0, "c": c0}
-    starts = tuple(zero if given[name] is None else given[name] for name in STATES[spec.cell])
+    starts = tuple(
+        jnp.zeros(spec.state_shape(part, batch), context.dtype)
+        if given[part] is None
+        else given[part]
+        for part in spec.states
+    )
 
     def step(carry: Any, _: None) -> Any:
         states, word = carry

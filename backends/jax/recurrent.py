@@ -16,7 +16,7 @@ from jax import lax
 
 from backends.jax import cells
 from backends.layouts import Block
-from reference import STATES, Spec
+from reference import Spec
 from reference.rnn import REVERSED
 
 Blocks = tuple[tuple[Block, ...], ...]
@@ -46,14 +46,16 @@ def network(
         valid = (jnp.arange(steps)[:, None] < lengths)[..., None]
         # Not only in the outputs: the gradient of a jnp.where is 0 · NaN on the side not taken.
         xs = jnp.where(valid, xs, 0)
-    zero = jnp.zeros((batch, spec.hidden_size), xs.dtype)
     given = {"h": h0, "c": c0}
-    starts = [given[name] for name in STATES[spec.cell]]
+    zeros = {part: jnp.zeros((batch, spec.state_size(part)), xs.dtype) for part in spec.states}
     finals: list[Any] = []
     for layer in params:
         outputs = []
         for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
-            state = tuple(zero if s is None else s[len(finals)] for s in starts)
+            state = tuple(
+                zero if (start := given[part]) is None else start[len(finals)]
+                for part, zero in zeros.items()
+            )
             final, ys = one_way(spec, w, xs, state, valid, reverse)
             outputs.append(ys)
             finals.append(final)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from reference import Spec
+from backends.pytorch.fused import PARTS
+from reference import Role, Spec
 from reference.rnn import REVERSED
 
 State = tuple[torch.Tensor, ...]
@@ -30,13 +31,12 @@ class Cells(nn.Module):
     def __init__(self, spec: Spec, **options: Any) -> None:
         super().__init__()
         self.spec = spec
-        above = spec.num_directions * spec.hidden_size
         self.layers = nn.ModuleList(
             nn.ModuleList(
                 self.kinds[spec.cell](width, spec.hidden_size, **options)
                 for _ in range(spec.num_directions)
             )
-            for width in (spec.input_size, *[above] * (spec.num_layers - 1))
+            for width in map(spec.layer_input_size, range(spec.num_layers))
         )
 
     def forward(
@@ -61,23 +61,21 @@ class Cells(nn.Module):
                 finals.append(final)
             xs = joined(outputs)
         parts = tuple(map(torch.stack, zip(*finals, strict=True)))
-        return torch.stack(xs, time), parts if spec.cell == "lstm" else parts[0]
+        return torch.stack(xs, time), parts if "c" in spec.states else parts[0]
 
     def _starts(self, state: Any, x: torch.Tensor, batch: int) -> Sequence[State]:
         """The initial state of every layer and direction; 0 where none is given."""
         spec = self.spec
         if state is None:
-            zero = x.new_zeros(batch, spec.hidden_size)
-            parts = 2 if spec.cell == "lstm" else 1
-            return [(zero,) * parts] * (spec.num_layers * spec.num_directions)
-        given = state if spec.cell == "lstm" else (state,)
+            zeros = tuple(x.new_zeros(batch, spec.state_size(part)) for part in spec.states)
+            return [zeros] * (spec.num_layers * spec.num_directions)
+        given = state if "c" in spec.states else (state,)
         return [*zip(*(part.unbind() for part in given), strict=True)]
 
     @staticmethod
-    def names(layer: int, direction: int) -> tuple[str, ...]:
-        """What the parameters of one layer and direction are called, in the order of ``Weights``."""
-        parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return tuple(f"layers.{layer}.{direction}.{part}" for part in parts)
+    def names(layer: int, direction: int) -> dict[Role, str]:
+        """Return the names of the parameters of one layer and direction, by role."""
+        return {role: f"layers.{layer}.{direction}.{part}" for role, part in PARTS.items()}
 
 
 def unroll(

@@ -21,7 +21,6 @@ from backends.pytorch.layers import (
     linear,
 )
 from backends.pytorch.parameters import arranged, as_state, build, trained
-from reference import STATES
 from reference.networks import layers
 from reference.networks.layers import DecoderParams
 
@@ -79,13 +78,14 @@ class Decoder(Layer):
         if self.layer.context == "input":
             return None
         if not len(self.bridge):
+            zeros = {p: context.new_zeros(spec.state_shape(p, len(context))) for p in spec.states}
             h = context.expand(spec.num_layers, -1, -1).contiguous()
-            parts = {"h": h, "c": torch.zeros_like(h)}
+            parts = zeros | {"h": h}
         else:
             act = ACTIVATIONS[self.layer.bridge]
             parts = {
                 name: torch.stack([act(maps[k](context)) for maps in self.bridge])
-                for k, name in enumerate(STATES[spec.cell])
+                for k, name in enumerate(spec.states)
             }
         return as_state(spec, self.place.dialect, parts)
 

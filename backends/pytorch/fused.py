@@ -8,7 +8,15 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from reference import Spec
+from reference import Role, Spec
+
+PARTS: dict[Role, str] = {
+    "kernel": "weight_ih",
+    "recurrent": "weight_hh",
+    "bias": "bias_ih",
+    "recurrent_bias": "bias_hh",
+}
+"""PyTorch's name of every role."""
 
 
 class Fused(nn.Module):
@@ -45,8 +53,7 @@ class Fused(nn.Module):
         return y, final
 
     @staticmethod
-    def names(layer: int, direction: int) -> tuple[str, ...]:
-        """What the parameters of one layer and direction are called, in the order of ``Weights``."""
+    def names(layer: int, direction: int) -> dict[Role, str]:
+        """Return the names of the parameters of one layer and direction, by role."""
         suffix = f"l{layer}" + ("", "_reverse")[direction]
-        parts = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return tuple(f"rnn.{part}_{suffix}" for part in parts)
+        return {role: f"rnn.{part}_{suffix}" for role, part in PARTS.items()}

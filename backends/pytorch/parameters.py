@@ -16,7 +16,7 @@ from torch import nn
 from backends.dialects import Dialect
 from backends.layouts import Block, convert, gradients, values
 from backends.pytorch.device import Place, Way
-from reference import STATES, Params, Spec, Weights
+from reference import PARAMETERS, Params, Spec, Weights
 
 
 def build(spec: Spec, params: Params, place: Place) -> nn.Module:
@@ -26,10 +26,9 @@ def build(spec: Spec, params: Params, place: Place) -> nn.Module:
         name: place.numbers(value)
         for number, layer in enumerate(params)
         for direction, weights in enumerate(layer)
-        for name, value in zip(
-            place.way.names(number, direction), convert(spec, cell, weights)[0], strict=True
-        )
-        if value is not None
+        for block in convert(spec, cell, weights)
+        for role, name in place.way.names(number, direction).items()
+        if (value := getattr(block, role)) is not None
     }
     options = {"nonlinearity": spec.activation} if spec.cell == "vanilla" else {}
     biased = any("bias" in name for name in held)
@@ -43,24 +42,26 @@ def build(spec: Spec, params: Params, place: Place) -> nn.Module:
 
 def as_state(spec: Spec, dialect: Dialect, parts: dict[str, torch.Tensor]) -> Any:
     """What a module takes as its initial state, from h and, for an LSTM, c."""
-    return tuple(parts[name] for name in dialect.state) if spec.cell == "lstm" else parts["h"]
+    return tuple(parts[name] for name in dialect.state) if "c" in spec.states else parts["h"]
 
 
 def parts_of(spec: Spec, dialect: Dialect, state: Any) -> dict[str, torch.Tensor]:
     """h and, for an LSTM, c, in the order of the specification, from a module's state."""
-    if spec.cell != "lstm":
-        return {"h": state}
-    found = dict(zip(dialect.state, state, strict=True))
-    return {name: found[name] for name in STATES["lstm"]}
+    parts = state if "c" in spec.states else (state,)
+    found = dict(zip(dialect.state_order(spec), parts, strict=True))
+    return {name: found[name] for name in spec.states}
 
 
 def arranged(spec: Spec, way: Way, by_name: Mapping[str, Any]) -> Params:
     """A module's tensors as ``params[layer][direction]``, still in PyTorch's layout; None for none."""
+
+    def weights(layer: int, direction: int) -> Weights:
+        names = way.names(layer, direction)
+        found = {p.name: by_name.get(names[p.role]) for p in PARAMETERS[spec.cell]}
+        return Weights(**found)  # type: ignore[arg-type]  # a matrix is there
+
     return tuple(
-        tuple(
-            Weights(*map(by_name.get, way.names(layer, direction)))  # type: ignore[arg-type]  # a weight is there
-            for direction in range(spec.num_directions)
-        )
+        tuple(weights(layer, direction) for direction in range(spec.num_directions))
         for layer in range(spec.num_layers)
     )
 
@@ -75,8 +76,13 @@ def _canonical(
 ) -> Params:
     """What ``arranged`` returned, brought back to the layout of ``params``."""
     cell = dialect.cells[spec.cell]
+
+    def one(began: Weights, now: Weights) -> Weights:
+        block = {p.role: getattr(now, p.name) for p in PARAMETERS[spec.cell]}
+        return back(spec, cell, began, [Block(**block)])
+
     return tuple(
-        tuple(back(spec, cell, w, [Block(*blocks)]) for w, blocks in zip(*layer, strict=True))
+        tuple(one(*pair) for pair in zip(*layer, strict=True))
         for layer in zip(params, found, strict=True)
     )
 

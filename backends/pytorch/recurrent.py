@@ -24,7 +24,7 @@ from backends.pytorch.parameters import (
     parts_of,
     trained,
 )
-from reference import STATES, Array
+from reference import Array
 from reference.trees import each, named
 
 
@@ -81,11 +81,11 @@ def _differentiating(
     for leaf in leaves.values():
         leaf.requires_grad_()
     names, wanted = tuple(leaves), tuple(leaves.values())
-    lstm = inputs.spec.cell == "lstm"
+    several = len(inputs.spec.states) > 1
 
     def call() -> Raw:
         y, final = forward()
-        outputs = (y, *final) if lstm else (y, final)
+        outputs = (y, *final) if several else (y, final)
         return Raw(y, final, names, torch.autograd.grad(outputs, wanted, incoming))
 
     return call
@@ -125,7 +125,7 @@ def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]
     if not starts:
         return None
     like = next(iter(starts.values()))
-    parts = {name: starts.get(name, torch.zeros_like(like)) for name in STATES[inputs.spec.cell]}
+    parts = {name: starts.get(name, torch.zeros_like(like)) for name in inputs.spec.states}
     return as_state(inputs.spec, place.dialect, parts)
 
 
@@ -135,7 +135,7 @@ def _incoming(inputs: Inputs, place: Place) -> list[torch.Tensor]:
     dy, *states = inputs.incoming
     rows = kept_rows(inputs, place)
     by_part = dict(zip("hc", states, strict=True))
-    order = place.dialect.state if inputs.spec.cell == "lstm" else "h"
+    order = place.dialect.state_order(inputs.spec)
     return [
         place.numbers(np.compress(rows, dy, _batch_axis(inputs))),
         *(place.numbers(by_part[name][:, rows]) for name in order),  # type: ignore[index]  # a cell's own are there

@@ -53,10 +53,10 @@ class Written:
         width = spec.num_gates * spec.hidden_size
         self.spec = spec
         self.weights = Block(
-            variable(input_size, width),
-            variable(spec.hidden_size, width),
-            variable(width) if spec.bias else None,
-            variable(width) if spec.bias and spec.cell == "gru" else None,
+            kernel=variable(input_size, width),
+            recurrent=variable(spec.state_size("h"), width),
+            bias=variable(width) if spec.bias else None,
+            recurrent_bias=variable(width) if spec.bias and spec.cell == "gru" else None,
         )
 
     @property

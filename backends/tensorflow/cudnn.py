@@ -18,8 +18,16 @@ class Gates:
 
     def __init__(self, spec: Spec, dtype: str, input_size: int) -> None:
         width = spec.num_gates * spec.hidden_size
-        shapes = ((width, input_size), (width, spec.hidden_size), (width,), (width,))
-        self.weights = Block(*(tf.Variable(tf.zeros(shape, dtype)) for shape in shapes))
+
+        def variable(*shape: int) -> Any:
+            return tf.Variable(tf.zeros(shape, dtype))
+
+        self.weights = Block(
+            kernel=variable(width, input_size),
+            recurrent=variable(width, spec.state_size("h")),
+            bias=variable(width),
+            recurrent_bias=variable(width),
+        )
 
     @property
     def variables(self) -> list[Any]:
@@ -55,7 +63,7 @@ class Cudnn(Unrolling):
         )
         count = spec.num_layers * spec.num_directions
         parts = [tf.unstack(part, count, axis=time) for part in ((h_n, c_n) if c else (h_n,))]
-        y.set_shape((*x.shape[:2], spec.num_directions * spec.hidden_size))
+        y.set_shape((*x.shape[:2], spec.output_size))
         return y, list(zip(*parts, strict=True))
 
     def step(self, spec: Spec, cells: Cells, x: Any, rows: Rows) -> tuple[Any, Rows]:

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from backends.tensorflow.affine import ACTIVATIONS, affine
 from backends.tensorflow.recurrent import Recurrence, States
-from reference import STATES
 from reference.networks.layers import Decoder, DecoderParams
 
 
@@ -38,13 +37,16 @@ def initial_states(layer: Decoder, made: DecoderParams, context: Any) -> States 
         return states | {"h": [context] * layer.spec.num_layers}
     act = ACTIVATIONS[layer.bridge]
     rows = [[act(affine(part, context)) for part in row] for row in made.bridge]
-    return dict(zip(STATES[layer.spec.cell], zip(*rows, strict=True), strict=True))
+    return dict(zip(layer.spec.states, zip(*rows, strict=True), strict=True))
 
 
 def zeros(layer: Decoder, context: Any) -> States:
     """States of zeros for as many rows as the context has."""
-    zero = tf.zeros((tf.shape(context)[0], layer.spec.hidden_size), context.dtype)
-    return {part: [zero] * layer.spec.num_layers for part in STATES[layer.spec.cell]}
+    spec, batch = layer.spec, tf.shape(context)[0]
+    return {
+        part: [tf.zeros((batch, spec.state_size(part)), context.dtype)] * spec.num_layers
+        for part in spec.states
+    }
 
 
 def run_free(

@@ -21,6 +21,7 @@ import tensorflow as tf
 from backends.layouts import Block
 from backends.tensorflow.cells import STEP, Written, affine, by_recurrent
 from reference import Spec
+from reference.trees import each
 
 SMALL_BATCH = 8
 LARGE_KERNEL = 2**19
@@ -65,8 +66,7 @@ def over_time(
 def _block(cell: Written, given: Sequence[Any]) -> Block:
     """The cell's weights, with these values."""
     rest = iter(given)
-    values = (None if v is None else next(rest) for v in cell.weights)
-    return Block(*values)  # type: ignore[arg-type]  # None where the block has none
+    return each(lambda _: next(rest), cell.weights)
 
 
 def _forward(
@@ -88,7 +88,7 @@ def _forward(
 
     at = affine(xs, w.kernel, w.bias) if hoisted else xs
     width = spec.num_gates * spec.hidden_size
-    widths = [width, *[spec.hidden_size] * len(start), *([] if hoisted else [width])]
+    widths = [width, *map(spec.state_size, spec.states), *([] if hoisted else [width])]
     final, (h_side, *states) = _scan(step, start, (valid, at), widths, reverse)
     return (at if hoisted else states.pop(), h_side), states, final
 

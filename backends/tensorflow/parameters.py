@@ -15,6 +15,7 @@ from backends.dialects import CellDialect, Dialect
 from backends.layouts import Block, convert, gradients
 from reference import Array, Spec, Weights
 from reference.networks.layers import Affine
+from reference.trees import each
 
 Parts = Sequence[tuple[Spec | None, Any]]
 """Trees of canonical parameters, each with the spec of the cells in it."""
@@ -87,10 +88,7 @@ def _canonical(
         return None
     if isinstance(tree, Weights):
         assert spec is not None
-        blocks = [
-            Block(*(None if v is None else next(found) for v in block))  # type: ignore[arg-type]  # None where the block has none
-            for block in _blocks(dialect, spec, tree)
-        ]
+        blocks = [each(lambda _: next(found), block) for block in _blocks(dialect, spec, tree)]
         return back(spec, dialect.cells[spec.cell], tree, blocks)
     if isinstance(tree, Affine):
         return Affine(next(found).T, None if tree.b is None else next(found))

@@ -12,7 +12,7 @@ from backends.dialects import Dialect
 from backends.tensorflow.execution import Feeds, Program
 from backends.tensorflow.parameters import make, variables
 from backends.tensorflow.unrolling import Cells, Unrolling
-from reference import STATES, Params, Spec
+from reference import Params, Spec
 
 States = dict[str, Any]
 """For h, and c of an LSTM, the states ``(B, H)`` of all layers and directions."""
@@ -44,7 +44,7 @@ class Recurrence(NamedTuple):
 
     def order(self, spec: Spec) -> str:
         """The parts of a cell's state, as the cell has them."""
-        return self.dialect.state if spec.cell == "lstm" else "h"
+        return self.dialect.state_order(spec)
 
     def _rows(self, spec: Spec, states: States) -> list[tuple[Any, ...]]:
         return list(zip(*(states[part] for part in self.order(spec)), strict=True))
@@ -60,7 +60,7 @@ def bare(recurrence: Recurrence, spec: Spec, params: Params, dtype: str) -> Prog
     def call(feeds: Feeds) -> dict[str, Any]:
         states = _initial(spec, feeds)
         y, final = recurrence.run(spec, cells, feeds["x"], feeds.get("lengths"), states)
-        found = {"y": y} | {f"{part}_n": tf.stack(final[part]) for part in STATES[spec.cell]}
+        found = {"y": y} | {f"{part}_n": tf.stack(final[part]) for part in spec.states}
         if "dy" not in feeds:
             return found
         inputs = {name: feeds[name] for name in ("x", "h0", "c0") if name in feeds}
@@ -95,5 +95,5 @@ def _initial(spec: Spec, feeds: Feeds) -> States | None:
         return None
     zero = tf.zeros_like(feeds[given[0]])
     rows = range(spec.num_layers * spec.num_directions)
-    whole = {part: feeds.get(f"{part}0", zero) for part in STATES[spec.cell]}
+    whole = {part: feeds.get(f"{part}0", zero) for part in spec.states}
     return {part: [state[row] for row in rows] for part, state in whole.items()}

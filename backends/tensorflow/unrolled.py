@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from backends.tensorflow.cells import Written
 from backends.tensorflow.unrolling import Cells, Rows, Unrolling, sequence_of, steps_of
-from reference import STATES, Spec
+from reference import Spec
 from reference.rnn import REVERSED
 
 
@@ -58,8 +58,8 @@ class Unrolled(Unrolling):
 
 def zeros(spec: Spec, batch: Any, dtype: Any) -> Rows:
     """Initial states of zeros."""
-    zero = tf.zeros((batch, spec.hidden_size), dtype)
-    return [(zero,) * len(STATES[spec.cell])] * (spec.num_layers * spec.num_directions)
+    state = tuple(tf.zeros((batch, spec.state_size(part)), dtype) for part in spec.states)
+    return [state] * (spec.num_layers * spec.num_directions)
 
 
 def _over_time(

@@ -159,8 +159,8 @@ def _stack(cells: Cells) -> Any:
 
 def _state(spec: Spec, row: tuple[Any, ...]) -> Any:
     """A state as TensorFlow 1's cell takes it."""
-    return legacy_cells.LSTMStateTuple(*row) if spec.cell == "lstm" else row[0]
+    return legacy_cells.LSTMStateTuple(*row) if "c" in spec.states else row[0]
 
 
 def _row(spec: Spec, state: Any) -> tuple[Any, ...]:
-    return tuple(state) if spec.cell == "lstm" else (state,)
+    return tuple(state) if "c" in spec.states else (state,)

@@ -43,8 +43,7 @@ class While(Unrolled):
         return _turned(spec, xs), finals
 
     def called(self, spec: Spec, batch: int) -> str:
-        inner = spec.num_directions * spec.hidden_size
-        sizes = [spec.input_size, *[inner] * (spec.num_layers - 1)]
+        sizes = [spec.layer_input_size(layer) for layer in range(spec.num_layers)]
         width = spec.num_gates * spec.hidden_size
         hoisted = [k for k, size in enumerate(sizes) if hoists(batch, size, width)]
         which = "" if len(hoisted) == len(sizes) else f" of layers {hoisted}"

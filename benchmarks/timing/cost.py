@@ -41,7 +41,8 @@ def cost(case: Case) -> Cost:
     """The cost of a case, with its gradients where it has them."""
     spec, steps = case.spec, case.batch * case.steps
     of_x = sum(2 * spec.num_gates * spec.hidden_size * width * steps for width in _widths(spec))
-    of_h = sum(2 * spec.num_gates * spec.hidden_size**2 * steps for _ in _widths(spec))
+    recurrent = spec.num_gates * spec.hidden_size * spec.state_size("h")
+    of_h = sum(2 * recurrent * steps for _ in _widths(spec))
     relu = spec.cell == "vanilla" and spec.activation == "relu"
     each = 0 if relu else TRANSCENDENTALS[spec.cell]
     cells = len(list(_widths(spec)))
@@ -49,7 +50,7 @@ def cost(case: Case) -> Cost:
         flops=TIMES["training" if case.gradients else "forward"] * (of_x + of_h),
         deepbench_flops=of_h,
         transcendentals=each * steps * spec.hidden_size * cells,
-        weight_bytes=BYTES[case.dtype] * spec.num_gates * spec.hidden_size**2 * cells,
+        weight_bytes=BYTES[case.dtype] * recurrent * cells,
     )
 
 

@@ -85,13 +85,13 @@ def _of_input(case: Case) -> Iterator[_Part]:
         columns = spec.num_gates * spec.hidden_size
         yield _Part(many * (3 if case.gradients else 1), width, columns, 1)
         if case.gradients:
-            yield _Part(spec.hidden_size, many, columns, 1)
+            yield _Part(spec.state_size("h"), many, columns, 1)
 
 
 def _of_steps(case: Case) -> Iterator[_Part]:
     for spec, _ in _layers(case.spec):
         times = case.steps * (2 if case.gradients else 1)
-        yield _Part(case.batch, spec.hidden_size, spec.num_gates * spec.hidden_size, times)
+        yield _Part(case.batch, spec.state_size("h"), spec.num_gates * spec.hidden_size, times)
 
 
 def _layers(spec: Spec) -> Iterator[tuple[Spec, int]]:

@@ -220,7 +220,7 @@ def _picture_to_words(cell: str, words: str) -> Network:
 
 def _encoder_decoder(encoder: Recurrent, cell: str, hidden_size: int, **options: Any) -> Network:
     """Make row 004: words in, the final state as context, words out."""
-    width = encoder.spec.num_directions * encoder.spec.hidden_size
+    width = encoder.spec.output_size
     return (
         Embedding(vocabulary=11, size=4),
         encoder,

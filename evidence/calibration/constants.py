@@ -64,8 +64,8 @@ def _one_step(x: Array, spec: Spec, gate: int) -> Inputs:
         dtype="float32",
         x=x[:, None, None],
         h0=h0,
-        c0=h0 + 1 if spec.cell == "lstm" else None,
-        params=((Weights(W_ih, zero[:, None], zero, zero),),),
+        c0=h0 + 1 if "c" in spec.states else None,
+        params=((Weights(W_ih=W_ih, W_hh=zero[:, None], b_ih=zero, b_hh=zero),),),
     )
 
 

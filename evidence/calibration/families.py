@@ -116,8 +116,8 @@ def _weights(family: Family, drawn: Weights, dtype: str) -> Weights:
         return rounded((np.abs(b) if family.one_sign else b) * family.biases, dtype)
 
     return Weights(
-        matrix(drawn.W_ih, family.input_weights),
-        matrix(drawn.W_hh, 1),
-        vector(drawn.b_ih),
-        vector(drawn.b_hh),
+        W_ih=matrix(drawn.W_ih, family.input_weights),
+        W_hh=matrix(drawn.W_hh, 1),
+        b_ih=vector(drawn.b_ih),
+        b_hh=vector(drawn.b_hh),
     )

@@ -99,6 +99,11 @@ def _case(case: Any) -> _NodeCase:
 def _weights(spec: Spec, arrays: Mapping[str, Array], direction: int) -> Weights:
     """ONNX's blocks in canonical order."""
     b_ih, b_hh = np.split(arrays["B"][direction], 2) if spec.bias else (None, None)
-    block = Block(arrays["W"][direction], arrays["R"][direction], b_ih, b_hh)
-    like = Weights(block.kernel, block.kernel, b_ih, b_hh)
+    block = Block(
+        kernel=arrays["W"][direction],
+        recurrent=arrays["R"][direction],
+        bias=b_ih,
+        recurrent_bias=b_hh,
+    )
+    like = Weights(W_ih=block.kernel, W_hh=block.kernel, b_ih=b_ih, b_hh=b_hh)
     return gradients(spec, ONNX[spec.cell], like, [block])

@@ -48,7 +48,7 @@ def _second_direction_as_first(inputs: Inputs, runner: Runner) -> Sides:
     """Both directions of one layer, with the same weights."""
     ((ahead, _),) = inputs.params
     found = runner.run(replace(inputs, params=((ahead, ahead),)))
-    size = inputs.spec.hidden_size
+    size = inputs.spec.state_size("h")
     states = {name: a for name, a in only_outputs(found).items() if name != "y"}
     return (
         {name: a[:1] for name, a in states.items()} | {"y": found["y"][..., :size]},

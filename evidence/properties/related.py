@@ -149,7 +149,8 @@ def single_direction(inputs: Inputs, direction: int) -> Inputs:
     """A forward network with the weights and states of one direction of a layer's two."""
     mine = slice(direction, direction + 1)
     d = inputs.incoming
-    width = slice(direction * inputs.spec.hidden_size, (direction + 1) * inputs.spec.hidden_size)
+    size = inputs.spec.state_size("h")
+    width = slice(direction * size, (direction + 1) * size)
 
     def state(s: Array | None) -> Array | None:
         return None if s is None else s[mine]

@@ -67,7 +67,7 @@ class ShownLayer:
     @property
     def of_lstm(self) -> bool:
         """Whether a ``FinalState`` reads an LSTM's."""
-        return self.before.cell == "lstm"
+        return "c" in self.before.states
 
     @property
     def bridges(self) -> list[tuple[int, int]]:
@@ -75,7 +75,7 @@ class ShownLayer:
         layer = self.layer
         if not isinstance(layer, Decoder) or layer.bridge == "none":
             return []
-        parts = 2 if layer.spec.cell == "lstm" else 1
+        parts = len(layer.spec.states)
         return [(k, part) for k in range(layer.spec.num_layers) for part in range(parts)]
 
     @property

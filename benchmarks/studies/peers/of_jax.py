@@ -105,14 +105,14 @@ def held(size: Size) -> Problem:
     """The problem of this size."""
     spec, params, x = problem(size, batch_first=False)
     W, U, b, c = (np.asarray(a) for a in params[0][0])
-    return spec, Block(W, U, b + c, None), x
+    return spec, Block(kernel=W, recurrent=U, bias=b + c), x
 
 
 def step(library: Library, given: Problem) -> Callable[[], Any]:
     """A training step of one of JAX's."""
     spec, w, x = given
     kernel, recurrent = (np.ascontiguousarray(library.turned(a)) for a in w[:2])  # type: ignore[arg-type]  # both are there
-    arrays = jax.tree.map(jnp.asarray, (x, Block(kernel, recurrent, w.bias, None)))
+    arrays = jax.tree.map(jnp.asarray, (x, Block(kernel=kernel, recurrent=recurrent, bias=w.bias)))
     dy = jnp.ones((*x.shape[:2], spec.hidden_size), x.dtype)
     network = library.run(spec)
 

@@ -46,6 +46,6 @@ def problem(size: Size, *, batch_first: bool) -> tuple[Spec, Params, Array]:
         width = np.sqrt(3 / shape[-1])
         return random.uniform(-width, width, shape).astype(np.float32)
 
-    weights = Weights(*(draw(shape) for shape in weight_shapes(spec, 0).values()))
+    weights = Weights(**{name: draw(shape) for name, shape in weight_shapes(spec, 0).items()})
     axes = (batch, steps) if batch_first else (steps, batch)
     return spec, ((weights,),), draw((*axes, inputs))
