@@ -160,12 +160,12 @@ def _state_dict(model: Model) -> dict[str, torch.Tensor]:
     dtype = getattr(torch, model.dtype)
     directions = DIRECTIONS[model.spec.direction]
     return {
-        f"{part}_l{layer}{'_reverse' if direction == 'reverse' else ''}": torch.tensor(
+        f"{PARTS[role]}_l{layer}{'_reverse' if direction == 'reverse' else ''}": torch.tensor(
             np.ascontiguousarray(a), dtype=dtype
         )
         for layer, row in enumerate(blocks_of(FORMAT, model))
         for direction, (block,) in zip(directions, row, strict=True)
-        for part, a in zip(PARTS, block, strict=True)
+        for role, a in block._asdict().items()
         if a is not None
     }
 
