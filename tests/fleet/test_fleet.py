@@ -124,7 +124,7 @@ def test_a_child_that_dies_says_why_and_another_one_answers(
 
 
 def test_a_child_ends_with_its_worker_in_the_middle_of_a_call() -> None:
-    code = ("import threading, time, sys; import test_fleet as t; mine = t.child(); print(mine.call(t.process_id), flush=True); "
+    code = ("import threading, time, sys; from tests.fleet import test_fleet as t; mine = t.child(); print(mine.call(t.process_id), flush=True); "
             "threading.Thread(target=mine.call, args=(t.sleeps,), daemon=True).start(); time.sleep(60)")  # fmt: skip
     worker = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert worker.stdout is not None
