@@ -32,11 +32,18 @@ PEERS = {REFERENCE: ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
 """Whose peers are timed, with which extra and which group."""
 
 
+TIERS = {"tests": "not processes and not every", "processes": "processes and not every"}
+"""For each session that tests the suite itself, the tests that it runs, by their markers."""
+ON_REQUEST = ("every",)
+"""Markers of tests that no session runs unless it is asked to: ``nox -s tests -- -m every``."""
+
+
 def install(session: nox.Session, *, extra: str = "", groups: tuple[str, ...] = ()) -> None:
     """The suite in editable form, with one extra and some groups, at the tested versions."""
     wanted = [p for g in groups for p in nox.project.dependency_groups(PYPROJECT, g)]
     target = f".[{extra}]" if extra else "."
-    session.install("-e", target, *wanted, "-c", "constraints.txt")
+    # Python compiles a module when it is first imported; most of a framework's never are.
+    session.install("--no-compile", "-e", target, *wanted, "-c", "constraints.txt")
 
 
 @nox.session
@@ -54,12 +61,24 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session
-def tests(session: nox.Session) -> None:
-    """Test the suite itself; no framework is needed (-- -m "" for what takes long as well)."""
+def run_tier(session: nox.Session) -> None:
+    """Run the tests of the tier that is named as the session is."""
     install(session, groups=("test",))
     shared = {"RNNSPEC_CACHE": str(Path(".cache").absolute())}  # most tests need the same truths
-    session.run("pytest", "-n", WORKERS, "-m", "not every", *session.posargs, env=shared)
+    tier = TIERS[session.name]
+    session.run("pytest", "-n", WORKERS, "-m", tier, *session.posargs, env=shared)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Test the suite itself, without frameworks or processes of its own (-- -m "" runs every tier)."""
+    run_tier(session)
+
+
+@nox.session
+def processes(session: nox.Session) -> None:
+    """Test commands as processes: how they start, fail, are killed and go on, alone and on a cluster."""
+    run_tier(session)
 
 
 @nox.session

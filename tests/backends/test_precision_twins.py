@@ -170,6 +170,7 @@ def test_each_precision_is_held_to_what_is_declared_and_named_by_what_it_is(
         assert fingerprint == expected[1]
 
 
+@pytest.mark.processes
 def test_the_precisions_are_run_where_they_are_asked_for(tmp_path: Path) -> None:
     asked = ("--backend", fake("Right"), "--case", "gru-after/1-layer/forward/*", "-n0")
     default = conformance(tmp_path, *asked, "--dtype", "default", "--dtype", "float32")

@@ -40,6 +40,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)  # or pytest-benchmark takes its processes for xdist's
 
 
+@pytest.mark.processes
 def test_the_first_takes_so_many_times_as_long_as_the_second(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_first_takes_so_many_times_as_long_as_the_second(
         assert ratio > 2 if more else ratio < 0.5, row
 
 
+@pytest.mark.processes
 def test_what_differs_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(tmp_path, f"{FAKES}:Right", f"{FAKES}:WrongShape")
     assert code == ExitCode.CONFORMANCE_FAILURE

@@ -51,6 +51,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
     return code, json.loads(written[0].read_text()) if written else []
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("two_sides")
 def test_a_side_that_is_twice_as_slow_is_a_regression(tmp_path: Path) -> None:
     code, rows = run(tmp_path, "base", "slower", "--backend", f"{FAKES}:TwiceAsSlow")
@@ -69,12 +70,14 @@ def test_a_side_that_is_twice_as_slow_is_a_regression(tmp_path: Path) -> None:
         assert len(m.processor_seconds) == len(m.seconds), "on one processor its time is measured"
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("two_sides")
 def test_a_side_that_waits_is_no_pass(tmp_path: Path) -> None:
     code, (row,) = run(tmp_path, "base", "slower", "--backend", f"{FAKES}:Waits")
     assert (code, row["verdict"]) == (ExitCode.NOT_ENOUGH_DATA, "ambiguous"), row
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("two_sides")
 def test_the_budget_is_that_which_was_measured_of_the_row_on_this_machine(tmp_path: Path) -> None:
     who = f"{FAKES}:TwiceAsSlow"
@@ -91,6 +94,7 @@ def test_the_budget_is_that_which_was_measured_of_the_row_on_this_machine(tmp_pa
     assert (code, row["verdict"]) == (ExitCode.CLEAN, "same"), "identical code differs by as much"
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("two_sides")
 def test_a_side_that_is_twice_as_fast_is_called_so(tmp_path: Path) -> None:
     code, rows = run(tmp_path, "slower", "head", "--backend", f"{FAKES}:TwiceAsSlow")
@@ -98,6 +102,7 @@ def test_a_side_that_is_twice_as_fast_is_called_so(tmp_path: Path) -> None:
     assert [row["verdict"] for row in rows] == ["faster"]
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("two_sides")
 @pytest.mark.parametrize(("fake", "code"), [
     ("WrongShape", ExitCode.CONFORMANCE_FAILURE),
@@ -162,6 +167,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.processes
 def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Path) -> None:
     found = sides.side("HEAD", None)
     assert found.checkout.name == git(repository, "rev-parse", "HEAD")[:12]
@@ -171,11 +177,13 @@ def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Pat
     assert sides.side("HEAD", None) == found, "made once"
 
 
+@pytest.mark.processes
 def test_a_revision_that_cannot_take_turns_is_refused(repository: Path) -> None:
     with pytest.raises(BadSide, match=r"no benchmarks/timing/alternation\.py"):
         sides.side("HEAD~1", None)
 
 
+@pytest.mark.processes
 def test_a_version_is_this_checkout_without_the_constraint_that_it_replaces(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

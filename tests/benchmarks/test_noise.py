@@ -103,6 +103,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
 # The command.
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("on", "threads"), [([], 1), (["--all-processors"], available_cores())])
 def test_a_backend_beside_itself_has_a_budget(
     on: list[str], threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -122,6 +123,7 @@ def test_a_backend_beside_itself_has_a_budget(
     assert row.noise(6) == (row.budget, row.detectable)
 
 
+@pytest.mark.processes
 def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +155,7 @@ def test_bad_options_are_refused(
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.processes
 def test_a_slowed_backend_is_slower_by_its_share(tmp_path: Path) -> None:
     """Its processor time, that is; what a clock on the wall says depends on the machine."""
     script = f"""

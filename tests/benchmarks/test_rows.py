@@ -51,6 +51,7 @@ def bench(folder: Path, out: Path, *arguments: str) -> tuple[int, list[Measureme
     return done.returncode, [m for run in runs for m in run.measurements], done.stdout + done.stderr
 
 
+@pytest.mark.processes
 def test_a_result_that_agrees_has_a_speed_in_every_process(cached: Path, tmp_path: Path) -> None:
     given = ("--backend", f"{FAKES}:Right", *SMALL, "--processes", "2")
     code, measured, printed = bench(cached, tmp_path, *given)
@@ -75,6 +76,7 @@ def test_a_result_that_agrees_has_a_speed_in_every_process(cached: Path, tmp_pat
     assert len(rows) == 2, "both modes"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("name", "outcome"), [("WrongShape", "differs"), ("Raises", "errored")])
 def test_a_result_that_does_not_agree_has_none(
     cached: Path, tmp_path: Path, name: str, outcome: str
@@ -92,6 +94,7 @@ def test_a_result_that_does_not_agree_has_none(
         assert m.median_seconds is None
 
 
+@pytest.mark.processes
 def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_path: Path) -> None:
     both = ("--backend", f"{FAKES}:Aborts", "--backend", f"{FAKES}:Right")
     code, measured, printed = bench(
@@ -103,6 +106,7 @@ def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_pa
     assert [m.outcome for m in measured] == ["agrees"] * 4, "the other backend has all of its own"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arguments",
     [(), ("--backend", "nobody"), ("--backend", f"{FAKES}:Right", "--workload", "no/such"),
@@ -121,6 +125,7 @@ def test_bad_options_are_refused(tmp_path: Path, arguments: tuple[str, ...]) -> 
     assert "error: " in printed
 
 
+@pytest.mark.processes
 def test_what_is_left_out_for_the_time_is_told(cached: Path, tmp_path: Path) -> None:
     given = ("--backend", f"{FAKES}:Right", *SMALL, "--mode", "forward", "--minutes", "0.001")
     code, measured, printed = bench(cached, tmp_path, *given)
@@ -249,6 +254,7 @@ def test_incoming_gradients_are_0_but_in_rows() -> None:
 # The machine.
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="reads Linux's /proc")
 def test_memory_counts_child_processes() -> None:
     child = "import time; x = b'x' * 2**28; time.sleep(2)"

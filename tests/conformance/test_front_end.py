@@ -26,6 +26,7 @@ from records.reading import Run
 from records.runs import read_folder
 from records.schema import CaseRecord, decode
 
+pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
 LSTM = "lstm-forget/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t7-i4-h4/float32"

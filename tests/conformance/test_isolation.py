@@ -37,6 +37,7 @@ from tests.conformance.test_front_end import (
     timeless,
 )
 
+pytestmark = pytest.mark.processes
 SUPPORT = Path(__file__).parents[1] / "support"
 BARE = ("--dtype", "float32", "--case", "lstm*", "--case", "gru*", "--case", "vanilla*")
 """Every drawn case of outputs in float32."""

@@ -160,6 +160,7 @@ def test_each_dtype_is_a_case_and_numbers_are_rounded_to_it(tmp_path: Path) -> N
     assert (cases[2].dtype, cases[2].inputs.precision) == ("float32", "default")
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.cell)
 def test_the_specification_agrees_on_it_and_a_wrong_backend_does_not(
     spec: Spec, tmp_path: Path
@@ -184,6 +185,7 @@ def test_the_specification_agrees_on_it_and_a_wrong_backend_does_not(
     assert "script" not in record.card, "no script is known by a case's id"
 
 
+@pytest.mark.processes
 def test_several_backends_stand_side_by_side(tmp_path: Path) -> None:
     given = files(tmp_path)
     done = conformance(tmp_path, "--backend", fake("Right"), "--backend", fake("SlightlyWrong"), "--params",
@@ -441,6 +443,7 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("what", OPTIONS)
 def test_options_that_do_not_go_together_are_refused(what: str, tmp_path: Path) -> None:
     options, complaint = OPTIONS[what]

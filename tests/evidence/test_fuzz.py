@@ -290,7 +290,7 @@ def isolated_as(
         return {one.id: sample.failed(**{"case": one.id, **outcomes(one)}) for one in cases}
 
     monkeypatch.setattr(isolated, "check_in_processes", records)
-    monkeypatch.setattr(replay, "records", records)
+    monkeypatch.setattr(replay, "check_in_processes", records)
 
 
 def test_an_isolated_round_is_recorded_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -207,6 +207,7 @@ def fuzz(folder: Path, *arguments: str) -> Done:
     return Done(done.returncode, done.stdout + done.stderr, runs)
 
 
+@pytest.mark.processes
 def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
     done = fuzz(tmp_path, "--backend", fake("Right"), "--minutes", "0.05", "-n", "2")
     assert done.code == ExitCode.CLEAN, done.printed
@@ -220,6 +221,7 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
     assert not (tmp_path / "corpus.txt").exists()
 
 
+@pytest.mark.processes
 def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> None:
     arguments = ("--backend", fake("ForgetBiasIgnored"), "--minutes", "0.2", "-n", "2")
     done = fuzz(tmp_path, *arguments)
@@ -235,6 +237,7 @@ def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> Non
     assert first.alarms == len(kept), "nothing has changed"
 
 
+@pytest.mark.processes
 def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
     """Denormal weights on an input of zeros take the process down, and the pool with it."""
     done = fuzz(tmp_path, "--backend", fake("CrashesSeldom"), "--minutes", "0.01", "-n", "2")
@@ -257,6 +260,7 @@ def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
     assert any(record.alarms for record in done.run.rounds)
 
 
+@pytest.mark.processes
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     arguments = ("--backend", fake("Right"), "-n", "2", "--seed", "4")
     process = subprocess.Popen(command(tmp_path, *arguments, "--minutes", "5"), cwd=tmp_path,
@@ -287,6 +291,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert {record.seed for record in done.run.rounds} == {4}
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("arguments", "why"), [
     ((), "--backend: none given"),
     (("--backend", "pytroch"), "'pytroch': not one of"),

@@ -35,7 +35,10 @@ from tests.conformance.test_isolation import BARE, SELECTED, SUPPORT
 distributed = pytest.importorskip("distributed")
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = "conformance.specification:Specification"
-pytestmark = pytest.mark.filterwarnings("ignore")  # dask's own, of ports and of workers that end
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.filterwarnings("ignore"),  # dask's own, of ports and of workers that end
+]
 
 
 @pytest.fixture(autouse=True)

@@ -277,6 +277,7 @@ def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             read_run(put(tmp_path, TEXT + b" " * 10_000, name))
 
 
+@pytest.mark.processes
 def test_a_killed_process_loses_no_record(tmp_path: Path) -> None:
     program = """
 import sys, pathlib, itertools, sample_runs as sample

@@ -28,6 +28,7 @@ def site(tmp_path: Path) -> Path:
     return write_page(of(tmp_path / "runs", sample.case()), tmp_path / "site").parent
 
 
+@pytest.mark.processes
 @pytest.mark.usefixtures("browser")
 def test_the_page_is_shown_light_and_dark(site: Path, tmp_path: Path) -> None:
     done = subprocess.run(

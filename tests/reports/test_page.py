@@ -378,6 +378,7 @@ def test_speed_alone_is_no_nothing(tmp_path: Path) -> None:
     assert "Nothing was measured" not in html
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
