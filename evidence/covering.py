@@ -1,10 +1,10 @@
 """Make the covering arrays: rows with every feasible triple, or pair, of values on every backend.
 
-Greedy, and deterministic: a row starts from the first combination not yet covered and takes, axis by
-axis, the value that covers most. What counts is a combination *on a backend*: a row that one framework
-cannot run covers nothing there. tests/conformance/test_cases.py checks the result without this code.
+The algorithm is greedy and deterministic: a row starts from the first combination not yet covered and takes, axis
+by axis, the value that covers most. Combinations are counted *per backend*: a row that a framework cannot run
+covers nothing there. tests/conformance/test_cases.py checks the result without this code.
 
-The rows there are stay, so that a new dialect adds cases and changes none; ``--anew`` starts from none.
+Existing rows stay, so that a new dialect adds cases and changes none; ``--anew`` starts from an empty array.
 
     python -m evidence.covering
 """
@@ -28,26 +28,37 @@ ARRAYS = {
     "gradient_cases.txt": (2, "cpu"),
     "cuda_cases.txt": (2, "cuda"),
 }
-"""The files; how many axes' values are combined in each; and the kind of device whose backends it is for.
+"""For each file: the number of axes whose values are combined, and the kind of device.
 
-The last one is for backends that run on no other kind, and has what they need beside gradient_cases.txt.
+The last file is for backends that run on CUDA alone; it has the rows that they need besides
+gradient_cases.txt.
 """
 
 TRIES = 20
-"""Orders of filling in the axes that are tried for every row."""
+"""The number of orders of the axes that are tried for every row."""
 
 Values = frozenset[tuple[str, str]]
 Runs = Callable[[Row], bool]
 
 
 def _dialects_of_kind(kind: str) -> list[Dialect]:
-    """Those that run on a kind of device; of CUDA, those alone that run nowhere else."""
+    """Return the dialects that run on a kind of device; for CUDA, only those that run nowhere else."""
     distinct = {id(entry.dialect): entry.dialect for entry in BACKENDS.values()}
     return [d for d in distinct.values() if ("cpu" in d.arithmetic) == (kind == "cpu")]
 
 
 def runs_on(dialect: Dialect, row: Row, kind: str) -> bool:
-    """Can this dialect run a case with these values? A row may leave axes open."""
+    """Return True if a dialect can run a case with these values.
+
+    Args:
+        dialect: the dialect.
+        row: values of the axes; it may leave axes open.
+        kind: ``cpu`` or ``cuda``.
+
+    Returns:
+        False if the dialect does not support one of the values.
+
+    """
     spec = Spec(
         **CELLS[row.get("cell", "lstm")],
         input_size=1,
@@ -61,17 +72,23 @@ def runs_on(dialect: Dialect, row: Row, kind: str) -> bool:
 
 
 def combinations(row: Row, strength: int) -> set[Values]:
-    """Every pair, or triple, of values in ``row``."""
+    """Return every pair, or triple, of values in a row.
+
+    Args:
+        row: values of the axes.
+        strength: 2 for pairs, 3 for triples.
+
+    Returns:
+        The combinations.
+
+    """
     return {frozenset(c) for c in itertools.combinations(row.items(), strength)}
 
 
 def _fill_row(
     row: dict[str, str], axes: list[str], runs: Runs, gain: Callable[[Row, str], int]
 ) -> Row:
-    """``row`` with ``axes`` filled in that order, each with the value of most gain that fits.
-
-    Returns an empty row where nothing fits.
-    """
+    """Fill in open axes of a row in order, each with the feasible value of most gain; an empty row if none fits."""
     if not axes:
         return row
     axis, *rest = axes
@@ -84,7 +101,7 @@ def _fill_row(
 
 
 def _feasible_combinations(runs: Runs, strength: int) -> set[Values]:
-    """Every combination that some whole row that ``runs`` holds."""
+    """Return every combination that occurs in a whole row that can run."""
     found = set()
     for axes in itertools.combinations(AXES, strength):
         rest = [axis for axis in AXES if axis not in axes]
@@ -96,9 +113,7 @@ def _feasible_combinations(runs: Runs, strength: int) -> set[Values]:
 
 
 def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
-    """Rows that together hold, for every dialect, every combination of a row that it runs: those that are
-    kept, and as many more as it takes.
-    """
+    """Return the kept rows and as many more as it takes to hold every combination on every dialect."""
     rng = random.Random(0)
     every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in _dialects_of_kind(kind)]  # type: ignore[misc]
     left = [_feasible_combinations(runs, strength) for runs in every]

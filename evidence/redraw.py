@@ -1,8 +1,8 @@
-"""Make attempts.txt: for every default case whose first draw says too little, one that says enough.
+"""Make attempts.txt: the number of the first informative draw of every default case, if that is not the first one.
 
-A draw says enough when the bound of no tensor is nearly too wide a share of it (``agreement.py``), and
-when a free-running decoder is of one mind, since an argmax between two likely words is decided by
-rounding, and feeds different words back.
+A draw is informative if no tensor's bound comes near the largest share of the signal that still proves
+something (``agreement.py``). A free-running decoder must also prefer its words clearly: rounding
+decides an argmax between two likely words, and another word fed back changes all later steps.
 
     python -m evidence.redraw
 """
@@ -27,14 +27,23 @@ from reference.networks.network import run
 from reference.rounding import ARITHMETICS
 
 MAX_ATTEMPTS = 5000
+"""The number of draws that are tried for a case."""
 SHARE_OF_LIMIT = 0.95
-"""The share of the widest bound that still says something which a draw may take."""
+"""The part of the largest accepted bound-to-signal ratio that a draw may use."""
 MIN_LOG_RATIO = {"float64": 0.1, "float32": 0.1, "float16": 0.1, "bfloat16": 0.5}
-"""How much likelier, as a difference of logarithms, a word must be than any other to be fed back."""
+"""The least difference of logarithms between the likeliest word and the next one."""
 
 
 def is_informative(inputs: AnyInputs) -> bool:
-    """Whether agreement with these inputs means agreement."""
+    """Return True if agreement on these inputs proves agreement.
+
+    Args:
+        inputs: the inputs of a case.
+
+    Returns:
+        True if no bound is too wide and a free-running decoder prefers its words clearly.
+
+    """
     if isinstance(inputs, NetworkInputs) and not _feeds_back_clearly(inputs):
         return False
     t = truth(inputs)
@@ -46,15 +55,16 @@ def is_informative(inputs: AnyInputs) -> bool:
 
 
 def _declared_arithmetics(dtype: str) -> set[str]:
-    """Those that any backend is held to in this dtype, on any device."""
+    """Return the arithmetics that the backends declare for a dtype, on any device."""
     dialects = [entry.dialect for entry in BACKENDS.values()]
     return {d.held_to(dtype, kind) for d in dialects for kind in d.arithmetic} - {""}
 
 
 def _feeds_back_clearly(inputs: NetworkInputs) -> bool:
-    """Whether a free-running decoder, if there is one, is certain of the words that it feeds back.
+    """Return True if a free-running decoder prefers each word that it feeds back clearly.
 
-    And whether those differ between the steps of every row, and between rows.
+    The words must also differ between the steps of every row, and between rows. Networks without such a
+    decoder pass.
     """
     if not any(isinstance(layer, Decoder) and layer.words == "free" for layer in inputs.network):
         return True
@@ -66,7 +76,18 @@ def _feeds_back_clearly(inputs: NetworkInputs) -> bool:
 
 
 def find_attempt(case: AnyCase) -> int:
-    """The number of the first draw that says enough; raises ``RuntimeError`` for none in ``MOST``."""
+    """Find the first informative draw of a case.
+
+    Args:
+        case: the case.
+
+    Returns:
+        The number of the draw.
+
+    Raises:
+        RuntimeError: none of ``MAX_ATTEMPTS`` draws is informative.
+
+    """
     for number in range(MAX_ATTEMPTS):
         if is_informative(draw_attempt(case, number)):
             return number

@@ -1,4 +1,4 @@
-"""The evidence for the two constants of the radius itself: K_ACT, and K, the number of samples."""
+"""Measure the evidence for two constants of the radius: K_ACT, and K, the number of samples."""
 
 from __future__ import annotations
 
@@ -21,11 +21,21 @@ from reference.rounding import ARITHMETICS
 K_ACTS = (2.0, 3.0, 4.0, 8.0)
 SAMPLES = (16, 32, 64, 128)
 REPEATS = 24
-"""Runs of K samples each, of which the scatter is taken."""
+"""The number of runs of K samples each, whose scatter is measured."""
 
 
 def measure_k_act(implementation: Implementation, seed: int, label: str) -> dict[str, float]:
-    """The largest error / σ̂ in float32, without the steady families, that each K_ACT leaves."""
+    """Measure the largest error / σ̂ in float32 for each K_ACT, without the steady families.
+
+    Args:
+        implementation: the implementation.
+        seed: the seed of the draws.
+        label: the name shown with the progress bar.
+
+    Returns:
+        The largest error by K_ACT.
+
+    """
     found = dict.fromkeys(K_ACTS, 0.0)
     for name, family in track(FAMILIES.items(), f"{label}: K_ACT", console=CONSOLE):
         if family.steady:
@@ -38,9 +48,16 @@ def measure_k_act(implementation: Implementation, seed: int, label: str) -> dict
 
 
 def measure_elementary(implementation: Implementation) -> dict[str, list[float]]:
-    """The relative error of tanh and σ on |a| ≤ 10 in float32, in u = 2⁻²⁴: the largest, the RMS.
+    """Measure the relative error of tanh and σ on |a| ≤ 10 in float32, in units of u = 2⁻²⁴.
 
-    With weights 1 and 0, one step of a vanilla cell is tanh(x), and c of an LSTM with c₀ = 1 σ(x).
+    With weights 1 and 0, one step of a vanilla cell is tanh(x). With c₀ = 1, the c of an LSTM is σ(x).
+
+    Args:
+        implementation: the implementation.
+
+    Returns:
+        The largest error and the RMS, by function.
+
     """
     magnitudes = np.concatenate([np.linspace(0, 10, 40_001)[1:], np.geomspace(1e-6, 1, 10_000)])
     x = rounded(np.concatenate([magnitudes, -magnitudes]), "float32")
@@ -55,7 +72,7 @@ def measure_elementary(implementation: Implementation) -> dict[str, list[float]]
 
 
 def _one_step(x: Array, spec: Spec, gate: int) -> Inputs:
-    """One step from h₀ = 0 and c₀ = 1 in which only ``gate`` sees ``x (B,)``."""
+    """Make the inputs of one step from h₀ = 0 and c₀ = 1 in which only one gate sees ``x (B,)``."""
     W_ih = np.eye(spec.num_gates)[:, gate : gate + 1]
     zero = np.zeros(len(W_ih))
     h0 = np.zeros((1, len(x), 1))
@@ -70,9 +87,16 @@ def _one_step(x: Array, spec: Spec, gate: int) -> Inputs:
 
 
 def measure_samples(seed: int) -> list[Figures]:
-    """How much σ̂ and ν differ between runs of K samples each, for a plain LSTM in float32.
+    """Measure how much σ̂ and ν scatter between runs of K samples each, for a plain LSTM in float32.
 
-    ``student`` is the chance that a normal error exceeds Z times a σ̂ from K samples.
+    The figure ``student`` is the chance that a normal error exceeds Z times a σ̂ from K samples.
+
+    Args:
+        seed: the seed of the samples.
+
+    Returns:
+        A row of figures for each K.
+
     """
     family = replace(FAMILIES["plain LSTM"], sizes=(2, 20, 16, 16))
     inputs = draw_inputs("plain LSTM", family, "float32", seed)
@@ -95,7 +119,7 @@ def measure_samples(seed: int) -> list[Figures]:
 
 
 def _student_tail(t: float, nu: int) -> float:
-    """P(|t_ν| > t), by the trapezoidal rule over x = eˢ."""
+    """Return P(|t_ν| > t), by the trapezoidal rule over x = eˢ."""
     x = np.geomspace(t, 1e6, 100_001)
     log_scale = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2) - math.log(nu * math.pi) / 2
     density = np.exp(log_scale - (nu + 1) / 2 * np.log1p(x * x / nu))

@@ -22,7 +22,7 @@ INPUTS: dict[str, Callable[[Array, np.random.Generator], Array]] = {
     "sparse": lambda x, random: x * (random.random(x.shape) < 0.05),
     "in pairs": lambda x, _: np.repeat(x[..., ::2], 2, axis=-1),
 }
-"""What is made of ``x (B, T, I)``. Steady: the same at every step; in pairs: x₂ₖ₊₁ = x₂ₖ."""
+"""Transforms of ``x (B, T, I)``. Steady: the same at every step; in pairs: x₂ₖ₊₁ = x₂ₖ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,19 +32,19 @@ class Family:
     cell: Mapping[str, Any]
     sizes: tuple[int, int, int, int]
     x: str = "drawn"
-    """One of ``INPUTS``."""
+    """A name of ``INPUTS``."""
     weights: float = 1
     biases: float = 1
     input_weights: float = 1
-    """A factor on W_ih alone, beside ``weights``."""
+    """A factor on W_ih alone, in addition to ``weights``."""
     one_sign: bool = False
-    """Nothing is negative, and row sums are below 1."""
+    """Make all values positive, and row sums less than 1."""
     cancelling: bool = False
-    """Weights in pairs w, −w (1 − 1/64)."""
+    """Make weights in pairs w, −w (1 − 1/64)."""
 
     @property
     def steady(self) -> bool:
-        """Whether the input never changes, so that rounding errors repeat."""
+        """True if the input never changes, so that rounding errors repeat."""
         return self.x == "steady"
 
 
@@ -85,11 +85,22 @@ SMALL: dict[str, Family] = {
                   (8, 25, 16, 16))
     for cell in (VANILLA, LSTM)
 }  # fmt: skip
-"""Tensors that hold from one to a few hundred independent errors."""
+"""Families whose tensors hold from one to a few hundred independent errors."""
 
 
 def draw_inputs(name: str, family: Family, dtype: str, seed: int) -> Inputs:
-    """One member of ``family``, exact in ``dtype``; the same for the same name and seed."""
+    """Draw the inputs of a family, exact in a dtype; the same for the same name and seed.
+
+    Args:
+        name: the name of the family.
+        family: the family.
+        dtype: the dtype.
+        seed: the seed.
+
+    Returns:
+        The inputs.
+
+    """
     batch, steps, input_size, hidden_size = family.sizes
     spec = Spec(**family.cell, input_size=input_size, hidden_size=hidden_size)
     id_ = f"calibration/{name}/{dtype}/{seed}"
@@ -101,7 +112,7 @@ def draw_inputs(name: str, family: Family, dtype: str, seed: int) -> Inputs:
 
 
 def _weights(family: Family, drawn: Weights, dtype: str) -> Weights:
-    """What ``family`` makes of one layer's weights in one direction."""
+    """Transform one layer's weights in one direction as the family says."""
 
     def matrix(W: Array, factor: float) -> Array:
         W = W * (factor * family.weights)

@@ -1,4 +1,4 @@
-"""The machines: the equations on NumPy arithmetics that are right, and that are wrong on purpose."""
+"""Implementations on NumPy: some correct, some wrong on purpose."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reference.cells import sigmoid
 from reference.rounding import ARITHMETICS, Rounding
 
 Implementation: TypeAlias = Callable[[Inputs], Result]
-"""Whatever runs a network, as ``Backend.run`` does; raises ``Unsupported``."""
+"""A function that runs a network, as ``Backend.run`` does; it may raise ``Unsupported``."""
 Operation: TypeAlias = Callable[..., Array]
 
 
@@ -29,11 +29,11 @@ class Machine:
     """
 
     operations: Mapping[str, Operation] = field(default_factory=dict)
-    """By the name of NumPy's, or ``sigmoid``."""
+    """Replacements by NumPy's name of the operation, or ``sigmoid``."""
     compute: str = ""
-    """The dtype that it computes in, whatever the inputs' is."""
+    """The dtype to compute in; empty means the inputs' dtype."""
     forget_bias: float = 1.0
-    """A factor on it."""
+    """A factor on the forget bias."""
 
     def __call__(self, inputs: Inputs) -> Result:
         spec = replace(inputs.spec, forget_bias=inputs.spec.forget_bias * self.forget_bias)
@@ -50,7 +50,7 @@ class Machine:
 
 
 class _MachineArray(np.ndarray[Any, Any]):
-    """An array whose operations are those of a ``Machine``; every result is ``stored``."""
+    """An array with the operations of a ``Machine``; every result passes through ``stored``."""
 
     operations: Mapping[str, Operation]
     stored: Operation
@@ -67,14 +67,22 @@ class _MachineArray(np.ndarray[Any, Any]):
         return result if result.dtype == bool else self.like(result)
 
     def like(self, values: Array) -> _MachineArray:
-        """``values``, stored, as an array of the same machine."""
+        """Store values in an array of the same machine.
+
+        Args:
+            values: the values.
+
+        Returns:
+            The array.
+
+        """
         return _machine_array(self.stored(values), self.operations, self.stored)
 
 
 def _machine_array(
     values: Array, operations: Mapping[str, Operation], stored: Operation
 ) -> _MachineArray:
-    """``values`` as they are, whose further operations are those given."""
+    """Return the values, unchanged, as an array with the given operations."""
     made = np.asarray(values).view(_MachineArray)
     made.operations, made.stored = operations, stored
     return made
@@ -86,7 +94,7 @@ def _(a: _MachineArray) -> _MachineArray:
 
 
 def _make_result(tensors: Tensors, dtype: str) -> Result:
-    """``tensors`` as a backend returns them, all labelled ``dtype``."""
+    """Return the tensors as a backend returns them, all labelled with one dtype."""
     return Result(
         {name: np.asarray(a, np.float64) for name, a in tensors.items()},
         dict.fromkeys(tensors, dtype),
@@ -94,7 +102,17 @@ def _make_result(tensors: Tensors, dtype: str) -> Result:
 
 
 def sequential_matmul(a: Array, b: Array, stored: Operation = np.asarray) -> Array:
-    """a @ b, added up term by term, every partial sum stored."""
+    """Multiply matrices term by term, storing every partial sum.
+
+    Args:
+        a: an array ``(…, M, K)``.
+        b: an array ``(…, K, N)``.
+        stored: rounds a partial sum.
+
+    Returns:
+        a @ b.
+
+    """
     total = a[..., :, :1] * b[..., :1, :]
     for k in range(1, a.shape[-1]):
         total = stored(total + a[..., :, k : k + 1] * b[..., k : k + 1, :])
@@ -102,14 +120,25 @@ def sequential_matmul(a: Array, b: Array, stored: Operation = np.asarray) -> Arr
 
 
 def _run_in_dtype(inputs: Inputs) -> Result:
-    """The equations in the inputs' dtype, as NumPy computes them."""
+    """Run the equations in the inputs' dtype, as NumPy computes them."""
     if inputs.dtype == "float64":
         raise Unsupported("dtype: this is the truth itself")
     return Machine()(inputs)
 
 
 def run_simulated(inputs: Inputs) -> Result:
-    """One sample of the model itself: an implementation exactly as inexact as it may be."""
+    """Return one sample of the rounding model: an implementation exactly as inexact as the model allows.
+
+    Args:
+        inputs: the inputs of a recurrent network.
+
+    Returns:
+        The result.
+
+    Raises:
+        Unsupported: the dtype is float64, in which its own noise cannot be simulated.
+
+    """
     if inputs.dtype == "float64":
         raise Unsupported("dtype: noise of float64's size is lost in the float64 that simulates it")
     source = Rounding(ARITHMETICS[inputs.dtype], 1, [0, inputs.x.size])
@@ -122,17 +151,26 @@ NUMPY: dict[str, Implementation] = {
     "sequential": Machine({"matmul": sequential_matmul}),
     "simulated": run_simulated,
 }
-"""Correct, without any framework: the equations in the case's own type; the same with sums in the
-worst order; and the model itself."""
+"""Correct implementations without any framework: the equations in the case's own dtype, the same with sums
+in the worst order, and a sample of the rounding model.
+"""
 
 
 def matmul_with_operands(bits_of: str) -> Operation:
-    """A matmul of operands that have the significant bits of ``bits_of``."""
+    """Make a matmul that rounds its operands to the significant bits of a dtype.
+
+    Args:
+        bits_of: the dtype.
+
+    Returns:
+        The matmul.
+
+    """
     return lambda a, b: np.asarray(rounded(a, bits_of) @ rounded(b, bits_of))
 
 
 def _matmul_with_accumulator(bits_of: str) -> Operation:
-    """A matmul whose partial sums have the significant bits of ``bits_of``."""
+    """Make a matmul that rounds its partial sums to the significant bits of a dtype."""
     return partial(sequential_matmul, stored=partial(rounded, dtype=bits_of))
 
 
@@ -146,4 +184,4 @@ WRONG: dict[str, tuple[str, Machine]] = {
     "bfloat16 accumulation": ("bfloat16", Machine({"matmul": _matmul_with_accumulator("bfloat16")})),
     "float32 as float64": ("float64", Machine(compute="float32")),
 }  # fmt: skip
-"""Wrong arithmetic, and the dtype under whose label it runs."""
+"""Wrong arithmetic, and the dtype that it claims to be."""

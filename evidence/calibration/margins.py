@@ -1,4 +1,4 @@
-"""One result held to the radius, and the worst of several."""
+"""Compare one result with its radius, and collect the worst figures of several."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from reference.rounding import (
 )
 
 Figures: TypeAlias = dict[str, Any]
-"""Part of what was found, as JSON holds it."""
+"""A part of the record, as JSON holds it."""
 
 CONSOLE = Console(stderr=True)
 
 OUTCOMES: tuple[Outcome, ...] = ("differs", "inconclusive", "agrees")
-"""The worst first."""
+"""The outcomes, worst first."""
 WORST = ("max_error", "mean_error", "rms_error", "rms_to_limit", "margin", "bound_to_signal")
-"""The figures of which a row has the largest."""
+"""The figures whose largest value a row keeps."""
 
 
 class Measured(NamedTuple):
-    """A result held to the radius: its outcome, each tensor's figures, and error / σ̂."""
+    """A result compared with its radius: the outcome, each tensor's figures, and error / σ̂."""
 
     outcome: Outcome
     tensors: list[Figures]
@@ -48,7 +48,20 @@ class Measured(NamedTuple):
 
 
 def measure(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Measured:
-    """Judge ``answer`` by the radius with that K_ACT; raises ``ValueError`` where it has no figures."""
+    """Compare a result with its radius.
+
+    Args:
+        answer: the result.
+        inputs: the inputs that it is for.
+        k_act: the K_ACT of the radius.
+
+    Returns:
+        The outcome, the figures and the errors.
+
+    Raises:
+        ValueError: the result is not finite or has wrong shapes, so that there are no figures.
+
+    """
     t = truth(inputs)
     arithmetic = replace(ARITHMETICS[inputs.dtype], k_act=k_act)
     found = (
@@ -76,7 +89,19 @@ def compute_radii(
     seed: Sequence[int],
     samples: int = SAMPLES,
 ) -> dict[str, Radius]:
-    """The radius of every tensor, computed and not cached."""
+    """Compute the radius of every tensor without the cache.
+
+    Args:
+        inputs: the inputs.
+        values: the tensors in float64.
+        arithmetic: the arithmetic.
+        seed: the seed of the samples.
+        samples: the number of samples.
+
+    Returns:
+        The radii by tensor.
+
+    """
 
     def compute(lift: Lift) -> list[Array]:
         return list(evaluate(inputs, lift).values())
@@ -88,7 +113,19 @@ def compute_radii(
 def run_draws(
     implementation: Implementation, name: str, family: Family, dtype: str, seeds: Sequence[int]
 ) -> Iterator[tuple[Inputs, Result]]:
-    """What ``implementation`` makes of several draws; none where it does not support the family."""
+    """Run an implementation on several draws of a family.
+
+    Args:
+        implementation: the implementation.
+        name: the name of the family.
+        family: the family.
+        dtype: the dtype.
+        seeds: the seed of each draw.
+
+    Yields:
+        The inputs and the result of each draw that the implementation supports.
+
+    """
     for seed in seeds:
         inputs = draw_inputs(name, family, dtype, seed)
         with suppress(Unsupported):
@@ -96,7 +133,15 @@ def run_draws(
 
 
 def worst_row(held: Sequence[Measured]) -> Figures:
-    """The figures of several tensors and draws in one row, the worst of each."""
+    """Combine several results in one row of the worst figures.
+
+    Args:
+        held: the results.
+
+    Returns:
+        The row.
+
+    """
     tensors = [t for h in held for t in h.tensors]
     return {
         "outcome": min((h.outcome for h in held), key=OUTCOMES.index),

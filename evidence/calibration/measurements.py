@@ -1,4 +1,4 @@
-"""What is measured over the families: implementations that are right, and arithmetic that is wrong."""
+"""Measure correct implementations and wrong arithmetic over the families."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ QUANTILES = (0.5, 0.99, 0.999, 0.9999, 0.99999)
 SMALL_DRAWS = 40
 FREEDOMS = (1, 2, 4, 8, 16, 64, 256, 10_000)
 FIXED_LIMIT = 1.25
-"""Of the RMS, held to small tensors, to see what a limit that ignores ν would do."""
+"""A fixed limit of the RMS, to compare with the limit that depends on ν."""
 
 
 def measure_families(implementation: Implementation, draws: int, seed: int, label: str) -> Figures:
-    """What ``implementation`` does in every family and dtype, and how its errors are spread."""
+    """Measure an implementation in every family and dtype, and the distribution of its errors.
+
+    Args:
+        implementation: the implementation.
+        draws: the number of draws of each family and dtype.
+        seed: the seed of the first draw.
+        label: the name shown with the progress bar.
+
+    Returns:
+        A row for each family and dtype, and a distribution for each dtype.
+
+    """
     rows: list[Figures] = []
     spread: dict[str, list[Array]] = {dtype: [] for dtype in DTYPES}
     for name, family in track(FAMILIES.items(), f"{label}: families", console=CONSOLE):
@@ -41,9 +52,9 @@ def measure_families(implementation: Implementation, draws: int, seed: int, labe
 
 
 def _describe_distribution(errors: Array) -> Figures:
-    """Quantiles of |error| / σ̂; and the chance of more than Z, from the tail above q₀.₉₉₉.
+    """Return quantiles of |error| / σ̂, and the chance of more than Z, from the tail above q₀.₉₉₉.
 
-    ``exponential`` fits an exponential law to what exceeds q₀.₉₉₉ (heavier than any normal tail);
+    ``exponential`` fits an exponential law to the values above q₀.₉₉₉ (heavier than any normal tail);
     ``normal`` is the normal law through that quantile.
     """
     q = float(np.quantile(errors, 0.999))
@@ -59,7 +70,17 @@ def _describe_distribution(errors: Array) -> Figures:
 
 
 def measure_small_tensors(implementation: Implementation, seed: int, label: str) -> list[Figures]:
-    """RMS(error / σ̂) of many small float32 tensors, by their freedom ν."""
+    """Measure RMS(error / σ̂) of many small float32 tensors, by their freedom ν.
+
+    Args:
+        implementation: the implementation.
+        seed: the seed of the first draw.
+        label: the name shown with the progress bar.
+
+    Returns:
+        A row for each range of ν.
+
+    """
     seeds = range(seed, seed + SMALL_DRAWS)
     tensors = [
         t
@@ -83,7 +104,15 @@ def measure_small_tensors(implementation: Implementation, seed: int, label: str)
 
 
 def measure_mistakes(seed: int) -> list[Figures]:
-    """How far every mistake is beyond the bound, over the families whose results it changes."""
+    """Measure how far each wrong arithmetic exceeds the bound, in the families whose results it changes.
+
+    Args:
+        seed: the seed of the draws.
+
+    Returns:
+        A row for each mistake.
+
+    """
     return [
         {"mistake": mistake, "dtype": dtype} | _mistake(dtype, machine, seed)
         for mistake, (dtype, machine) in track(WRONG.items(), "wrong arithmetic", console=CONSOLE)
@@ -91,7 +120,7 @@ def measure_mistakes(seed: int) -> list[Figures]:
 
 
 def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
-    """What becomes of one mistake under the label ``dtype``."""
+    """Measure one mistake that claims to compute in a dtype."""
     found, by_k_act = {}, []
     for name, family in FAMILIES.items():
         inputs = draw_inputs(name, family, dtype, seed)

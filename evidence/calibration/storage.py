@@ -1,4 +1,4 @@
-"""Where the calibration is kept: its figures as JSON, its tables between two lines of a page."""
+"""Store the calibration: its figures as JSON, and its tables between two marker lines of a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
 def read_record(folder: Path) -> Figures:
-    """What is on record in ``folder``; nothing where there is no record yet."""
+    """Read the record in a folder.
+
+    Args:
+        folder: the folder of calibration.json.
+
+    Returns:
+        The record; an empty one if there is no file.
+
+    """
     path = folder / "calibration.json"
     if path.exists():
         found: Figures = json.loads(path.read_text("utf-8"))
@@ -23,7 +31,13 @@ def read_record(folder: Path) -> Figures:
 
 
 def write_record(record: Figures, folder: Path) -> None:
-    """The record and its page, into ``folder``."""
+    """Write the record and its page.
+
+    Args:
+        record: the record.
+        folder: the folder of calibration.json and calibration.md.
+
+    """
     before, after = split_page(folder)
     folder.mkdir(parents=True, exist_ok=True)
     text = as_json(record)
@@ -34,7 +48,15 @@ def write_record(record: Figures, folder: Path) -> None:
 
 
 def as_json(record: Figures) -> str:
-    """Four digits of every number, and a row a line."""
+    """Format a record with four digits per number and a row per line.
+
+    Args:
+        record: the record.
+
+    Returns:
+        The text.
+
+    """
     exact = json.dumps(record, allow_nan=False)
     short = json.loads(exact, parse_float=lambda digits: float(f"{float(digits):.4g}"))
     text = json.dumps(short, indent=1, ensure_ascii=False)
@@ -43,9 +65,17 @@ def as_json(record: Figures) -> str:
 
 
 def split_page(folder: Path) -> tuple[str, str]:
-    """What the page has before and after its tables; a title where there is no page yet.
+    """Return the text before and after the tables of calibration.md.
 
-    Raises ``ValueError`` where the two lines between which the tables stand are not there once.
+    Args:
+        folder: the folder of the page.
+
+    Returns:
+        Both texts; a title and an empty end if there is no page.
+
+    Raises:
+        ValueError: the page does not have each marker line once, in order.
+
     """
     page = folder / "calibration.md"
     if not page.exists():

@@ -1,4 +1,4 @@
-"""The tables: Markdown from the figures on record."""
+"""Make the tables: Markdown from the figures on record."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from evidence.calibration.margins import OUTCOMES, Figures
 from evidence.calibration.measurements import FIXED_LIMIT, QUANTILES
 
 MAX_OPEN_ROWS = 24
-"""Rows that a page shows at once; a longer table is folded."""
+"""The number of rows that a page shows at once; a longer table is folded."""
 
 Rows: TypeAlias = Iterable[Sequence[object]]
 K_ACT_COLUMNS = " | ".join(f"K_ACT = {k:g}" for k in K_ACTS)
 
 
 class Table(NamedTuple):
-    """A title, the columns' names between bars, and the rows in them, from the whole record."""
+    """A title, the columns' names between bars, and a function that makes the rows of the record."""
 
     title: str
     header: str
@@ -28,7 +28,15 @@ class Table(NamedTuple):
 
 
 def page_tables(record: Figures) -> str:
-    """Every table of ``TABLES`` under its title, the long ones folded."""
+    """Make every table of ``TABLES`` under its title.
+
+    Args:
+        record: the record.
+
+    Returns:
+        The Markdown text; long tables are folded.
+
+    """
     return "\n\n".join(
         f"### {table.title}\n\n{fold(make_markdown(table.header, table.rows(record)))}"
         for table in TABLES
@@ -36,14 +44,31 @@ def page_tables(record: Figures) -> str:
 
 
 def make_markdown(header: str, rows: Rows) -> str:
-    """A Markdown table; numbers are shortened."""
+    """Make a Markdown table with shortened numbers.
+
+    Args:
+        header: the columns' names, separated by `` | ``.
+        rows: the rows.
+
+    Returns:
+        The table.
+
+    """
     names = header.split(" | ")
     lines = [names, ["---"] * len(names), *([shorten(v) for v in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def fold(text: str) -> str:
-    """``text``, a table, to be unfolded by the reader where it is long."""
+    """Fold a long table, so that the reader has to open it.
+
+    Args:
+        text: a Markdown table.
+
+    Returns:
+        The table, in a ``details`` element if it has more than ``MAX_OPEN_ROWS`` rows.
+
+    """
     rows = text.count("\n") - 1
     if rows <= MAX_OPEN_ROWS:
         return text
@@ -51,7 +76,15 @@ def fold(text: str) -> str:
 
 
 def shorten(value: object) -> str:
-    """Three or four digits of a number; — for None."""
+    """Format a value with three or four digits.
+
+    Args:
+        value: a number, a text or None.
+
+    Returns:
+        The text; — for None.
+
+    """
     if not isinstance(value, float):
         return "—" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
     if value and not 0.01 <= abs(value) < 1e5:
@@ -66,12 +99,12 @@ def _ran(record: Figures) -> Rows:
 
 
 def _every(record: Figures) -> list[tuple[str, Figures]]:
-    """Implementation and row, of all rows."""
+    """Return the implementation's name and the row, for all rows."""
     return [(name, row) for name, f in record["implementations"].items() for row in f["rows"]]
 
 
 def _largest(rows: Iterable[Figures]) -> list[float | None]:
-    """The largest error / σ̂ by dtype."""
+    """Return the largest error / σ̂ by dtype."""
     rows = list(rows)
     return [max((r["max_error"] for r in rows if r["dtype"] == d), default=None) for d in DTYPES]
 

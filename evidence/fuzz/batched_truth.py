@@ -1,6 +1,6 @@
-"""The truths of several cases of one shape at once: one broadcast call computes all of them.
+"""Compute the truths of several cases of one shape in one broadcast call.
 
-Small networks cost what their NumPy calls cost; eight together cost little more than one.
+The cost of a small network is that of its NumPy calls: eight networks together cost little more than one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from reference.trees import each
 
 
 def batch_truths(inputs: Sequence[Inputs]) -> list[Truth]:
-    """The truth of each, of one spec, sizes and lengths; each has the radii it has alone, but for luck."""
+    """Compute the truths of several inputs of one spec, sizes and lengths.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        The truths; their radii differ from those computed alone only by their random samples.
+
+    """
     joined = _stack_inputs(inputs)
     values = evaluate(joined, lambda a: a)
     versions = [digest(one) for one in inputs]
@@ -46,7 +54,7 @@ def batch_truths(inputs: Sequence[Inputs]) -> list[Truth]:
 
 
 def _stack_inputs(inputs: Sequence[Inputs]) -> Inputs:
-    """All of them as one, with an axis in front."""
+    """Stack all inputs into one, with an additional first axis."""
     first, *others = inputs
 
     def join(name: str) -> Any:

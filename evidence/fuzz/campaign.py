@@ -1,7 +1,8 @@
-"""``python -m evidence.fuzz.campaign``: what a second worker brings, and what is lost where workers are killed.
+"""``python -m evidence.fuzz.campaign``: measure the speed-up of more workers, and the losses when workers are killed.
 
-The same rounds of fuzzing on one worker, on ``--workers``, and on those again while one of them is killed every so many
-seconds. Prints checks a second and the factor, and whether every check of the rounds was recorded exactly once.
+It runs the same rounds of fuzzing on one worker, on ``--workers``, and on those again while one of them is killed
+at regular intervals. It prints checks per second and the speed-up, and whether every check was recorded exactly
+once.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from reports.terminal import standard_output
 
 
 class Campaign(NamedTuple):
-    """What came of the rounds on so many workers."""
+    """The results of the rounds on a number of workers."""
 
     workers: int
     records: Sequence[FuzzRecord]
@@ -39,23 +40,34 @@ class Campaign(NamedTuple):
 
     @property
     def checks(self) -> int:
-        """How many cases were checked."""
+        """The number of cases checked."""
         return sum(r.checks for r in self.records)
 
     @property
     def rate(self) -> float:
-        """Checks a second."""
+        """Checks per second."""
         return self.checks / self.seconds
 
     @property
     def duplicates(self) -> list[int]:
-        """Rounds that were recorded more than once."""
+        """The rounds that were recorded more than once."""
         seen = Counter((r.backend, r.round) for r in self.records)
         return sorted(number for (_, number), times in seen.items() if times > 1)
 
 
 def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:
-    """All rounds on a cluster of its own, from when its workers are there."""
+    """Run all rounds on a new cluster, and measure the time from when its workers are there.
+
+    Args:
+        job: the seed, backends and device.
+        workers: the number of workers.
+        rounds: the number of rounds.
+        kill_every: the seconds between two kills; None kills no worker.
+
+    Returns:
+        The results.
+
+    """
     found: list[FuzzRecord] = []
     place = Place(job.backends, job.device, SECONDS_PER_ROUND)
     with Cluster(None, workers, place) as cluster:
@@ -80,7 +92,15 @@ def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) 
 
 
 def main(arguments: list[str] | None = None) -> ExitCode:
-    """Print the table; 1 where a round is missing, or there twice, or differs from the first campaign's."""
+    """Print the table of campaigns.
+
+    Args:
+        arguments: the command line; None means that of the process.
+
+    Returns:
+        A failure if a round is missing, is recorded twice, or differs from the first campaign's.
+
+    """
     parser = Parser("python -m evidence.fuzz.campaign", __doc__)
     parser.add_argument("--backend", default="pytorch", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--rounds", type=counted(1), default=160, metavar="N",
@@ -116,7 +136,16 @@ def main(arguments: list[str] | None = None) -> ExitCode:
 
 
 def differing_rounds(one: Campaign, first: Campaign) -> list[int]:
-    """Rounds that only one of the two has, or whose cases ended otherwise."""
+    """Find the rounds that only one of two campaigns has, or whose outcomes differ.
+
+    Args:
+        one: a campaign.
+        first: the campaign on one worker.
+
+    Returns:
+        The numbers of the rounds.
+
+    """
     here, there = ({(r.backend, r.round): r.outcomes for r in of.records} for of in (one, first))
     return sorted(key[1] for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 

@@ -1,4 +1,4 @@
-"""The corpus: what fuzzing has found, a line each, which every later run checks first.
+"""Keep the corpus: the failures that fuzzing has found, one a line, which every later run checks first.
 
 jax_scan fuzz/gru-before/1-layer/forward/…/float64/seed-17
 """
@@ -12,11 +12,22 @@ from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
 
 
 class BadCorpus(Exception):
-    """The corpus cannot be used; the text says where and what was expected."""
+    """A corpus that cannot be used; the text says where and what was expected."""
 
 
 def read_corpus(path: Path) -> dict[str, list[FuzzedCase]]:
-    """The finds by backend; none where there is no file. Raises ``BadCorpus`` naming the line."""
+    """Read the corpus.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The cases by backend; none if there is no file.
+
+    Raises:
+        BadCorpus: the file cannot be read, or a line is wrong; the text names the line.
+
+    """
     found: dict[str, list[FuzzedCase]] = {}
     try:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
@@ -36,7 +47,14 @@ def read_corpus(path: Path) -> dict[str, list[FuzzedCase]]:
 
 
 def add_to_corpus(path: Path, backend: str, ids: Iterable[str]) -> None:
-    """Add those finds that the corpus has not, all at once."""
+    """Add the cases that the corpus does not have yet, in one write.
+
+    Args:
+        path: the file.
+        backend: the name of the backend.
+        ids: the ids of the cases.
+
+    """
     text = path.read_text("utf-8") if path.exists() else ""
     had = text.splitlines()
     lines = (f"{backend} {case_id}" for case_id in dict.fromkeys(ids))

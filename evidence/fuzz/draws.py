@@ -1,7 +1,7 @@
-"""What is fuzzed: rounds of one structure each, drawn by their numbers.
+"""Draw the cases of a round from its number; all cases of a round have one structure.
 
-The cases of a round have one spec, sizes and dtype, so that a backend that compiles does so once; those of
-a group within it share their lengths too, so that their truths are computed together.
+The cases of a round share spec, sizes and dtype, so that a backend compiles once. The cases of a group within
+it share their lengths too, so that their truths are computed together.
 """
 
 from __future__ import annotations
@@ -14,19 +14,29 @@ import numpy as np
 from conformance.cases.fuzzed import CHOICES, Ends, FuzzedCase
 
 GROUPS, CASES_PER_GROUP = 32, 4
-"""128 cases a round: a compilation of half a second is 4 ms of each."""
+"""Groups in a round and cases in a group: with 128 cases a round, half a second of compilation is 4 ms per case."""
 
 LAYERS = (1, 1, 1, 1, 2, 2, 3)
-"""How often each number is drawn: deeper networks take longer, and show little more."""
+"""The numbers of layers to draw from: deeper networks are rare, because they are slow and show little more."""
 BATCH, STEPS, WIDTH = 4, 16, 8
-"""The largest of each."""
+"""The largest batch size, number of steps and width."""
 
 SHARED = ("cell", "direction", "state", "bias", "layout", "compared", "dtype")
-"""What all cases of a round have alike, beside layers, sizes, and whether there are lengths."""
+"""The values that all cases of a round share, besides layers, sizes, and the presence of lengths."""
 
 
 def draw_structure(seed: int, number: int, runs: Callable[[FuzzedCase], bool]) -> FuzzedCase:
-    """One case with what all of a round have in common, such that it ``runs``."""
+    """Draw the structure of a round.
+
+    Args:
+        seed: the seed of the run.
+        number: the number of the round.
+        runs: returns True for a structure that can run.
+
+    Returns:
+        A case with the values that all cases of the round share.
+
+    """
     random = np.random.default_rng([seed, number])
     while True:
         words: dict[str, Any] = {name: str(random.choice(CHOICES[name])) for name in SHARED}
@@ -48,7 +58,17 @@ def draw_structure(seed: int, number: int, runs: Callable[[FuzzedCase], bool]) -
 
 
 def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedCase]]:
-    """The cases of a round of that structure, those together that share their lengths."""
+    """Draw the cases of a round in groups that share their lengths.
+
+    Args:
+        seed: the seed of the run.
+        number: the number of the round.
+        of: the structure of the round.
+
+    Yields:
+        The cases of a group.
+
+    """
     random = np.random.default_rng([seed, number, 1])
     for group in range(GROUPS):
         ends = None if of.ends is None else _ends(random, of)
@@ -57,7 +77,7 @@ def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedC
 
 
 def _ends(random: np.random.Generator, of: FuzzedCase) -> Ends:
-    """Lengths from 0 to T, either end as often as all between."""
+    """Draw lengths from 0 to T; 0 and T are each as likely as all values in between."""
     batch, steps, _, _ = of.size
     return tuple(
         int(random.choice([0, steps, int(random.integers(steps + 1))])) for _ in range(batch)
@@ -67,7 +87,7 @@ def _ends(random: np.random.Generator, of: FuzzedCase) -> Ends:
 def _looking(
     random: np.random.Generator, of: FuzzedCase, ends: Ends | None, seed: int
 ) -> FuzzedCase:
-    """A case whose numbers look as is drawn; drawn again where a relu does not stand them."""
+    """Draw the transforms of a case's numbers, and again if a relu cannot run with them."""
     while True:
         looks: dict[str, Any] = {
             name: str(random.choice(CHOICES[name])) for name in ("weights", "inputs")

@@ -1,4 +1,4 @@
-"""A round whose cases take processes down: each is checked under the isolation of the front end."""
+"""Check the cases of a round in processes of their own, because one of them crashes its process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from records.schema import CaseRecord, FuzzRecord
 
 SECONDS_PER_CASE = 60
 CHECKS_PER_FAILURE = 4
-"""That one find may take to be made small: each is a process of its own."""
+"""The number of checks, each a process of its own, that shrinking a failure may take."""
 
 
 class IsolatedTally(Tally):
-    """Every check in a process of its own."""
+    """A tally that runs every check in a process of its own."""
 
     checks = CHECKS_PER_FAILURE
     shrunk = 1
@@ -32,7 +32,15 @@ class IsolatedTally(Tally):
 
 
 def outcome_of_record(record: CaseRecord) -> CaseOutcome:
-    """What became of a case that has a record."""
+    """Return the outcome of a case that already has a record.
+
+    Args:
+        record: the record.
+
+    Returns:
+        The outcome.
+
+    """
     alarm = record.outcome in ("differs", "errored")
     return CaseOutcome(
         record.outcome, record.margin, (lambda: record) if alarm else None, record.reason
@@ -42,7 +50,18 @@ def outcome_of_record(record: CaseRecord) -> CaseOutcome:
 def run_isolated_round(
     seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
 ) -> list[FuzzRecord]:
-    """What ``rounds.run`` returns."""
+    """Run a round as ``rounds.run_round`` does, with every case isolated.
+
+    Args:
+        seed: the seed of the run.
+        number: the number of the round.
+        backends: the open backends.
+        known: the entries of known.toml.
+
+    Returns:
+        A record for each backend that runs the round's structure.
+
+    """
     of = draw_round(seed, number, backends)
     cases = [one for group in draw_groups(seed, number, of) for one in group]
     found = []
@@ -57,7 +76,19 @@ def run_isolated_round(
 
 
 def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dict[str, CaseRecord]:
-    """The record of every case, by ``python -m conformance``."""
+    """Check cases with ``python -m conformance``, which isolates them.
+
+    Args:
+        cases: the cases.
+        backend: the backend.
+
+    Returns:
+        The records by case id.
+
+    Raises:
+        RuntimeError: a case has no record; the text ends with the command's output.
+
+    """
     chosen = [part for one in cases for part in ("--case", one.id)]
     with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Rounds in worker processes; one that dies costs no round."""
+"""Run rounds in worker processes, so that a process that dies costs no round."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from fleet.cluster import child, signature
 from records.schema import FuzzRecord
 
 SECONDS_PER_ROUND = 900
-"""After which a process that is busy with one round is ended."""
+"""The time after which a process that is still busy with one round is ended."""
 
 
 Corpus = Mapping[str, Sequence[FuzzedCase]]
 
 
 class Job(NamedTuple):
-    """What every process needs to know."""
+    """The facts that every process needs."""
 
     seed: int
     backends: tuple[str, ...]
@@ -46,24 +46,49 @@ class Job(NamedTuple):
 
 @cache
 def open_backends(job: Job) -> Sequence[OpenBackend]:
-    """The backends, open in this process."""
+    """Open the backends in this process.
+
+    Args:
+        job: the job.
+
+    Returns:
+        The open backends.
+
+    """
     return [OpenBackend(name, job.device, find(name)(job.device)) for name in job.backends]
 
 
 @cache
 def known_differences(job: Job) -> list[KnownDifference]:
-    """The entries of known.toml."""
+    """Read the entries of known.toml.
+
+    Args:
+        job: the job.
+
+    Returns:
+        The entries.
+
+    """
     return read_known(job.known)
 
 
 def init_process() -> None:
-    """A new process: the session's ends it, and threads of NumPy's would be in the way of others."""
+    """Prepare a new process: ignore Ctrl-C, which the session handles, and use one thread."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
 
 
 def run_in_process(job: Job, number: int) -> list[FuzzRecord]:
-    """One round in such a process."""
+    """Run one round in a process of the pool, with a time limit.
+
+    Args:
+        job: the job.
+        number: the number of the round.
+
+    Returns:
+        A record for each backend that runs the round's structure.
+
+    """
     with Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(SECONDS_PER_ROUND, exit=True, file=nowhere)
         try:
@@ -73,10 +98,19 @@ def run_in_process(job: Job, number: int) -> list[FuzzRecord]:
 
 
 def run_rounds(job: Job, numbers: Iterator[int], processes: int) -> Iterator[list[FuzzRecord]]:
-    """The records of every round, in the order in which they are done.
+    """Run rounds in a pool of processes.
 
-    A case that takes its process down breaks the pool. What was under way is then checked case by case,
+    A case that takes its process down breaks the pool. The unfinished rounds are then checked case by case,
     isolated, and a new pool goes on.
+
+    Args:
+        job: the job.
+        numbers: the numbers of the rounds.
+        processes: the number of processes.
+
+    Yields:
+        The records of each round, in the order in which they finish.
+
     """
     taken: set[int] = set()
     while True:
@@ -95,7 +129,7 @@ def run_rounds(job: Job, numbers: Iterator[int], processes: int) -> Iterator[lis
 def _until_one_breaks(
     job: Job, numbers: Iterator[int], processes: int, taken: set[int]
 ) -> Iterator[list[FuzzRecord]]:
-    """Rounds of one pool; ``taken`` are those that it has begun and not done."""
+    """Run rounds in one pool; ``taken`` holds the rounds that it has begun and not finished."""
     with ProcessPoolExecutor(processes, get_context("spawn"), init_process) as pool:
         under_way: dict[Future[list[FuzzRecord]], int] = {}
 
@@ -115,16 +149,35 @@ def _until_one_breaks(
 def run_rounds_on_cluster(
     job: Job, numbers: Iterator[int], cluster: Cluster, corpus: Corpus
 ) -> Iterator[list[FuzzRecord]]:
-    """The same on a cluster's workers; a round whose case takes a child down is checked there case by case.
+    """Run rounds on a cluster's workers; a round that crashes a child is checked there case by case.
 
-    Round 0 is ``corpus``.
+    Args:
+        job: the job.
+        numbers: the numbers of the rounds; round 0 replays the corpus.
+        cluster: the cluster.
+        corpus: the corpus, by backend.
+
+    Yields:
+        The records of each round, in the order in which they finish.
+
     """
     for _, found in cluster.results(partial(run_on_worker, job, corpus), numbers):
         yield found
 
 
 def run_on_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
-    """One round in a worker of a fleet."""
+    """Run one round on a cluster's worker.
+
+    Args:
+        job: the job.
+        corpus: the corpus, for round 0.
+        place: the backends and device of the worker.
+        number: the number of the round.
+
+    Returns:
+        The records, each with the worker's signature.
+
+    """
     mine, given = child(place), {} if number else corpus
     try:
         found = mine.call(_run_in_child, job, number, given, False)
@@ -135,7 +188,7 @@ def run_on_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[F
 
 
 def _run_in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[FuzzRecord]:
-    """One round in a worker's child; ``apart``, each case in a process of its own."""
+    """Run one round in a worker's child process; with ``apart``, each case in a process of its own."""
     threadpool_limits(1)
     if number == 0:
         return replay(job.seed, corpus, open_backends(job), known_differences(job))

@@ -1,4 +1,4 @@
-"""Round 0: what earlier runs have found is checked again."""
+"""Run round 0: check the failures of earlier runs again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from records.schema import FuzzRecord
 
 
 class _ReplayTally(IsolatedTally):
-    """What is small already."""
+    """A tally of cases that are shrunk already."""
 
     checks = 0
     shrunk = 10**6
@@ -24,7 +24,18 @@ def replay(
     backends: Sequence[OpenBackend],
     known: Sequence[KnownDifference],
 ) -> list[FuzzRecord]:
-    """The record of every backend of which the corpus has a find."""
+    """Check a corpus again.
+
+    Args:
+        seed: the seed of the run.
+        corpus: the cases by backend.
+        backends: the open backends.
+        known: the entries of known.toml.
+
+    Returns:
+        A record for each backend with cases in the corpus.
+
+    """
     found = []
     for backend in backends:
         if cases := corpus.get(backend.name):

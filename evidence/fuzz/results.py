@@ -1,4 +1,4 @@
-"""What becomes of the records of rounds: run files, the corpus, progress, and the exit code."""
+"""Write the records of rounds to run files and the corpus, show progress, and decide the exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ from records.schema import Footer, FuzzRecord
 
 
 class ResultWriter:
-    """Writes the records as they come; ``before`` are those of a run that is gone on with."""
+    """A writer of records as they come.
+
+    Args:
+        writers: the writer of each backend's run file.
+        before: the records of a resumed run.
+        corpus: the file of the corpus.
+
+    """
 
     def __init__(
         self, writers: dict[str, RunWriter], before: Sequence[FuzzRecord], corpus: Path
@@ -30,7 +37,16 @@ class ResultWriter:
         self.written = {(record.backend, record.round) for record in before}
 
     def write_all(self, rounds: Iterable[list[FuzzRecord]], minutes: float) -> ExitCode:
-        """Take all rounds, of so many minutes, and finish the run files; Ctrl-C leaves them unfinished."""
+        """Write the records of all rounds and finish the run files. Ctrl-C leaves the files unfinished.
+
+        Args:
+            rounds: the records of each round.
+            minutes: the planned duration, for the progress bar.
+
+        Returns:
+            The exit code.
+
+        """
         started, resumed = time.monotonic(), sum(r.checks for r in self.records)
         columns = (
             TextColumn("fuzzing"),
@@ -81,7 +97,15 @@ class ResultWriter:
 
 
 def summarise(records: Sequence[FuzzRecord]) -> str:
-    """The number of checks, by outcome, and the largest margin."""
+    """Return a sentence with the number of checks, by outcome, and the largest margin.
+
+    Args:
+        records: the records of rounds.
+
+    Returns:
+        The sentence.
+
+    """
     outcomes: Counter[str] = Counter()
     for record in records:
         outcomes.update(record.outcomes)

@@ -1,4 +1,4 @@
-"""One round of fuzzing: every case of it on every backend that runs its structure."""
+"""Run one round of fuzzing: every case of it on every backend that runs its structure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from records.schema import CaseRecord, FuzzRecord, Outcome
 
 
 class CaseOutcome(NamedTuple):
-    """What became of a case; of one that failed, what makes its record."""
+    """The outcome of a case; for a failure, also a function that makes its record."""
 
     outcome: Outcome
     margin: float | None = None
@@ -34,12 +34,18 @@ class CaseOutcome(NamedTuple):
 
 
 class Tally:
-    """What a round has shown of one backend, beside what ``known`` explains."""
+    """The results of a round on one backend, without the differences that known.toml explains.
+
+    Args:
+        backend: the open backend.
+        known: the entries of known.toml.
+
+    """
 
     checks: ClassVar[int] = 400
-    """That one alarm may take to be made small."""
+    """The number of checks that shrinking one failure may take."""
     shrunk: ClassVar[int] = 3
-    """Alarms of a round that are made small; the others are alike."""
+    """The number of failures of a round that are shrunk; the others are like them."""
 
     def __init__(self, backend: OpenBackend, known: Sequence[KnownDifference]) -> None:
         self.backend = backend
@@ -51,7 +57,13 @@ class Tally:
         self.seconds = {"reference": 0.0, "backend": 0.0}
 
     def add(self, one: FuzzedCase, seen: CaseOutcome) -> None:
-        """Count a case."""
+        """Count a case.
+
+        Args:
+            one: the case.
+            seen: its outcome.
+
+        """
         self.outcomes[seen.outcome] += 1
         if seen.outcome == "agrees":
             self.margin = max(self.margin, seen.margin or 0.0)
@@ -63,7 +75,18 @@ class Tally:
             self.alarms.append((one, seen.record()))
 
     def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
-        """All of it; some of what raised an alarm is made small."""
+        """Make the record of the round, and shrink some of its failures.
+
+        Args:
+            seed: the seed of the run.
+            number: the number of the round.
+            dtype: the dtype of the round.
+            structure: the id of the round's structure.
+
+        Returns:
+            The record.
+
+        """
         return FuzzRecord(
             seed=seed,
             round=number,
@@ -80,24 +103,59 @@ class Tally:
         )
 
     def check(self, one: FuzzedCase) -> CaseRecord:
-        """The whole record of a case, with what explains it."""
+        """Check a case and look its difference up in known.toml.
+
+        Args:
+            one: the case.
+
+        Returns:
+            The record.
+
+        """
         found = self.make_record(one)
         return msgspec.structs.replace(found, known=known_reason(self.known, found))
 
     def make_record(self, one: FuzzedCase) -> CaseRecord:
-        """The record alone."""
+        """Check a case.
+
+        Args:
+            one: the case.
+
+        Returns:
+            The record.
+
+        """
         return check(one.case(), self.backend)
 
 
 def draw_round(seed: int, number: int, backends: Sequence[OpenBackend]) -> FuzzedCase:
-    """The structure of a round: something that one of the backends runs."""
+    """Draw the structure of a round; at least one backend runs it.
+
+    Args:
+        seed: the seed of the run.
+        number: the number of the round.
+        backends: the open backends.
+
+    Returns:
+        The structure.
+
+    """
     return draw_structure(
         seed, number, lambda of: any(can_run(backend, of) for backend in backends)
     )
 
 
 def can_run(backend: OpenBackend, of: FuzzedCase) -> bool:
-    """Whether the backend's dialect has networks of this structure."""
+    """Return True if a backend's dialect supports a structure.
+
+    Args:
+        backend: the open backend.
+        of: the structure.
+
+    Returns:
+        True if it does.
+
+    """
     its = backend.adapter
     return unsupported(its.dialect, of.case().spec, of.dtype, None, its.kind) is None
 
@@ -105,7 +163,18 @@ def can_run(backend: OpenBackend, of: FuzzedCase) -> bool:
 def run_round(
     seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
 ) -> list[FuzzRecord]:
-    """The round's record of every backend that runs its structure."""
+    """Run a round on every backend that supports its structure.
+
+    Args:
+        seed: the seed of the run.
+        number: the number of the round.
+        backends: the open backends.
+        known: the entries of known.toml.
+
+    Returns:
+        A record for each such backend.
+
+    """
     of = draw_round(seed, number, backends)
     able = [backend for backend in backends if can_run(backend, of)]
     tallies = [Tally(backend, known) for backend in able]
@@ -125,7 +194,17 @@ def run_round(
 
 
 def check_case(one: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
-    """What becomes of a case; only of a failure that nothing explains is a record made, of this very answer."""
+    """Check one case. Its record is made later, from the same answer, and only if the failure is unexplained.
+
+    Args:
+        one: the case.
+        t: its truth.
+        backend: the open backend.
+
+    Returns:
+        The outcome.
+
+    """
     case, version = one.case(), t.version
     try:
         found = run_backend(t.inputs, version, backend.adapter)

@@ -1,4 +1,4 @@
-"""Making a find small: of all simpler cases, one that still fails, until none does."""
+"""Shrink a failure: take the simplest case that still fails, until no simpler one does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conformance.cases.fuzzed import FuzzedCase
 from records.schema import CaseRecord
 
 SEEDS = 4
-"""Draws of a simpler case that are tried, since other numbers may not show what these do."""
+"""The number of other draws of a simpler case to try, since its first numbers may not show the failure."""
 
 SIMPLIFICATIONS: tuple[dict[str, Any], ...] = (
     {"layers": 1},
@@ -27,13 +27,21 @@ SIMPLIFICATIONS: tuple[dict[str, Any], ...] = (
     {"cell": "gru-before"},
     {"cell": "vanilla-tanh"},
 )
-"""What is simplest, the most telling first."""
+"""The simplest values, the most telling first."""
 
 RANK = ("vanilla-tanh", "vanilla-relu", "gru-after", "gru-before", "lstm", "lstm-forget")
 
 
 def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
-    """Cases with one thing less, the largest steps first."""
+    """Yield cases that are simpler in one way, the largest steps first.
+
+    Args:
+        one: the case.
+
+    Yields:
+        The simpler cases.
+
+    """
     for changes in SIMPLIFICATIONS:
         cell = changes.get("cell")
         if cell is None or RANK.index(cell) < RANK.index(one.cell):
@@ -46,7 +54,7 @@ def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
 
 
 def _resized(one: FuzzedCase, axis: int, size: int) -> FuzzedCase | None:
-    """With another B, T, I or H, and with the lengths that are left."""
+    """Return the case with another B, T, I or H, and with the lengths that remain."""
     sizes = (*one.size[:axis], size, *one.size[axis + 1 :])
     ends = one.ends and tuple(min(n, sizes[1]) for n in one.ends[: sizes[0]])
     return one.with_changes(size=sizes, ends=ends)
@@ -55,7 +63,18 @@ def _resized(one: FuzzedCase, axis: int, size: int) -> FuzzedCase | None:
 def shrink(
     one: FuzzedCase, smallest: CaseRecord, check: Callable[[FuzzedCase], CaseRecord], most: int
 ) -> CaseRecord:
-    """The record of the smallest case found in ``most`` checks that ends as ``one`` did, in its record."""
+    """Shrink a failing case.
+
+    Args:
+        one: the case.
+        smallest: its record.
+        check: checks a case.
+        most: the largest number of checks.
+
+    Returns:
+        The record of the smallest case found with the same outcome.
+
+    """
     tried = 0
     while tried < most:
         for candidate in (
@@ -74,6 +93,6 @@ def shrink(
 
 
 def _seeds(one: FuzzedCase) -> Iterator[FuzzedCase]:
-    """The case with its own seed and a few others."""
+    """Yield the case with its own seed and with a few others."""
     yield one
     yield from filter(None, (one.with_changes(seed=k) for k in range(SEEDS)))

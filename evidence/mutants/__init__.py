@@ -2,7 +2,7 @@
 
 A conformance suite is as good as the mistakes that it catches. A mutant is one edit of the source of
 one function of ``reference/``, in the tables ``equations``, ``sequences``, ``gradients`` and
-``networks``; it is run as a backend on every case that it concerns, in every dtype.
+``networks``. It runs as a backend on every case that it concerns, in every dtype.
 """
 
 from evidence.mutants import equations, gradients, networks, sequences

@@ -8,11 +8,21 @@ from evidence.mutants.mutant import Mutant, each_cell
 from reference import GATES
 
 PAIRS = {"gru": ((0, 1), (0, 2)), "lstm": ((0, 1), (1, 2))}
-"""The gates that frameworks are at odds about: r, z and r, n of a GRU; i, f and f, g of an LSTM."""
+"""The gates whose order differs between frameworks: r, z and r, n of a GRU; i, f and f, g of an LSTM."""
 
 
 def pairs(cell: str, where: str, **edit: Any) -> list[Mutant]:
-    """Two gates exchanged in one place only; {i} and {j} stand for their numbers in the edit."""
+    """Make mutants that exchange two gates in one place only.
+
+    Args:
+        cell: the cell.
+        where: the place, in words.
+        edit: fields of the mutant; {i} and {j} in ``new`` stand for the gates' numbers.
+
+    Returns:
+        A mutant for each of the cell's ``PAIRS``.
+
+    """
     return [
         Mutant(group="parameters", cell=cell, kind="recurrent",
                name=f"gates {GATES[cell][i]} and {GATES[cell][j]} exchanged in {where}",
@@ -24,21 +34,56 @@ def pairs(cell: str, where: str, **edit: Any) -> list[Mutant]:
 def lstm(
     name: str, old: str, new: str, kind: str = "recurrent", group: str = "equations"
 ) -> Mutant:
-    """A mistake in a step of the LSTM."""
+    """Make a mutant of one step of the LSTM.
+
+    Args:
+        name: the mistake, in words.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch it.
+        group: the group of mutants.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(
         group=group, name=name, place="cells.lstm", old=old, new=new, kind=kind, cell="lstm"
     )
 
 
 def gru(name: str, old: str, new: str, kind: str = "recurrent", group: str = "equations") -> Mutant:
-    """A mistake in a step of the GRU."""
+    """Make a mutant of one step of the GRU.
+
+    Args:
+        name: the mistake, in words.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch it.
+        group: the group of mutants.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(
         group=group, name=name, place="cells.gru", old=old, new=new, kind=kind, cell="gru"
     )
 
 
 def vanilla(name: str, old: str, new: str, kind: str = "recurrent") -> Mutant:
-    """A mistake in a step of the vanilla cell."""
+    """Make a mutant of one step of the vanilla cell.
+
+    Args:
+        name: the mistake, in words.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch it.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(group="equations", name=name, place="cells.vanilla", old=old, new=new, kind=kind,
                   cell="vanilla")  # fmt: skip
 

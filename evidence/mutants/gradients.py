@@ -1,4 +1,4 @@
-"""Mistakes in gradients of recurrent networks, whose outputs are right."""
+"""Mistakes in gradients of recurrent networks, with correct outputs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from evidence.mutants.mutant import Mutant, each_cell
 
 
 def cell(name: str, of: str, old: str, new: str, kind: str = "gradients") -> Mutant:
-    """A mistake in the gradient of a step."""
+    """Make a mutant of the gradient of one step.
+
+    Args:
+        name: the mistake, in words.
+        of: the cell.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch it.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(group="gradients", name=name, place=f"cells.{of}_gradient", old=old, new=new,
                   kind=kind, cell=of)  # fmt: skip
 
@@ -14,7 +26,19 @@ def cell(name: str, of: str, old: str, new: str, kind: str = "gradients") -> Mut
 def vjp(
     name: str, old: str, new: str, kind: str = "gradients", place: str = "bptt.vjp"
 ) -> tuple[Mutant, ...]:
-    """A mistake on the way back through time, which every cell can have."""
+    """Make mutants of backpropagation through time, one for each cell.
+
+    Args:
+        name: the mistake, in words.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch them.
+        place: the function to edit.
+
+    Returns:
+        The mutants.
+
+    """
     return tuple(each_cell(group="gradients", name=name, place=place, old=old, new=new, kind=kind))
 
 

@@ -1,4 +1,4 @@
-"""What the edits of mutants call: mistakes that take more than an expression."""
+"""Functions that the edits of mutants call: mistakes that take more than an expression."""
 
 from __future__ import annotations
 
@@ -11,7 +11,18 @@ from reference.cells import State
 
 
 def exchanged(a: Array | None, count: int, first: int, second: int) -> Array | None:
-    """Two of ``count`` gate blocks of a weight matrix or a bias, one in the place of the other."""
+    """Exchange two gate blocks of a weight matrix or a bias.
+
+    Args:
+        a: the array, with its gates along the first axis; None stays None.
+        count: the number of gates.
+        first: the number of one gate.
+        second: the number of the other gate.
+
+    Returns:
+        A new array.
+
+    """
     if a is None:
         return None
     blocks = np.split(a, count)
@@ -20,23 +31,55 @@ def exchanged(a: Array | None, count: int, first: int, second: int) -> Array | N
 
 
 def transposed(W: Array) -> Array:
-    """Every gate's own square block transposed."""
+    """Transpose the square block of every gate.
+
+    Args:
+        W: a recurrent matrix ``(G·H, H)``.
+
+    Returns:
+        The matrix.
+
+    """
     return np.concatenate([block.T for block in np.split(W, len(W) // W.shape[1])])
 
 
 def reshaped(W: Array) -> Array:
-    """A matrix that was stored transposed, and read back by a reshape."""
+    """Read a matrix that was stored transposed back with a reshape.
+
+    Args:
+        W: the matrix.
+
+    Returns:
+        A matrix of the same shape.
+
+    """
     return np.ascontiguousarray(W.T).reshape(W.shape)
 
 
 def restacked(w: Weights) -> Weights:
-    """Kernels that were joined as [h; x], and are read as [x; h]."""
+    """Read kernels that were joined as [h; x] as [x; h].
+
+    Args:
+        w: the weights.
+
+    Returns:
+        The weights with wrong matrices.
+
+    """
     joined = np.concatenate([w.W_hh, w.W_ih], axis=1)
     return w._replace(W_ih=joined[:, : w.W_ih.shape[1]], W_hh=joined[:, w.W_ih.shape[1] :])
 
 
 def candidate_bias(w: Weights) -> Any:
-    """b_hh of a GRU's candidate; 0 without biases."""
+    """Return b_hh of a GRU's candidate.
+
+    Args:
+        w: the weights.
+
+    Returns:
+        The bias ``(H,)``; 0 without biases.
+
+    """
     return 0 if w.b_hh is None else np.split(w.b_hh, 3)[2]
 
 
@@ -44,17 +87,41 @@ def candidate_bias(w: Weights) -> Any:
 
 
 def hard_sigmoid(a: Array) -> Array:
-    """0.2 a + 0.5 between 0 and 1, as in Keras 2 and ONNX."""
+    """Compute 0.2 a + 0.5, clipped to 0 and 1, as in Keras 2 and ONNX.
+
+    Args:
+        a: pre-activations.
+
+    Returns:
+        Activations.
+
+    """
     return np.clip(0.2 * a + 0.5, 0, 1)
 
 
 def harder_sigmoid(a: Array) -> Array:
-    """a / 6 + 0.5 between 0 and 1, as in Keras 3 and PyTorch."""
+    """Compute a / 6 + 0.5, clipped to 0 and 1, as in Keras 3 and PyTorch.
+
+    Args:
+        a: pre-activations.
+
+    Returns:
+        Activations.
+
+    """
     return np.clip(a / 6 + 0.5, 0, 1)
 
 
 def rational_tanh(a: Array) -> Array:
-    """A quotient of polynomials, off by 2e-5 and less."""
+    """Approximate tanh by a quotient of polynomials, with an error of at most 2e-5.
+
+    Args:
+        a: pre-activations.
+
+    Returns:
+        Activations.
+
+    """
     b = np.clip(a, -4.97, 4.97)
     s = b * b
     return b * (135135 + s * (17325 + s * (378 + s))) / (135135 + s * (62370 + s * (3150 + 28 * s)))
@@ -64,7 +131,16 @@ def rational_tanh(a: Array) -> Array:
 
 
 def by_length(output: Output, lengths: Array | None) -> Output:
-    """States in the order of a batch that was sorted by length, and not brought back."""
+    """Return states in the order of a batch sorted by length, as if not restored.
+
+    Args:
+        output: the correct output.
+        lengths: the lengths; None changes nothing.
+
+    Returns:
+        The output with its states' rows in the wrong order.
+
+    """
     if lengths is None:
         return output
     order = np.argsort(-lengths, kind="stable")
@@ -73,7 +149,16 @@ def by_length(output: Output, lengths: Array | None) -> Output:
 
 
 def uninitialised(ys: Array, lengths: Array | None) -> Array:
-    """Steps past the longest row are what was in memory."""
+    """Fill steps past the longest row with 0.1, in place of whatever a GPU leaves in memory.
+
+    Args:
+        ys: outputs ``(T, B, H)``.
+        lengths: the lengths; None changes nothing.
+
+    Returns:
+        The wrong outputs.
+
+    """
     ys = ys.copy()
     if lengths is not None:
         ys[lengths.max() :] = 0.1
@@ -81,7 +166,16 @@ def uninitialised(ys: Array, lengths: Array | None) -> Array:
 
 
 def unmasked(ys: Array, lengths: Array | None) -> Array:
-    """Something in the padding of what the next layer reads."""
+    """Fill the padding of the next layer's input with 0.1.
+
+    Args:
+        ys: outputs ``(T, B, H)``.
+        lengths: the lengths; None changes nothing.
+
+    Returns:
+        The wrong outputs.
+
+    """
     if lengths is None:
         return ys
     past = np.arange(len(ys))[:, None] >= lengths
@@ -92,19 +186,45 @@ def unmasked(ys: Array, lengths: Array | None) -> Array:
 
 
 def direction_major(row: int, spec: Spec) -> int:
-    """The row of direction · L + layer, where layer · D + direction is asked for."""
+    """Return the row direction · L + layer for the row layer · D + direction.
+
+    Args:
+        row: the correct row.
+        spec: the network.
+
+    Returns:
+        The wrong row.
+
+    """
     layer, direction = divmod(row, spec.num_directions)
     return direction * spec.num_layers + layer
 
 
 def in_direction_major(final: list[State], spec: Spec) -> list[State]:
-    """Final states in that order."""
+    """Put final states in the order direction · L + layer.
+
+    Args:
+        final: the final states.
+        spec: the network.
+
+    Returns:
+        The states in the wrong order.
+
+    """
     rows = sorted(range(len(final)), key=lambda row: direction_major(row, spec))
     return [final[row] for row in rows]
 
 
 def interleaved(parts: list[Array]) -> Array:
-    """Both directions' units in turn, for one direction after the other."""
+    """Interleave both directions' units, where they belong one after the other.
+
+    Args:
+        parts: each direction's outputs.
+
+    Returns:
+        The wrong outputs.
+
+    """
     return np.stack(parts, axis=-1).reshape(*parts[0].shape[:-1], -1)
 
 
@@ -112,18 +232,45 @@ def interleaved(parts: list[Array]) -> Array:
 
 
 def shortened(a: Array, bits: int) -> Array:
-    """``a`` in its own dtype, rounded to so many significant bits."""
+    """Round an array to a number of significant bits.
+
+    Args:
+        a: the array.
+        bits: the number of bits.
+
+    Returns:
+        An array of the same dtype.
+
+    """
     mantissa, exponent = np.frexp(a)
     return np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits)
 
 
 def single(a: Array) -> Array:
-    """Computed in float32, and returned in the dtype that was asked for."""
+    """Round an array to float32 and return it in its own dtype.
+
+    Args:
+        a: the array.
+
+    Returns:
+        The array.
+
+    """
     return a.astype(np.float32).astype(a.dtype)
 
 
 def in_sixteen_bits(v: Array, W: Array, bits: int) -> Array:
-    """W v, each product added to a sum that is rounded to so many bits every time."""
+    """Compute W v and round the sum after each product.
+
+    Args:
+        v: vectors ``(…, N)``.
+        W: a matrix ``(M, N)``.
+        bits: the number of significant bits of the sum.
+
+    Returns:
+        The products ``(…, M)``.
+
+    """
     total = np.zeros((*v.shape[:-1], len(W)), v.dtype)
     for k in range(W.shape[1]):
         total = shortened(total + v[..., k, None] * W[:, k], bits)

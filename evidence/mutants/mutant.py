@@ -1,4 +1,4 @@
-"""A mutant: the specification with one small mistake, made by an edit of its source."""
+"""Define a mutant: the specification with one small mistake, made by an edit of its source."""
 
 from __future__ import annotations
 import __future__
@@ -24,7 +24,7 @@ CELLS = ("vanilla", "gru", "lstm")
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One mistake in one function; where ``cell`` is given, only that cell's networks have it."""
+    """A mistake in one function; with ``cell``, only in that cell's networks."""
 
     group: str
     name: str
@@ -32,33 +32,57 @@ class Mutant:
     place: str
     """The function, as ``module.name`` below ``reference``, or ``module.Class.name``."""
     old: str
-    """What stands in its source, once or more."""
+    """The source to replace, at every place where it occurs in the function."""
     new: str
-    """What stands there instead; ``mistakes.py`` has what an edit may call."""
+    """The replacement; it may call the functions in ``mistakes.py``."""
     kind: str
-    """The kind of case (``KINDS``) that is meant to catch it."""
+    """The kind of case (``KINDS``) that must catch it."""
     cell: str = ""
     equivalent: str = ""
-    """Why no case can tell it from the specification; empty where one can."""
+    """A proof that no case can tell the mutant from the specification; empty if one can."""
 
     @property
     def id(self) -> str:
-        """Unique, and readable: the cell or the part, the group, the mistake."""
+        """A unique, readable id: the cell or the part, the group, the mistake."""
         return "/".join(part for part in (self.cell, self.group, self.name) if part)
 
     def concerns(self, case: AnyCase) -> bool:
-        """Whether the case runs a network that has the mistake."""
+        """Return True if a case runs a network with the mistake.
+
+        Args:
+            case: the case.
+
+        Returns:
+            False if the mutant is about a cell that the network does not have.
+
+        """
         return not self.cell or self.cell in _cells_of(case)
 
 
 def each_cell(**fields: Any) -> Iterator[Mutant]:
-    """The same mistake in the networks of every cell."""
+    """Make the same mutant for every cell.
+
+    Args:
+        fields: the fields of the mutant, except ``cell``.
+
+    Returns:
+        The mutants.
+
+    """
     return (Mutant(**fields, cell=cell) for cell in CELLS)
 
 
 @contextmanager
 def apply_mutant(mutant: Mutant) -> Iterator[None]:
-    """The mistake is made as long as this lasts, wherever the function is called from."""
+    """Make the mistake while the context lasts, wherever the function is called from.
+
+    Args:
+        mutant: the mutant.
+
+    Yields:
+        Nothing.
+
+    """
     function = find_function(mutant.place)
     right = function.__code__
     function.__code__ = mutated_code(mutant)
@@ -71,7 +95,15 @@ def apply_mutant(mutant: Mutant) -> Iterator[None]:
 
 
 def find_function(place: str) -> FunctionType:
-    """The function of that name; of a generic one, that for plain arrays."""
+    """Find the function that a mutant edits.
+
+    Args:
+        place: the place, as in ``Mutant.place``.
+
+    Returns:
+        The function; for a generic function, the one for plain arrays.
+
+    """
     module, _, name = f"reference.{place}".rpartition(".")
     try:
         owner: Any = importlib.import_module(module)
@@ -85,7 +117,18 @@ def find_function(place: str) -> FunctionType:
 
 @cache
 def mutated_code(mutant: Mutant) -> CodeType:
-    """The function's code after the edit; raises ``ValueError`` where there is nothing to edit."""
+    """Compile the edited source of a mutant's function.
+
+    Args:
+        mutant: the mutant.
+
+    Returns:
+        The code.
+
+    Raises:
+        ValueError: the function's source does not contain ``old``.
+
+    """
     function = find_function(mutant.place)
     source = textwrap.dedent(inspect.getsource(function))
     if mutant.old not in source:
@@ -103,7 +146,7 @@ def mutated_code(mutant: Mutant) -> CodeType:
 
 
 def _cells_of(case: AnyCase) -> set[str]:
-    """The cells in a case's network."""
+    """Return the cells in a case's network."""
     match case:
         case Case():
             return {case.spec.cell}
@@ -142,4 +185,4 @@ KINDS: dict[str, Callable[[AnyCase], bool]] = {
     "network": lambda case: isinstance(case, NetworkCase),
     "training": lambda case: isinstance(case, TrainingCase),
 }  # fmt: skip
-"""The kinds of cases, by what a mistake needs to show."""
+"""The kinds of cases that a mistake can need to show."""

@@ -6,13 +6,35 @@ from evidence.mutants.mutant import Mutant
 
 
 def network(name: str, place: str, old: str, new: str) -> Mutant:
-    """A mistake in a layer or a loss."""
+    """Make a mutant of a layer or a loss.
+
+    Args:
+        name: the mistake, in words.
+        place: the function to edit.
+        old: the source to replace.
+        new: the replacement.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(group="networks", name=name, place=f"networks.{place}", old=old, new=new,
                   kind="network")  # fmt: skip
 
 
 def training(name: str, place: str, old: str, new: str) -> Mutant:
-    """A mistake in training."""
+    """Make a mutant of training.
+
+    Args:
+        name: the mistake, in words.
+        place: the function to edit.
+        old: the source to replace.
+        new: the replacement.
+
+    Returns:
+        The mutant.
+
+    """
     return Mutant(group="training", name=name, place=f"networks.{place}", old=old, new=new,
                   kind="training")  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The same mutants before ONNX's node cases, which other implementations are tested with."""
+"""Run the same mutants on ONNX's node cases, which other implementations are tested with."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CELLS = {"RNN": "vanilla", "GRU": "gru", "LSTM": "lstm"}
 
 
 class _NodeCase(NamedTuple):
-    """One of ONNX's cases as a call of the specification, and the outputs that it looks at."""
+    """One of ONNX's cases as a call of the specification, with the outputs that it compares."""
 
     name: str
     spec: Spec
@@ -30,7 +30,12 @@ class _NodeCase(NamedTuple):
     atol: float
 
     def passes(self) -> bool:
-        """By ONNX's own tolerance."""
+        """Return True if the specification passes by ONNX's own tolerance.
+
+        Returns:
+            False for a failure or an exception.
+
+        """
         with np.errstate(all="ignore"):
             try:
                 found = run(self.spec, self.params, self.x, **self.given)
@@ -48,7 +53,12 @@ class _NodeCase(NamedTuple):
 
 
 def node_cases() -> list[_NodeCase]:
-    """Those of ONNX's cases that the specification can express: all but the one with peepholes."""
+    """Collect the ONNX cases that the specification can express: all but the one with peepholes.
+
+    Returns:
+        The cases.
+
+    """
     from onnx.backend.test.case.node import collect_testcases  # noqa: PLC0415  # only here
 
     with warnings.catch_warnings():
@@ -59,7 +69,16 @@ def node_cases() -> list[_NodeCase]:
 
 
 def is_caught(cases: list[_NodeCase], mutant: Mutant) -> bool:
-    """Whether one of the cases fails on ``mutant``."""
+    """Return True if one of the cases fails on a mutant.
+
+    Args:
+        cases: ONNX's cases.
+        mutant: the mutant.
+
+    Returns:
+        True if a case catches it.
+
+    """
     mine = [case for case in cases if mutant.cell in ("", case.spec.cell)]
     with apply_mutant(mutant):
         return not all(case.passes() for case in mine)
@@ -97,7 +116,7 @@ def _case(case: Any) -> _NodeCase:
 
 
 def _weights(spec: Spec, arrays: Mapping[str, Array], direction: int) -> Weights:
-    """ONNX's blocks in canonical order."""
+    """Return ONNX's blocks in canonical order."""
     b_ih, b_hh = np.split(arrays["B"][direction], 2) if spec.bias else (None, None)
     block = Block(
         kernel=arrays["W"][direction],

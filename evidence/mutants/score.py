@@ -1,4 +1,4 @@
-"""The score: which mutants the default cases catch, and which case catches what."""
+"""Score the mutants: which of them the default cases catch, and which case catches which mutant."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from records.schema import MutantRecord
 from reference.rounding import ARITHMETICS
 
 TOLERANCE = 1e-5
-"""The fixed rtol and atol that many suites use, in float32."""
+"""The fixed rtol and atol that many suites use in float32."""
 
 Answer = Tensors | Exception
-"""What came back, or why nothing did."""
+"""The tensors, or the exception that prevented them."""
 
 
 class Scorer:
-    """The cases with their truths, and what the specification itself makes of them."""
+    """The cases with their truths, and the specification's own answers.
+
+    Args:
+        cases: the cases.
+
+    """
 
     def __init__(self, cases: Sequence[AnyCase]) -> None:
         self.cases = cases
@@ -35,16 +40,24 @@ class Scorer:
 
     @cached_property
     def truths(self) -> dict[str, Truth]:
-        """Of every case, by its id."""
+        """The truth of every case, by its id."""
         return {case.id: truth(draw(case)) for case in self.cases}
 
     @cached_property
     def correct(self) -> dict[str, Answer]:
-        """What is right, in every case's dtype."""
+        """The specification's own answer to every case, in its dtype, by its id."""
         return {name: self.answer(t) for name, t in self.truths.items()}
 
     def answer(self, t: Truth) -> Answer:
-        """What the specification, mutated or not, makes of a case; it may fail in any way."""
+        """Run the specification, mutated or not, on a case.
+
+        Args:
+            t: the truth of the case.
+
+        Returns:
+            The tensors, or the exception that it raised.
+
+        """
         with np.errstate(all="ignore"):
             try:
                 return call_adapter(t.inputs, self.backend).tensors
@@ -52,7 +65,15 @@ class Scorer:
                 return error
 
     def record(self, mutant: Mutant) -> MutantRecord:
-        """Which cases catch ``mutant``, by this suite's rule and by a fixed tolerance."""
+        """Find the cases that catch a mutant, by this suite's rule and by a fixed tolerance.
+
+        Args:
+            mutant: the mutant.
+
+        Returns:
+            The record.
+
+        """
         found = [case for case in self.cases if mutant.concerns(case)]
         answers = []
         correct = self.correct
@@ -80,14 +101,33 @@ class Scorer:
 
 
 def is_identical(a: Answer, b: Answer) -> bool:
-    """Bit for bit."""
+    """Return True if two answers have the same bits.
+
+    Args:
+        a: an answer.
+        b: another answer.
+
+    Returns:
+        False if they differ or one of them is an exception.
+
+    """
     if isinstance(a, Exception) or isinstance(b, Exception) or a.keys() != b.keys():
         return False
     return all(np.array_equal(a[name], b[name], equal_nan=True) for name in a)
 
 
 def differs(got: Answer, t: Truth, dtype: str) -> bool:
-    """Whether this suite says so; what fails is errored, which is no agreement either."""
+    """Return True if this suite calls an answer different. An exception counts: it is no agreement either.
+
+    Args:
+        got: the answer.
+        t: the truth.
+        dtype: the dtype of the case.
+
+    Returns:
+        True if the outcome is ``differs`` or there is an exception.
+
+    """
     if isinstance(got, Exception):
         return True
     verdict = judge(got, dict.fromkeys(got, dtype), dtype, t.expected(dtype), ARITHMETICS[dtype])
@@ -95,7 +135,16 @@ def differs(got: Answer, t: Truth, dtype: str) -> bool:
 
 
 def exceeds_tolerance(got: Answer, expected: Tensors) -> bool:
-    """Whether a fixed tolerance says so."""
+    """Return True if an answer fails a fixed tolerance.
+
+    Args:
+        got: the answer.
+        expected: the truth's tensors.
+
+    Returns:
+        True if it fails or is an exception.
+
+    """
     if isinstance(got, Exception) or got.keys() != expected.keys():
         return True
     return not all(
@@ -108,22 +157,40 @@ def exceeds_tolerance(got: Answer, expected: Tensors) -> bool:
 
 
 def limit_threads() -> None:
-    """Processes share the cores; threads of their own would only get in each other's way."""
+    """Use one thread, because processes share the cores."""
     threadpool_limits(1)
 
 
 @cache
 def default_scorer() -> Scorer:
-    """The default cases of this process."""
+    """Return this process's scorer of the default cases.
+
+    Returns:
+        The scorer.
+
+    """
     return Scorer(default_cases())
 
 
 def prepare_case(number: int) -> None:
-    """Compute and store what the case of this number is held to."""
+    """Compute and cache a case's truth and radii.
+
+    Args:
+        number: the position of the case among the default cases.
+
+    """
     case = default_scorer().cases[number]
     truth(draw(case)).expected(case.dtype)
 
 
 def score_mutant(mutant: Mutant) -> MutantRecord:
-    """The record of one mutant."""
+    """Score one mutant on the default cases.
+
+    Args:
+        mutant: the mutant.
+
+    Returns:
+        The record.
+
+    """
     return default_scorer().record(mutant)

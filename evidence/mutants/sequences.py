@@ -12,22 +12,58 @@ OUTPUT = "y = np.where(valid[t], y, 0)"
 
 
 def lengths(name: str, place: str, old: str, new: str, kind: str = "lengths") -> Iterator[Mutant]:
-    """A mistake about lengths."""
+    """Make mutants about lengths, one for each cell.
+
+    Args:
+        name: the mistake, in words.
+        place: the function to edit.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch them.
+
+    Returns:
+        The mutants.
+
+    """
     return each_cell(group="lengths", name=name, place=place, old=old, new=new, kind=kind)
 
 
 def states(name: str, place: str, old: str, new: str, kind: str = "state") -> Iterator[Mutant]:
-    """A mistake about initial or final states."""
+    """Make mutants about initial or final states, one for each cell.
+
+    Args:
+        name: the mistake, in words.
+        place: the function to edit.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch them.
+
+    Returns:
+        The mutants.
+
+    """
     return each_cell(group="states", name=name, place=place, old=old, new=new, kind=kind)
 
 
 def layouts(name: str, place: str, old: str, new: str, kind: str) -> Iterator[Mutant]:
-    """A mistake about directions, layers or the order of axes."""
+    """Make mutants about directions, layers or the order of axes, one for each cell.
+
+    Args:
+        name: the mistake, in words.
+        place: the function to edit.
+        old: the source to replace.
+        new: the replacement.
+        kind: the kind of case that must catch them.
+
+    Returns:
+        The mutants.
+
+    """
     return each_cell(group="layouts", name=name, place=place, old=old, new=new, kind=kind)
 
 
 def _of_lstm(group: str, name: str, place: str, old: str, new: str, kind: str) -> Mutant:
-    """A mistake that takes a cell state."""
+    """Make a mutant that needs a cell state."""
     return Mutant(group=group, name=name, place=place, old=old, new=new, kind=kind, cell="lstm")
 
 

@@ -1,8 +1,8 @@
-"""Properties: relations between answers of one implementation, which need no truth to compare with.
+"""Properties: relations between results of one implementation, which need no truth to compare with.
 
-Every other check trusts the specification's equations. These do not: they run an implementation on
-inputs that are related, and hold its answers to each other. The specification itself is one of those
-that are held so. Only how far rounding may part two answers is taken from it.
+Every other check trusts the specification's equations. A property does not: it runs one implementation on
+related inputs and compares the results with each other. The specification is checked this way too. It
+provides only the bound on how far rounding may move two results apart.
 """
 
 from evidence.properties.compositions import COMPOSITIONS

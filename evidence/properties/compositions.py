@@ -1,4 +1,4 @@
-"""What is made of parts: a batch of its rows, a sequence of two, a network of directions and layers."""
+"""Properties of parts: a batch and its rows, a sequence and its halves, a network and its directions and layers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reference import Array, Output
 
 
 def _rows_alone(inputs: Inputs, runner: Runner) -> Sides:
-    """Every row as a batch of its own; the gradients of parameters add up over them."""
+    """Run every row as a batch of its own; the gradients of parameters add up over them."""
     whole = runner.run(inputs)
     alone = [runner.run(select_rows(inputs, np.array([row]))) for row in range(batch_size(inputs))]
     joined = {}
@@ -44,7 +44,7 @@ def _rows_alone(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _split(inputs: Inputs, runner: Runner) -> Sides:
-    """The sequence in two: states go from the first part to the second, their gradients back."""
+    """Run the sequence in two parts; states go from the first part to the second, their gradients back."""
     at = int(
         make_random(inputs).integers(1, row_lengths(inputs).max())
     )  # some row has steps on both sides
@@ -67,7 +67,7 @@ def _split(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _directions_alone(inputs: Inputs, runner: Runner) -> Sides:
-    """A forward network for each direction, the second on rows reversed in time."""
+    """Run a forward network for each direction, the second on rows reversed in time."""
     ahead = runner.run(single_direction(inputs, 0))
     back = reverse_tensors(inputs, runner.run(reverse_in_time(single_direction(inputs, 1))))
     second = rename_tensors(back, "dparams[0][0]", "dparams[0][1]")
@@ -83,14 +83,14 @@ def _directions_alone(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _forward_on_reversed(inputs: Inputs, runner: Runner) -> Sides:
-    """Of one layer or many: rows reversed, run forward, outputs reversed."""
+    """Run the network forward on reversed rows, and reverse its outputs."""
     forward = replace(inputs, spec=replace(inputs.spec, direction="forward"))
     found = runner.run(reverse_in_time(forward))
     return runner.run(inputs), reverse_tensors(inputs, found)
 
 
 def _layer_by_layer(inputs: Inputs, runner: Runner) -> Sides:
-    """Every layer a network of its own on the outputs of the one before; gradients back likewise."""
+    """Run every layer as a network of its own on the outputs of the one before; gradients go back likewise."""
     xs, passed = [inputs.x], []
     for layer in range(inputs.spec.num_layers):
         passed.append(runner.run(single_layer(inputs, layer, xs[-1], None)))
@@ -103,7 +103,7 @@ def _layer_by_layer(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _back(inputs: Inputs, xs: list[Array], runner: Runner) -> Tensors:
-    """The gradients of all layers, from the last one to the first."""
+    """Return the gradients of all layers, from the last one to the first."""
     assert inputs.incoming is not None
     dy, d_h, d_c = inputs.incoming
     count = inputs.spec.num_directions

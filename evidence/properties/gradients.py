@@ -1,4 +1,4 @@
-"""Gradients are linear in the incoming gradient."""
+"""Properties of gradients: they are linear in the incoming gradient."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reference.trees import each
 
 
 def _in_parts(inputs: Inputs, runner: Runner) -> Sides:
-    """4 times some elements of the incoming gradient and half the others, and back.
+    """Multiply some elements of the incoming gradient by 4, divide the others by 2, and undo both afterwards.
 
-    No two parts share an element, and factors are powers of two; so nothing is rounded in between.
+    No two parts share an element, and factors are powers of two, so nothing is rounded in between.
     """
     random = make_random(inputs)
     chosen = each(lambda d: random.random(d.shape) < 0.5, inputs.incoming)
@@ -29,14 +29,14 @@ def _in_parts(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _scaled(inputs: Inputs, runner: Runner) -> Sides:
-    """The whole incoming gradient times 8, the gradients divided by 8."""
+    """Multiply the whole incoming gradient by 8, and divide the gradients by 8."""
     found = runner.run(replace(inputs, incoming=each(lambda d: 8 * d, inputs.incoming)))
     eighth = {name: a / 8 for name, a in only_gradients(found).items()}
     return only_gradients(runner.run(inputs)), eighth
 
 
 def _of_nothing(inputs: Inputs, runner: Runner) -> Sides:
-    """An incoming gradient of zeros."""
+    """Set the incoming gradient to zero."""
     found = runner.run(replace(inputs, incoming=each(np.zeros_like, inputs.incoming)))
     gradients = only_gradients(found)
     return gradients, {name: np.zeros_like(a) for name, a in gradients.items()}

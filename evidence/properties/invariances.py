@@ -1,4 +1,4 @@
-"""What must change nothing: padding, the order of rows, the layout, being run a second time."""
+"""Properties of invariance: padding, the order of rows, the layout and a second run change nothing."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ PADDED = ("ragged", "zero", "short")
 
 
 def _other_padding(inputs: Inputs, runner: Runner) -> Sides:
-    """Another number in the padding of x: 0, or a large one where it was 0."""
+    """Fill the padding of x with another number: 0, or a large one if it was 0."""
     zero = np.array_equal(inputs.x, with_padding(inputs, inputs.x, 0.0))
     x = with_padding(inputs, inputs.x, LARGE if zero else 0.0)
     return runner.run(inputs), runner.run(replace(inputs, x=x))
 
 
 def _other_incoming_padding(inputs: Inputs, runner: Runner) -> Sides:
-    """A large number in the padding of dy."""
+    """Fill the padding of dy with a large number."""
     assert inputs.incoming is not None
     dy = with_padding(inputs, inputs.incoming.y, LARGE)
     return runner.run(inputs), runner.run(replace(inputs, incoming=inputs.incoming._replace(y=dy)))
 
 
 def _rows_permuted(inputs: Inputs, runner: Runner) -> Sides:
-    """The rows in another order, and the results' rows put back."""
+    """Permute the rows, and restore the order of the results' rows."""
     order = make_random(inputs).permutation(batch_size(inputs))
     if (order == np.arange(len(order))).all():
         order = np.roll(order, 1)
@@ -51,7 +51,7 @@ def _rows_permuted(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _other_layout(inputs: Inputs, runner: Runner) -> Sides:
-    """Batch and time exchanged in x and dy, and back in y and dx."""
+    """Exchange batch and time in x and dy, and back in y and dx."""
     spec = replace(inputs.spec, batch_first=not inputs.spec.batch_first)
     d = inputs.incoming
     incoming = d and d._replace(y=np.swapaxes(d.y, 0, 1))
@@ -63,13 +63,13 @@ def _other_layout(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _called_again(inputs: Inputs, runner: Runner) -> Sides:
-    """The second call of a loaded network, after another one was loaded and called."""
+    """Call a loaded network a second time, after another one was loaded and called."""
     other = replace(inputs, params=each(np.negative, inputs.params))
     return runner.run(inputs), runner.run_again(inputs, other)
 
 
 def _loaded_again(inputs: Inputs, runner: Runner) -> Sides:
-    """The same inputs twice."""
+    """Run the same inputs twice."""
     return runner.run(inputs), runner.run(inputs)
 
 

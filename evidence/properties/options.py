@@ -1,7 +1,7 @@
-"""An option that is accepted and ignored: on or off, it would give the same results.
+"""Properties of options: on or off, an option must change the results; else it is accepted and ignored.
 
-In float64 and float32 only, since bounds of 16 bits may be wider than what an option changes; and of
-results with enough elements that a relu cannot hide all of them.
+They are checked only in float64 and float32, since 16-bit bounds may be wider than the change, and only on
+results with so many elements that a relu cannot hide all of them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ WIDE = {"dtype": ("float64", "float32"), "size": ("b5-t5-i4-h6", "b5-t7-i4-h4")}
 
 
 def _with_spec(**options: Any) -> Callable[[Inputs], Inputs]:
-    """The same inputs for a spec with other options."""
+    """Return a function that changes the options of a spec."""
     return lambda inputs: replace(inputs, spec=replace(inputs.spec, **options))
 
 
 def _without_bias(inputs: Inputs) -> Inputs:
-    """No biases, and a spec that says so."""
+    """Return the inputs without biases."""
     params = tuple(
         tuple(w._replace(b_ih=None, b_hh=None) for w in layer) for layer in inputs.params
     )
@@ -32,12 +32,12 @@ def _without_bias(inputs: Inputs) -> Inputs:
 
 
 def _against(change: Callable[[Inputs], Inputs]) -> SidesFunction:
-    """With the option, and without."""
+    """Return the two sides of an option: the inputs, and the changed inputs."""
     return lambda inputs, runner: (runner.run(inputs), runner.run(change(inputs)))
 
 
 def _first_layer_alone(inputs: Inputs, runner: Runner) -> Sides:
-    """The whole stack's outputs and last states, and those of its first layer alone."""
+    """Compare the whole stack's outputs and last states with those of its first layer alone."""
     count = inputs.spec.num_directions
     whole = runner.run(inputs)
     last = {name: a if name == "y" else a[-count:] for name, a in whole.items()}
@@ -45,7 +45,7 @@ def _first_layer_alone(inputs: Inputs, runner: Runner) -> Sides:
 
 
 def _second_direction_as_first(inputs: Inputs, runner: Runner) -> Sides:
-    """Both directions of one layer, with the same weights."""
+    """Compare both directions of one layer that have the same weights."""
     ((ahead, _),) = inputs.params
     found = runner.run(replace(inputs, params=((ahead, ahead),)))
     size = inputs.spec.state_size("h")
@@ -59,7 +59,7 @@ def _second_direction_as_first(inputs: Inputs, runner: Runner) -> Sides:
 def _option(
     name: str, sides: SidesFunction, needs: Row | None = None, **where: tuple[str, ...]
 ) -> Property:
-    """One option, and where it has a part in the results."""
+    """Make the property of one option, and where it affects the results."""
     return Property(
         name=f"option {name}",
         sentence=f"{name}, given or left out, changes outputs and states",
@@ -85,6 +85,9 @@ OPTIONS = (
     _option("lengths", _against(lambda inputs: replace(inputs, lengths=None)), lengths=("short",),
            padding=("pad-zero",), bias=("bias",), cell=tuple(c for c in CELLS if c != "vanilla-relu")),
 )  # fmt: skip
-"""Of lengths, only where biases go on changing the state in a padding of zeros: not of a relu, whose
+"""The properties of the options.
+
+Lengths are checked only where biases keep changing the state in a padding of zeros: not for a relu, whose
 units may all be off there, and not in a padding of large numbers, where all of a GRU may keep its
-state. ``batch_first`` is among the invariances, since it must not change what it moves."""
+state. ``batch_first`` is among the invariances, since it must not change the values that it moves.
+"""

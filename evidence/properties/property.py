@@ -1,4 +1,4 @@
-"""What a property is: two answers of one implementation, and how they must relate."""
+"""Define a property: two results of one implementation, and how they must relate."""
 
 from __future__ import annotations
 
@@ -11,46 +11,63 @@ from conformance.cases import Row
 from conformance.evaluate import Tensors
 
 Relation: TypeAlias = Literal["bits", "equal", "within", "chained", "differs"]
-"""How the two sides must relate, element by element:
+"""The relation of the two sides, element by element:
 
 bits      the same bits
 equal     the same numbers; −0 is 0
-within    no further apart than both bounds together, each side's being made of its runs' bounds
-chained   the right side goes on from its own rounded results, and so is a second correct way to the
+within    no further apart than the sum of both bounds, each side's being made of its runs' bounds
+chained   the right side continues from its own rounded results, and so is a second correct way to the
           left side's truth: no further apart than twice the bound of the left one
-differs   in every tensor, some element further apart than both bounds together
+differs   in every tensor, some element is further apart than the sum of both bounds
 """
 
 
 class Runner(Protocol):
-    """The implementation, as a property asks it."""
+    """The implementation, as a property calls it."""
 
     def run(self, inputs: Inputs) -> Tensors:
-        """What it makes of ``inputs``, loaded afresh."""
+        """Load the inputs and run them.
+
+        Args:
+            inputs: the inputs.
+
+        Returns:
+            The tensors by name.
+
+        """
 
     def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
-        """The same from the second of two calls, with ``between`` loaded and called in between."""
+        """Load the inputs and call twice, with another network loaded and called in between.
+
+        Args:
+            inputs: the inputs.
+            between: the inputs of the other network.
+
+        Returns:
+            The tensors of the second call.
+
+        """
 
 
 Sides: TypeAlias = tuple[Tensors, Tensors]
 SidesFunction: TypeAlias = Callable[[Inputs, Runner], Sides]
-"""The two sides, made of answers by cutting, moving, joining, and adding with factors above 0.
+"""A function that makes both sides from runs by cutting, moving, joining, and adding with positive factors.
 
-So a second run, in which every answer is its bounds instead, makes the bounds of the sides.
+So a second call, in which every run returns its bounds, makes the bounds of the sides.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Property:
-    """A relation between answers that every correct implementation has, whatever its equations."""
+    """A relation between results that every correct implementation satisfies, whatever its equations."""
 
     name: str
     sentence: str
     sides: SidesFunction
     relation: Relation
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The values of the axes (``cases/axes.py``) of which it says something, where not of all."""
+    """The values of the axes (``cases/axes.py``) that the property needs; open axes may have any value."""
     gradients: tuple[bool, ...] = (False, True)
-    """Of outputs alone, of gradients as well, or of either."""
+    """The cases that it applies to: without gradients (False), with gradients (True), or both."""
     needs: Row = field(default_factory=dict)
-    """Values that a related network has, and that a dialect must run too."""
+    """Values that a related network has, and that a dialect must support too."""

@@ -1,6 +1,6 @@
-"""Inputs that are related to given ones: some rows, a span of steps, one layer, reversed in time.
+"""Make related inputs: some rows, a range of steps, one layer, reversed in time.
 
-Batch and time are found where the spec has them. Tensors are moved as inputs are, by the same functions.
+Batch and time are found where the spec has them. Tensors are moved by the same functions as inputs.
 """
 
 from __future__ import annotations
@@ -16,48 +16,96 @@ from conformance.evaluate import Tensors
 from reference import Array, Output, Spec
 
 BY_STEP = ("y", "dx")
-"""The tensors with axes of batch and time; those of states have the batch second."""
+"""The tensors with axes of batch and time; states have the batch as their second axis."""
 LARGE = 2.0**15
-"""Finite in every dtype."""
+"""A large number that is finite in every dtype."""
 SEVERAL_ROWS = tuple(name for name, (batch, *_) in SIZES.items() if batch > 1)
 SEVERAL_STEPS = tuple(name for name in SEVERAL_ROWS if SIZES[name][1] > 1)
-"""Sizes of which not every draw has lengths of 1 and less."""
+"""The sizes that have draws with lengths above 1."""
 
 
 def make_random(inputs: Inputs) -> np.random.Generator:
-    """Random numbers of these inputs' own, the same at every call."""
+    """Make a random generator that these inputs seed.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        The generator; the same at every call.
+
+    """
     return np.random.default_rng(list(bytes.fromhex(digest(inputs))))
 
 
 def _batch_axis(spec: Spec) -> int:
-    """Of x, y and what is shaped like them."""
+    """Return the batch axis of x, y and arrays of their shape."""
     return 0 if spec.batch_first else 1
 
 
 def batch_size(inputs: Inputs) -> int:
-    """B."""
+    """Return B.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        The batch size.
+
+    """
     return int(inputs.x.shape[_batch_axis(inputs.spec)])
 
 
 def num_steps(inputs: Inputs) -> int:
-    """T."""
+    """Return T.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        The number of time steps.
+
+    """
     return int(inputs.x.shape[1 - _batch_axis(inputs.spec)])
 
 
 def row_lengths(inputs: Inputs) -> Array:
-    """The length of every row; T where none are given."""
+    """Return the length of every row.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        Lengths ``(B,)``; T if none are given.
+
+    """
     return (
         np.full(batch_size(inputs), num_steps(inputs)) if inputs.lengths is None else inputs.lengths
     )
 
 
 def only_outputs(tensors: Tensors) -> Tensors:
-    """Outputs and states, without gradients."""
+    """Select outputs and states.
+
+    Args:
+        tensors: the tensors by name.
+
+    Returns:
+        The tensors without gradients.
+
+    """
     return {name: a for name, a in tensors.items() if name in ("y", "h_n", "c_n")}
 
 
 def only_gradients(tensors: Tensors) -> Tensors:
-    """Gradients alone."""
+    """Select the gradients.
+
+    Args:
+        tensors: the tensors by name.
+
+    Returns:
+        The gradients.
+
+    """
     return {name: a for name, a in tensors.items() if name.startswith("d")}
 
 
@@ -65,7 +113,16 @@ def only_gradients(tensors: Tensors) -> Tensors:
 
 
 def select_rows(inputs: Inputs, chosen: Array) -> Inputs:
-    """The batch rows of these numbers, in this order."""
+    """Select rows of the batch.
+
+    Args:
+        inputs: the inputs.
+        chosen: the numbers of the rows, in order.
+
+    Returns:
+        The inputs of these rows.
+
+    """
     axis = _batch_axis(inputs.spec)
     d = inputs.incoming
     return replace(
@@ -83,7 +140,16 @@ def _take(a: Array | None, chosen: Array, axis: int) -> Array | None:
 
 
 def row_axis(spec: Spec, name: str) -> int:
-    """Where the tensor of this name has its rows; not of parameters, which have none."""
+    """Return the batch axis of a tensor. Parameters have none.
+
+    Args:
+        spec: the network.
+        name: the name of the tensor.
+
+    Returns:
+        The axis.
+
+    """
     return _batch_axis(spec) if name in BY_STEP else 1
 
 
@@ -91,7 +157,17 @@ def row_axis(spec: Spec, name: str) -> int:
 
 
 def select_steps(inputs: Inputs, start: int, stop: int) -> Inputs:
-    """The steps from ``start`` to before ``stop``; of the incoming gradient, that by y alone."""
+    """Select the steps from ``start`` up to ``stop``; the incoming gradients of final states are unchanged.
+
+    Args:
+        inputs: the inputs.
+        start: the first step.
+        stop: the step after the last one.
+
+    Returns:
+        The inputs of these steps.
+
+    """
     some = np.arange(start, stop)
     axis = 1 - _batch_axis(inputs.spec)
     lengths = None if inputs.lengths is None else np.clip(inputs.lengths - start, 0, len(some))
@@ -101,7 +177,7 @@ def select_steps(inputs: Inputs, start: int, stop: int) -> Inputs:
 
 
 def _reverse_rows(inputs: Inputs, a: Array) -> Array:
-    """``a``, shaped like x or y, with every row's valid steps in the opposite order."""
+    """Reverse every row's valid steps in an array of the shape of x or y."""
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
     for row, end in enumerate(row_lengths(inputs)):
         by_row[row, :end] = by_row[row, :end][::-1].copy()
@@ -109,19 +185,46 @@ def _reverse_rows(inputs: Inputs, a: Array) -> Array:
 
 
 def reverse_tensors(inputs: Inputs, tensors: Tensors) -> Tensors:
-    """Outputs and gradients by x reversed so; states and parameters have no order in time."""
+    """Reverse outputs and gradients by x in time; states and parameters are unchanged.
+
+    Args:
+        inputs: the inputs, which have the lengths.
+        tensors: the tensors by name.
+
+    Returns:
+        The reversed tensors.
+
+    """
     return {k: _reverse_rows(inputs, a) if k in BY_STEP else a for k, a in tensors.items()}
 
 
 def reverse_in_time(inputs: Inputs) -> Inputs:
-    """Input, and gradient by y, with every row's valid steps in the opposite order."""
+    """Reverse every row's valid steps in the input and in the incoming gradient by y.
+
+    Args:
+        inputs: the inputs.
+
+    Returns:
+        The reversed inputs.
+
+    """
     d = inputs.incoming
     incoming = d and d._replace(y=_reverse_rows(inputs, d.y))
     return replace(inputs, x=_reverse_rows(inputs, inputs.x), incoming=incoming)
 
 
 def with_padding(inputs: Inputs, a: Array, value: float) -> Array:
-    """``a``, shaped like x or y, with ``value`` past every row's length."""
+    """Set the steps past every row's length to a value.
+
+    Args:
+        inputs: the inputs, which have the lengths.
+        a: an array of the shape of x or y.
+        value: the value.
+
+    Returns:
+        A new array.
+
+    """
     by_row = a.copy() if inputs.spec.batch_first else np.swapaxes(a, 0, 1).copy()
     by_row[np.arange(by_row.shape[1]) >= row_lengths(inputs)[:, None]] = value
     return by_row if inputs.spec.batch_first else np.swapaxes(by_row, 0, 1)
@@ -131,7 +234,18 @@ def with_padding(inputs: Inputs, a: Array, value: float) -> Array:
 
 
 def single_layer(inputs: Inputs, layer: int, x: Array, incoming: Output | None) -> Inputs:
-    """That layer as a network of its own, on what it reads."""
+    """Make one layer a network of its own.
+
+    Args:
+        inputs: the inputs of the stack.
+        layer: the number of the layer.
+        x: the layer's input.
+        incoming: the layer's incoming gradients.
+
+    Returns:
+        The inputs of the layer.
+
+    """
     spec = inputs.spec
     mine = slice(layer * spec.num_directions, (layer + 1) * spec.num_directions)
     return replace(
@@ -146,7 +260,16 @@ def single_layer(inputs: Inputs, layer: int, x: Array, incoming: Output | None) 
 
 
 def single_direction(inputs: Inputs, direction: int) -> Inputs:
-    """A forward network with the weights and states of one direction of a layer's two."""
+    """Make a forward network of one direction of a bidirectional layer.
+
+    Args:
+        inputs: the inputs of the layer.
+        direction: 0 or 1.
+
+    Returns:
+        The inputs of the direction.
+
+    """
     mine = slice(direction, direction + 1)
     d = inputs.incoming
     size = inputs.spec.state_size("h")
@@ -166,5 +289,15 @@ def single_direction(inputs: Inputs, direction: int) -> Inputs:
 
 
 def rename_tensors(tensors: Tensors, old: str, new: str) -> Tensors:
-    """The tensors with ``new`` for ``old`` in their names."""
+    """Replace a part of the tensors' names.
+
+    Args:
+        tensors: the tensors by name.
+        old: the part to replace.
+        new: the replacement.
+
+    Returns:
+        The tensors by their new names.
+
+    """
     return {name.replace(old, new): a for name, a in tensors.items()}

@@ -1,4 +1,4 @@
-"""Hold an implementation to a property: two sides, how far they may be apart, and what to say."""
+"""Check a property of an implementation: run two sides, compare them, and describe a violation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VIOLATIONS: dict[str, Broken] = {
     "chained": lambda a, b, most: ~(np.abs(a - b) <= most),
     "differs": lambda a, b, most: np.full(a.shape, not (np.abs(a - b) > most).any()),
 }
-"""Which elements of a tensor break the relation: what is not a number breaks any."""
+"""For each relation, a mask of the elements that violate it; NaN violates any."""
 
 REQUIREMENTS = {
     "bits": "must be the same bits",
@@ -36,13 +36,21 @@ REQUIREMENTS = {
     "chained": "may be {:.3g}, twice the bound",
     "differs": "nor is any element more than both bounds together, here {:.3g}",
 }
-"""What the relation asks of an element, in words."""
+"""For each relation, what it requires of an element, in words."""
 
 
 def find_violation(p: Property, adapter: Backend, case: Case, attempt: int) -> str:
-    """What in the implementation's answers breaks the property, in words; empty where nothing does.
+    """Check a property of an implementation on one draw of a case.
 
-    The inputs are the case's draw of number ``attempt``. Raises whatever the implementation raises.
+    Args:
+        p: the property.
+        adapter: the implementation.
+        case: the case.
+        attempt: the number of the draw.
+
+    Returns:
+        A description of the violation; empty if there is none.
+
     """
     inputs = draw_attempt(case, attempt)
     assert isinstance(inputs, Inputs)
@@ -66,7 +74,7 @@ def find_violation(p: Property, adapter: Backend, case: Case, attempt: int) -> s
 
 
 def _mismatch(left: Tensors, right: Tensors) -> str:
-    """How the two sides are not of the same tensors; empty where they are."""
+    """Return a sentence if the two sides have different tensors or shapes; else empty."""
     if left.keys() != right.keys():
         return f"one side has {sorted(left)}, the other {sorted(right)}"
     shapes = ((name, left[name].shape, right[name].shape) for name in left)
@@ -77,7 +85,7 @@ def _mismatch(left: Tensors, right: Tensors) -> str:
 def _describe_tensor(
     p: Property, case: Case, name: str, a: Array, b: Array, most: Array, broken: Array
 ) -> str:
-    """The worst element of those that break the relation, and how many there are."""
+    """Describe the worst element of those that violate the relation, and count them."""
     apart = np.abs(a - b)
     excess = np.where(broken, np.where(np.isfinite(apart), apart - most, np.inf), -np.inf)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), a.shape))
@@ -91,7 +99,19 @@ def _describe_tensor(
 def describe_violation(
     p: Property, adapter: Backend, case: Case, attempt: int, lines: list[str]
 ) -> str:
-    """The property, who breaks it on which inputs, and where."""
+    """Describe a violation: the property, the implementation, the inputs, and the place.
+
+    Args:
+        p: the property.
+        adapter: the implementation.
+        case: the case.
+        attempt: the number of the draw.
+        lines: a line for each tensor.
+
+    Returns:
+        The description.
+
+    """
     return "\n".join([
         f"{type(adapter).__name__} breaks the property {p.name!r} ({p.relation}): {p.sentence}",
         *(f"  {line}" for line in lines),
@@ -102,18 +122,40 @@ def describe_violation(
 
 
 class AdapterRunner:
-    """The implementation's own answers, and what it was asked, in order."""
+    """A runner of an adapter that remembers the inputs of every run, in order.
+
+    Args:
+        adapter: the adapter.
+
+    """
 
     def __init__(self, adapter: Backend) -> None:
         self.adapter = adapter
         self.asked: list[Inputs] = []
 
     def run(self, inputs: Inputs) -> Tensors:
-        """Load, call, fetch."""
+        """Load, call and fetch.
+
+        Args:
+            inputs: the inputs.
+
+        Returns:
+            The tensors by name.
+
+        """
         return self._watched(inputs, lambda: self.adapter.run(inputs))
 
     def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
-        """Load this, call it, load and call the other, call this again, fetch."""
+        """Load and call the inputs, load and call others, call the first ones again, and fetch.
+
+        Args:
+            inputs: the inputs.
+            between: the other inputs.
+
+        Returns:
+            The tensors of the second call.
+
+        """
 
         def second() -> Result:
             call = self.adapter.load(inputs)
@@ -124,7 +166,7 @@ class AdapterRunner:
         return self._watched(inputs, second)
 
     def _watched(self, inputs: Inputs, answer: Callable[[], Result]) -> Tensors:
-        """The answer's tensors; raises ``RuntimeError`` where it changed its inputs."""
+        """Return the tensors of a run; raise ``RuntimeError`` if it changed its inputs."""
         self.asked.append(inputs)
         before = digest(inputs)
         tensors = validate_result(answer()).tensors
@@ -134,23 +176,32 @@ class AdapterRunner:
 
 
 class _BoundsRunner:
-    """The bounds of those answers, in the same order, whatever it is asked this time."""
+    """A runner that returns the bounds of earlier runs, in their order, whatever its inputs are."""
 
     def __init__(self, adapter: Backend, asked: list[Inputs]) -> None:
         self.adapter = adapter
         self.asked = iter(asked)
 
     def run(self, inputs: Inputs) -> Tensors:
-        """How far every element of the next answer may be off."""
+        """Return the bounds of the next earlier run."""
         return output_bounds(self.adapter, next(self.asked))
 
     def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
-        """A second call is as far off as a first one."""
+        """Return the bounds of the next earlier run: a second call is as far off as a first one."""
         return self.run(inputs)
 
 
 def output_bounds(adapter: Backend, inputs: Inputs) -> Tensors:
-    """By how much a correct answer may be off; any number where the radius is too large to say."""
+    """Return how far a correct result may be off.
+
+    Args:
+        adapter: the adapter, whose dialect declares the arithmetic.
+        inputs: the inputs.
+
+    Returns:
+        The bounds by tensor; infinite where the radius is too large to decide.
+
+    """
     arithmetic = adapter.dialect.held_to(inputs.named_dtype, adapter.kind)
     found = {}
     for name, e in truth(inputs).expected(arithmetic).items():
