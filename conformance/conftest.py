@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
 from backends.adapter import kind_of
@@ -26,6 +27,7 @@ from conformance.session.isolation import WorkerLimits, WorkerMonitor, add_limit
 from conformance.session.options import add_options, asks_for_help, runs_folder
 from conformance.session.recorder import RECORDER, Recorder, make_test_id
 from conformance.session.resume import CannotResume, ResumedRun, resume
+from conformance.session.schedule import ProgramScheduling, by_program
 from conformance.user_network import BadInputs, NetworkFiles, read_user_cases
 from formats import BadModel
 from records.environment import environment
@@ -119,6 +121,15 @@ def pytest_configure_node(node: WorkerController) -> None:
     node.workerinput["done"] = node.config.stash[DONE]
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ProgramScheduling | None:
+    """Return the scheduler that keeps programs together, unless --dist asks for another one."""
+    if config.getoption("dist") != "load":
+        return None
+    groups = by_program(config.stash[CASES])
+    return ProgramScheduling(config, log, {case.id: g[0].id for g in groups for case in g})
+
+
 def _user_cases(config: pytest.Config) -> list[AnyCase]:
     """Return the cases of a user's own network in every requested dtype; an empty list without --params.
 
@@ -170,7 +181,8 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
     done = {(name, case) for name, cases in stash[DONE].items() for case in cases}
-    pairs = [(opened, case) for opened in stash[OPEN_BACKENDS] for case in stash[CASES]
+    pairs = [(opened, case)
+             for group in by_program(stash[CASES]) for opened in stash[OPEN_BACKENDS] for case in group
              if opened.runs_case(case.id) and (opened.name, case.id) not in done]  # fmt: skip
     ids = [make_test_id(case, opened) for opened, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)

@@ -69,7 +69,8 @@ class Rounding:
         a = self.arithmetic
         if a.u_store:
             v = self._grids.rounded(v, self._spacing(v, a.u_store, a.least_stored), "storage")
-        np.copyto(v, np.copysign(np.inf, v), where=np.abs(v) > a.largest)
+        if a.largest < np.inf and (over := np.abs(v) > a.largest).any():
+            np.copyto(v, np.copysign(np.inf, v), where=over)
         return v
 
     def composed(self, axes: int) -> Array:
@@ -91,7 +92,9 @@ class Rounding:
         lost = np.abs(v)
         np.minimum(lost, least, out=lost)
         lost *= 2 / self._scale
-        return np.maximum((2 * EVEN * u) * magnitude(v), lost, out=lost)
+        spacing = magnitude(v)
+        spacing *= 2 * EVEN * u
+        return np.maximum(spacing, lost, out=lost)
 
 
 class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):

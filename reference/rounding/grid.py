@@ -44,19 +44,29 @@ def magnitude(v: Array) -> Array:
     return (v.view(np.int64) & _EXPONENT).view(np.float64)
 
 
-def _to_grid(v: Array, spacing: Array, d: Array) -> Array:
+def _in_grid(v: Array, spacing: Array) -> Array:
+    """t = v / g."""
+    g = np.maximum(spacing, _LEAST)
+    return np.divide(v, g, out=g) if g.shape == v.shape else v / g
+
+
+def _to_grid(v: Array, t: Array, spacing: Array, d: Array) -> Array:
     """v' = g (⌊t + d⌉ − d)."""
-    d = d - np.rint(d)
-    d += v / np.maximum(spacing, _LEAST)
-    np.subtract(np.rint(d), d, out=d)
-    d *= spacing
-    d += v
-    return _as_infinite(d, v)
+    n = np.rint(d)
+    d -= n
+    d += t
+    np.rint(d, out=n)
+    n -= d
+    n *= spacing
+    n += v
+    return _as_infinite(n, v)
 
 
 def _as_infinite(rounded: Array, v: Array) -> Array:
     """What is infinite stays so; a grid of infinite spacing has no places."""
-    np.copyto(rounded, v, where=np.isnan(rounded))
+    lost = np.isnan(rounded)
+    if lost.any():
+        np.copyto(rounded, v, where=lost)
     return rounded
 
 
@@ -72,23 +82,25 @@ class Grids:
 
     def rounded(self, v: Array, spacing: Array, kind: str) -> Array:
         """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, or v infinite, as it is."""
-        return _to_grid(v, spacing, self._places(v, spacing, kind))
+        t = _in_grid(v, spacing)
+        return _to_grid(v, t, spacing, self._places(t, kind))
 
     def approximated(
         self, v: Array, spacing: Array, argument: Array, step: Array, kind: str
     ) -> Array:
         """A function's value, which errs by its argument, told apart in that step, or by one share."""
-        by_argument = _to_grid(v, spacing, self._places(argument, step, kind))
+        places = self._places(_in_grid(argument, step), kind)
+        by_argument = _to_grid(v, _in_grid(v, spacing), spacing, places)
         _, share = self._draws(f"bias of {kind}", v)
         biased = self._biased.reshape(-1, *(1,) * (v.ndim - 1))
         by_share = v + np.copysign(spacing, v) * (share - 0.5)
         return _as_infinite(np.where(biased, by_share, by_argument), v)
 
-    def _places(self, v: Array, spacing: Array, kind: str) -> Array:
+    def _places(self, t: Array, kind: str) -> Array:
         """d, whose whole part does not matter."""
-        alpha, beta = self._draws(kind, v)
-        d = np.rint(v / np.maximum(spacing, _LEAST) * self._finer)
-        d = alpha * d
+        alpha, beta = self._draws(kind, t)
+        n = np.rint(t if self._finer == 1 else t * self._finer)
+        d = np.multiply(alpha, n, out=n) if len(n) == self.samples else alpha * n
         d += beta
         return d
 
