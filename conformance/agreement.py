@@ -116,7 +116,9 @@ def judge(
         if overflow:
             doubted = overflow
         elif not np.isfinite(got[name]).all() and _may_overflow(e, dtype):
-            doubted.append(f"{name}: its errors are as large as it is, and may overflow {dtype}")
+            doubted.append(
+                f"{name}: errors are as large as the values themselves and may overflow {dtype}"
+            )
         elif why := _broken(got[name], margins[name], e):
             wrong.append(f"{name}: {why}")
         elif is_undecided(e, arithmetic):
@@ -178,7 +180,7 @@ def bound_to_signal(e: Expected) -> float:
 
 
 def _in_words(share: float) -> str:
-    return f"{share:.1%} of the signal" if share < OVERFLOW else "more than 0, which the signal is"
+    return f"{share:.1%} of the signal" if share < OVERFLOW else "more than 0, and the signal is 0"
 
 
 def _worst(
@@ -206,7 +208,7 @@ def _misfit(
     if missing := expected.keys() - got.keys():
         return f"{', '.join(sorted(missing))}: not returned"
     if extra := got.keys() - expected.keys():
-        return f"{', '.join(sorted(extra))}: returned, but this network has none"
+        return f"{', '.join(sorted(extra))}: returned, but this network has no such tensor"
     for name, e in expected.items():
         if got[name].shape != e.value.shape:
             return f"{name}: shape {got[name].shape} returned, expected {e.value.shape}"
@@ -240,7 +242,7 @@ def _overflow(name: str, e: Expected, arithmetic: Arithmetic, dtype: str) -> str
     beyond = int(((np.abs(e.value) > arithmetic.largest) | (e.radius.sigma >= OVERFLOW)).sum())
     if not beyond:
         return ""
-    return f"{name}: {beyond} of {e.value.size} are, or come of, numbers larger than any {dtype}"
+    return f"{name}: {beyond} of {e.value.size} elements exceed, or come from numbers that exceed, the range of {dtype}"
 
 
 def _broken(got: Array, margins: Array, e: Expected) -> str:

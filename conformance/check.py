@@ -122,7 +122,7 @@ def run_backend(inputs: AnyInputs, version: str, adapter: Backend) -> Answer:
     with chdir("."), np.errstate():  # a backend may leave either changed
         result = call_adapter(inputs, adapter)
     if digest(inputs) != version:
-        raise RuntimeError("the backend changed the arrays that it was given; it must copy them")
+        raise RuntimeError("the backend changed its input arrays; it must copy them first")
     arithmetic = adapter.dialect.held_to(inputs.named_dtype, adapter.kind)
     return Answer(validate_result(result), str(adapter.ran(inputs)), arithmetic)
 
@@ -323,7 +323,7 @@ def find_fingerprint(
         if a.u_out < own.u_out:
             continue
         if a.u_store > own.u_store and isinstance(t.inputs, TrainingInputs):
-            continue  # fifty steps in 16 bits say nothing, and take long
+            continue  # fifty steps in 16 bits prove nothing, and are slow
         v = verdict if name == declared else compare(result, t, backend, name)
         if v.outcome == "agrees":
             return name

@@ -111,7 +111,7 @@ def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
     config.pluginmanager.register(recorder, RECORDER)
     config.pluginmanager.register(watch)
     if getattr(config.option, "maxworkerrestart", "") is None:
-        # A crash costs its own case, however many there are.
+        # A crash fails only its own case, however many crashes there are.
         config.option.maxworkerrestart = str(len(opened) * len(config.stash[CASES]))
 
 
@@ -139,13 +139,13 @@ def _user_cases(config: pytest.Config) -> list[AnyCase]:
     if params is None and inputs is None:
         if config.getoption("--gradients"):
             raise ValueError(
-                "--gradients: without --params given; cases compare them where their ids say so"
+                "--gradients: given without --params, expected both; a case's id says whether it compares gradients"
             )
         return []
     if params is None or inputs is None:
         raise ValueError("--params and --inputs: one given alone, expected both")
     if config.getoption("--case") or config.getoption("--full"):
-        raise ValueError("--params: with --case or --full given, expected none of them")
+        raise ValueError("--params: given with --case or --full; expected --params alone")
     files = NetworkFiles(params, inputs, config.getoption("--gradients"))
     return list(read_user_cases(files, config.getoption("--dtype")))
 
@@ -167,14 +167,16 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
         for pattern in patterns:
             found = [c for c in cases if fnmatchcase(c.id, pattern)]
             if not found and any(sign in pattern for sign in "*?["):
-                raise ValueError(f"--case {pattern!r}: no case matches; --collect-only lists them")
+                raise ValueError(
+                    f"--case {pattern!r}: no case matches; --collect-only lists the cases"
+                )
             found = found or [by_id(pattern)]
             chosen |= {c.id: c for c in found}
         cases = list(chosen.values())
     dtypes = config.getoption("--dtype")
     cases = [c for c in cases if not dtypes or c.named_dtype in dtypes]
     if not cases:
-        raise ValueError(f"--dtype {', '.join(dtypes)}: no selected case has it")
+        raise ValueError(f"--dtype {', '.join(dtypes)}: no selected case has this dtype")
     return cases
 
 

@@ -62,7 +62,7 @@ def failure_card(
             *_likeness(t, got, expected, verdict),
         ]
     lines += [
-        f"  agrees only as   {fingerprint or 'no arithmetic that is known'}",
+        f"  agrees only as   {fingerprint or 'no known arithmetic'}",
         f"  arrays           {version}"
         + ("" if isinstance(case, UserCase) else ", seeded by sha256 of the case's id"),
         *(f"  {what:16} {command}" for what, command in commands.items()),
@@ -107,7 +107,7 @@ def _parting(case: AnyCase, expected: Mapping[str, Expected], verdict: Verdict) 
     elif isinstance(case, TrainingCase):
         over, tensor = (), "loss"
     else:
-        return []  # its layers have steps of their own
+        return []  # each layer of a whole network has steps of its own
     worst_of_step = verdict.margins[tensor].max(axis=over)
     beyond = np.flatnonzero(worst_of_step > 1)
     steps = ", ".join(f"{m:.2g}" for m in worst_of_step[:12])
@@ -116,12 +116,12 @@ def _parting(case: AnyCase, expected: Mapping[str, Expected], verdict: Verdict) 
     if beyond.size:
         both = isinstance(case, Case | UserCase) and case.spec.direction != "forward"
         reverse = " (a reverse direction starts from the end)" * both
-        lines.append(f"  first beyond     step {beyond[0]}{reverse}")
+        lines.append(f"  first wrong      step {beyond[0]}{reverse}")
     sigma = np.sqrt((expected[tensor].radius.sigma ** 2).mean(axis=over))
     if sigma.min() > 0:
         lines.append(
-            f"  conditioning     rounding alone spreads {sigma[-1] / sigma[0]:.2g} times as far at "
-            f"the last step as at the first; the bound has that in it"
+            f"  conditioning     rounding errors at the last step are {sigma[-1] / sigma[0]:.2g} times "
+            f"those at the first; the bound allows for that"
         )
     return lines
 
@@ -155,7 +155,7 @@ def _likeness(
     cosine, layer, name = max(found)
     return [
         f"  looks most like  a change in gate {name} of layer {layer} "
-        f"(cosine {cosine:.2f}; 1 is all of the error, 0 nothing of it)"
+        f"(cosine {cosine:.2f}; 1 explains all of the error, 0 none of it)"
     ]
 
 

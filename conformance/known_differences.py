@@ -93,18 +93,20 @@ def read_known(path: Path) -> list[KnownDifference]:
         raise BadKnownFile(f"{path}: {error}") from error
     for entry in entries:
         if entry.backend not in BACKENDS and ":" not in entry.backend:
-            raise BadKnownFile(f"{path}: backend {entry.backend!r}: expected one of "
-                               f"{', '.join(BACKENDS)}, or one from outside")  # fmt: skip
+            raise BadKnownFile(f"{path}: backend {entry.backend!r} given, expected one of "
+                               f"{', '.join(BACKENDS)}, or package.module:Class")  # fmt: skip
         for name in ("backend", "cases", "reason", "evidence", "shows"):
             if not getattr(entry, name).strip():
-                raise BadKnownFile(f"{path}: entry for {entry.backend!r}: {name} is empty")
+                raise BadKnownFile(
+                    f"{path}: entry for {entry.backend!r}: {name} is empty, expected a text"
+                )
         if (
             not entry.evidence.startswith("https://")
             and not (path.parent / entry.evidence).is_file()
         ):
             raise BadKnownFile(
-                f"{path}: entry for {entry.backend!r}: evidence {entry.evidence!r} is neither a "
-                "https:// link nor a file beside it"
+                f"{path}: entry for {entry.backend!r}: evidence {entry.evidence!r} given, expected an "
+                "https:// link, or a file relative to this one"
             )
     return entries
 

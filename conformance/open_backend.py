@@ -36,7 +36,7 @@ class OpenBackend:
     def __post_init__(self) -> None:
         if self.adapter.kind != (kind := kind_of(self.device)):
             raise BackendNotFound(
-                f"backend {self.name!r}: opened on {kind}, and says that it is on {self.adapter.kind}; its "
+                f"backend {self.name!r}: opened on {kind}, but the adapter says {self.adapter.kind}; its "
                 "__init__ must call super().__init__(device)"
             )
 

@@ -42,7 +42,7 @@ class Specification(Backend):
 
     def __init__(self, device: str) -> None:
         if device != "cpu":
-            raise DeviceNotFound(f"device {device!r}: NumPy found ['cpu']")
+            raise DeviceNotFound(f"device {device!r} given, expected 'cpu': NumPy has no other")
         self.settings: dict[str, str] = {}
         self.framework_defaults: dict[str, str] = {}
 
@@ -77,5 +77,5 @@ class Specification(Backend):
         def cast(a: Array) -> Array:
             return a.astype(kind)
 
-        with np.errstate(over="ignore", invalid="ignore"):  # what it overflows to is judged
+        with np.errstate(over="ignore", invalid="ignore"):  # the comparison judges an overflow
             return evaluate(inputs, cast)

@@ -104,8 +104,8 @@ def make_inputs(
         values = rounded(np.asarray(a, np.float64), dtype)
         if beyond := int((np.isfinite(a) & (np.abs(values) > most)).sum()):
             raise BadInputs(
-                f"{where}: {name}: {beyond} of {a.size} values are beyond {dtype}, whose largest number is {most:g}; "
-                "expected smaller ones, or a wider --dtype"
+                f"{where}: {name}: {beyond} of {a.size} values exceed {most:g}, the largest number of {dtype}; "
+                "expected smaller values; or give a wider --dtype"
             )
         return values
 
@@ -177,7 +177,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
             claims = {m.filename: _claim(path, archive, m) for m in archive.infolist()}
             if (total := sum(claims.values())) > MAX_BYTES:
                 raise BadInputs(
-                    f"{path}: {total / 2**30:.1f} GiB once unpacked, expected {MAX_BYTES / 2**30:g} at most"
+                    f"{path}: {total / 2**30:.1f} GiB unpacked, expected at most {MAX_BYTES / 2**30:g} GiB"
                 )
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
@@ -190,7 +190,7 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
     name = member.filename.removesuffix(".npy")
     if name == member.filename:
         raise BadInputs(
-            f"{path}: {name}: no array; expected arrays alone, as numpy.savez writes them"
+            f"{path}: {name}: not an array; expected only arrays, as numpy.savez writes them"
         )
     with archive.open(member) as file:
         try:
@@ -200,7 +200,7 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
         there = member.file_size - file.tell()
     if size != there:
         raise BadInputs(
-            f"{path}: {name}: its header claims {size:,} bytes, and there are {there:,}; expected as many"
+            f"{path}: {name}: its header claims {size:,} bytes, expected {there:,}, the size of its data"
         )
     return size
 
@@ -222,12 +222,14 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
     known = ["x", "lengths", *states, *gradients]
     if "x" not in arrays:
         raise BadInputs(
-            f"{where}: x missing, expected {', '.join(known)}, all but x where there are any"
+            f"{where}: missing array 'x', which is required; expected also, if any: {', '.join(known[1:])}"
         )
     if extra := sorted(arrays.keys() - set(known)):
-        raise BadInputs(f"{where}: {', '.join(extra)} given, expected {', '.join(known)}")
+        raise BadInputs(f"{where}: unknown arrays {', '.join(extra)}; expected {', '.join(known)}")
     if "dy" not in arrays and (alone := [name for name in gradients if name in arrays]):
-        raise BadInputs(f"{where}: {', '.join(alone)} given without dy; expected dy as well")
+        raise BadInputs(
+            f"{where}: {', '.join(alone)} given without dy; expected dy too, the gradient by the outputs"
+        )
     x = arrays["x"]
     order = ("B", "T") if spec.batch_first else ("T", "B")
     if x.ndim != 3 or x.shape[2] != spec.input_size or 0 in x.shape:
@@ -249,7 +251,7 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
     ends = arrays.get("lengths")
     if ends is not None and not ((ends >= 0) & (ends <= steps)).all():
         bad = int(np.flatnonzero((ends < 0) | (ends > steps))[0])
-        raise BadInputs(f"{where}: lengths: {ends[bad]} given at {bad}, expected 0 to {steps}")
+        raise BadInputs(f"{where}: lengths: {ends[bad]} at index {bad}, expected 0 to {steps}")
     for name, a in arrays.items():
         _finite(where, name, a, ends if name == "x" else None, spec)
 
@@ -263,6 +265,6 @@ def _finite(where: str, name: str, a: Array, ends: Array | None, spec: Spec) -> 
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise BadInputs(
-            f"{where}: {name}: {int(bad.sum())} of {a.size} values are not finite, the first at {first}, which is "
-            f"{a[first]}; expected finite numbers{' up to each row’s length' if ends is not None else ''}"
+            f"{where}: {name}: {int(bad.sum())} of {a.size} values are not finite; the first is {a[first]} at "
+            f"{first}; expected finite numbers{' up to each row’s length' if ends is not None else ''}"
         )

@@ -91,11 +91,11 @@ def find_attempt(case: AnyCase) -> int:
     for number in range(MAX_ATTEMPTS):
         if is_informative(draw_attempt(case, number)):
             return number
-    raise RuntimeError(f"{case.id}: none of {MAX_ATTEMPTS} draws says enough; change the case")
+    raise RuntimeError(f"{case.id}: none of {MAX_ATTEMPTS} draws is informative; change the case")
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()  # it takes none
+    argparse.ArgumentParser(description=__doc__).parse_args()  # there are no options
     every = default_cases("cuda")
     found = {
         case.id: find_attempt(case)

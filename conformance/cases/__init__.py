@@ -71,8 +71,8 @@ def by_id(case_id: str) -> AnyCase:
     parts = case_id.removeprefix(GRADIENTS).split("/")
     if len(parts) != len(AXES):
         raise ValueError(
-            f"case {case_id!r}: {len(parts)} parts given, expected one of the named cases or "
-            f"{len(AXES)} parts, after {GRADIENTS} or not: {'/'.join(AXES)}"
+            f"case {case_id!r}: {len(parts)} parts given, expected a named case or "
+            f"{len(AXES)} parts, with or without {GRADIENTS} in front: {'/'.join(AXES)}"
         )
     row = dict(zip(AXES, parts, strict=True))
     for axis, value in row.items():
@@ -80,7 +80,7 @@ def by_id(case_id: str) -> AnyCase:
             raise ValueError(f"case {case_id!r}: {axis} {value!r} given, expected {AXES[axis]}")
     if not feasible(row):
         raise ValueError(
-            f"case {case_id!r}: these lengths, padding and size do not go together "
+            f"case {case_id!r}: lengths, padding and size contradict each other "
             "(see feasible() in conformance/cases/axes.py)"
         )
     return make_case(row, gradients=case_id.startswith(GRADIENTS))

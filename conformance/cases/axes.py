@@ -69,13 +69,13 @@ def feasible(row: Row) -> bool:
     """
     lengths, padding = row.get("lengths"), row.get("padding")
     if lengths and padding and (lengths == "full") != (padding == "pad-none"):
-        return False  # where there is no padding, nothing can fill it, and only there
+        return False  # padding needs lengths, and lengths need padding
     if lengths and "size" in row:
         batch, steps, _, _ = SIZES[row["size"]]
         if lengths == "ragged" and (batch == 1 or steps == 1):
             return False  # one row, or one step, cannot be ragged
         if lengths == "short" and steps == 1:
-            return False  # shorter than 1 is 0, which is the case "zero"
+            return False  # a length below 1 is 0, which is "zero"
     return True
 
 

@@ -79,13 +79,13 @@ class FuzzedCase:
         """A sentence on values that contradict each other; empty if there are none."""
         batch, steps, _, _ = self.size
         if (self.ends is None) != (self.padding == "pad-none"):
-            return "expected a padding where lengths are given, and only there"
+            return "lengths and padding must be given together"
         if self.ends and (len(self.ends) != batch or max(self.ends) > steps):
             return f"expected {batch} lengths of at most {steps}"
         if self.cell == "vanilla-relu" and self.weights not in RELU_WEIGHTS:
-            return f"a relu explodes; expected weights of {RELU_WEIGHTS}"
+            return f"a relu explodes with these weights; expected one of {RELU_WEIGHTS}"
         if self.cell == "vanilla-relu" and self.inputs != "plain":
-            return "a relu comes near its kink; expected plain inputs"
+            return "a relu comes near its kink with these inputs; expected 'plain'"
         return ""
 
     def with_changes(self, **changes: Any) -> FuzzedCase | None:

@@ -49,7 +49,7 @@ def precision_variant(case: AnyCase, precision: str) -> AnyCase:
     stem, _, dtype = case.id.rpartition("/")
     if dtype != "float32" or isinstance(case, TrainingCase):
         raise ValueError(
-            f"case {case.id!r} in {precision}: only cases in float32 that are no training have that"
+            f"case {case.id!r}: no {precision} variant; expected a float32 case other than training"
         )
     return replace(case, id=f"{stem}/{precision}", precision=precision)
 

@@ -66,12 +66,15 @@ def explain_death(words: str) -> Death:
     """
     for pattern, reason in (
         (r"^memory: .*$", "{}"),
-        (r"^Timeout \((.*)\)!$", "timeout: no result after {}, --time-limit"),
+        (r"^Timeout \((.*)\)!$", "timeout: no result after {} (--time-limit)"),
         (r"^Fatal Python error: (.*)$", "crash: {}"),
     ):
         if found := re.search(pattern, words, re.MULTILINE):
             return Death(reason.format(found[found.lastindex or 0]), words)
-    return Death("crash: the process ended in this case without a word: killed, or by exit()", "")
+    return Death(
+        "crash: the process ended during this case and wrote nothing: it was killed, or called exit()",
+        "",
+    )
 
 
 class WorkerLimits:
@@ -86,11 +89,13 @@ class WorkerLimits:
         given: dict[str, str] = config.workerinput  # type: ignore[attr-defined]  # pytest-xdist's
         path = Path(given[FOLDER], given["workerid"])
         path.write_text(f"{os.getpid()}\n")
-        self.file = path.open("a")  # open to the end: it is written when nothing else can be done
+        self.file = path.open("a")  # stays open: it is written when nothing else works
         self.seconds = config.getoption("--time-limit")
 
     def pytest_sessionstart(self) -> None:
-        faulthandler.enable(self.file)  # now: while it is configured, pytest enables its own
+        faulthandler.enable(
+            self.file
+        )  # not earlier: pytest enables its own while it configures itself
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session's process ends its workers
 
     @pytest.hookimpl(wrapper=True)
@@ -154,11 +159,11 @@ class WorkerMonitor:
     def _end_if_too_large(self, path: Path) -> None:
         pid = path.read_text(errors="replace").partition("\n")[0]
         if not pid:
-            return  # it is about to write it
+            return  # the worker is about to write its id
         try:
             process = psutil.Process(int(pid))
             taken = process.memory_info().rss
-            ours = process.ppid() == os.getpid()  # the number may be another's by now
+            ours = process.ppid() == os.getpid()  # another process may have this id by now
             if not ours or process.status() == psutil.STATUS_ZOMBIE or taken <= self.most:
                 return
             with path.open("a") as words:

@@ -81,7 +81,7 @@ def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Ope
             for name in names
         ]  # fmt: skip
         for backend in opened:
-            _ = backend.version  # so that a name of no package is refused now
+            _ = backend.version  # refuse a wrong package name now
     except (BackendNotFound, DeviceNotFound, metadata.PackageNotFoundError) as error:
         raise pytest.UsageError(str(error)) from error
     return opened

@@ -111,13 +111,13 @@ class Recorder:
             assert isinstance(found, CaseRecord)
             self._write(found)
         elif report.failed and report.when not in ("setup", "call", "teardown"):
-            found = self._crashed(report)  # so pytest-xdist reports a dead worker
+            found = self._crashed(report)  # this is how pytest-xdist reports a dead worker
             if found.case in self.records[found.backend]:
                 self.faults += 1  # it died after its record was in
             else:
                 self._write(found)
         elif report.failed:
-            self.faults += 1  # of the suite: whatever a backend does ends in a record
+            self.faults += 1  # a fault of the suite: every failure of a backend ends in a record
 
     def _crashed(self, report: pytest.TestReport) -> CaseRecord:
         inside = report.nodeid.partition("[")[2].removesuffix("]")
@@ -176,7 +176,9 @@ class Recorder:
         terminalreporter.section("conformance")
         terminalreporter.write(text(build_matrix(runs), to_terminal=bool(terminalreporter.isatty)))
         for entry in self.stale:
-            terminalreporter.write_line(f"known.toml: no difference matches: {entry}", red=True)
+            terminalreporter.write_line(
+                f"known.toml: no difference matches this entry: {entry}", red=True
+            )
         for name, records in self.records.items():
             terminalreporter.write_line(f"{name}: {_seconds(records.values())}")
         for run in runs:

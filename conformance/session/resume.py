@@ -44,13 +44,13 @@ def resume(folder: Path, header: Header) -> ResumedRun:
     if not found:
         raise CannotResume(
             f"--resume: no interrupted run of {header.backend} on {header.device} in {folder}; "
-            "leave --resume out to start one"
+            "run without --resume to start one"
         )
     latest = found[-1]
     if other := _differences(latest.header, header):
         raise CannotResume(
-            f"--resume: {latest.path} differs from this run in {', '.join(other)}; leave --resume "
-            "out to start one anew"
+            f"--resume: {latest.path} differs from this run in {', '.join(other)}; run "
+            "without --resume to start a new one"
         )
     try:
         return ResumedRun(*RunWriter.resume(latest.path))

@@ -61,7 +61,7 @@ class _MachineArray(np.ndarray[Any, Any]):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         plain = [i.view(np.ndarray) if isinstance(i, _MachineArray) else i for i in inputs]
-        if method != "__call__":  # of the argument checks, which ask and do not compute
+        if method != "__call__":  # only argument checks call other methods
             return getattr(ufunc, method)(*plain, **kwargs)
         result = self.operations.get(ufunc.__name__, ufunc)(*plain)
         return result if result.dtype == bool else self.like(result)

@@ -99,6 +99,6 @@ def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dic
         runs_there, _ = read_folder(Path(folder) / "runs")
     found = {record.case: record for run in runs_there for record in run.cases}
     if missing := [one.id for one in cases if one.id not in found]:
-        raise RuntimeError(f"{len(missing)} cases have no record, such as {missing[0]}: "
+        raise RuntimeError(f"{len(missing)} of {len(cases)} cases have no record, the first is {missing[0]}: "
                            f"{done.stdout[-2000:]}{done.stderr[-2000:]}")  # fmt: skip
     return found

@@ -63,10 +63,10 @@ class ResultWriter:
                             self._write(record)
                     seconds = time.monotonic() - started
                     checks = sum(r.checks for r in self.records) - resumed
-                    so_far = f"{summarise(self.records)}, {checks / seconds:.0f} a second"
+                    so_far = f"{summarise(self.records)}, {checks / seconds:.0f} per second"
                     progress.update(bar, completed=seconds, so_far=so_far)
         except KeyboardInterrupt:
-            print("interrupted; --resume goes on with this run", file=sys.stderr)
+            print("interrupted; continue this run with --resume", file=sys.stderr)
             return ExitCode.HARNESS_ERROR
         return self._finish(time.monotonic() - started)
 
@@ -112,6 +112,6 @@ def summarise(records: Sequence[FuzzRecord]) -> str:
     known = sum(sum(record.known.values()) for record in records)
     alarms = sum(record.alarms for record in records)
     margin = max((r.margin for r in records if r.margin is not None), default=0.0)
-    told = ", ".join(f"{n:,} {what}" for what, n in sorted(outcomes.items()))
-    return (f"{sum(outcomes.values()):,} checks: {told} ({known:,} known), {alarms} alarms, "
+    by_outcome = ", ".join(f"{n:,} {what}" for what, n in sorted(outcomes.items()))
+    return (f"{sum(outcomes.values()):,} checks: {by_outcome} ({known:,} known), {alarms} alarms, "
             f"largest margin {margin:.3f}")  # fmt: skip

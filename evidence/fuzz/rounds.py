@@ -180,13 +180,13 @@ def run_round(
     tallies = [Tally(backend, known) for backend in able]
     for cases in draw_groups(seed, number, of):
         started = time.perf_counter()
-        held_to = batch_truths([draw(one.case()) for one in cases])
+        truths = batch_truths([draw(one.case()) for one in cases])
         for arithmetic in {b.adapter.dialect.held_to(of.dtype, b.adapter.kind) for b in able}:
-            held_to[0].radii(arithmetic)  # and so all of them
+            truths[0].radii(arithmetic)  # computes those of the whole group
         share = (time.perf_counter() - started) / len(able)
         for tally in tallies:
             started = time.perf_counter()
-            for one, t in zip(cases, held_to, strict=True):
+            for one, t in zip(cases, truths, strict=True):
                 tally.add(one, check_case(one, t, tally.backend))
             tally.seconds["reference"] += share
             tally.seconds["backend"] += time.perf_counter() - started
@@ -210,7 +210,7 @@ def check_case(one: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
         found = run_backend(t.inputs, version, backend.adapter)
     except Unsupported:
         return CaseOutcome("unsupported")
-    except (Exception, SystemExit) as error:  # whatever it was, the record has it
+    except (Exception, SystemExit) as error:  # any failure of a backend is an outcome
         return CaseOutcome(
             "errored", None, partial(make_error_record, case, backend, version, error, {})
         )

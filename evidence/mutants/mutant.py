@@ -132,14 +132,16 @@ def mutated_code(mutant: Mutant) -> CodeType:
     function = find_function(mutant.place)
     source = textwrap.dedent(inspect.getsource(function))
     if mutant.old not in source:
-        raise ValueError(f"{mutant.id}: reference.{mutant.place} has no {mutant.old!r}")
+        raise ValueError(f"{mutant.id}: reference.{mutant.place} does not contain {mutant.old!r}")
     tree = ast.parse(source.replace(mutant.old, mutant.new))
     (definition,) = tree.body
     assert isinstance(definition, ast.FunctionDef)
     definition.decorator_list = []
     found: dict[str, Any] = {}
     code = compile(tree, f"<{mutant.id}>", "exec", __future__.annotations.compiler_flag)
-    exec(code, dict(function.__globals__), found)  # the table's own text
+    exec(
+        code, dict(function.__globals__), found
+    )  # the source is a text in the project's own tables
     made_wrong = found[function.__name__]
     assert isinstance(made_wrong, FunctionType)
     return made_wrong.__code__

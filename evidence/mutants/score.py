@@ -153,7 +153,7 @@ def exceeds_tolerance(got: Answer, expected: Tensors) -> bool:
     )
 
 
-# In a worker process.
+# Functions that run in a worker process.
 
 
 def limit_threads() -> None:

@@ -124,29 +124,29 @@ def _back(inputs: Inputs, xs: list[Array], runner: Runner) -> Tensors:
 COMPOSITIONS = (
     Property(
         name="rows alone",
-        sentence="a batch gives what its rows give alone, and the sum of their parameters' gradients",
+        sentence="a batch gives the results of its single rows, and the sum of their parameters' gradients",
         sides=_rows_alone, relation="within", where={"size": SEVERAL_ROWS},
     ),
     Property(
         name="sequence split",
-        sentence="a sequence gives what its two parts give, the state carried on and its gradient back",
+        sentence="a sequence gives the results of its two parts, with the state carried forward and its gradient back",
         sides=_split, relation="chained",
         where={"direction": ("forward",), "size": SEVERAL_STEPS},
     ),
     Property(
         name="directions alone",
-        sentence="a bidirectional layer is a forward one, and a forward one on rows reversed in time",
+        sentence="a bidirectional layer is two forward layers, the second on rows reversed in time",
         sides=_directions_alone, relation="within",
         where={"direction": ("bidirectional",), "layers": ("1-layer",)},
     ),
     Property(
         name="time reversed",
-        sentence="a reverse network is a forward one on rows reversed in time, its outputs reversed",
+        sentence="a reverse network is a forward one on rows reversed in time, with its outputs reversed",
         sides=_forward_on_reversed, relation="within", where={"direction": ("reverse",)},
     ),
     Property(
         name="layer by layer",
-        sentence="a stack gives what its layers give one after the other, forward and back",
+        sentence="a stack gives the results of its layers run one after the other, forward and back",
         sides=_layer_by_layer, relation="chained", where={"layers": ("2-layer", "3-layer")},
     ),
 )  # fmt: skip

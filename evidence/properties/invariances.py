@@ -76,18 +76,18 @@ def _loaded_again(inputs: Inputs, runner: Runner) -> Sides:
 INVARIANCES = (
     Property(
         name="padding",
-        sentence="what x holds past the lengths changes no output, state or gradient",
+        sentence="values of x past the lengths change no output, state or gradient",
         sides=_other_padding, relation="equal", where={"lengths": PADDED},
     ),
     Property(
         name="padding of the incoming gradient",
-        sentence="what dy holds past the lengths changes no gradient",
+        sentence="values of dy past the lengths change no gradient",
         sides=_other_incoming_padding, relation="equal", where={"lengths": PADDED},
         gradients=(True,),
     ),
     Property(
         name="rows permuted",
-        sentence="rows in another order give the same results in that order, and the same sums",
+        sentence="permuted rows give the same results in the permuted order, and the same sums",
         sides=_rows_permuted, relation="within", where={"size": SEVERAL_ROWS},
     ),
     Property(
@@ -102,7 +102,7 @@ INVARIANCES = (
     ),
     Property(
         name="called again",
-        sentence="a loaded network called again, another one of its kind in between, gives the same bits",
+        sentence="a loaded network gives the same bits when called again after another network of its kind",
         sides=_called_again, relation="bits",
     ),
 )  # fmt: skip

@@ -62,7 +62,7 @@ def _option(
     """Make the property of one option, and where it affects the results."""
     return Property(
         name=f"option {name}",
-        sentence=f"{name}, given or left out, changes outputs and states",
+        sentence=f"{name} changes outputs and states when it is given or left out",
         sides=sides,
         relation="differs",
         where={**WIDE, **where},

@@ -30,11 +30,11 @@ VIOLATIONS: dict[str, Broken] = {
 """For each relation, a mask of the elements that violate it; NaN violates any."""
 
 REQUIREMENTS = {
-    "bits": "must be the same bits",
+    "bits": "must have the same bits",
     "equal": "must be equal",
-    "within": "may be {:.3g}, both bounds together",
-    "chained": "may be {:.3g}, twice the bound",
-    "differs": "nor is any element more than both bounds together, here {:.3g}",
+    "within": "at most {:.3g} is allowed, the sum of both bounds",
+    "chained": "at most {:.3g} is allowed, twice the bound",
+    "differs": "no element is further apart than the sum of both bounds, here {:.3g}",
 }
 """For each relation, what it requires of an element, in words."""
 
@@ -92,7 +92,7 @@ def _describe_tensor(
     return (
         f"{describe_element(case, name, list(index))}: {float(a[index])!r} and {float(b[index])!r}, "
         f"{apart[index]:.3g} apart: {REQUIREMENTS[p.relation].format(most[index])}; "
-        f"so {int(broken.sum())} of {a.size} elements of {name}"
+        f"{int(broken.sum())} of {a.size} elements of {name} are like this"
     )
 
 
@@ -171,7 +171,7 @@ class AdapterRunner:
         before = digest(inputs)
         tensors = validate_result(answer()).tensors
         if digest(inputs) != before:
-            raise RuntimeError("the backend changed the arrays that it was given")
+            raise RuntimeError("the backend changed its input arrays")
         return tensors
 
 

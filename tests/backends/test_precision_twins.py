@@ -220,7 +220,7 @@ def test_a_dialect_is_of_kinds_of_devices() -> None:
 
 
 def test_an_adapter_says_which_kind_of_device_it_is_on() -> None:
-    with pytest.raises(Exception, match="opened on cuda, and says that it is on cpu"):
+    with pytest.raises(Exception, match="opened on cuda, but the adapter says cpu"):
         OpenBackend("right", "cuda:1", fakes.Right("cpu"))
 
 

@@ -144,7 +144,7 @@ MISFITS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "missing": ({"y": [1.0]}, {"y": "float32"}, "h_n: not returned"),
     "both missing": ({}, {}, "h_n, y: not returned"),
     "extra": ({"y": [1.0], "h_n": [1.0], "c_n": [1.0]}, {"y": "float32", "h_n": "float32"},
-              "c_n: returned, but this network has none"),
+              "c_n: returned, but this network has no such tensor"),
     "shape": ({"y": [[1.0]], "h_n": [1.0]}, {"y": "float32", "h_n": "float32"},
               "y: shape (1, 1) returned, expected (1,)"),
     "a shape that broadcasts": ({"y": 1.0, "h_n": [1.0]}, {"y": "float32", "h_n": "float32"},
@@ -270,7 +270,10 @@ def test_where_the_truth_is_beyond_the_type_nothing_can_be_said(dtype: str, sign
     assert verdict(largest, 2).outcome == "differs"
     beyond = verdict(math.nextafter(largest, sign * INF), 2)
     assert beyond.outcome == "inconclusive", beyond.reason
-    assert beyond.reason == f"y: 1 of 1 are, or come of, numbers larger than any {dtype}"
+    assert (
+        beyond.reason
+        == f"y: 1 of 1 elements exceed, or come from numbers that exceed, the range of {dtype}"
+    )
 
 
 def test_what_comes_of_an_overflow_may_be_anything() -> None:

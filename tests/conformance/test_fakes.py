@@ -53,9 +53,9 @@ ROWS = (
         "^h_n: dtype float64 returned, expected float32$", None),
     Row(fakes.CellStateMissing, FULL + "float32", "differs", "^c_n: not returned$", None),
     Row(fakes.CellStateExtra, GRU + "float32", "differs",
-        "^c_n: returned, but this network has none$", None),
+        "^c_n: returned, but this network has no such tensor$", None),
     Row(fakes.Raises, FULL + "float32", "errored", "^RuntimeError: kernel launch failed$", None),
-    Row(fakes.ChangesItsInput, FULL + "float32", "errored", "changed the arrays", None),
+    Row(fakes.ChangesItsInput, FULL + "float32", "errored", "changed its input arrays", None),
     Row(fakes.Refuses, FULL + "float32", "unsupported",
         "^cell: its kernels are not for today$", None),
     Row(fakes.DeclaresLess, LENGTHS + "float32", "unsupported", "^direction: ", None),
@@ -148,13 +148,13 @@ def test_every_record_holds_what_its_outcome_needs(row: Row) -> None:
 CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
     "the element": (
         fakes.OneElementOff, LENGTHS + "float32",
-        (r"worst element +y\[2, 4, 17\] \(batch row 2, step 4, unit 17\)", r"first beyond +step 4",
+        (r"worst element +y\[2, 4, 17\] \(batch row 2, step 4, unit 17\)", r"first wrong +step 4",
          r"margin +\d+", "agrees only as +tf32"),
     ),
     "the gate": (
         fakes.ForgetBiasIgnored, FULL + "float32",
-        ("looks most like +a change in gate f of layer 0", "first beyond +step 0",
-         "agrees only as +no arithmetic that is known"),
+        ("looks most like +a change in gate f of layer 0", "first wrong +step 0",
+         "agrees only as +no known arithmetic"),
     ),
     "the arithmetic": (
         fakes.Tf32Products, FULL + "float32", ("agrees only as +tf32", "conditioning +rounding"),

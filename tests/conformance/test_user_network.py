@@ -346,27 +346,27 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "one array for inputs": (raw("batch.npz", npy("(1, 1, 3)", data=b"\0" * 12)), "expected an .npz file"),
     "inputs cut off": (cut("batch.npz", 300), "expected an .npz file"),
     "pickled objects": (inputs(x=np.array([{"a": 1}], dtype=object)), "x: pickled objects given, which are never read"),
-    "an array of 10 GB": (member("h0.npy", npy("(2500000000,)")), "h0: its header claims 10,000,000,000 bytes, and there"),
+    "an array of 10 GB": (member("h0.npy", npy("(2500000000,)")), "h0: its header claims 10,000,000,000 bytes, expected"),
     "more bytes than claimed": (member("h0.npy", npy("(1,)", data=b"\0" * 64)), "h0: its header claims 4 bytes"),
-    "a member that is no array": (member("readme.txt", b"hello"), r"readme\.txt: no array; expected arrays alone"),
+    "a member that is no array": (member("readme.txt", b"hello"), r"readme\.txt: not an array; expected only arrays"),
     "an array without a header": (member("h0.npy", b"hello"), "expected an .npz file"),
-    "no x": (inputs(x=None), "x missing, expected x, lengths, h0, c0"),
-    "an unknown array": (inputs(y=ones(5, 6, 8)), "y given, expected x, lengths"),
+    "no x": (inputs(x=None), "missing array 'x', which is required; expected also, if any: lengths, h0, c0"),
+    "an unknown array": (inputs(y=ones(5, 6, 8)), "unknown arrays y; expected x, lengths"),
     "x of other width": (inputs(x=ones(5, 6, 4)), r"x: shape \(5, 6, 4\) given, expected \(B, T, 3\)"),
     "x of two axes": (inputs(x=ones(6, 3)), r"x: shape \(6, 3\) given, expected \(B, T, 3\)"),
     "x of no rows": (inputs(x=ones(0, 6, 3), lengths=None), "with T and B at least 1"),
     "integers for x": (inputs(x=np.ones((5, 6, 3), int)), "x: int64 given, expected floating-point numbers"),
     "complex numbers for x": (inputs(x=np.ones((5, 6, 3), complex)), "x: complex128 given"),
     "text for x": (inputs(x=np.full((5, 6, 3), "a")), "x: <U1 given"),
-    "NaN in x": (inputs(x=nan_at(0, 5, 2)), r"x: 1 of 90 values are not finite, the first at \(0, 5, 2\)"),
+    "NaN in x": (inputs(x=nan_at(0, 5, 2)), r"x: 1 of 90 values are not finite; the first is nan at \(0, 5, 2\)"),
     "lengths for other rows": (inputs(lengths=np.array([6, 1, 0])), r"lengths: shape \(3,\) given, expected \(5,\)"),
-    "a length beyond T": (inputs(lengths=np.array([6, 7, 0, 1, 2])), "lengths: 7 given at 1, expected 0 to 6"),
-    "a length below 0": (inputs(lengths=np.array([6, 1, -1, 1, 2])), "lengths: -1 given at 2, expected 0 to 6"),
+    "a length beyond T": (inputs(lengths=np.array([6, 7, 0, 1, 2])), "lengths: 7 at index 1, expected 0 to 6"),
+    "a length below 0": (inputs(lengths=np.array([6, 1, -1, 1, 2])), "lengths: -1 at index 2, expected 0 to 6"),
     "lengths that are no integers": (inputs(lengths=np.array([6.0, 1, 0, 1, 2])), "lengths: float64 given, expected integers"),
     "a state misshapen": (inputs(h0=ones(4, 4, 5)), r"h0: shape \(4, 4, 5\) given, expected \(4, 5, 4\)"),
     "a state NaN": (inputs(c0=np.full((4, 5, 4), np.nan)), "c0: 80 of 80 values are not finite"),
     "a gradient misshapen": (inputs(dy=ones(5, 6, 4)), r"dy: shape \(5, 6, 4\) given, expected \(5, 6, 8\)"),
-    "a gradient without dy": (inputs(dh_n=ones(4, 5, 4)), "dh_n given without dy; expected dy as well"),
+    "a gradient without dy": (inputs(dh_n=ones(4, 5, 4)), "dh_n given without dy; expected dy"),
 }  # fmt: skip
 """Some sixty ways in which a file is none of them, and what is said."""
 
@@ -412,14 +412,14 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_unpacked(
     given = files(tmp_path)
     monkeypatch.setattr("conformance.user_network.MAX_BYTES", 100)
     monkeypatch.setattr("numpy.load", lambda *_, **__: pytest.fail("it was unpacked"))
-    with pytest.raises(BadInputs, match="GiB once unpacked, expected"):
+    with pytest.raises(BadInputs, match="GiB unpacked, expected at most"):
         read_arrays(given.inputs)
 
 
 def test_numbers_beyond_the_dtype_are_refused(tmp_path: Path) -> None:
     given = files(tmp_path, x=arrays()["x"] + np.float32(1e6))
     with pytest.raises(
-        BadInputs, match="x: 90 of 90 values are beyond float16, whose largest number is 65504"
+        BadInputs, match="x: 90 of 90 values exceed 65504, the largest number of float16"
     ):
         read_user_cases(given, ["float16"])
     assert read_user_cases(given, ["bfloat16"])
@@ -436,9 +436,9 @@ def test_padding_may_hold_anything(tmp_path: Path) -> None:
 OPTIONS: dict[str, tuple[list[str], str]] = {
     "--params alone": (["--params", "m.safetensors"], "--params and --inputs: one given alone"),
     "--inputs alone": (["--inputs", "b.npz"], "--params and --inputs: one given alone"),
-    "--gradients alone": (["--gradients"], "--gradients: without --params given"),
-    "with --case": (["--params", "m", "--inputs", "b", "--case", "lstm*"], "--params: with --case or --full given"),
-    "with --full": (["--params", "m", "--inputs", "b", "--full"], "--params: with --case or --full given"),
+    "--gradients alone": (["--gradients"], "--gradients: given without --params"),
+    "with --case": (["--params", "m", "--inputs", "b", "--case", "lstm*"], "--params: given with --case or --full"),
+    "with --full": (["--params", "m", "--inputs", "b", "--full"], "--params: given with --case or --full"),
     "a missing file": (["--params", "m.safetensors", "--inputs", "b.npz"], "m.safetensors: .*expected a safetensors"),
 }  # fmt: skip
 

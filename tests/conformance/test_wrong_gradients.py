@@ -147,11 +147,11 @@ CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
     "a network's output": (wrong.ReadsThePadding, LAST, (r"  y: \d+ of \d+ elements are beyond",)),
     "the step": (
         wrong.MomentumDamped, MOMENTUM + "float32",
-        (r"worst element +loss\[(\d+)\] \(before update \d+\)", "first beyond +step 1$",
-         r"margin by step +0\.\d+, \d", "conditioning +rounding alone spreads"),
+        (r"worst element +loss\[(\d+)\] \(before update \d+\)", "first wrong +step 1$",
+         r"margin by step +0\.\d+, \d", "conditioning +rounding errors at the last step"),
     ),
     "a step from the first on": (
-        wrong.LossesAfterTheUpdates, SGD + "float32", ("first beyond +step 0$",),
+        wrong.LossesAfterTheUpdates, SGD + "float32", ("first wrong +step 0$",),
     ),
     "a trained parameter": (
         wrong.OneStepTooFew, MOMENTUM + "float32",
@@ -179,7 +179,7 @@ def test_the_card_blames_no_gate_for_outputs_that_are_right(fake: type[Backend])
 
 def test_right_losses_are_not_said_to_part() -> None:
     card = checked(wrong.OneStepTooFew, MOMENTUM + "float32").card
-    assert "first beyond" not in card, card
+    assert "first wrong" not in card, card
 
 
 # A dialect's part in training.

@@ -84,17 +84,17 @@ BAD_IDS: dict[str, tuple[Callable[[str], str], str]] = {
     "no size": (lambda i: i.replace("b3-", "b0-"), "size 'b0-t5-i4-h6' given"),
     "a length too many": (lambda i: i.replace("5.0.3", "5.0.3.1"), "expected 3 lengths"),
     "a length above T": (lambda i: i.replace("5.0.3", "6.0.3"), "of at most 5"),
-    "lengths without padding": (lambda i: i.replace("pad-nan", "pad-none"), "expected a padding"),
-    "padding without lengths": (lambda i: i.replace("ends-5.0.3", "full"), "expected a padding"),
+    "lengths without padding": (lambda i: i.replace("pad-nan", "pad-none"), "must be given together"),
+    "padding without lengths": (lambda i: i.replace("ends-5.0.3", "full"), "must be given together"),
     "a relu that explodes": (
         lambda i: i.replace("lstm", "vanilla-relu").replace("plain/one-hot", "huge/plain"), "explodes",
     ),
     "a relu of tiny weights": (
         lambda i: i.replace("lstm", "vanilla-relu").replace("plain/one-hot", "tiny/plain"),
-        "expected weights of",
+        "with these weights; expected one of",
     ),
     "a relu of other inputs": (
-        lambda i: i.replace("lstm", "vanilla-relu"), "near its kink; expected plain inputs",
+        lambda i: i.replace("lstm", "vanilla-relu"), "near its kink with these inputs; expected 'plain'",
     ),
     "no seed": (lambda i: i.replace("seed-17", "seed-"), "seed 'seed-' given"),
 }  # fmt: skip

@@ -231,7 +231,7 @@ def test_every_property_has_who_breaks_it() -> None:
 def test_a_property_fails(row: Wrong) -> None:
     """Of drawn examples, as for the adapters; by what came back, or by changed inputs."""
     subject = Subject(row.backend("cpu"), EXAMPLES)
-    broken = rf"{row.backend.__name__} breaks the property '{row.name}'|changed the arrays"
+    broken = rf"{row.backend.__name__} breaks the property '{row.name}'|changed its input arrays"
     with pytest.raises((AssertionError, RuntimeError), match=broken):
         assert_holds(subject, PROPERTIES[row.name], shrink=False)
 
@@ -241,13 +241,13 @@ def test_a_violation_is_told_in_full() -> None:
     found = find_violation(PROPERTIES["padding"], LengthsIgnored("cpu"), by_id(case), 3)
     first, *rest = found.splitlines()
     assert first == (
-        "LengthsIgnored breaks the property 'padding' (equal): what x holds past the lengths "
-        "changes no output, state or gradient"
+        "LengthsIgnored breaks the property 'padding' (equal): values of x past the lengths "
+        "change no output, state or gradient"
     )
     tensors, told = rest[:-2], rest[-2:]
     assert [line.split("[")[0].strip() for line in tensors] == ["y", "h_n", "c_n"]
     element = r"  y\[\d, \d, \d\] \(batch row \d, step \d, unit \d\): "
-    numbers = r"\S+ and \S+, \S+ apart: must be equal; so \d+ of 140 elements of y"
+    numbers = r"\S+ and \S+, \S+ apart: must be equal; \d+ of 140 elements of y are like this"
     assert re.fullmatch(element + numbers, tensors[0]), tensors[0]
     assert told == [
         f"  inputs   case {case}, draw 3",

@@ -113,7 +113,7 @@ def test_a_call_finds_the_standard_files_open_whatever_another_left(mine: Child)
 
 @pytest.mark.parametrize(
     ("what", "why"),
-    [(crashes, "crash: Aborted"), (leaves, "crash: the process ended .* without a word"),
+    [(crashes, "crash: Aborted"), (leaves, "crash: the process ended .* wrote nothing"),
      (sleeps, "timeout: no result after 0:00:03"), (grows, r"memory: .* GiB taken, --memory-limit is 0\.5")],
 )  # fmt: skip
 def test_a_child_that_dies_says_why_and_another_one_answers(
