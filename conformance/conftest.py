@@ -75,44 +75,44 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     try:
         known = read_known(Path(config.getoption("--known")))
-        every = _user_cases(config) or _available_cases(config)
-        cases = _select_cases(config, every)
+        all_cases = _user_cases(config) or _available_cases(config)
+        cases = _select_cases(config, all_cases)
     except (BadInputs, BadKnownFile, BadModel, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
-    chosen = any(config.getoption(name) for name in ("--full", "--case", "--params"))
+    selected = any(config.getoption(name) for name in ("--full", "--case", "--params"))
     executor = config.hook.pytest_rnnspec_executor(config=config) or Executor()
-    opened = executor.open(config, everything=bool(chosen))
+    backends = executor.open(config, everything=bool(selected))
     config.stash[EXECUTOR] = executor
-    config.stash[KNOWN], config.stash[CASES], config.stash[OPEN_BACKENDS] = known, cases, opened
+    config.stash[KNOWN], config.stash[CASES], config.stash[OPEN_BACKENDS] = known, cases, backends
     config.stash[DONE] = {}
     if hasattr(config, "workerinput"):
         config.stash[DONE] = config.workerinput["done"]
         config.pluginmanager.register(WorkerLimits(config))
     elif not config.option.collectonly:
-        totals = {o.name: sum(o.runs_case(case.id) for case in every) for o in opened}
+        totals = {o.name: sum(o.runs_case(case.id) for case in all_cases) for o in backends}
         _start_recording(config, totals)
 
 
 def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
     """Start the recorder, resume old runs, and watch the workers; only in the session's process."""
-    opened, seen = config.stash[OPEN_BACKENDS], environment()
+    backends, machine = config.stash[OPEN_BACKENDS], environment()
     workers = config.stash[EXECUTOR].environments()
-    headers = {o.name: o.header(seen, "conformance", workers) for o in opened}
+    headers = {o.name: o.header(machine, "conformance", workers) for o in backends}
     resumed: dict[str, ResumedRun] = {}
     if config.getoption("--resume"):
         try:
-            resumed = {o.name: resume(runs_folder(config), headers[o.name]) for o in opened}
+            resumed = {o.name: resume(runs_folder(config), headers[o.name]) for o in backends}
         except CannotResume as error:
             raise pytest.UsageError(str(error)) from error
     config.stash[DONE] = {name: [r.case for r in old.run.cases] for name, old in resumed.items()}
     watch = WorkerMonitor(config)
-    recorder = Recorder(opened, config.stash[KNOWN], totals, runs_folder(config), headers, resumed,
+    recorder = Recorder(backends, config.stash[KNOWN], totals, runs_folder(config), headers, resumed,
                         watch.death)  # fmt: skip
     config.pluginmanager.register(recorder, RECORDER)
     config.pluginmanager.register(watch)
     if getattr(config.option, "maxworkerrestart", "") is None:
         # A crash fails only its own case, however many crashes there are.
-        config.option.maxworkerrestart = str(len(opened) * len(config.stash[CASES]))
+        config.option.maxworkerrestart = str(len(backends) * len(config.stash[CASES]))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -153,17 +153,17 @@ def _user_cases(config: pytest.Config) -> list[AnyCase]:
 def _available_cases(config: pytest.Config) -> list[AnyCase]:
     """Return the cases to choose from; on a GPU or on request, with the precision variants of float32."""
     kind = kind_of(config.getoption("--device"))
-    every = list(full_cases() if config.getoption("--full") else default_cases(kind))
-    asked = [*config.getoption("--dtype"), *config.getoption("--case")]
-    if kind == "cuda" or any(name.endswith(OTHER_PRECISIONS) for name in asked):
-        return [*every, *precision_variants(every)]
-    return every
+    all_cases = list(full_cases() if config.getoption("--full") else default_cases(kind))
+    requested = [*config.getoption("--dtype"), *config.getoption("--case")]
+    if kind == "cuda" or any(name.endswith(OTHER_PRECISIONS) for name in requested):
+        return [*all_cases, *precision_variants(all_cases)]
+    return all_cases
 
 
 def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
     """Return the cases that --case and --dtype select; raise ``ValueError`` if there is none."""
     if patterns := config.getoption("--case"):
-        chosen: dict[str, AnyCase] = {}
+        selected: dict[str, AnyCase] = {}
         for pattern in patterns:
             found = [c for c in cases if fnmatchcase(c.id, pattern)]
             if not found and any(sign in pattern for sign in "*?["):
@@ -171,8 +171,8 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
                     f"--case {pattern!r}: no case matches; --collect-only lists the cases"
                 )
             found = found or [by_id(pattern)]
-            chosen |= {c.id: c for c in found}
-        cases = list(chosen.values())
+            selected |= {c.id: c for c in found}
+        cases = list(selected.values())
     dtypes = config.getoption("--dtype")
     cases = [c for c in cases if not dtypes or c.named_dtype in dtypes]
     if not cases:
@@ -183,10 +183,10 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     stash = metafunc.config.stash
     done = {(name, case) for name, cases in stash[DONE].items() for case in cases}
-    pairs = [(opened, case)
-             for group in by_program(stash[CASES]) for opened in stash[OPEN_BACKENDS] for case in group
-             if opened.runs_case(case.id) and (opened.name, case.id) not in done]  # fmt: skip
-    ids = [make_test_id(case, opened) for opened, case in pairs]
+    pairs = [(backend, case)
+             for group in by_program(stash[CASES]) for backend in stash[OPEN_BACKENDS] for case in group
+             if backend.runs_case(case.id) and (backend.name, case.id) not in done]  # fmt: skip
+    ids = [make_test_id(case, backend) for backend, case in pairs]
     metafunc.parametrize(("backend", "case"), pairs, ids=ids)
 
 

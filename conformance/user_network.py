@@ -79,7 +79,7 @@ def read_user_cases(files: NetworkFiles, dtypes: list[str]) -> list[UserCase]:
 
 
 def make_inputs(
-    files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named: str
+    files: NetworkFiles, model: Model, arrays: Mapping[str, Array], dtype_name: str
 ) -> Inputs:
     """Make the inputs of a user's network in one dtype.
 
@@ -87,7 +87,7 @@ def make_inputs(
         files: the files, for error messages.
         model: the network with its weights.
         arrays: the arrays of the file of inputs, by name.
-        named: the dtype, or a name of ``OTHER_PRECISIONS``.
+        dtype_name: the dtype, or a name of ``OTHER_PRECISIONS``.
 
     Returns:
         The inputs, rounded to the dtype.
@@ -96,8 +96,8 @@ def make_inputs(
         BadInputs: a value is beyond the range of the dtype.
 
     """
-    other = named in OTHER_PRECISIONS
-    dtype = "float32" if other else named
+    other_precision = dtype_name in OTHER_PRECISIONS
+    dtype = "float32" if other_precision else dtype_name
     most = ARITHMETICS[dtype].largest
 
     def cast(where: Path, name: str, a: Array) -> Array:
@@ -121,19 +121,21 @@ def make_inputs(
         h0=given.get("h0"),
         c0=given.get("c0"),
         lengths=given.get("lengths"),
-        precision=named if other else "ieee",
+        precision=dtype_name if other_precision else "ieee",
     )
 
 
-def _case(files: NetworkFiles, model: Model, arrays: Mapping[str, Array], named: str) -> UserCase:
-    inputs = make_inputs(files, model, arrays, named)
+def _case(
+    files: NetworkFiles, model: Model, arrays: Mapping[str, Array], dtype_name: str
+) -> UserCase:
+    inputs = make_inputs(files, model, arrays, dtype_name)
     given = {name: rounded(np.asarray(a, np.float64), inputs.dtype) for name, a in arrays.items()}
     number = digest(inputs)
     if files.gradients or "dy" in given:
         inputs = replace(inputs, incoming=_incoming(inputs, given, number))
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", files.params.stem)
     return UserCase(
-        id=f"own/{stem}-{digest(inputs)}/{named}", spec=model.spec, dtype=inputs.dtype, inputs=inputs,
+        id=f"own/{stem}-{digest(inputs)}/{dtype_name}", spec=model.spec, dtype=inputs.dtype, inputs=inputs,
         precision=inputs.precision, options=tuple(files.options()),
     )  # fmt: skip
 
@@ -197,10 +199,10 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
             size = payload_size(file)
         except ValueError as why:
             raise BadInputs(f"{path}: {name}: {why}; {EXPECTED}") from why
-        there = member.file_size - file.tell()
-    if size != there:
+        actual = member.file_size - file.tell()
+    if size != actual:
         raise BadInputs(
-            f"{path}: {name}: its header claims {size:,} bytes, expected {there:,}, the size of its data"
+            f"{path}: {name}: its header claims {size:,} bytes, expected {actual:,}, the size of its data"
         )
     return size
 
@@ -238,33 +240,35 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
         )
     shapes = _output_shapes(spec, x.shape)
     batch, steps = (x.shape[order.index(name)] for name in "BT")
-    wanted = {"x": x.shape, "lengths": (batch,)} | {
+    shapes_by_name = {"x": x.shape, "lengths": (batch,)} | {
         f"{part}0": shapes[f"{part}_n"] for part in spec.states
     }
-    wanted |= {f"d{name}": shape for name, shape in shapes.items()}
+    shapes_by_name |= {f"d{name}": shape for name, shape in shapes.items()}
     for name, a in arrays.items():
         kinds, what = ("iu", "integers") if name == "lengths" else ("f", "floating-point numbers")
         if a.dtype.kind not in kinds:
             raise BadInputs(f"{where}: {name}: {a.dtype} given, expected {what}")
-        if a.shape != wanted[name]:
-            raise BadInputs(f"{where}: {name}: shape {a.shape} given, expected {wanted[name]}")
-    ends = arrays.get("lengths")
-    if ends is not None and not ((ends >= 0) & (ends <= steps)).all():
-        bad = int(np.flatnonzero((ends < 0) | (ends > steps))[0])
-        raise BadInputs(f"{where}: lengths: {ends[bad]} at index {bad}, expected 0 to {steps}")
+        if a.shape != shapes_by_name[name]:
+            raise BadInputs(
+                f"{where}: {name}: shape {a.shape} given, expected {shapes_by_name[name]}"
+            )
+    lengths = arrays.get("lengths")
+    if lengths is not None and not ((lengths >= 0) & (lengths <= steps)).all():
+        bad = int(np.flatnonzero((lengths < 0) | (lengths > steps))[0])
+        raise BadInputs(f"{where}: lengths: {lengths[bad]} at index {bad}, expected 0 to {steps}")
     for name, a in arrays.items():
-        _finite(where, name, a, ends if name == "x" else None, spec)
+        _finite(where, name, a, lengths if name == "x" else None, spec)
 
 
-def _finite(where: str, name: str, a: Array, ends: Array | None, spec: Spec) -> None:
+def _finite(where: str, name: str, a: Array, lengths: Array | None, spec: Spec) -> None:
     """Raise ``BadInputs`` if a value is not finite; the padding of x may hold anything."""
     bad = ~np.isfinite(a)
-    if ends is not None:
+    if lengths is not None:
         rows = bad if spec.batch_first else np.swapaxes(bad, 0, 1)  # a view
-        rows[np.arange(rows.shape[1]) >= ends[:, None]] = False
+        rows[np.arange(rows.shape[1]) >= lengths[:, None]] = False
     if bad.any():
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         raise BadInputs(
             f"{where}: {name}: {int(bad.sum())} of {a.size} values are not finite; the first is {a[first]} at "
-            f"{first}; expected finite numbers{' up to each row’s length' if ends is not None else ''}"
+            f"{first}; expected finite numbers{' up to each row’s length' if lengths is not None else ''}"
         )

@@ -75,16 +75,16 @@ def open_backends(config: pytest.Config, *, everything: bool = True) -> list[Ope
     """
     device, names = config.getoption("--device"), _requested_backends(config)
     try:
-        opened = [
+        backends = [
             OpenBackend(name, device, find(name)(device),
                    BACKENDS[name].left_out if name in BACKENDS and not everything else ())
             for name in names
         ]  # fmt: skip
-        for backend in opened:
+        for backend in backends:
             _ = backend.version  # refuse a wrong package name now
     except (BackendNotFound, DeviceNotFound, metadata.PackageNotFoundError) as error:
         raise pytest.UsageError(str(error)) from error
-    return opened
+    return backends
 
 
 def runs_folder(config: pytest.Config) -> Path:

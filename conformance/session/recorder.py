@@ -55,7 +55,7 @@ class Recorder:
     """The plugin that writes one run file for every backend and decides the session's exit code.
 
     Args:
-        opened: the open backends.
+        backends: the open backends.
         known: the entries of known.toml.
         totals: the number of cases of each backend if no option leaves any out.
         folder: the folder for run files.
@@ -67,7 +67,7 @@ class Recorder:
 
     def __init__(
         self,
-        opened: list[OpenBackend],
+        backends: list[OpenBackend],
         known: list[KnownDifference],
         totals: dict[str, int],
         folder: Path,
@@ -75,7 +75,7 @@ class Recorder:
         resumed: Mapping[str, ResumedRun],
         death: Callable[[str], Death],
     ) -> None:
-        self.opened = {o.name: o for o in opened}
+        self.backends = {o.name: o for o in backends}
         self.known = known
         self.totals = totals
         self.folder = folder
@@ -85,7 +85,7 @@ class Recorder:
         self.done = {name: len(old.run.cases) for name, old in resumed.items()}
         self.records: dict[str, dict[str, CaseRecord]] = {
             name: {r.case: r for r in resumed[name].run.cases} if name in resumed else {}
-            for name in self.opened
+            for name in self.backends
         }
         self.writers = {name: old.writer for name, old in resumed.items()}
         self.stale: list[KnownDifference] = []
@@ -93,7 +93,7 @@ class Recorder:
         self.exit_code = ExitCode.HARNESS_ERROR
 
     def pytest_sessionstart(self) -> None:
-        for name in self.opened.keys() - self.writers.keys():
+        for name in self.backends.keys() - self.writers.keys():
             self.writers[name] = RunWriter(self.folder, self.headers[name])
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -125,7 +125,7 @@ class Recorder:
         case = by_id(case_id)
         worker: WorkerController = report.node
         reason, words = self.death(worker.gateway.id)
-        return make_record(case, self.opened[unquote(backend)], "errored", reason, digest(draw(case)), {},
+        return make_record(case, self.backends[unquote(backend)], "errored", reason, digest(draw(case)), {},
                       card=words)  # fmt: skip
 
     def _write(self, found: CaseRecord) -> None:
@@ -140,7 +140,7 @@ class Recorder:
         self.stale = find_stale(self.known, everything, narrowed=narrowed)
         if exitstatus in (pytest.ExitCode.INTERRUPTED, pytest.ExitCode.INTERNAL_ERROR):
             return
-        codes = [self._finish(name) for name in self.opened]
+        codes = [self._finish(name) for name in self.backends]
         self.exit_code = min((c for c in codes if c), default=ExitCode.CLEAN)
         session.exitstatus = self.exit_code
 
@@ -149,12 +149,12 @@ class Recorder:
         counts = Counter(r.outcome for r in records)
         selected = self.done.get(name, 0)
         selected += sum(f"{SEPARATOR}{quote(name)}{SEPARATOR}" in test for test in self.selected)
-        mine = [str(entry) for entry in self.stale if entry.backend == name]
+        own_stale = [str(entry) for entry in self.stale if entry.backend == name]
         code = exit_code(
             counts,
             known=sum(r.known is not None for r in records),
             missing=selected - len(records),
-            stale=len(mine),
+            stale=len(own_stale),
             harness_errors=self.faults,
         )
         self.writers[name].close(
@@ -164,7 +164,7 @@ class Recorder:
                 measurements=0,
                 selected=selected,
                 deselected=max(0, self.totals[name] - selected),
-                stale_known=mine,
+                stale_known=own_stale,
                 exit_code=code,
             )
         )
@@ -187,7 +187,9 @@ class Recorder:
 
 def _seconds(records: Iterable[CaseRecord]) -> str:
     """Return the time that a backend's cases took, in seconds by activity, summed over all workers."""
-    spent: Counter[str] = Counter()
+    seconds_by_activity: Counter[str] = Counter()
     for found in records:
-        spent.update(found.seconds)
-    return ", ".join(f"{seconds:.1f} s {what.replace('_', ' ')}" for what, seconds in spent.items())
+        seconds_by_activity.update(found.seconds)
+    return ", ".join(
+        f"{seconds:.1f} s {what.replace('_', ' ')}" for what, seconds in seconds_by_activity.items()
+    )

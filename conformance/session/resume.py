@@ -47,9 +47,9 @@ def resume(folder: Path, header: Header) -> ResumedRun:
             "run without --resume to start one"
         )
     latest = found[-1]
-    if other := _differences(latest.header, header):
+    if differences := _differences(latest.header, header):
         raise CannotResume(
-            f"--resume: {latest.path} differs from this run in {', '.join(other)}; run "
+            f"--resume: {latest.path} differs from this run in {', '.join(differences)}; run "
             "without --resume to start a new one"
         )
     try:
@@ -63,11 +63,11 @@ def _place(header: Header) -> tuple[str, str, str]:
     return header.backend, header.device, header.front_end
 
 
-def _differences(was: Header, this: Header) -> list[str]:
+def _differences(old: Header, new: Header) -> list[str]:
     """Return the fields that differ, with both values; environments differ by their fingerprints."""
-    names = [name for name in this.__struct_fields__ if name not in (*UNIQUE_FIELDS, "environment")]
+    names = [name for name in new.__struct_fields__ if name not in (*UNIQUE_FIELDS, "environment")]
     return [
-        f"{name} ({getattr(was, name)}, now {getattr(this, name)})"
+        f"{name} ({getattr(old, name)}, now {getattr(new, name)})"
         for name in names
-        if getattr(was, name) != getattr(this, name)
+        if getattr(old, name) != getattr(new, name)
     ]

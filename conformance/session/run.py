@@ -40,9 +40,9 @@ def run_pytest(folder: Path, arguments: list[str]) -> ExitCode:
         The exit code.
 
     """
-    keeper = _ExitCodeCollector()
-    own = [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(folder), "-rs",
+    collector = _ExitCodeCollector()
+    settings = [f"--rootdir={ROOT}", "-c", str(ROOT / "pyproject.toml"), str(folder), "-rs",
            "--disable-warnings"]  # fmt: skip  # of the frameworks: no outcome
-    status = pytest.main([*own, *arguments], plugins=[keeper])
-    only_asked = status == pytest.ExitCode.OK and keeper.code == ExitCode.HARNESS_ERROR  # --help
-    return ExitCode.CLEAN if only_asked else keeper.code
+    status = pytest.main([*settings, *arguments], plugins=[collector])
+    only_help = status == pytest.ExitCode.OK and collector.code == ExitCode.HARNESS_ERROR  # --help
+    return ExitCode.CLEAN if only_help else collector.code

@@ -32,15 +32,15 @@ def batch_truths(inputs: Sequence[Inputs]) -> list[Truth]:
     """
     joined = _stack_inputs(inputs)
     values = evaluate(joined, lambda a: a)
-    versions = [digest(one) for one in inputs]
+    versions = [digest(item) for item in inputs]
 
     @cache
     def spread(arithmetic: str) -> list[dict[str, Radius]]:
         a = ARITHMETICS[arithmetic]
-        found = deviations(lambda lift: list(evaluate(joined, lift).values()),
+        spread_samples = deviations(lambda lift: list(evaluate(joined, lift).values()),
                            list(values.values()), a, seed=list(bytes.fromhex(versions[0])))  # fmt: skip
         return [
-            {name: radius(d[:, k], a) for name, d in zip(values, found, strict=True)}
+            {name: radius(d[:, k], a) for name, d in zip(values, spread_samples, strict=True)}
             for k in range(len(inputs))
         ]
 
@@ -48,8 +48,8 @@ def batch_truths(inputs: Sequence[Inputs]) -> list[Truth]:
         return lambda arithmetic: spread(arithmetic)[k]
 
     return [
-        Truth(one, version, {name: a[k] for name, a in values.items()}, radii_of(k))
-        for k, (one, version) in enumerate(zip(inputs, versions, strict=True))
+        Truth(item, version, {name: a[k] for name, a in values.items()}, radii_of(k))
+        for k, (item, version) in enumerate(zip(inputs, versions, strict=True))
     ]
 
 
@@ -58,7 +58,7 @@ def _stack_inputs(inputs: Sequence[Inputs]) -> Inputs:
     first, *others = inputs
 
     def join(name: str) -> Any:
-        trees = [getattr(one, name) for one in others]
+        trees = [getattr(item, name) for item in others]
         return each(lambda *arrays: np.stack(arrays), getattr(first, name), *trees)
 
     return replace(first, **{name: join(name) for name in ("params", "x", "h0", "c0", "incoming")})

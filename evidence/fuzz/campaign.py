@@ -121,13 +121,13 @@ def main(arguments: list[str] | None = None) -> ExitCode:
             (options.workers, None),
             (options.workers, options.kill_every),
         ):
-            one = run_campaign(job, workers, options.rounds, kill_every)
-            first = first or one
-            table.add_row(str(workers), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
-                          f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
-            if (other := differing_rounds(one, first)) or one.duplicates:
-                print(f"{workers} workers, {one.killed} killed: rounds recorded twice: {one.duplicates}; missing, or with "
-                      f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
+            campaign = run_campaign(job, workers, options.rounds, kill_every)
+            first = first or campaign
+            table.add_row(str(workers), str(campaign.killed), f"{campaign.checks:,}", f"{campaign.seconds:.0f}",
+                          f"{campaign.rate:.1f}", f"{campaign.rate / first.rate:.2f}")  # fmt: skip
+            if (different := differing_rounds(campaign, first)) or campaign.duplicates:
+                print(f"{workers} workers, {campaign.killed} killed: rounds recorded twice: {campaign.duplicates}; missing, or with "
+                      f"other outcomes than on one worker: {different}", file=sys.stderr)  # fmt: skip
                 code = ExitCode.CONFORMANCE_FAILURE
     except FleetRefused as why:
         parser.error(str(why))
@@ -135,18 +135,20 @@ def main(arguments: list[str] | None = None) -> ExitCode:
     return code
 
 
-def differing_rounds(one: Campaign, first: Campaign) -> list[int]:
+def differing_rounds(campaign: Campaign, first: Campaign) -> list[int]:
     """Find the rounds that only one of two campaigns has, or whose outcomes differ.
 
     Args:
-        one: a campaign.
+        campaign: a campaign.
         first: the campaign on one worker.
 
     Returns:
         The numbers of the rounds.
 
     """
-    here, there = ({(r.backend, r.round): r.outcomes for r in of.records} for of in (one, first))
+    here, there = (
+        {(r.backend, r.round): r.outcomes for r in of.records} for of in (campaign, first)
+    )
     return sorted(key[1] for key in here.keys() | there.keys() if here.get(key) != there.get(key))
 
 

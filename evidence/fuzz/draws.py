@@ -57,13 +57,13 @@ def draw_structure(seed: int, number: int, runs: Callable[[FuzzedCase], bool]) -
             return found
 
 
-def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedCase]]:
+def draw_groups(seed: int, number: int, structure: FuzzedCase) -> Iterator[list[FuzzedCase]]:
     """Draw the cases of a round in groups that share their lengths.
 
     Args:
         seed: the seed of the run.
         number: the number of the round.
-        of: the structure of the round.
+        structure: the structure of the round.
 
     Yields:
         The cases of a group.
@@ -71,31 +71,31 @@ def draw_groups(seed: int, number: int, of: FuzzedCase) -> Iterator[list[FuzzedC
     """
     random = np.random.default_rng([seed, number, 1])
     for group in range(GROUPS):
-        ends = None if of.ends is None else _ends(random, of)
+        ends = None if structure.ends is None else _ends(random, structure)
         first = seed * 10**9 + number * 1000 + group * CASES_PER_GROUP
-        yield [_looking(random, of, ends, first + k) for k in range(CASES_PER_GROUP)]
+        yield [_draw_transforms(random, structure, ends, first + k) for k in range(CASES_PER_GROUP)]
 
 
-def _ends(random: np.random.Generator, of: FuzzedCase) -> Ends:
+def _ends(random: np.random.Generator, structure: FuzzedCase) -> Ends:
     """Draw lengths from 0 to T; 0 and T are each as likely as all values in between."""
-    batch, steps, _, _ = of.size
+    batch, steps, _, _ = structure.size
     return tuple(
         int(random.choice([0, steps, int(random.integers(steps + 1))])) for _ in range(batch)
     )
 
 
-def _looking(
-    random: np.random.Generator, of: FuzzedCase, ends: Ends | None, seed: int
+def _draw_transforms(
+    random: np.random.Generator, structure: FuzzedCase, ends: Ends | None, seed: int
 ) -> FuzzedCase:
     """Draw the transforms of a case's numbers, and again if a relu cannot run with them."""
     while True:
-        looks: dict[str, Any] = {
+        transforms: dict[str, Any] = {
             name: str(random.choice(CHOICES[name])) for name in ("weights", "inputs")
         }
         if ends is not None:
-            looks["padding"] = str(
+            transforms["padding"] = str(
                 random.choice([p for p in CHOICES["padding"] if p != "pad-none"])
             )
-        made = of.with_changes(**looks, ends=ends, seed=seed)
-        if made is not None:
-            return made
+        case = structure.with_changes(**transforms, ends=ends, seed=seed)
+        if case is not None:
+            return case

@@ -27,8 +27,8 @@ class IsolatedTally(Tally):
     checks = CHECKS_PER_FAILURE
     shrunk = 1
 
-    def make_record(self, one: FuzzedCase) -> CaseRecord:
-        return check_in_processes([one], self.backend)[one.id]
+    def make_record(self, fuzzed: FuzzedCase) -> CaseRecord:
+        return check_in_processes([fuzzed], self.backend)[fuzzed.id]
 
 
 def outcome_of_record(record: CaseRecord) -> CaseOutcome:
@@ -62,16 +62,16 @@ def run_isolated_round(
         A record for each backend that runs the round's structure.
 
     """
-    of = draw_round(seed, number, backends)
-    cases = [one for group in draw_groups(seed, number, of) for one in group]
+    structure = draw_round(seed, number, backends)
+    cases = [fuzzed for group in draw_groups(seed, number, structure) for fuzzed in group]
     found = []
     for backend in backends:
-        if can_run(backend, of):
+        if can_run(backend, structure):
             tally = IsolatedTally(backend, known)
-            seen = check_in_processes(cases, backend)
-            for one in cases:
-                tally.add(one, outcome_of_record(seen[one.id]))
-            found.append(tally.record(seed, number, of.dtype, of.id))
+            found_records = check_in_processes(cases, backend)
+            for fuzzed in cases:
+                tally.add(fuzzed, outcome_of_record(found_records[fuzzed.id]))
+            found.append(tally.record(seed, number, structure.dtype, structure.id))
     return found
 
 
@@ -89,7 +89,7 @@ def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dic
         RuntimeError: a case has no record; the text ends with the command's output.
 
     """
-    chosen = [part for one in cases for part in ("--case", one.id)]
+    chosen = [part for fuzzed in cases for part in ("--case", fuzzed.id)]
     with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:
         done = subprocess.run(
             [sys.executable, "-m", "conformance", "--backend", backend.name, "--device",
@@ -98,7 +98,7 @@ def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dic
         )  # fmt: skip
         runs_there, _ = read_folder(Path(folder) / "runs")
     found = {record.case: record for run in runs_there for record in run.cases}
-    if missing := [one.id for one in cases if one.id not in found]:
+    if missing := [fuzzed.id for fuzzed in cases if fuzzed.id not in found]:
         raise RuntimeError(f"{len(missing)} of {len(cases)} cases have no record, the first is {missing[0]}: "
                            f"{done.stdout[-2000:]}{done.stderr[-2000:]}")  # fmt: skip
     return found

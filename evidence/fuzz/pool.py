@@ -178,11 +178,11 @@ def run_on_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[F
         The records, each with the worker's signature.
 
     """
-    mine, given = child(place), {} if number else corpus
+    worker_child, round_corpus = child(place), {} if number else corpus
     try:
-        found = mine.call(_run_in_child, job, number, given, False)
+        found = worker_child.call(_run_in_child, job, number, round_corpus, False)
     except ChildDied:
-        found = mine.call(_run_in_child, job, number, given, True)
+        found = worker_child.call(_run_in_child, job, number, round_corpus, True)
     worker = signature(place)
     return [msgspec.structs.replace(record, worker=worker) for record in found]
 
@@ -192,5 +192,5 @@ def _run_in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[Fu
     threadpool_limits(1)
     if number == 0:
         return replay(job.seed, corpus, open_backends(job), known_differences(job))
-    way = isolated.run_isolated_round if apart else rounds.run_round
-    return way(job.seed, number, open_backends(job), known_differences(job))
+    run_one = isolated.run_isolated_round if apart else rounds.run_round
+    return run_one(job.seed, number, open_backends(job), known_differences(job))

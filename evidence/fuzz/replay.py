@@ -39,9 +39,9 @@ def replay(
     found = []
     for backend in backends:
         if cases := corpus.get(backend.name):
-            seen = check_in_processes(cases, backend)
+            found_records = check_in_processes(cases, backend)
             tally = _ReplayTally(backend, known)
-            for one in cases:
-                tally.add(one, outcome_of_record(seen[one.id]))
+            for fuzzed in cases:
+                tally.add(fuzzed, outcome_of_record(found_records[fuzzed.id]))
             found.append(tally.record(seed, 0, "", ""))
     return found

@@ -78,18 +78,18 @@ class ResultWriter:
     def _finish(self, seconds: float) -> ExitCode:
         worst = ExitCode.CLEAN
         for name, writer in self.writers.items():
-            mine = [r for r in self.records if r.backend == name]
-            code = ExitCode.CONFORMANCE_FAILURE if any(r.alarms for r in mine) else (
-                ExitCode.CLEAN if mine else ExitCode.NOT_ENOUGH_DATA)  # fmt: skip
+            own_records = [r for r in self.records if r.backend == name]
+            code = ExitCode.CONFORMANCE_FAILURE if any(r.alarms for r in own_records) else (
+                ExitCode.CLEAN if own_records else ExitCode.NOT_ENOUGH_DATA)  # fmt: skip
             worst = worst or code
             writer.close(Footer(ended_at=now(), counts={}, measurements=0, selected=0, deselected=0,
-                                stale_known=[], exit_code=code, rounds=len(mine)))  # fmt: skip
+                                stale_known=[], exit_code=code, rounds=len(own_records)))  # fmt: skip
             spent: Counter[str] = Counter()
-            for record in mine:
+            for record in own_records:
                 spent.update(record.seconds)
-            print(f"{name}: {summarise(mine)}; "
+            print(f"{name}: {summarise(own_records)}; "
                   + ", ".join(f"{s:.0f} s {what}" for what, s in spent.items()))  # fmt: skip
-            for found in (found for r in mine for found in r.found):
+            for found in (found for r in own_records for found in r.found):
                 print(f"✗ {found.outcome}: {found.reason}\n{found.card}\n  {found.repeat}")
             print(f"wrote {writer.path}")
         print(f"{seconds:.0f} s")

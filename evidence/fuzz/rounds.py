@@ -56,23 +56,23 @@ class Tally:
         self.alarms: list[tuple[FuzzedCase, CaseRecord]] = []
         self.seconds = {"reference": 0.0, "backend": 0.0}
 
-    def add(self, one: FuzzedCase, seen: CaseOutcome) -> None:
+    def add(self, fuzzed: FuzzedCase, outcome: CaseOutcome) -> None:
         """Count a case.
 
         Args:
-            one: the case.
-            seen: its outcome.
+            fuzzed: the case.
+            outcome: its outcome.
 
         """
-        self.outcomes[seen.outcome] += 1
-        if seen.outcome == "agrees":
-            self.margin = max(self.margin, seen.margin or 0.0)
-        elif seen.outcome == "differs" and (
-            why := explain(self.known, self.backend.name, one.id, seen.reason)
+        self.outcomes[outcome.outcome] += 1
+        if outcome.outcome == "agrees":
+            self.margin = max(self.margin, outcome.margin or 0.0)
+        elif outcome.outcome == "differs" and (
+            why := explain(self.known, self.backend.name, fuzzed.id, outcome.reason)
         ):
             self.explained[why] += 1
-        elif seen.record is not None:
-            self.alarms.append((one, seen.record()))
+        elif outcome.record is not None:
+            self.alarms.append((fuzzed, outcome.record()))
 
     def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
         """Make the record of the round, and shrink some of its failures.
@@ -98,34 +98,34 @@ class Tally:
             known=dict(self.explained),
             margin=self.margin if self.outcomes["agrees"] else None,
             found=[shrink(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
-            others=[one.id for one, _ in self.alarms[self.shrunk :]],
+            others=[fuzzed.id for fuzzed, _ in self.alarms[self.shrunk :]],
             seconds=dict(self.seconds),
         )
 
-    def check(self, one: FuzzedCase) -> CaseRecord:
+    def check(self, fuzzed: FuzzedCase) -> CaseRecord:
         """Check a case and look its difference up in known.toml.
 
         Args:
-            one: the case.
+            fuzzed: the case.
 
         Returns:
             The record.
 
         """
-        found = self.make_record(one)
+        found = self.make_record(fuzzed)
         return msgspec.structs.replace(found, known=known_reason(self.known, found))
 
-    def make_record(self, one: FuzzedCase) -> CaseRecord:
+    def make_record(self, fuzzed: FuzzedCase) -> CaseRecord:
         """Check a case.
 
         Args:
-            one: the case.
+            fuzzed: the case.
 
         Returns:
             The record.
 
         """
-        return check(one.case(), self.backend)
+        return check(fuzzed.case(), self.backend)
 
 
 def draw_round(seed: int, number: int, backends: Sequence[OpenBackend]) -> FuzzedCase:
@@ -141,23 +141,23 @@ def draw_round(seed: int, number: int, backends: Sequence[OpenBackend]) -> Fuzze
 
     """
     return draw_structure(
-        seed, number, lambda of: any(can_run(backend, of) for backend in backends)
+        seed, number, lambda structure: any(can_run(backend, structure) for backend in backends)
     )
 
 
-def can_run(backend: OpenBackend, of: FuzzedCase) -> bool:
+def can_run(backend: OpenBackend, structure: FuzzedCase) -> bool:
     """Return True if a backend's dialect supports a structure.
 
     Args:
         backend: the open backend.
-        of: the structure.
+        structure: the structure.
 
     Returns:
         True if it does.
 
     """
     its = backend.adapter
-    return unsupported(its.dialect, of.case().spec, of.dtype, None, its.kind) is None
+    return unsupported(its.dialect, structure.case().spec, structure.dtype, None, its.kind) is None
 
 
 def run_round(
@@ -175,29 +175,31 @@ def run_round(
         A record for each such backend.
 
     """
-    of = draw_round(seed, number, backends)
-    able = [backend for backend in backends if can_run(backend, of)]
+    structure = draw_round(seed, number, backends)
+    able = [backend for backend in backends if can_run(backend, structure)]
     tallies = [Tally(backend, known) for backend in able]
-    for cases in draw_groups(seed, number, of):
+    for cases in draw_groups(seed, number, structure):
         started = time.perf_counter()
-        truths = batch_truths([draw(one.case()) for one in cases])
-        for arithmetic in {b.adapter.dialect.held_to(of.dtype, b.adapter.kind) for b in able}:
+        truths = batch_truths([draw(fuzzed.case()) for fuzzed in cases])
+        for arithmetic in {
+            b.adapter.dialect.held_to(structure.dtype, b.adapter.kind) for b in able
+        }:
             truths[0].radii(arithmetic)  # computes those of the whole group
         share = (time.perf_counter() - started) / len(able)
         for tally in tallies:
             started = time.perf_counter()
-            for one, t in zip(cases, truths, strict=True):
-                tally.add(one, check_case(one, t, tally.backend))
+            for fuzzed, t in zip(cases, truths, strict=True):
+                tally.add(fuzzed, check_case(fuzzed, t, tally.backend))
             tally.seconds["reference"] += share
             tally.seconds["backend"] += time.perf_counter() - started
-    return [tally.record(seed, number, of.dtype, of.id) for tally in tallies]
+    return [tally.record(seed, number, structure.dtype, structure.id) for tally in tallies]
 
 
-def check_case(one: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
+def check_case(fuzzed: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
     """Check one case. Its record is made later, from the same answer, and only if the failure is unexplained.
 
     Args:
-        one: the case.
+        fuzzed: the case.
         t: its truth.
         backend: the open backend.
 
@@ -205,7 +207,7 @@ def check_case(one: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
         The outcome.
 
     """
-    case, version = one.case(), t.version
+    case, version = fuzzed.case(), t.version
     try:
         found = run_backend(t.inputs, version, backend.adapter)
     except Unsupported:

@@ -32,11 +32,11 @@ SIMPLIFICATIONS: tuple[dict[str, Any], ...] = (
 RANK = ("vanilla-tanh", "vanilla-relu", "gru-after", "gru-before", "lstm", "lstm-forget")
 
 
-def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
+def simpler_cases(fuzzed: FuzzedCase) -> Iterator[FuzzedCase]:
     """Yield cases that are simpler in one way, the largest steps first.
 
     Args:
-        one: the case.
+        fuzzed: the case.
 
     Yields:
         The simpler cases.
@@ -44,55 +44,61 @@ def simpler_cases(one: FuzzedCase) -> Iterator[FuzzedCase]:
     """
     for changes in SIMPLIFICATIONS:
         cell = changes.get("cell")
-        if cell is None or RANK.index(cell) < RANK.index(one.cell):
-            yield from filter(None, [one.with_changes(**changes)])
-    if one.layers > 2:
-        yield from filter(None, [one.with_changes(layers=one.layers - 1)])
+        if cell is None or RANK.index(cell) < RANK.index(fuzzed.cell):
+            yield from filter(None, [fuzzed.with_changes(**changes)])
+    if fuzzed.layers > 2:
+        yield from filter(None, [fuzzed.with_changes(layers=fuzzed.layers - 1)])
     for axis in (1, 0, 3, 2):
-        for size in sorted({1, one.size[axis] // 2, one.size[axis] - 1} - {0}):
-            yield from filter(None, [_resized(one, axis, size)])
+        for size in sorted({1, fuzzed.size[axis] // 2, fuzzed.size[axis] - 1} - {0}):
+            yield from filter(None, [_resized(fuzzed, axis, size)])
 
 
-def _resized(one: FuzzedCase, axis: int, size: int) -> FuzzedCase | None:
+def _resized(fuzzed: FuzzedCase, axis: int, size: int) -> FuzzedCase | None:
     """Return the case with another B, T, I or H, and with the lengths that remain."""
-    sizes = (*one.size[:axis], size, *one.size[axis + 1 :])
-    ends = one.ends and tuple(min(n, sizes[1]) for n in one.ends[: sizes[0]])
-    return one.with_changes(size=sizes, ends=ends)
+    sizes = (*fuzzed.size[:axis], size, *fuzzed.size[axis + 1 :])
+    ends = fuzzed.ends and tuple(min(n, sizes[1]) for n in fuzzed.ends[: sizes[0]])
+    return fuzzed.with_changes(size=sizes, ends=ends)
 
 
 def shrink(
-    one: FuzzedCase, smallest: CaseRecord, check: Callable[[FuzzedCase], CaseRecord], most: int
+    fuzzed: FuzzedCase,
+    smallest: CaseRecord,
+    check: Callable[[FuzzedCase], CaseRecord],
+    max_checks: int,
 ) -> CaseRecord:
     """Shrink a failing case.
 
     Args:
-        one: the case.
+        fuzzed: the case.
         smallest: its record.
         check: checks a case.
-        most: the largest number of checks.
+        max_checks: the largest number of checks.
 
     Returns:
         The record of the smallest case found with the same outcome.
 
     """
     tried = 0
-    while tried < most:
+    while tried < max_checks:
         for candidate in (
-            again for less in simpler_cases(one) if less != one for again in _seeds(less)
+            redrawn
+            for simpler in simpler_cases(fuzzed)
+            if simpler != fuzzed
+            for redrawn in _seeds(simpler)
         ):
             found = check(candidate)
             tried += 1
             if found.outcome == smallest.outcome and found.known is None:
-                one, smallest = candidate, found
+                fuzzed, smallest = candidate, found
                 break
-            if tried >= most:
+            if tried >= max_checks:
                 break
         else:
             break
     return smallest
 
 
-def _seeds(one: FuzzedCase) -> Iterator[FuzzedCase]:
+def _seeds(fuzzed: FuzzedCase) -> Iterator[FuzzedCase]:
     """Yield the case with its own seed and with a few others."""
-    yield one
-    yield from filter(None, (one.with_changes(seed=k) for k in range(SEEDS)))
+    yield fuzzed
+    yield from filter(None, (fuzzed.with_changes(seed=k) for k in range(SEEDS)))
