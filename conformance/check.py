@@ -59,19 +59,19 @@ def check(case: AnyCase, backend: OpenBackend) -> CaseRecord:
     """
     inputs = draw(case)
     started = time.perf_counter()
-    t = truth(apply_training_dialect(inputs, backend.adapter.dialect))
-    return check_against(case, backend, t, digest(inputs), time.perf_counter() - started)
+    case_truth = truth(apply_training_dialect(inputs, backend.adapter.dialect))
+    return check_against(case, backend, case_truth, digest(inputs), time.perf_counter() - started)
 
 
 def check_against(
-    case: AnyCase, backend: OpenBackend, t: Truth, version: str, reference_seconds: float
+    case: AnyCase, backend: OpenBackend, case_truth: Truth, version: str, reference_seconds: float
 ) -> CaseRecord:
     """Run a case on a backend and compare it with a truth computed before.
 
     Args:
         case: the case.
         backend: the open backend.
-        t: the truth of the case.
+        case_truth: the truth of the case.
         version: the digest of the case's arrays.
         reference_seconds: the time that the truth took, in seconds.
 
@@ -82,14 +82,14 @@ def check_against(
     seconds = {"reference": reference_seconds}
     started = time.perf_counter()
     try:
-        found = run_backend(t.inputs, t.version, backend.adapter)
+        found = run_backend(case_truth.inputs, case_truth.version, backend.adapter)
     except Unsupported as why:
         return make_record(case, backend, "unsupported", str(why), version, seconds)
     except (Exception, SystemExit) as error:  # any failure of a backend is an outcome
         seconds["first_call"] = time.perf_counter() - started
         return make_error_record(case, backend, version, error, seconds)
     seconds["first_call"] = time.perf_counter() - started
-    return make_answer_record(case, backend, t, version, found, seconds)
+    return make_answer_record(case, backend, case_truth, version, found, seconds)
 
 
 class Answer(NamedTuple):
@@ -156,7 +156,7 @@ def make_error_record(
 def make_answer_record(
     case: AnyCase,
     backend: OpenBackend,
-    t: Truth,
+    case_truth: Truth,
     version: str,
     found: Answer,
     seconds: dict[str, float],
@@ -166,7 +166,7 @@ def make_answer_record(
     Args:
         case: the case.
         backend: the open backend.
-        t: the truth of the case.
+        case_truth: the truth of the case.
         version: the digest of the case's arrays.
         found: the backend's answer.
         seconds: the time spent so far, in seconds, by activity.
@@ -177,8 +177,8 @@ def make_answer_record(
     """
     result, ran, arithmetic = found
     started = time.perf_counter()
-    verdict = compare(result, t, backend, arithmetic)
-    named = find_fingerprint(result, t, backend, arithmetic, verdict)
+    verdict = compare(result, case_truth, backend, arithmetic)
+    named = find_fingerprint(result, case_truth, backend, arithmetic, verdict)
     spent = seconds.get("reference", 0.0) + time.perf_counter() - started
     card = ""
     if verdict.outcome in ("differs", "inconclusive"):
@@ -186,8 +186,10 @@ def make_answer_record(
         known_by_id = not isinstance(case, UserCase)
         if verdict.outcome == "differs" and backend.name in BACKENDS and known_by_id:
             commands["script"] = _script_command(case.id, backend.name, backend.device)
-        held_to = expected_results(t, backend, arithmetic)
-        card = failure_card(case, t, verdict, result.tensors, held_to, named, version, commands)
+        held_to = expected_results(case_truth, backend, arithmetic)
+        card = failure_card(
+            case, case_truth, verdict, result.tensors, held_to, named, version, commands
+        )
     return make_record(case, backend, verdict.outcome, verdict.reason, version,
                   {**seconds, "reference": spent},
                   ran=ran, verdict=verdict, fingerprint=named, card=card)  # fmt: skip
@@ -254,12 +256,12 @@ def validate_result(result: object) -> Result:
     return Result(tensors, dict(result.dtypes))
 
 
-def compare(result: Result, t: Truth, backend: OpenBackend, arithmetic: str) -> Verdict:
+def compare(result: Result, case_truth: Truth, backend: OpenBackend, arithmetic: str) -> Verdict:
     """Compare a result with the truth in one arithmetic.
 
     Args:
         result: the backend's result.
-        t: the truth.
+        case_truth: the truth.
         backend: the open backend.
         arithmetic: the name of the arithmetic.
 
@@ -270,17 +272,19 @@ def compare(result: Result, t: Truth, backend: OpenBackend, arithmetic: str) -> 
     return judge(
         result.tensors,
         result.dtypes,
-        t.inputs.dtype,
-        expected_results(t, backend, arithmetic),
+        case_truth.inputs.dtype,
+        expected_results(case_truth, backend, arithmetic),
         ARITHMETICS[arithmetic],
     )
 
 
-def expected_results(t: Truth, backend: OpenBackend, arithmetic: str) -> Mapping[str, Expected]:
+def expected_results(
+    case_truth: Truth, backend: OpenBackend, arithmetic: str
+) -> Mapping[str, Expected]:
     """Return truth and radius of every tensor, in the form that the backend's dialect declares.
 
     Args:
-        t: the truth.
+        case_truth: the truth.
         backend: the open backend.
         arithmetic: the name of the arithmetic.
 
@@ -288,8 +292,8 @@ def expected_results(t: Truth, backend: OpenBackend, arithmetic: str) -> Mapping
         The expected tensors by name.
 
     """
-    inputs, dialect = t.inputs, backend.adapter.dialect
-    found = t.expected(arithmetic)
+    inputs, dialect = case_truth.inputs, backend.adapter.dialect
+    found = case_truth.expected(arithmetic)
     if isinstance(inputs, Inputs):
         y, sigma = (as_declared(dialect, inputs.spec, inputs.lengths, a)
                     for a in (found["y"].value, found["y"].radius.sigma))  # fmt: skip
@@ -298,7 +302,7 @@ def expected_results(t: Truth, backend: OpenBackend, arithmetic: str) -> Mapping
 
 
 def find_fingerprint(
-    result: Result, t: Truth, backend: OpenBackend, declared: str, verdict: Verdict
+    result: Result, case_truth: Truth, backend: OpenBackend, declared: str, verdict: Verdict
 ) -> str | None:
     """Find the tightest arithmetic that a result agrees with.
 
@@ -307,7 +311,7 @@ def find_fingerprint(
 
     Args:
         result: the backend's result.
-        t: the truth.
+        case_truth: the truth.
         backend: the open backend.
         declared: the name of the arithmetic that the backend declares.
         verdict: the verdict in the declared arithmetic.
@@ -318,13 +322,15 @@ def find_fingerprint(
     """
     if not verdict.tensors:
         return None
-    own = ARITHMETICS[declared]
+    declared_arithmetic = ARITHMETICS[declared]
     for name, a in ARITHMETICS.items():
-        if a.u_out < own.u_out:
+        if a.u_out < declared_arithmetic.u_out:
             continue
-        if a.u_store > own.u_store and isinstance(t.inputs, TrainingInputs):
+        if a.u_store > declared_arithmetic.u_store and isinstance(
+            case_truth.inputs, TrainingInputs
+        ):
             continue  # fifty steps in 16 bits prove nothing, and are slow
-        v = verdict if name == declared else compare(result, t, backend, name)
+        v = verdict if name == declared else compare(result, case_truth, backend, name)
         if v.outcome == "agrees":
             return name
     return None

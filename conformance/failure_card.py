@@ -23,7 +23,7 @@ NUDGE = 2.0**-20
 
 def failure_card(
     case: AnyCase,
-    t: Truth,
+    case_truth: Truth,
     verdict: Verdict,
     got: Tensors,
     expected: Mapping[str, Expected],
@@ -38,7 +38,7 @@ def failure_card(
 
     Args:
         case: the case.
-        t: the truth of the case.
+        case_truth: the truth of the case.
         verdict: the verdict.
         got: the backend's tensors.
         expected: truth and radius of every tensor, as the backend's dialect declares them.
@@ -59,7 +59,7 @@ def failure_card(
             f"                   σ̂ {w.sigma:.3g}, bound {w.bound:.3g}, margin "
             f"{verdict.margins[w.tensor].max():.4g}",
             *_parting(case, expected, verdict),
-            *_likeness(t, got, expected, verdict),
+            *_likeness(case_truth, got, expected, verdict),
         ]
     lines += [
         f"  agrees only as   {fingerprint or 'no known arithmetic'}",
@@ -127,17 +127,19 @@ def _parting(case: AnyCase, expected: Mapping[str, Expected], verdict: Verdict) 
 
 
 def _likeness(
-    t: Truth, got: Tensors, expected: Mapping[str, Expected], verdict: Verdict
+    case_truth: Truth, got: Tensors, expected: Mapping[str, Expected], verdict: Verdict
 ) -> list[str]:
     """Return a line with the gate whose nudged bias changes the outputs most like the error does.
 
     There is no line for whole networks, for outputs inside their bounds, and for a dialect that returns
     outputs in another order than the specification.
     """
-    inputs = t.inputs
+    inputs = case_truth.inputs
     if all((verdict.margins[name] <= 1).all() for name in OUTPUTS if name in verdict.margins):
         return []
-    if not isinstance(inputs, Inputs) or not np.array_equal(expected["y"].value, t.values["y"]):
+    if not isinstance(inputs, Inputs) or not np.array_equal(
+        expected["y"].value, case_truth.values["y"]
+    ):
         return []
     forward = replace(inputs, incoming=None)
     truth = evaluate(forward, lambda a: a)

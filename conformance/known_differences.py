@@ -165,7 +165,9 @@ def find_stale(
     for entry in entries:
         covered = [r for r in records if entry.covers(r.backend, r.case)]
         expected = bool(covered) if narrowed else entry.backend in backends
-        seen = (r for r in covered if r.outcome == "differs" and fnmatchcase(r.reason, entry.shows))
-        if expected and not entry.only and not any(seen):
+        matches = (
+            r for r in covered if r.outcome == "differs" and fnmatchcase(r.reason, entry.shows)
+        )
+        if expected and not entry.only and not any(matches):
             found.append(entry)
     return found

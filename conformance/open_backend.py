@@ -63,8 +63,10 @@ class OpenBackend:
     @property
     def source(self) -> str:
         """The digest of the code that ran: it covers uncommitted changes and adapters from outside the tree."""
-        own = [Path(place) for place in (inspect.getsourcefile(type(self.adapter)),) if place]
-        return _hashed([*(ROOT / name for name in SOURCES), *own])
+        adapter_files = [
+            Path(path) for path in (inspect.getsourcefile(type(self.adapter)),) if path
+        ]
+        return _hashed([*(ROOT / name for name in SOURCES), *adapter_files])
 
     def header(
         self,
@@ -126,14 +128,12 @@ def suite_digest() -> str:
     return _hashed([ROOT / name for name in SOURCES])
 
 
-def _hashed(places: list[Path]) -> str:
+def _hashed(paths: list[Path]) -> str:
     """Return twelve hexadecimal digits of all code and data in these places."""
     h = hashlib.sha256()
-    for place in places:
+    for path in paths:
         files = (
-            [place]
-            if place.is_file()
-            else sorted(place.rglob("*.py")) + sorted(place.rglob("*.txt"))
+            [path] if path.is_file() else sorted(path.rglob("*.py")) + sorted(path.rglob("*.txt"))
         )
         for file in files:
             h.update(file.read_bytes())

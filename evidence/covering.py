@@ -102,21 +102,21 @@ def _fill_row(
 
 def _feasible_combinations(runs: Runs, strength: int) -> set[Values]:
     """Return every combination that occurs in a whole row that can run."""
-    found = set()
+    new_rows = set()
     for axes in itertools.combinations(AXES, strength):
         rest = [axis for axis in AXES if axis not in axes]
         for values in itertools.product(*(AXES[axis] for axis in axes)):
             row = dict(zip(axes, values, strict=True))
             if feasible(row) and runs(row) and _fill_row(row, rest, runs, lambda *_: 0):
-                found.add(frozenset(row.items()))
-    return found
+                new_rows.add(frozenset(row.items()))
+    return new_rows
 
 
 def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
     """Return the kept rows and as many more as it takes to hold every combination on every dialect."""
     rng = random.Random(0)
     every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in _dialects_of_kind(kind)]  # type: ignore[misc]
-    left = [_feasible_combinations(runs, strength) for runs in every]
+    missing_by_dialect = [_feasible_combinations(runs, strength) for runs in every]
 
     def gain(row: Row, axis: str) -> int:
         """How many missing combinations that hold ``axis`` the row would add, over all dialects."""
@@ -124,32 +124,36 @@ def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[
         new = [frozenset((*c, (axis, row[axis])))
                for c in itertools.combinations(others, strength - 1)]  # fmt: skip
         return sum(c in missing for c in new
-                   for missing, runs in zip(left, every, strict=True) if runs(row))  # fmt: skip
+                   for missing, runs in zip(missing_by_dialect, every, strict=True) if runs(row))  # fmt: skip
 
     def take(row: Row) -> None:
         rows.append(row)
-        held = combinations(row, strength)
-        for missing, runs in zip(left, every, strict=True):
+        covered = combinations(row, strength)
+        for missing, runs in zip(missing_by_dialect, every, strict=True):
             if runs(row):
-                missing.difference_update(held)
+                missing.difference_update(covered)
 
     rows: list[Row] = []
     for row in kept:
         take(row)
-    while any(left):
-        fullest = max(range(len(left)), key=lambda k: len(left[k]))
+    while any(missing_by_dialect):
+        fullest = max(range(len(missing_by_dialect)), key=lambda k: len(missing_by_dialect[k]))
         best: tuple[int, Row] = (0, {})
-        seed = dict(sorted(min(left[fullest], key=sorted)))
+        seed = dict(sorted(min(missing_by_dialect[fullest], key=sorted)))
         for _ in range(TRIES):
             axes = [axis for axis in AXES if axis not in seed]
             rng.shuffle(axes)
             row = _fill_row(seed, axes, every[fullest], gain)
-            held = combinations(row, strength)
-            score = sum(len(held & missing) for missing, runs in zip(left, every, strict=True)
+            covered = combinations(row, strength)
+            score = sum(len(covered & missing) for missing, runs in zip(missing_by_dialect, every, strict=True)
                         if runs(row))  # fmt: skip
             best = max(best, (score, row), key=lambda b: b[0])
         take(best[1])
-        print(f"\r{len(rows)} rows, {sum(map(len, left))} combinations left ", end="", flush=True)
+        print(
+            f"\r{len(rows)} rows, {sum(map(len, missing_by_dialect))} combinations left ",
+            end="",
+            flush=True,
+        )
     print()
     return rows
 
@@ -159,8 +163,10 @@ if __name__ == "__main__":
     parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
     anew = parser.parse_args().anew
     for file, (strength, kind) in ARRAYS.items():
-        beside = cases.read_rows("gradient_cases.txt") if kind == "cuda" else []
+        gradient_rows = cases.read_rows("gradient_cases.txt") if kind == "cuda" else []
         kept = [] if anew else cases.read_rows(file)
-        found = _make_covering_array(strength, kind, [*beside, *kept])[len(beside) :]
-        lines = sorted("/".join(row[axis] for axis in AXES) for row in found)
+        new_rows = _make_covering_array(strength, kind, [*gradient_rows, *kept])[
+            len(gradient_rows) :
+        ]
+        lines = sorted("/".join(row[axis] for axis in AXES) for row in new_rows)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")

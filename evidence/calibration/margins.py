@@ -47,11 +47,11 @@ class Measured(NamedTuple):
     errors: list[Array]
 
 
-def measure(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Measured:
+def measure(result: Result, inputs: Inputs, k_act: float = K_ACT) -> Measured:
     """Compare a result with its radius.
 
     Args:
-        answer: the result.
+        result: the result.
         inputs: the inputs that it is for.
         k_act: the K_ACT of the radius.
 
@@ -64,14 +64,14 @@ def measure(answer: Result, inputs: Inputs, k_act: float = K_ACT) -> Measured:
     """
     t = truth(inputs)
     arithmetic = replace(ARITHMETICS[inputs.dtype], k_act=k_act)
-    found = (
+    radii_by_name = (
         t.radii(inputs.dtype)  # cached
         if k_act == K_ACT
         else compute_radii(inputs, t.values, arithmetic, list(bytes.fromhex(t.version)))
     )
-    expected = {k: Expected(v, found[k]) for k, v in t.values.items()}
-    got = answer.tensors
-    verdict = judge(got, answer.dtypes, inputs.dtype, expected, arithmetic)
+    expected = {k: Expected(v, radii_by_name[k]) for k, v in t.values.items()}
+    got = result.tensors
+    verdict = judge(got, result.dtypes, inputs.dtype, expected, arithmetic)
     if verdict.margin is None:
         raise ValueError(f"{inputs.spec} in {inputs.dtype}: {verdict.reason}: nothing to measure")
     tensors, errors = [], []
@@ -106,8 +106,8 @@ def compute_radii(
     def compute(lift: Lift) -> list[Array]:
         return list(evaluate(inputs, lift).values())
 
-    found = radii(compute, list(values.values()), arithmetic, seed=seed, samples=samples)
-    return dict(zip(values, found, strict=True))
+    radii_by_name = radii(compute, list(values.values()), arithmetic, seed=seed, samples=samples)
+    return dict(zip(values, radii_by_name, strict=True))
 
 
 def run_draws(
@@ -132,19 +132,19 @@ def run_draws(
             yield inputs, implementation(inputs)
 
 
-def worst_row(held: Sequence[Measured]) -> Figures:
+def worst_row(results: Sequence[Measured]) -> Figures:
     """Combine several results in one row of the worst figures.
 
     Args:
-        held: the results.
+        results: the results.
 
     Returns:
         The row.
 
     """
-    tensors = [t for h in held for t in h.tensors]
+    tensors = [t for h in results for t in h.tensors]
     return {
-        "outcome": min((h.outcome for h in held), key=OUTCOMES.index),
+        "outcome": min((h.outcome for h in results), key=OUTCOMES.index),
         "freedom": min(t["freedom"] for t in tensors),
         **{name: max((t[name] for t in tensors), key=abs) for name in WORST},
     }

@@ -42,11 +42,11 @@ def measure_families(implementation: Implementation, draws: int, seed: int, labe
     for name, family in track(FAMILIES.items(), f"{label}: families", console=CONSOLE):
         for dtype in DTYPES:
             drawn = run_draws(implementation, name, family, dtype, range(seed, seed + draws))
-            held = [measure(answer, inputs) for inputs, answer in drawn]
-            if held:
-                rows.append({"family": name, "dtype": dtype} | worst_row(held))
+            results = [measure(result, inputs) for inputs, result in drawn]
+            if results:
+                rows.append({"family": name, "dtype": dtype} | worst_row(results))
             if not family.steady:
-                spread[dtype] += [np.abs(e).ravel() for h in held for e in h.errors]
+                spread[dtype] += [np.abs(e).ravel() for h in results for e in h.errors]
     tails = {dtype: _describe_distribution(np.concatenate(e)) for dtype, e in spread.items() if e}
     return {"rows": rows, "spread": tails}
 
@@ -85,8 +85,8 @@ def measure_small_tensors(implementation: Implementation, seed: int, label: str)
     tensors = [
         t
         for name, family in track(SMALL.items(), f"{label}: small tensors", console=CONSOLE)
-        for inputs, answer in run_draws(implementation, name, family, "float32", seeds)
-        for t in measure(answer, inputs).tensors
+        for inputs, result in run_draws(implementation, name, family, "float32", seeds)
+        for t in measure(result, inputs).tensors
     ]
     bins = []
     for low, high in itertools.pairwise(FREEDOMS):
@@ -124,13 +124,13 @@ def _mistake(dtype: str, machine: Machine, seed: int) -> Figures:
     found, by_k_act = {}, []
     for name, family in FAMILIES.items():
         inputs = draw_inputs(name, family, dtype, seed)
-        answer, correct = machine(inputs), Machine()(inputs).tensors
-        if all((a == correct[k]).all() for k, a in answer.tensors.items()):
+        result, correct = machine(inputs), Machine()(inputs).tensors
+        if all((a == correct[k]).all() for k, a in result.tensors.items()):
             continue
-        found[name] = worst_row([measure(answer, inputs)])
+        found[name] = worst_row([measure(result, inputs)])
         if dtype == "float32":
-            held = [worst_row([measure(answer, inputs, k)]) for k in K_ACTS]
-            by_k_act.append([r["margin"] for r in held])
+            results = [worst_row([measure(result, inputs, k)]) for k in K_ACTS]
+            by_k_act.append([r["margin"] for r in results])
     rows = found.values()
     return {
         "families": len(found),

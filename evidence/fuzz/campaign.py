@@ -51,8 +51,8 @@ class Campaign(NamedTuple):
     @property
     def duplicates(self) -> list[int]:
         """The rounds that were recorded more than once."""
-        seen = Counter((r.backend, r.round) for r in self.records)
-        return sorted(number for (_, number), times in seen.items() if times > 1)
+        counts = Counter((r.backend, r.round) for r in self.records)
+        return sorted(number for (_, number), times in counts.items() if times > 1)
 
 
 def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) -> Campaign:

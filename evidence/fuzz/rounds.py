@@ -188,36 +188,36 @@ def run_round(
         share = (time.perf_counter() - started) / len(able)
         for tally in tallies:
             started = time.perf_counter()
-            for fuzzed, t in zip(cases, truths, strict=True):
-                tally.add(fuzzed, check_case(fuzzed, t, tally.backend))
+            for fuzzed, case_truth in zip(cases, truths, strict=True):
+                tally.add(fuzzed, check_case(fuzzed, case_truth, tally.backend))
             tally.seconds["reference"] += share
             tally.seconds["backend"] += time.perf_counter() - started
     return [tally.record(seed, number, structure.dtype, structure.id) for tally in tallies]
 
 
-def check_case(fuzzed: FuzzedCase, t: Truth, backend: OpenBackend) -> CaseOutcome:
+def check_case(fuzzed: FuzzedCase, case_truth: Truth, backend: OpenBackend) -> CaseOutcome:
     """Check one case. Its record is made later, from the same answer, and only if the failure is unexplained.
 
     Args:
         fuzzed: the case.
-        t: its truth.
+        case_truth: its truth.
         backend: the open backend.
 
     Returns:
         The outcome.
 
     """
-    case, version = fuzzed.case(), t.version
+    case, version = fuzzed.case(), case_truth.version
     try:
-        found = run_backend(t.inputs, version, backend.adapter)
+        found = run_backend(case_truth.inputs, version, backend.adapter)
     except Unsupported:
         return CaseOutcome("unsupported")
     except (Exception, SystemExit) as error:  # any failure of a backend is an outcome
         return CaseOutcome(
             "errored", None, partial(make_error_record, case, backend, version, error, {})
         )
-    verdict = compare(found.result, t, backend, found.arithmetic)
+    verdict = compare(found.result, case_truth, backend, found.arithmetic)
     if verdict.outcome != "differs":
         return CaseOutcome(verdict.outcome, verdict.margin)
-    record = partial(make_answer_record, case, backend, t, version, found, {})
+    record = partial(make_answer_record, case, backend, case_truth, version, found, {})
     return CaseOutcome("differs", None, record, verdict.reason)

@@ -74,16 +74,16 @@ class Scorer:
             The record.
 
         """
-        found = [case for case in self.cases if mutant.concerns(case)]
-        answers = []
+        concerned = [case for case in self.cases if mutant.concerns(case)]
+        changed = []
         correct = self.correct
         with apply_mutant(mutant):
-            for case in found:
+            for case in concerned:
                 got = self.answer(self.truths[case.id])
                 if not is_identical(got, correct[case.id]):
-                    answers.append((case, got))
-        caught = [case for case, got in answers if differs(got, self.truths[case.id], case.dtype)]
-        tolerance = [case for case, got in answers if case.dtype == "float32"
+                    changed.append((case, got))
+        caught = [case for case, got in changed if differs(got, self.truths[case.id], case.dtype)]
+        tolerance = [case for case, got in changed if case.dtype == "float32"
                      and exceeds_tolerance(got, self.truths[case.id].values)]  # fmt: skip
         return MutantRecord(
             mutant=mutant.id,

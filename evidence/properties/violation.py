@@ -21,11 +21,11 @@ from reference.rounding import ARITHMETICS
 Broken = Callable[[Array, Array, Array], Array]
 
 VIOLATIONS: dict[str, Broken] = {
-    "bits": lambda a, b, most: ~(a == b) | (np.signbit(a) != np.signbit(b)),
-    "equal": lambda a, b, most: ~(a == b),
-    "within": lambda a, b, most: ~(np.abs(a - b) <= most),
-    "chained": lambda a, b, most: ~(np.abs(a - b) <= most),
-    "differs": lambda a, b, most: np.full(a.shape, not (np.abs(a - b) > most).any()),
+    "bits": lambda a, b, allowed: ~(a == b) | (np.signbit(a) != np.signbit(b)),
+    "equal": lambda a, b, allowed: ~(a == b),
+    "within": lambda a, b, allowed: ~(np.abs(a - b) <= allowed),
+    "chained": lambda a, b, allowed: ~(np.abs(a - b) <= allowed),
+    "differs": lambda a, b, allowed: np.full(a.shape, not (np.abs(a - b) > allowed).any()),
 }
 """For each relation, a mask of the elements that violate it; NaN violates any."""
 
@@ -39,11 +39,11 @@ REQUIREMENTS = {
 """For each relation, what it requires of an element, in words."""
 
 
-def find_violation(p: Property, adapter: Backend, case: Case, attempt: int) -> str:
+def find_violation(prop: Property, adapter: Backend, case: Case, attempt: int) -> str:
     """Check a property of an implementation on one draw of a case.
 
     Args:
-        p: the property.
+        prop: the property.
         adapter: the implementation.
         case: the case.
         attempt: the number of the draw.
@@ -55,22 +55,24 @@ def find_violation(p: Property, adapter: Backend, case: Case, attempt: int) -> s
     inputs = draw_attempt(case, attempt)
     assert isinstance(inputs, Inputs)
     run = AdapterRunner(adapter)
-    left, right = p.sides(inputs, run)
+    left, right = prop.sides(inputs, run)
     if why := _mismatch(left, right):
-        return describe_violation(p, adapter, case, attempt, [why])
-    most = {name: np.zeros(a.shape) for name, a in left.items()}
-    if p.relation == "chained":
-        most = {name: 2 * b for name, b in output_bounds(adapter, inputs).items() if name in left}
-    elif p.relation in ("within", "differs"):
-        limits = p.sides(inputs, _BoundsRunner(adapter, run.asked))
-        most = {name: limits[0][name] + limits[1][name] for name in left}
+        return describe_violation(prop, adapter, case, attempt, [why])
+    allowed = {name: np.zeros(a.shape) for name, a in left.items()}
+    if prop.relation == "chained":
+        allowed = {
+            name: 2 * b for name, b in output_bounds(adapter, inputs).items() if name in left
+        }
+    elif prop.relation in ("within", "differs"):
+        limits = prop.sides(inputs, _BoundsRunner(adapter, run.asked))
+        allowed = {name: limits[0][name] + limits[1][name] for name in left}
     lines = []
     with np.errstate(invalid="ignore"):
         for name in left:
             a, b = left[name], right[name]
-            if (broken := VIOLATIONS[p.relation](a, b, most[name])).any():
-                lines.append(_describe_tensor(p, case, name, a, b, most[name], broken))
-    return describe_violation(p, adapter, case, attempt, lines) if lines else ""
+            if (broken := VIOLATIONS[prop.relation](a, b, allowed[name])).any():
+                lines.append(_describe_tensor(prop, case, name, a, b, allowed[name], broken))
+    return describe_violation(prop, adapter, case, attempt, lines) if lines else ""
 
 
 def _mismatch(left: Tensors, right: Tensors) -> str:
@@ -83,26 +85,26 @@ def _mismatch(left: Tensors, right: Tensors) -> str:
 
 
 def _describe_tensor(
-    p: Property, case: Case, name: str, a: Array, b: Array, most: Array, broken: Array
+    prop: Property, case: Case, name: str, a: Array, b: Array, allowed: Array, broken: Array
 ) -> str:
     """Describe the worst element of those that violate the relation, and count them."""
     apart = np.abs(a - b)
-    excess = np.where(broken, np.where(np.isfinite(apart), apart - most, np.inf), -np.inf)
+    excess = np.where(broken, np.where(np.isfinite(apart), apart - allowed, np.inf), -np.inf)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(excess)), a.shape))
     return (
         f"{describe_element(case, name, list(index))}: {float(a[index])!r} and {float(b[index])!r}, "
-        f"{apart[index]:.3g} apart: {REQUIREMENTS[p.relation].format(most[index])}; "
+        f"{apart[index]:.3g} apart: {REQUIREMENTS[prop.relation].format(allowed[index])}; "
         f"{int(broken.sum())} of {a.size} elements of {name} are like this"
     )
 
 
 def describe_violation(
-    p: Property, adapter: Backend, case: Case, attempt: int, lines: list[str]
+    prop: Property, adapter: Backend, case: Case, attempt: int, lines: list[str]
 ) -> str:
     """Describe a violation: the property, the implementation, the inputs, and the place.
 
     Args:
-        p: the property.
+        prop: the property.
         adapter: the implementation.
         case: the case.
         attempt: the number of the draw.
@@ -113,10 +115,10 @@ def describe_violation(
 
     """
     return "\n".join([
-        f"{type(adapter).__name__} breaks the property {p.name!r} ({p.relation}): {p.sentence}",
+        f"{type(adapter).__name__} breaks the property {prop.name!r} ({prop.relation}): {prop.sentence}",
         *(f"  {line}" for line in lines),
         f"  inputs   case {case.id}, draw {attempt}",
-        f"  repeat   find_violation(PROPERTIES[{p.name!r}], {type(adapter).__name__}({adapter.kind!r}), "
+        f"  repeat   find_violation(PROPERTIES[{prop.name!r}], {type(adapter).__name__}({adapter.kind!r}), "
         f"by_id({case.id!r}), {attempt})",
     ])  # fmt: skip
 
