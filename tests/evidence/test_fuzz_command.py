@@ -125,7 +125,7 @@ def test_ctrl_c_leaves_runs_that_can_be_gone_on_with(
     runs, _ = read_folder(tmp_path / "runs")
     assert {run.header.backend: len(run.rounds) for run in runs} == {"pytorch": 1, "jax": 0}
     assert not any(run.complete for run in runs)
-    assert "--resume goes on" in capsys.readouterr().err
+    assert "continue this run with --resume" in capsys.readouterr().err
 
 
 def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_options_say_how_long_on_how_many_processes_and_threads(
         for number in numbers:
             yield [sample.fuzzed(seed=job.seed, round=number, backend=job.backends[0])]
 
-    monkeypatch.setattr(front, "records", records)
+    monkeypatch.setattr(front, "run_rounds", records)
     arguments = command(tmp_path, "--backend", fake("Right"), "--minutes", "0.5", "-n", "3",
                         "--seed", "0")[3:]  # fmt: skip
     assert front.main(arguments) is ExitCode.CLEAN
