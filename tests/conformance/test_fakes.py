@@ -124,7 +124,7 @@ def test_no_radius_of_a_wider_type_is_asked_for(
     asked = set()
     expected = Truth.expected
     monkeypatch.setattr(Truth, "expected", lambda t, name: asked.add(name) or expected(t, name))
-    checked(fakes.Right, LENGTHS + dtype)
+    check(by_id(LENGTHS + dtype), OpenBackend("right", "cpu", fakes.Right("cpu")))
     assert asked == tried
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from types import EllipsisType
 from typing import NamedTuple
 
@@ -26,6 +27,7 @@ class Row(NamedTuple):
         return f"{self.fake.__name__}-{self.case}"
 
 
+@cache
 def checked(fake: type[Backend], case: str) -> CaseRecord:
     return check(by_id(case), OpenBackend(fake.__name__, "cpu", fake("cpu")))
 
