@@ -25,7 +25,7 @@ FRAMEWORKS = tuple(
 REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification"
 """The specification itself, as a backend."""
 
-WORKERS = "2"
+JOBS = "2"
 MINUTES = {REFERENCE: "2", "tensorflow": "12", "pytorch": "3", "jax": "3"}
 """That a framework's benchmarks may take, so that all of them take twenty; tensorflow has most backends."""
 PEERS = {REFERENCE: ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
@@ -67,7 +67,7 @@ def run_tier(session: nox.Session) -> None:
     shared = {"RNNSPEC_CACHE": str(Path(".cache").absolute())}  # most tests need the same truths
     tier = TIERS[session.name]
     # Each worker begins with half of the files, so that a file's tests share what they compute.
-    split = ("-n", WORKERS, "--dist", "worksteal")
+    split = ("-n", JOBS, "--dist", "worksteal")
     session.run("pytest", *split, "-m", tier, *session.posargs, env=shared)
 
 
@@ -89,9 +89,7 @@ def conformance(session: nox.Session, framework: str) -> None:
     """Hold a framework's backends to the specification; then show the report."""
     install(session, extra=framework)
     session.notify("report", ())
-    session.run(
-        "python", "-m", "conformance", "--framework", framework, "-n", WORKERS, *session.posargs
-    )
+    session.run("rnnspec", "check", "--framework", framework, "--jobs", JOBS, *session.posargs)
 
 
 @nox.session
@@ -99,7 +97,7 @@ def mutants(session: nox.Session) -> None:
     """Show that the default cases catch wrong specifications; then show the report."""
     install(session, groups=("peers",))
     session.notify("report", ())
-    session.run("python", "-m", "evidence.mutants", "-n", WORKERS, *session.posargs)
+    session.run("rnnspec", "mutants", "--jobs", JOBS, *session.posargs)
 
 
 @nox.session
@@ -116,7 +114,7 @@ def fuzz(session: nox.Session, framework: str) -> None:
     install(session, extra=framework)
     session.notify("report", ())
     whole = () if named else ("--framework", framework)
-    session.run("python", "-m", "evidence.fuzz", *whole, "-n", WORKERS, *given)
+    session.run("rnnspec", "fuzz", *whole, "--jobs", JOBS, *given)
 
 
 @nox.session
@@ -128,14 +126,14 @@ def bench(session: nox.Session, framework: str) -> None:
     session.notify("report", ())
     whose = ("--backend", SPECIFICATION) if itself else ("--framework", framework)
     within = () if session.posargs else ("--minutes", MINUTES[framework])
-    session.run("python", "-m", "benchmarks", *whose, *within, *session.posargs)
+    session.run("rnnspec", "bench", *whose, *within, *session.posargs)
 
 
 @nox.session
 def compare(session: nox.Session) -> None:
     """Time two git revisions, or two versions of a framework, in turn (-- BASE HEAD --backend NAME)."""
     install(session)
-    session.run("python", "-m", "benchmarks.comparing.revisions", *session.posargs)
+    session.run("rnnspec", "compare", *session.posargs)
 
 
 @nox.session
@@ -148,7 +146,7 @@ def adapters(session: nox.Session, framework: str) -> None:
         "tests/backends/test_dialects.py",
         "tests/evidence/test_properties.py",
     )
-    session.run("pytest", "-n", WORKERS, *files, *session.posargs)
+    session.run("pytest", "-n", JOBS, *files, *session.posargs)
 
 
 @nox.session
@@ -160,7 +158,7 @@ def porting(session: nox.Session) -> None:
         "tests/porting/test_real_files.py",
         "tests/porting/test_odd_files.py",
     )
-    session.run("pytest", "-n", WORKERS, *files, *session.posargs)
+    session.run("pytest", "-n", JOBS, *files, *session.posargs)
 
 
 @nox.session
@@ -175,7 +173,7 @@ def reproducers(session: nox.Session, framework: str) -> None:
     session.run(str(python), "-m", "pip", "install", "-q", "numpy", *needs, "-c",
                 "constraints.txt", external=True)  # fmt: skip
     found = {"RNNSPEC_CLEAN_PYTHON": str(python), "RNNSPEC_CLEAN_FRAMEWORK": framework}
-    session.run("pytest", "-n", WORKERS, "-m", "not every", "tests/evidence/test_reproducer_scripts.py",
+    session.run("pytest", "-n", JOBS, "-m", "not every", "tests/evidence/test_reproducer_scripts.py",
                 *session.posargs, env=found)  # fmt: skip
 
 
@@ -185,7 +183,7 @@ def report(session: nox.Session) -> None:
     install(session)
     # 1 and 4 are answers about the runs shown, which the sessions that made them have given already; 2, that
     # something became worse over all runs, only this one gives.
-    session.run("python", "-m", "reports", *session.posargs, success_codes=[0, 1, 4])
+    session.run("rnnspec", "report", *session.posargs, success_codes=[0, 1, 4])
 
 
 @nox.session

@@ -393,12 +393,10 @@ def _repeat_command(case: AnyCase, backend: str, device: str) -> str:
     which = ["--case", case.id]
     if isinstance(case, UserCase):
         which = [*case.options, "--dtype", case.named_dtype]
-    return shlex.join(
-        ["python", "-m", "conformance", "--backend", backend, "--device", device, *which]
-    )
+    return shlex.join(["rnnspec", "check", "--backend", backend, "--device", device, *which])
 
 
 def _script_command(case: str, backend: str, device: str) -> str:
     """Return the command that writes a script of the framework alone, which reproduces one case."""
-    return shlex.join(["python", "-m", "evidence.reproducer", "--backend", backend,
+    return shlex.join(["rnnspec", "reproduce", "--backend", backend,
                        "--device", device, "--case", case])  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import pytest
 from xdist.remote import Producer
@@ -20,10 +19,10 @@ from conformance.cases import (
     full_cases,
     precision_variants,
 )
-from conformance.known_differences import BadKnownFile, KnownDifference, read_known
+from conformance.known_differences import KNOWN_FILE, BadKnownFile, KnownDifference, read_known
 from conformance.open_backend import OpenBackend
 from conformance.session.executor import Executor, Hooks
-from conformance.session.isolation import WorkerLimits, WorkerMonitor, add_limits
+from conformance.session.isolation import WorkerLimits, WorkerMonitor
 from conformance.session.options import add_options, asks_for_help, runs_folder
 from conformance.session.recorder import RECORDER, Recorder, make_test_id
 from conformance.session.resume import CannotResume, ResumedRun, resume
@@ -31,6 +30,7 @@ from conformance.session.schedule import ProgramScheduling, by_program
 from conformance.user_network import BadInputs, NetworkFiles, read_user_cases
 from formats import BadModel
 from records.environment import environment
+from records.options import add_to_pytest
 from records.schema import CaseRecord
 
 OPEN_BACKENDS: pytest.StashKey[list[OpenBackend]] = pytest.StashKey()
@@ -46,26 +46,14 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("rnnspec")
-    add_options(group)
-    group.addoption("--dtype", action="append", default=[], choices=(*DTYPES, *OTHER_PRECISIONS),
-                    help="run these dtypes only; may be given again; tf32 and default are float32 whose "
-                    "products are TF32, or as the framework makes them unless told")  # fmt: skip
-    group.addoption("--case", action="append", default=[], metavar="ID",
-                    help="run the case of this id, or those that match this pattern; "
-                    "may be given again")  # fmt: skip
-    group.addoption("--params", type=Path, metavar="FILE",
-                    help="a network of your own, instead of cases: safetensors in the canonical layout")  # fmt: skip
-    group.addoption("--inputs", type=Path, metavar="FILE",
-                    help="with --params: its x, and lengths, h0, c0 where there are any, as .npz")  # fmt: skip
-    group.addoption("--gradients", action="store_true",
-                    help="with --params: compare gradients too, by dy, dh_n and dc_n of --inputs, or drawn ones")  # fmt: skip
-    group.addoption("--full", action="store_true", help="run the whole product of the axes")
-    group.addoption("--known", default=str(Path(__file__).parents[1] / "known.toml"),
-                    metavar="FILE", help="known differences (default: known.toml)")  # fmt: skip
-    group.addoption("--resume", action="store_true",
-                    help="go on with the latest interrupted run of each backend")  # fmt: skip
-    add_limits(group)
+    add = parser.getgroup("rnnspec").addoption
+    add_options(add)
+    add_to_pytest(add, "--dtype", choices=(*DTYPES, *OTHER_PRECISIONS))
+    for name in ("--case", "--params", "--inputs", "--gradients", "--full", "--resume"):
+        add_to_pytest(add, name)
+    add_to_pytest(add, "--known", default=KNOWN_FILE)
+    add_to_pytest(add, "--time-limit")
+    add_to_pytest(add, "--memory-limit")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -74,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if asks_for_help(config):
         return
     try:
-        known = read_known(Path(config.getoption("--known")))
+        known = read_known(config.getoption("--known"))
         all_cases = _user_cases(config) or _available_cases(config)
         cases = _select_cases(config, all_cases)
     except (BadInputs, BadKnownFile, BadModel, ValueError) as error:

@@ -4,7 +4,7 @@
     backend = "jax_scan"                        # a name in the list of backends
     cases = "gru-*/3-layer/*"                   # a pattern of case ids, as in a shell
     reason = "what is wrong, in a sentence"
-    evidence = "docs/known/script.py"           # a standalone script, or a link
+    evidence = "script.py"                     # a standalone script, or a link
     shows = "*not finite*"                      # a pattern of the record's reason; default: any
     only = "CPUs with AVX-512"                  # where the difference shows, if not everywhere
 
@@ -23,6 +23,9 @@ import msgspec
 
 from backends import BACKENDS
 from records.schema import CaseRecord
+
+KNOWN_FILE = Path(__file__).parent / "known" / "known.toml"
+"""The suite's own entries; the scripts that prove them are beside it."""
 
 
 class KnownDifference(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -21,6 +21,8 @@ from records.environment import fingerprint, suite_commit
 from records.schema import SCHEMA_VERSION, Environment, FrontEnd, Header
 
 ROOT = Path(__file__).parents[1]
+IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
+"""True in a checkout, False where a wheel was installed."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,11 @@ def now() -> str:
 
 
 def _suite_version() -> str:
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        return str(tomllib.load(file)["project"]["version"])
+    """The checkout's version, which an older installation may not know, or the installed one."""
+    if IN_CHECKOUT:
+        text = (ROOT / "pyproject.toml").read_text("utf-8")
+        return str(tomllib.loads(text)["project"]["version"])
+    return metadata.version("rnnspec")
 
 
 def command_line() -> str:
@@ -167,5 +172,6 @@ def command_line() -> str:
         folder = program.resolve().parent
         ours = folder.is_relative_to(ROOT) and "site-packages" not in folder.parts
         module = ".".join(folder.relative_to(ROOT).parts) if ours else folder.name
-        return shlex.join(["python", "-m", module, *sys.argv[1:]])
+        by_name = [module] if module == "rnnspec" else ["python", "-m", module]
+        return shlex.join([*by_name, *sys.argv[1:]])
     return shlex.join([program.name, *sys.argv[1:]])

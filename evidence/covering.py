@@ -11,7 +11,6 @@ Existing rows stay, so that a new dialect adds cases and changes none; ``--anew`
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
 from collections.abc import Callable, Sequence
@@ -21,6 +20,8 @@ from backends import BACKENDS, Dialect
 from backends.dialects import unsupported
 from conformance import cases
 from conformance.cases.axes import AXES, CELLS, SIZES, Row, feasible
+from records.command_line import command, option, start
+from records.exit_codes import ExitCode
 from reference import Spec
 
 ARRAYS = {
@@ -158,10 +159,10 @@ def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[
     return rows
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--anew", action="store_true", help="keep none of the rows there are")
-    anew = parser.parse_args().anew
+@command("python -m evidence.covering")
+@option("--anew")
+def main(anew: bool) -> ExitCode:
+    """Make the covering arrays of the default cases; rows that exist stay."""
     for file, (strength, kind) in ARRAYS.items():
         gradient_rows = cases.read_rows("gradient_cases.txt") if kind == "cuda" else []
         kept = [] if anew else cases.read_rows(file)
@@ -170,3 +171,8 @@ if __name__ == "__main__":
         ]
         lines = sorted("/".join(row[axis] for axis in AXES) for row in new_rows)
         (Path(cases.__file__).parent / file).write_text("\n".join(lines) + "\n", "utf-8")
+    return ExitCode.CLEAN
+
+
+if __name__ == "__main__":
+    start(main)

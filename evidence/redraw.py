@@ -9,7 +9,6 @@ decides an argmax between two likely words, and another word fed back changes al
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,8 @@ from conformance.cases import AnyCase, default_cases, precision_variants
 from conformance.cases.precision_variants import original_id
 from conformance.draw import draw_attempt
 from conformance.truth import truth
+from records.command_line import command, start
+from records.exit_codes import ExitCode
 from reference.networks.layers import Decoder
 from reference.networks.network import run
 from reference.rounding import ARITHMETICS
@@ -94,8 +95,9 @@ def find_attempt(case: AnyCase) -> int:
     raise RuntimeError(f"{case.id}: none of {MAX_ATTEMPTS} draws is informative; change the case")
 
 
-if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()  # there are no options
+@command("python -m evidence.redraw")
+def main() -> ExitCode:
+    """Find a draw of every default case that shows mistakes, and write attempts.txt."""
     every = default_cases("cuda")
     found = {
         case.id: find_attempt(case)
@@ -107,3 +109,8 @@ if __name__ == "__main__":
         if number != (0 if (of := original_id(case_id)) == case_id else found[of])
     ]
     (Path(cases.__file__).parent / "attempts.txt").write_text("".join(lines), "utf-8")
+    return ExitCode.CLEAN
+
+
+if __name__ == "__main__":
+    start(main)

@@ -16,7 +16,6 @@ from conformance.open_backend import OpenBackend, suite_digest
 from fleet.child import Child, default_memory_limit
 from fleet.remote_backend import RemoteFacts, remote_backend
 from records.environment import environment, fingerprint
-from records.options import counted
 from records.schema import Environment
 
 TASKS_PER_WORKER = 2
@@ -55,25 +54,6 @@ class Place(NamedTuple):
 
 Task = TypeVar("Task")
 Answer = TypeVar("Answer")
-
-
-def add_options(add: Callable[..., Any]) -> None:
-    """Add the options --scheduler and --workers to a parser.
-
-    Args:
-        add: ``add_argument`` or ``addoption`` of the parser.
-    """
-    add(
-        "--scheduler",
-        metavar="ADDRESS",
-        help="run on the Dask cluster with this scheduler, such as tcp://host:8786",
-    )
-    add(
-        "--workers",
-        type=counted(1),
-        metavar="N",
-        help="run on a Dask cluster of N workers, started on this machine",
-    )
 
 
 class Cluster:

@@ -19,7 +19,8 @@ from conformance.session.executor import Executor
 from conformance.session.isolation import Death
 from conformance.session.options import _requested_backends
 from fleet.child import ChildDied
-from fleet.cluster import Cluster, FleetRefused, Place, add_options, child, signature
+from fleet.cluster import Cluster, FleetRefused, Place, child, signature
+from records.options import add_to_pytest
 from records.schema import CaseRecord, Environment
 
 MAX_CASES_PER_GROUP = 16
@@ -35,7 +36,9 @@ class _Group(NamedTuple):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add --scheduler and --workers."""
-    add_options(parser.getgroup("rnnspec").addoption)
+    add = parser.getgroup("rnnspec").addoption
+    add_to_pytest(add, "--scheduler")
+    add_to_pytest(add, "--workers")
 
 
 def pytest_rnnspec_executor(config: pytest.Config) -> Executor | None:

@@ -10,7 +10,6 @@ Only rows with an interval are shown, since nobody can say how sure the others a
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Sequence
 from io import StringIO
 from pathlib import Path
@@ -20,8 +19,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import Parser
 from records.reading import Run
 from records.runs import read_folder
 from records.text import number, one_line, replace_between, write_atomically
@@ -188,34 +187,28 @@ def drawn(of: Sequence[Row]) -> str:
     return to.getvalue()
 
 
-def main(arguments: list[str]) -> ExitCode:
-    """Write both."""
-    parser = Parser("python -m reports.throughput_picture", __doc__)
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), metavar="DIR",
-                        help="where the run files are (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--picture", type=Path, default=Path("docs/throughput.svg"), metavar="FILE",
-                        help="(default: %(default)s)")  # fmt: skip
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), metavar="FILE",
-                        help="(default: %(default)s)")  # fmt: skip
-    given = parser.parse_args(arguments)
-    runs, bad = read_folder(given.runs)
+@command("python -m reports.throughput_picture")
+@option("--runs")
+@option("--picture", default=Path("docs/throughput.svg"))
+@option("--readme")
+def main(runs: Path, picture: Path, readme: Path) -> ExitCode:
+    """Draw the throughput of all backends, and write its table into the README."""
+    found_runs, bad = read_folder(runs)
     if bad:
-        parser.error(f"--runs: {bad[0]}")
-    timed = build_matrix(runs).timed
+        raise Refused(f"--runs: {bad[0]}")
+    timed = build_matrix(found_runs).timed
     found = rows(timed)
     if not found:
-        parser.error(f"--runs {given.runs}: no row with an interval; expected those of "
-                     "`nox -s bench -- --processes 3` or more")  # fmt: skip
-    try:
+        raise Refused(f"--runs: {runs} has no row with an interval; expected run files of "
+                      "`rnnspec bench --processes 3` or more")  # fmt: skip
+    with refusing(OSError, ValueError):
         text = f"{measured_on(timed, found)}\n\n{table(found)}"
-        new = replace_between(given.readme.read_text("utf-8"), BEGIN, END, text)
-        for path, content in ((given.picture, drawn(found)), (given.readme, new)):
+        new = replace_between(readme.read_text("utf-8"), BEGIN, END, text)
+        for path, content in ((picture, drawn(found)), (readme, new)):
             write_atomically(path, content)
             print(f"wrote {path}")
-    except (OSError, ValueError) as why:
-        parser.error(str(why))
     return ExitCode.CLEAN
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

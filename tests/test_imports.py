@@ -28,10 +28,12 @@ STOREYS: dict[str, tuple[set[str], set[str] | None]] = {
     "porting": ({"reference", "records", "backends", "formats", "reports", "conformance"}, None),
     "benchmarks": ({"reference", "records", "backends", "reports", "conformance"}, None),
 }
+STOREYS["rnnspec"] = (set(STOREYS), None)
 """For each package, the others of the project and the libraries that it may import beside the
 standard one; None for any library but a framework."""
 
 ALONE = {
+    "records.command_line": {"click", "rich", "rich_click"},
     "reports.browser.chromium": {"playwright"},
     "reports.throughput_picture": {"matplotlib"},
     "reports.exports.pytest_benchmark": {"pytest_benchmark"},
@@ -123,7 +125,23 @@ def forbidden(module: str, source: str, *, is_package: bool = False) -> list[str
     return list(found.values())
 
 
-FILES = sorted(path for package in STOREYS for path in (ROOT / package).rglob("*.py"))
+ALIASES = {"conformance.__main__", "benchmarks.__main__", "reports.__main__"}
+"""Old names of subcommands, which only start the command."""
+STANDALONE = ROOT / "conformance" / "known"
+"""Scripts for users of a framework, which import nothing of ours."""
+FILES = sorted(
+    path
+    for package in STOREYS
+    for path in (ROOT / package).rglob("*.py")
+    if not path.is_relative_to(STANDALONE) and module_of(path) not in ALIASES
+)
+
+
+def test_an_alias_imports_nothing_but_the_command() -> None:
+    for module in ALIASES:
+        source = (ROOT / Path(*module.split("."))).with_suffix(".py").read_text("utf-8")
+        names = {name for _, name in imported(source, module)}
+        assert names == {"sys", "rnnspec.cli", "rnnspec.cli.main"}, f"{module} imports {names}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

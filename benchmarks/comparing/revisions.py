@@ -1,15 +1,7 @@
-"""``python -m benchmarks.comparing.revisions BASE HEAD``: what became faster or slower, and which margins moved.
-
-BASE and HEAD are git revisions, or versions of a framework such as ``jax==0.9.2 jax==0.10.2``. Their
-processes run in pairs on one processor, or on all, and take a sample each in turn. What seems slower, and what cannot be
-told, is timed again and judged by all its pairs; a regression is slower in the new ones alone as well. Exits with
-2 for one, and with 4 where a row cannot be told.
-"""
+"""Compare two git revisions, or two versions of a framework: what became faster or slower, and which margins moved."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -21,49 +13,53 @@ from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
-from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, Key, key, read
+from benchmarks.comparing.noise_budgets import Budget, Key, key, read
 from benchmarks.comparing.pairs import Subject, timed
-from benchmarks.comparing.sides import BadSide, Side, side
+from benchmarks.comparing.sides import Side, side
 from benchmarks.comparing.verdict import Comparison, Noise, Verdict, comparisons, joined
-from benchmarks.timing.options import (
-    Rows,
-    add_all_processors,
-    add_backends,
-    add_rows,
-    backends_of,
-    rows_of,
-)
+from benchmarks.timing.options import Rows
 from records.exit_codes import ExitCode
-from records.options import Parser, counted, positive
 from records.schema import Measurement
 from records.text import number
 from records.timing import Timing
-from reports.terminal import standard_output
 
 PAIRS = 10
 ASSUMED = Noise(0.05, 0.05)
 """Where nothing measured says."""
 
 
-def main(arguments: list[str]) -> int:
-    """Compare; the exit code."""
-    parser = options()
-    given = parser.parse_args(arguments)
-    names = backends_of(parser, given)
-    console = standard_output()
+def compare_revisions(
+    base: str, head: str, names: Sequence[str], rows: Rows, *,
+    pairs: int, budget: float | None, budgets: Path, out: Path, console: Console,
+) -> ExitCode:  # fmt: skip
+    """Time two revisions, or two versions of a framework, and print every row.
+
+    Args:
+        base: a git revision, or NAME==VERSION.
+        head: another one.
+        names: backends of one framework.
+        rows: the workloads and modes.
+        pairs: of processes.
+        budget: relative difference of identical code, where it is given.
+        budgets: the file of differences measured on this machine.
+        out: folder of results.
+        console: where to print.
+
+    Returns:
+        The exit code: 2 for a regression.
+
+    Raises:
+        BadBudgets: the file cannot be read.
+        BadSide: a side is neither a revision nor a version, or cannot be installed.
+
+    """
     extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
-    if len(extras) > 1:
-        parser.error(f"--backend: {', '.join(names)} given, expected those of one framework")
-    rows = rows_of(parser, given)
-    try:
-        measured = read(given.budgets or given.out / FILE)
-        with console.status("environments"):
-            sides = [side(text, next(iter(extras), None)) for text in (given.base, given.head)]
-    except (BadBudgets, BadSide) as why:
-        parser.error(str(why))
-    folder = given.out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    compared = partial(_compared, sides, given=given, measured=measured, console=console)
-    found = compared(names, rows, range(given.pairs), folder / "first")
+    measured = read(budgets)
+    with console.status("environments"):
+        sides = [side(text, next(iter(extras), None)) for text in (base, head)]
+    folder = out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    compared = partial(_compared, sides, budget=budget, measured=measured, console=console)
+    found = compared(names, rows, range(pairs), folder / "first")
     doubtful = [c for c in found if in_doubt(c)]
     second: list[Comparison] = []
     if doubtful:
@@ -71,12 +67,12 @@ def main(arguments: list[str]) -> int:
         who, which, modes = (list(dict.fromkeys(getattr(c.base.first, part) for c in doubtful))
                              for part in ("backend", "workload", "mode"))  # fmt: skip
         again = rows._replace(workloads=which, modes=modes)
-        second = compared(who, again, range(given.pairs, 2 * given.pairs), folder / "again")
+        second = compared(who, again, range(pairs, 2 * pairs), folder / "again")
     judged = judge(found, second)
-    console.print(table(judged, given.base, given.head, rows))
+    console.print(table(judged, base, head, rows))
     path = folder / "comparison.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(
-        [as_data(row, given.base, given.head) for row in judged])))  # fmt: skip
+        [as_data(row, base, head) for row in judged])))  # fmt: skip
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return code(judged, rows.total * len(names))
 
@@ -104,25 +100,6 @@ def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Jud
         wavers = together.verdict == "slower" and not confirmed
         judged.append(Judged(together, "ambiguous" if wavers else together.verdict))
     return judged
-
-
-def options() -> Parser:
-    """The command line."""
-    parser = Parser("python -m benchmarks.comparing.revisions", __doc__)
-    parser.add_argument("base", metavar="BASE", help="a git revision, or NAME==VERSION")
-    parser.add_argument("head", metavar="HEAD", help="another one")
-    add_backends(parser)
-    add_rows(parser, "compare")
-    add_all_processors(parser)
-    parser.add_argument("--pairs", type=counted(3), default=PAIRS, metavar="N",
-                        help=f"of processes (default: {PAIRS})")  # fmt: skip
-    parser.add_argument("--budget", type=positive, metavar="SHARE",
-                        help="what identical code may differ by (default: what --budgets has "
-                        f"of the row, else {ASSUMED.budget})")  # fmt: skip
-    parser.add_argument("--budgets", type=Path, metavar="FILE",
-                        help=f"what `nox -s bench -- --aa` wrote (default: OUT/{FILE})")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="a few workloads")
-    return parser
 
 
 def code(judged: Sequence[Judged], rows: int) -> ExitCode:
@@ -184,8 +161,8 @@ def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
 
 
 def _compared(
-    sides: Sequence[Side], names: list[str], rows: Rows, numbers: Sequence[int], folder: Path, *,
-    given: argparse.Namespace, measured: Mapping[Key, Budget], console: Console,
+    sides: Sequence[Side], names: Sequence[str], rows: Rows, numbers: Sequence[int], folder: Path, *,
+    budget: float | None, measured: Mapping[Key, Budget], console: Console,
 ) -> list[Comparison]:  # fmt: skip
     """Time both sides in turn, and compare their rows."""
     base, head = sides
@@ -195,7 +172,7 @@ def _compared(
         of = timed(both, rows, numbers, folder, console)
         if of:
             on = of.headers[0].environment.machine
-            known = partial(_noise, given=given.budget, measured=measured, on=on)
+            known = partial(_noise, given=budget, measured=measured, on=on)
             found += comparisons(of.base, of.head, known)
     return found
 
@@ -211,7 +188,3 @@ def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on
 def _margin(measurements: Sequence[Measurement]) -> float | None:
     """The largest of all processes."""
     return max((m.margin for m in measurements if m.margin is not None), default=None)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -7,7 +7,6 @@ process on one processor. The difference is the adapter's own; below it, what it
 from __future__ import annotations
 
 import statistics
-import sys
 from importlib import import_module
 from itertools import product
 from typing import Any
@@ -25,7 +24,8 @@ from benchmarks.timing.workloads import MODES, WORKLOADS, Mode
 from conformance.cases import Case
 from conformance.draw import draw
 from conformance.session.options import backend_names
-from records.options import Parser
+from records.command_line import Refused, command, option, start
+from records.exit_codes import ExitCode
 from reference import Spec
 from reports.terminal import standard_output
 
@@ -34,19 +34,20 @@ FEW = 3
 PLAIN: dict[str, Any] = {"box": None, "pad_edge": False, "title_justify": "left"}
 
 
-def main(arguments: list[str]) -> int:
-    """Print the tables."""
-    parser = Parser("python -m benchmarks.studies.adapter_overhead", __doc__)
-    parser.add_argument("--framework", choices=EXTRAS, required=True, help="whose backends")
-    given = parser.parse_args(arguments)
+@command("python -m benchmarks.studies.adapter_overhead")
+@option("--framework", choices=EXTRAS)
+def main(framework: str | None) -> ExitCode:
+    """Measure what an adapter adds to a call of its framework."""
+    if framework is None:
+        raise Refused(f"--framework: not given; expected one of {', '.join(EXTRAS)}")
     pin()  # before a framework takes its threads
-    bare = import_module(f"benchmarks.studies.bare.{given.framework}")
+    bare = import_module(f"benchmarks.studies.bare.{framework}")
     own = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
                 title="Where a call is nothing else", **PLAIN)  # fmt: skip
     workloads = SETS["cpu"]
     shares = Table("backend", "mode", *(name.partition("/")[2] for name in workloads),
                    title="Share of a call", **PLAIN)  # fmt: skip
-    of = backend_names([], given.framework, "cpu")
+    of = backend_names([], framework, "cpu")
     for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
         backend = find(name)("cpu")
         inputs = draw(smallest(gradients=mode == "training"))
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
         shares.add_row(name, mode, *(share(backend, mode, w, overhead) for w in workloads))
     for table in (own, shares):
         standard_output().print(table)
-    return 0
+    return ExitCode.CLEAN
 
 
 def smallest(*, gradients: bool) -> Case:
@@ -78,4 +79,4 @@ def share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

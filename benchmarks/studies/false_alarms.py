@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -37,8 +36,9 @@ from benchmarks.comparing.verdict import NOTHING_KNOWN, Comparison, Noise, Verdi
 from benchmarks.studies.slowed import SHARE
 from benchmarks.timing.options import Rows
 from benchmarks.timing.workloads import MODES, WORKLOADS
+from records.command_line import Refused, command, option, start
 from records.exit_codes import ExitCode
-from records.options import Parser, counted
+from records.options import at_least
 from records.reading import BadRunFile, read_run
 from records.schema import Measurement
 from records.timing import Timing
@@ -78,27 +78,35 @@ CONDITIONS = (
 Pair = tuple[Measurement, Measurement]
 
 
-def main(arguments: list[str]) -> int:
-    """Time what is missing, then print the table; 4 where a process gave no answer."""
-    parser = options()
-    given = parser.parse_args(arguments)
+@command("python -m benchmarks.studies.false_alarms")
+@option("--backend", choices=tuple(BACKENDS), repeats=False, default="pytorch")
+@option("--workload", choices=tuple(WORKLOADS))
+@option("--pairs", type=at_least(BUDGET_PAIRS + PAIRS), default=85)
+@option("--out")
+def main(backend: str, workload: tuple[str, ...], pairs: int, out: Path) -> ExitCode:
+    """Measure how often a comparison is wrong, on identical code and on code made slower.
+
+    Pairs of processes are kept in DIR/experiment; those that exist are not timed again.
+    """
     console = standard_output()
-    rows = Rows(given.workload or ROWS, MODES, quick=True)
-    counts = {c.name: max(PAIRS, round(c.share * given.pairs)) for c in CONDITIONS}
+    rows = Rows(workload or ROWS, MODES, quick=True)
+    counts = {c.name: max(PAIRS, round(c.share * pairs)) for c in CONDITIONS}
     found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
     for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
         for condition in CONDITIONS:
             if number >= counts[condition.name]:
                 continue
-            folder = given.out / given.backend / condition.name.replace(", ", "-") / f"{number:03}"
-            pairs = kept(folder) or run(condition, given.backend, rows, number, folder, console)
-            if pairs is None:
+            folder = (
+                out / "experiment" / backend / condition.name.replace(", ", "-") / f"{number:03}"
+            )
+            timed_pairs = kept(folder) or _run(condition, backend, rows, number, folder, console)
+            if timed_pairs is None:
                 return ExitCode.NOT_ENOUGH_DATA
-            timed_before = {(b.workload, b.mode) for b, _ in pairs}
+            timed_before = {(b.workload, b.mode) for b, _ in timed_pairs}
             if timed_before != {(w, m) for w in rows.workloads for m in rows.modes}:
-                parser.error(f"--workload: {folder} has pairs of {sorted(timed_before)}; expected "
-                             "the same workloads, or another --out")  # fmt: skip
-            found[condition.name].append(pairs)
+                raise Refused(f"--workload: {folder} has pairs of {sorted(timed_before)}; expected "
+                              "the same workloads, or another --out")  # fmt: skip
+            found[condition.name].append(timed_pairs)
     quiet = found[CONDITIONS[0].name]
     console.print(
         of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS, rows),
@@ -107,21 +115,7 @@ def main(arguments: list[str]) -> int:
     return ExitCode.CLEAN
 
 
-def options() -> Parser:
-    """The command line."""
-    parser = Parser("python -m benchmarks.studies.false_alarms", __doc__)
-    parser.add_argument("--backend", choices=list(BACKENDS), default="pytorch", metavar="NAME",
-                        help="whose rows are timed (default: pytorch)")  # fmt: skip
-    parser.add_argument("--workload", action="append", choices=list(WORKLOADS), metavar="NAME",
-                        help=f"these only; may be given again (default: {', '.join(ROWS)})")  # fmt: skip
-    parser.add_argument("--pairs", type=counted(BUDGET_PAIRS + PAIRS), default=85, metavar="N",
-                        help="of the quiet condition with identical code (default: 85)")  # fmt: skip
-    parser.add_argument("--out", type=Path, default=Path("results/experiment"), metavar="DIR",
-                        help="where pairs are kept (default: results/experiment)")  # fmt: skip
-    return parser
-
-
-def run(
+def _run(
     condition: Condition, backend: str, rows: Rows, number: int, folder: Path, console: Console
 ) -> list[Pair] | None:
     """Time one pair; None where a process gave no answer."""
@@ -248,7 +242,4 @@ def _comparisons(
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the same command goes on")
+    start(main)

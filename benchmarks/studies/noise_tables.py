@@ -7,15 +7,14 @@ measured again is replaced.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, write
 from benchmarks.comparing.revisions import PAIRS
+from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import Parser
 from records.text import count, number, replace_between, write_atomically
 
 LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
@@ -24,32 +23,23 @@ LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
 BEGIN, END = "<!-- rows: python -m benchmarks.studies.noise_tables -->", "<!-- end of rows -->"
 
 
-def main(arguments: list[str]) -> ExitCode:
-    """Write the tables."""
-    parser = Parser("python -m benchmarks.studies.noise_tables", __doc__)
-    parser.add_argument("--budgets", type=Path, default=Path("results") / FILE, metavar="FILE",
-                        help="what --aa wrote (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--published", type=Path, default=Path("docs/noise.json"), metavar="FILE",
-                        help="where that is kept (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--page", type=Path, default=Path("docs/noise.md"), metavar="FILE",
-                        help="(default: %(default)s)")  # fmt: skip
-    given = parser.parse_args(arguments)
-    try:
-        measured = list(read(given.budgets).values())
+@command("python -m benchmarks.studies.noise_tables")
+@option("--budgets", type=Path, default=Path("results") / FILE)
+@option("--published", default=Path("docs/noise.json"))
+@option("--page", default=Path("docs/noise.md"))
+def main(budgets: Path, published: Path, page: Path) -> ExitCode:
+    """Write the tables of noise, from the measurements of rnnspec bench --self-comparison."""
+    with refusing(BadBudgets, OSError, ValueError):
+        measured = list(read(budgets).values())
         if not measured:
-            parser.error(
-                f"--budgets {given.budgets}: no row; expected what `nox -s bench -- --aa` writes"
-            )
-        page = given.page.read_text("utf-8")
-        replace_between(page, BEGIN, END, "")  # or it is no page for them, and nothing is written
-        write(given.published, measured)
-        new = replace_between(
-            page, BEGIN, END, "\n".join(tables(list(read(given.published).values())))
-        )
-        write_atomically(given.page, new)
-    except (BadBudgets, OSError, ValueError) as why:
-        parser.error(str(why))
-    print(f"wrote {given.page}")
+            raise Refused(f"--budgets: {budgets} has no row; expected the file that `rnnspec bench "
+                          "--self-comparison` writes")  # fmt: skip
+        text = page.read_text("utf-8")
+        replace_between(text, BEGIN, END, "")  # or it is no page for them, and nothing is written
+        write(published, measured)
+        new = replace_between(text, BEGIN, END, "\n".join(tables(list(read(published).values()))))
+        write_atomically(page, new)
+    print(f"wrote {page}")
     return ExitCode.CLEAN
 
 
@@ -107,4 +97,4 @@ def tables(rows: Sequence[Budget]) -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

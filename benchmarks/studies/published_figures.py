@@ -6,14 +6,13 @@ DeepBench leaves out of what it times.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from backends.adapter import kind_of
+from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import Parser
 from records.runs import read_folder
 from records.text import number, replace_between, write_atomically
 from records.timing import Timing
@@ -61,29 +60,22 @@ PUBLISHED = (
 """Baidu's DeepBench as NVIDIA ran it, and S. Braun, arXiv:1806.01818."""
 
 
-def main(arguments: list[str]) -> ExitCode:
-    """Write the table."""
-    parser = Parser("python -m benchmarks.studies.published_figures", __doc__)
-    parser.add_argument("--runs", type=Path, default=Path("results/runs"), metavar="DIR",
-                        help="whose run files are shown (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--page", type=Path, default=Path("docs/gpu.md"), metavar="FILE",
-                        help="(default: %(default)s)")  # fmt: skip
-    given = parser.parse_args(arguments)
-    runs, bad = read_folder(given.runs)
+@command("python -m benchmarks.studies.published_figures")
+@option("--runs")
+@option("--page", default=Path("docs/gpu.md"))
+def main(runs: Path, page: Path) -> ExitCode:
+    """Write the table of GPU timings next to the figures that others published."""
+    found, bad = read_folder(runs)
     if bad:
-        parser.error(f"--runs {given.runs}: cannot read {', '.join(map(str, bad))}")
-    timed = [t for t in build_matrix(runs).timings if kind_of(t.first.device) == "cuda"]
+        raise Refused(f"--runs: {runs}: cannot read {', '.join(map(str, bad))}")
+    timed = [t for t in build_matrix(found).timings if kind_of(t.first.device) == "cuda"]
     if not timed:
-        parser.error(f"--runs {given.runs}: nothing was timed on cuda; expected what `python -m benchmarks "
-                     "--device cuda` writes")  # fmt: skip
-    try:
-        write_atomically(
-            given.page,
-            replace_between(given.page.read_text("utf-8"), BEGIN, END, "\n".join(table(timed))),
-        )
-    except (OSError, ValueError) as why:
-        parser.error(str(why))
-    print(f"wrote {given.page}")
+        raise Refused(f"--runs: {runs}: nothing was timed on cuda; expected run files of `rnnspec bench "
+                      "--device cuda`")  # fmt: skip
+    with refusing(OSError, ValueError):
+        text = page.read_text("utf-8")
+        write_atomically(page, replace_between(text, BEGIN, END, "\n".join(table(timed))))
+    print(f"wrote {page}")
     return ExitCode.CLEAN
 
 
@@ -115,4 +107,4 @@ def table(timed: Sequence[Timing]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

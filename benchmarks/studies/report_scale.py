@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +19,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from records.options import Parser, counted
+from records.command_line import command, option, start
+from records.exit_codes import ExitCode
 from records.schema import (
     SCHEMA_VERSION,
     CaseRecord,
@@ -54,28 +54,25 @@ HEADER = Header(
 )  # fmt: skip
 
 
-def main(arguments: list[str]) -> int:
-    """Print the table."""
-    parser = Parser("python -m benchmarks.studies.report_scale", __doc__)
-    parser.add_argument("--runs", type=counted(1), default=10_000, metavar="N",
-                        help="(default: %(default)s)")  # fmt: skip
-    parser.add_argument("--series", type=counted(1), default=500, metavar="N",
-                        help="that each has a value of (default: %(default)s)")  # fmt: skip
-    given = parser.parse_args(arguments)
+@command("python -m benchmarks.studies.report_scale")
+@option("--run-files")
+@option("--series")
+def main(run_files: int, series: int) -> ExitCode:
+    """Measure how long the index of runs and the page take with many runs."""
     told = Console(stderr=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder, place = Path(scratch) / "runs", Path(scratch) / "index.sqlite"
         folder.mkdir()
-        for number in track(range(given.runs), "runs", console=told):
-            write(folder, number, given.series)
-        table = Table("what", "seconds", title=f"{given.runs:,} runs, {given.series:,} series",
+        for number in track(range(run_files), "runs", console=told):
+            write(folder, number, series)
+        table = Table("what", "seconds", title=f"{run_files:,} runs, {series:,} series",
                       box=None, title_justify="left", pad_edge=False)  # fmt: skip
         with Index(place) as index:
             table.add_row("index rebuilt", f"{_seconds(lambda: index.refresh(folder)):.1f}")
-            write(folder, given.runs, given.series)
+            write(folder, run_files, series)
             table.add_row("one run appended", f"{_seconds(lambda: index.refresh(folder)):.4f}")
-            series = index.all_series()[0]
-            table.add_row("a series read", f"{_seconds(lambda: index.points(series)):.4f}")
+            one = index.all_series()[0]
+            table.add_row("a series read", f"{_seconds(lambda: index.points(one)):.4f}")
 
         def page() -> None:
             write_page(load_matrix(folder, place, [], date.max), Path(scratch))
@@ -87,7 +84,7 @@ def main(arguments: list[str]) -> int:
         for what, seconds in in_browser(Path(scratch) / "index.html"):
             table.add_row(what, seconds)
     Console().print(table)
-    return 0
+    return ExitCode.CLEAN
 
 
 def write(folder: Path, number: int, series: int) -> None:
@@ -135,4 +132,4 @@ def _seconds(call: Callable[[], object]) -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

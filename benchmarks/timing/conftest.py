@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from benchmarks.timing.alternation import Partner, Pipes
-from benchmarks.timing.options import SECONDS, add_dtype, workloads
+from benchmarks.timing.options import SECONDS, workloads
 from benchmarks.timing.test_rows import ThisProcess
-from benchmarks.timing.workloads import MODES, WORKLOADS
+from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS
 from conformance.open_backend import OpenBackend, now
 from conformance.session.options import add_options, asks_for_help, open_backends, runs_folder
 from records.environment import available_cores, environment
 from records.exit_codes import exit_code
+from records.options import add_to_pytest
 from records.runs import RunWriter, read_run
 from records.schema import Footer, Measurement
 from reports.matrix import build_matrix
@@ -26,23 +27,15 @@ MEASURED: pytest.StashKey[list[Measurement]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("rnnspec")
-    add_options(group)
-    group.addoption("--workload", action="append", default=[], choices=list(WORKLOADS),
-                    help="time these only; may be given again")  # fmt: skip
-    add_dtype(group.addoption)
-    group.addoption("--mode", action="append", default=[], choices=MODES,
-                    help="time forward or training only")  # fmt: skip
-    group.addoption(
-        "--quick", action="store_true", help="a few workloads, one processor, one process"
-    )
-    group.addoption(
-        "--full", action="store_true", help="every workload, those of other devices too"
-    )
-    group.addoption("--process", type=int, default=0, metavar="N",
-                    help="which of several alike this process is")  # fmt: skip
-    group.addoption("--partner", type=Pipes.parse, metavar="PIPES",
-                    help="the pipes to the other process of a pair")  # fmt: skip
+    add = parser.getgroup("rnnspec").addoption
+    add_options(add)
+    add_to_pytest(add, "--workload", choices=tuple(WORKLOADS))
+    add_to_pytest(add, "--dtype", choices=TIMED, default="float32")
+    add_to_pytest(add, "--mode", choices=MODES)
+    add_to_pytest(add, "--quick")
+    add_to_pytest(add, "--full")
+    add("--process", type=int, default=0, metavar="N", help="number of this process among equals")
+    add("--partner", type=Pipes.parse, metavar="PIPES", help="pipes to the other process of a pair")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if len(backends) != 1:
         raise pytest.UsageError(
             "--backend: several given, expected one: two frameworks in one process slow each other "
-            "down; `python -m benchmarks` starts a process for each"
+            "down; `rnnspec bench` starts a process for each"
         )
     config.stash[BACKEND], config.stash[MEASURED] = backends[0], []
 

@@ -22,8 +22,6 @@ import psutil
 import pytest
 from xdist.workermanage import WorkerController
 
-from records.options import positive
-
 FOLDER = "rnnspec_last_words"
 """The key under which a worker is told the folder of its file."""
 
@@ -37,21 +35,6 @@ class Death(NamedTuple):
 
     reason: str
     words: str
-
-
-def add_limits(group: pytest.OptionGroup) -> None:
-    """Add the options --time-limit and --memory-limit.
-
-    Args:
-        group: the group of options.
-
-    """
-    group.addoption("--time-limit", type=positive, default=300.0, metavar="SECONDS",
-                    help="end a case that takes longer (default: %(default)g); with workers, as by "
-                    "default; -n 0 has none")  # fmt: skip
-    group.addoption("--memory-limit", type=positive, default=None, metavar="GIB",
-                    help="end a worker that takes more (default: its share of 80 %% of what is "
-                    "free)")  # fmt: skip
 
 
 def explain_death(words: str) -> Death:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 
@@ -11,22 +11,20 @@ import pytest
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
 from conformance.open_backend import OpenBackend
+from records.options import add_to_pytest
 
 
-def add_options(group: pytest.OptionGroup) -> None:
-    """Add the options --backend, --framework, --device and --out.
+def add_options(add: Callable[..., None]) -> None:
+    """Add --backend, --framework, --device and --out to pytest's options.
 
     Args:
-        group: the group of options.
+        add: the method ``addoption`` of a group of pytest's options.
 
     """
-    group.addoption("--backend", action="append", default=[], metavar="NAME",
-                    help=f"one of {', '.join(BACKENDS)}, package.module:Class or "
-                    "path/to/file.py:Class; may be given again")  # fmt: skip
-    group.addoption("--framework", choices=EXTRAS, help="every backend of this framework")
-    group.addoption("--device", default="cpu", help="cpu (default), cuda or cuda:N")
-    group.addoption("--out", default="results", metavar="DIR",
-                    help="run files go to DIR/runs (default: results)")  # fmt: skip
+    add_to_pytest(add, "--backend", choices=tuple(BACKENDS), closed=False)
+    add_to_pytest(add, "--framework", choices=EXTRAS)
+    add_to_pytest(add, "--device")
+    add_to_pytest(add, "--out")
 
 
 def backend_names(given: Iterable[str], framework: str | None, device: str) -> list[str]:
@@ -97,7 +95,8 @@ def runs_folder(config: pytest.Config) -> Path:
         The folder.
 
     """
-    return Path(config.getoption("--out")) / "runs"
+    out: Path = config.getoption("--out")
+    return out / "runs"
 
 
 def asks_for_help(config: pytest.Config) -> bool:

@@ -7,7 +7,6 @@ other implementations stays, so that environments may be run one by one.
 
 from __future__ import annotations
 
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -29,8 +28,9 @@ from evidence.calibration.measurements import (
     measure_small_tensors,
 )
 from evidence.calibration.storage import DOCS, read_record, split_page, write_record
+from records.command_line import command, option, refusing, start
 from records.environment import environment
-from records.options import Parser, counted
+from records.exit_codes import ExitCode
 from reference.rounding import K_ACT
 
 KNOWN = (*NUMPY, *BACKENDS)
@@ -45,45 +45,35 @@ class _OpenImplementation(NamedTuple):
     run: Implementation
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, and write after every implementation."""
-    parser = options()
-    given = parser.parse_args(arguments)
-    try:
-        split_page(given.out)
-        ready = implementations(
-            backend_names(given.backend, given.framework, given.device), given.device
-        )
-    except (BackendNotFound, DeviceNotFound, ValueError) as why:
-        parser.error(str(why))
-    record = read_record(given.out)
+@command(
+    "python -m evidence.calibration", examples=("python -m evidence.calibration --framework jax",)
+)
+@option("--backend", choices=KNOWN, closed=False)
+@option("--framework", choices=EXTRAS)
+@option("--device")
+@option("--draws")
+@option("--seed")
+@option("--docs", default=DOCS)
+def main(
+    backend: tuple[str, ...], framework: str | None, device: str, draws: int, seed: int, docs: Path
+) -> ExitCode:
+    """Measure the evidence for the constants of the bound, and write its tables.
+
+    Runs every implementation that is installed, or those given; the figures of the others stay, so that
+    environments may be run one by one.
+    """
+    with refusing(BackendNotFound, DeviceNotFound, ValueError):
+        split_page(docs)
+        ready = implementations(backend_names(backend, framework, device), device)
+    record = read_record(docs)
     for implementation in ready:
         found = record["implementations"]
-        found[implementation.name] = measure(implementation, given.draws, given.seed)
+        found[implementation.name] = measure(implementation, draws, seed)
         record["implementations"] = {n: found[n] for n in (*KNOWN, *found) if n in found}
         if implementation.name == "reference":
-            record |= {
-                "wrong": measure_mistakes(given.seed),
-                "samples": measure_samples(given.seed),
-            }
-        write_record(record, given.out)
-    return 0
-
-
-def options() -> Parser:
-    """The command line."""
-    parser = Parser("python -m evidence.calibration", __doc__)
-    parser.add_argument("--backend", action="append", default=[], metavar="NAME",
-                        help=f"one of {', '.join(KNOWN)}, or one from outside the tree; may be "
-                        "given again (default: all that are installed)")  # fmt: skip
-    parser.add_argument("--framework", choices=EXTRAS, help="every backend of this framework")
-    parser.add_argument("--device", default="cpu", help="of the backends (default: cpu)")
-    parser.add_argument("--draws", type=counted(1), default=4, metavar="N",
-                        help="of every family and dtype (default: 4)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of the first draw (default: 0)")
-    parser.add_argument("--out", type=Path, default=DOCS, metavar="DIR",
-                        help="of calibration.json and calibration.md (default: docs)")  # fmt: skip
-    return parser
+            record |= {"wrong": measure_mistakes(seed), "samples": measure_samples(seed)}
+        write_record(record, docs)
+    return ExitCode.CLEAN
 
 
 def implementations(names: list[str], device: str) -> list[_OpenImplementation]:
@@ -132,4 +122,4 @@ def measure(implementation: _OpenImplementation, draws: int, seed: int) -> Figur
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

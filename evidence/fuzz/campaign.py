@@ -21,11 +21,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from conformance.open_backend import ROOT
+from backends import BACKENDS
+from conformance.known_differences import KNOWN_FILE
 from evidence.fuzz.pool import SECONDS_PER_ROUND, Job, run_rounds_on_cluster
 from fleet import Cluster, FleetRefused, Place
+from records.command_line import command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import Parser, counted, positive
+from records.options import at_least
 from records.schema import FuzzRecord
 from reports.terminal import standard_output
 
@@ -91,46 +93,30 @@ def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) 
     return Campaign(workers, found, seconds, len(killed))
 
 
-def main(arguments: list[str] | None = None) -> ExitCode:
-    """Print the table of campaigns.
+@command("python -m evidence.fuzz.campaign")
+@option("--backend", choices=tuple(BACKENDS), closed=False, repeats=False, default="pytorch")
+@option("--rounds", default=160)
+@option("--workers", type=at_least(2), default=2)
+@option("--kill-every")
+def main(backend: str, rounds: int, workers: int, kill_every: float) -> ExitCode:
+    """Measure what a second worker brings, and what is lost when workers are killed.
 
-    Args:
-        arguments: the command line; None means that of the process.
-
-    Returns:
-        A failure if a round is missing, is recorded twice, or differs from the first campaign's.
-
+    Exits with 1 if a round is missing, is recorded twice, or has other outcomes than on one worker.
     """
-    parser = Parser("python -m evidence.fuzz.campaign", __doc__)
-    parser.add_argument("--backend", default="pytorch", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--rounds", type=counted(1), default=160, metavar="N",
-                        help="of 128 checks and more each (default: %(default)s)")  # fmt: skip
-    parser.add_argument(
-        "--workers", type=counted(2), default=2, metavar="N", help="default: %(default)s"
-    )
-    parser.add_argument("--kill-every", type=positive, default=20.0, metavar="SECONDS",
-                        help="default: %(default)g")  # fmt: skip
-    options = parser.parse_args(arguments)
-    job = Job(0, (options.backend,), "cpu", ROOT / "known.toml")
+    job = Job(0, (backend,), "cpu", KNOWN_FILE)
     table = Table("workers", "killed", "checks", "seconds", "checks a second", "factor")
     first: Campaign | None = None
     code = ExitCode.CLEAN
-    try:
-        for workers, kill_every in (
-            (1, None),
-            (options.workers, None),
-            (options.workers, options.kill_every),
-        ):
-            campaign = run_campaign(job, workers, options.rounds, kill_every)
-            first = first or campaign
-            table.add_row(str(workers), str(campaign.killed), f"{campaign.checks:,}", f"{campaign.seconds:.0f}",
-                          f"{campaign.rate:.1f}", f"{campaign.rate / first.rate:.2f}")  # fmt: skip
-            if (different := differing_rounds(campaign, first)) or campaign.duplicates:
-                print(f"{workers} workers, {campaign.killed} killed: rounds recorded twice: {campaign.duplicates}; missing, or with "
-                      f"other outcomes than on one worker: {different}", file=sys.stderr)  # fmt: skip
+    with refusing(FleetRefused):
+        for count, seconds in ((1, None), (workers, None), (workers, kill_every)):
+            one = run_campaign(job, count, rounds, seconds)
+            first = first or one
+            table.add_row(str(count), str(one.killed), f"{one.checks:,}", f"{one.seconds:.0f}",
+                          f"{one.rate:.1f}", f"{one.rate / first.rate:.2f}")  # fmt: skip
+            if (other := differing_rounds(one, first)) or one.duplicates:
+                print(f"{count} workers, {one.killed} killed: rounds recorded twice: {one.duplicates}; missing, or with "
+                      f"other outcomes than on one worker: {other}", file=sys.stderr)  # fmt: skip
                 code = ExitCode.CONFORMANCE_FAILURE
-    except FleetRefused as why:
-        parser.error(str(why))
     standard_output().print(table)
     return code
 
@@ -153,4 +139,4 @@ def differing_rounds(campaign: Campaign, first: Campaign) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    start(main)

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
 
+CORPUS = Path(__file__).with_name("corpus.txt")
+"""The finds of all runs of this checkout."""
+
 
 class BadCorpus(Exception):
     """A corpus that cannot be used; the text says where and what was expected."""

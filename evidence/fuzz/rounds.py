@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from typing import ClassVar, NamedTuple
 
@@ -158,6 +158,27 @@ def can_run(backend: OpenBackend, structure: FuzzedCase) -> bool:
     """
     its = backend.adapter
     return unsupported(its.dialect, structure.case().spec, structure.dtype, None, its.kind) is None
+
+
+def is_done(
+    seed: int, number: int, backends: Sequence[OpenBackend], written: Set[tuple[str, int]]
+) -> bool:
+    """Tell whether every backend that a round is for has its record.
+
+    Args:
+        seed: of all rounds.
+        number: of the round.
+        backends: those of the session.
+        written: backend and round of every record so far.
+
+    Returns:
+        Whether nothing is left to do.
+
+    """
+    if not written:
+        return False
+    structure = draw_round(seed, number, backends)
+    return all((b.name, number) in written for b in backends if can_run(b, structure))
 
 
 def run_round(

@@ -8,22 +8,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from records.options import Parser
+from records.command_line import Refused
 
 ARGUMENTS = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
 
 
-def add_site_option(parser: Parser) -> None:
-    """The option that says where the page is."""
-    parser.add_argument("--site", type=Path, default=Path("results/site"), metavar="DIR",
-                        help="where index.html is (default: %(default)s)")  # fmt: skip
+def page_of(site: Path) -> Path:
+    """Return the page of a site.
 
+    Args:
+        site: the folder of the page.
 
-def require_page(parser: Parser, site: Path) -> Path:
-    """The page in ``site``; none ends the command."""
+    Returns:
+        The path of index.html.
+
+    Raises:
+        Refused: there is none.
+
+    """
     page = site / "index.html"
     if not page.is_file():
-        parser.error(f"--site {site}: no index.html there; expected what `nox -s report` writes")
+        raise Refused(f"--site: {site} has no index.html; expected what `rnnspec report` writes")
     return page.resolve()
 
 

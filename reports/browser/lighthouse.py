@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,15 +19,9 @@ from typing import Any
 
 from rich.table import Table
 
+from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import Parser
-from reports.browser.chromium import (
-    ARGUMENTS,
-    NoBrowser,
-    add_site_option,
-    find_chromium,
-    require_page,
-)
+from reports.browser.chromium import ARGUMENTS, NoBrowser, find_chromium, page_of
 from reports.terminal import standard_output
 
 VERSION = "12.8.2"
@@ -36,33 +29,27 @@ FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking
            "cumulative-layout-shift", "dom-size")  # fmt: skip
 
 
-def main(arguments: list[str]) -> ExitCode:
-    """Print its scores, the figures behind them, and what it finds fault with."""
-    parser = Parser("python -m reports.browser.lighthouse", __doc__)
-    add_site_option(parser)
-    parser.add_argument("--form", choices=("mobile", "desktop"), default="mobile",
-                        help="the device that it takes itself for (default: %(default)s)")  # fmt: skip
-    given = parser.parse_args(arguments)
-    page = require_page(parser, given.site)
+@command("python -m reports.browser.lighthouse")
+@option("--site")
+@option("--form", choices=("mobile", "desktop"), default="mobile")
+def main(site: Path, form: str) -> ExitCode:
+    """Print Lighthouse's scores of the page, the figures behind them, and the audits that fail."""
+    page = page_of(site)
     npx = shutil.which("npx")
     if npx is None:
-        parser.error("no npx on the PATH; install Node.js")
-    try:
+        raise Refused("npx: not on the PATH; install Node.js")
+    with refusing(NoBrowser):
         browser = find_chromium()
-    except NoBrowser as why:
-        parser.error(str(why))
     report = page.parent.with_name("lighthouse.json")
-    command = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
+    asked = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
                f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
-    command += ["--preset=desktop"] if given.form == "desktop" else []
+    asked += ["--preset=desktop"] if form == "desktop" else []
     with serve(page) as address, standard_output().status("Lighthouse"):
         done = subprocess.run(
-            [*command, address], check=False, env={**os.environ, "CHROME_PATH": browser}
+            [*asked, address], check=False, env={**os.environ, "CHROME_PATH": browser}
         )
     if done.returncode:
-        parser.error(
-            f"Lighthouse ended with exit code {done.returncode}; what it said stands above"
-        )
+        raise Refused(f"Lighthouse ended with exit code {done.returncode}; its messages are above")
     standard_output().print(table(json.loads(report.read_text("utf-8"))))
     print(f"wrote {report}")
     return ExitCode.CLEAN
@@ -113,4 +100,4 @@ def serve(page: Path) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

@@ -1,4 +1,4 @@
-"""``python -m conformance`` as people and CI run it: exit codes, run files, and what is printed.
+"""``rnnspec check`` as people and CI run it: exit codes, run files, and what is printed.
 
 Every test runs the command in a folder of its own, on the fakes of ``fakes.py``.
 """
@@ -67,9 +67,11 @@ def command(folder: Path, *arguments: str) -> list[str]:
     """The command line, with run files, known differences and caches all in ``folder``."""
     known = folder / "known.toml"
     known.touch()
-    places = ("--out", str(folder), "--known", str(known), "-o", f"cache_dir={folder / 'cache'}")
-    ours = () if "--known" in arguments else places[2:4]
-    return [sys.executable, "-m", "conformance", *places[:2], *ours, *places[4:], *arguments]
+    here = arguments.index("--") if "--" in arguments else len(arguments)
+    ours = ["--out", str(folder), *arguments[:here]]
+    ours += [] if "--known" in arguments else ["--known", str(known)]
+    of_pytest = ["-o", f"cache_dir={folder / 'cache'}", *arguments[here + 1 :]]
+    return [sys.executable, "-m", "rnnspec", "check", *ours, "--", *of_pytest]
 
 
 def conformance(folder: Path, *arguments: str, path: tuple[Path, ...] = ()) -> Done:
@@ -88,7 +90,8 @@ def conformance(folder: Path, *arguments: str, path: tuple[Path, ...] = ()) -> D
 def test_it_is_a_pytest_suite_as_well(tmp_path: Path) -> None:
     """``python -m pytest conformance``, where there is pytest and nothing else to start it."""
     arguments = command(tmp_path, "--backend", fake("Right"), "--case", "large-state/lstm/float32")
-    arguments[2:3] = ["pytest", str(ROOT / "conformance")]
+    arguments[2:4] = ["pytest", str(ROOT / "conformance")]
+    arguments.remove("--")
     done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True,
                           check=False, timeout=120)  # fmt: skip
     assert done.returncode == ExitCode.CLEAN, done.stdout + done.stderr
@@ -120,7 +123,7 @@ def test_agreement_everywhere_is_clean_and_every_case_is_in_the_run_file(tmp_pat
     assert (run.footer.exit_code, run.footer.stale_known) == (0, [])
     assert (run.header.backend, run.header.device) == (fake("Right"), "cpu")
     assert run.header.backend_version.startswith("numpy ")
-    assert run.header.command.startswith("python -m conformance --out ")
+    assert run.header.command.startswith("rnnspec check --out ")
     assert run.header.settings == {"precision": "highest"}
     assert run.header.framework_defaults == {"precision": "whatever"}
     assert str(run.path.name) in done.printed, "it says where the run file is"
@@ -165,7 +168,7 @@ EVERY_KIND = {
 def test_gradients_networks_and_training_run_as_outputs_do(tmp_path: Path) -> None:
     """In one session, with workers; none is left out, and each is compared in all its tensors."""
     cases = [option for case in EVERY_KIND for option in ("--case", case)]
-    done = conformance(tmp_path, "--backend", fake("Right"), *cases, "-n", "2")
+    done = conformance(tmp_path, "--backend", fake("Right"), *cases, "--jobs", "2")
     assert done.code == ExitCode.CLEAN, done.printed
     assert done.records.keys() == EVERY_KIND.keys()
     for case, tensors in EVERY_KIND.items():
@@ -204,14 +207,16 @@ def test_one_failure_among_backends_fails(tmp_path: Path) -> None:
 
 
 def test_nothing_selected_is_not_enough(tmp_path: Path) -> None:
-    done = conformance(tmp_path, "--backend", fake("Right"), "--case", LSTM, "-k", "no_such_test")
+    done = conformance(
+        tmp_path, "--backend", fake("Right"), "--case", LSTM, "--", "-k", "no_such_test"
+    )
     assert done.code == ExitCode.NOT_ENOUGH_DATA, done.printed
     assert not done.run.records
 
 
 REFUSED: dict[str, tuple[list[str], str]] = {
-    "no backend": ([], "--backend: none given, expected one of .*pytorch"),
-    "an unknown backend": (["--backend", "pytroch"], "'pytroch': not one of .*pytorch"),
+    "no backend": ([], "--backend: none given; expected one of .*pytorch"),
+    "an unknown backend": (["--backend", "pytroch"], "--backend: 'pytroch' given; expected one of .*pytorch"),
     "a missing file": (["--backend", "gone.py:Right"], "gone.py cannot be imported"),
     "a missing module": (["--backend", "gone.away:Right"], "gone.away cannot be imported"),
     "a missing class": (["--backend", fake("Wright")], "Wright is None, expected a subclass"),
@@ -250,9 +255,9 @@ def test_a_missing_framework_says_which_extra_to_install(tmp_path: Path) -> None
     assert not done.runs
 
 
-@pytest.mark.parametrize("option", ["--help", "--version", "--collect-only"])
-def test_asking_runs_nothing_and_is_clean(option: str, tmp_path: Path) -> None:
-    done = conformance(tmp_path, "--backend", fake("Right"), "--case", LSTM, option)
+@pytest.mark.parametrize("option", [("--help",), ("--", "--version"), ("--", "--collect-only")])
+def test_asking_runs_nothing_and_is_clean(option: tuple[str, ...], tmp_path: Path) -> None:
+    done = conformance(tmp_path, "--backend", fake("Right"), "--case", LSTM, *option)
     assert done.code == ExitCode.CLEAN, done.printed
     assert not done.runs
 
@@ -373,7 +378,9 @@ def test_a_bad_known_file_is_refused(what: str, tmp_path: Path) -> None:
 
 
 def test_nothing_collected_is_not_enough_data(tmp_path: Path) -> None:
-    done = conformance(tmp_path, "--backend", fake("Right"), "--collect-only", "-k", "nothing")
+    done = conformance(
+        tmp_path, "--backend", fake("Right"), "--", "--collect-only", "-k", "nothing"
+    )
     assert done.code == ExitCode.NOT_ENOUGH_DATA, done.printed
 
 
@@ -399,9 +406,9 @@ def test_a_failing_record_repeats_by_its_command(tmp_path: Path) -> None:
                         "--dtype", "float32")  # fmt: skip
     failed = next(r for r in first.records.values() if r.outcome == "differs")
     assert failed.repeat in first.printed, "the command is printed"
-    python, *rest = shlex.split(failed.repeat)
-    assert (python, rest[:2]) == ("python", ["-m", "conformance"])
-    again = conformance(tmp_path / _made(tmp_path, "again"), *rest[2:])
+    program, subcommand, *rest = shlex.split(failed.repeat)
+    assert (program, subcommand) == ("rnnspec", "check")
+    again = conformance(tmp_path / _made(tmp_path, "again"), *rest)
     assert again.code == ExitCode.CONFORMANCE_FAILURE, again.printed
     assert timeless(again.records) == timeless({failed.case: failed})
 
@@ -415,7 +422,7 @@ def test_two_runs_are_the_same_but_for_times(tmp_path: Path) -> None:
     """Also where the second is spread over two workers, and truths come from a cache."""
     options = ("--backend", fake("OneElementOff"), "--case", "lstm/1-layer/forward/*")
     one = conformance(tmp_path / _made(tmp_path, "one"), *options)
-    other = conformance(tmp_path / _made(tmp_path, "other"), *options, "-n", "2")
+    other = conformance(tmp_path / _made(tmp_path, "other"), *options, "--jobs", "2")
     assert one.code == other.code
     assert len(one.records) > 5
     assert timeless(one.records) == timeless(other.records)
@@ -431,7 +438,7 @@ def test_a_crash_costs_its_own_case_and_no_other(tmp_path: Path) -> None:
     crashes = {case for case in selected if "/2-layer/" in case}
     assert len(crashes) > 8, "more than pytest-xdist would restart two workers by itself"
     assert selected > crashes
-    done = conformance(tmp_path, "--backend", fake("Crashes"), "--dtype", "float64", "-n", "2",
+    done = conformance(tmp_path, "--backend", fake("Crashes"), "--dtype", "float64", "--jobs", "2",
                        "--case", "*/2-layer/*", "--case", "*/3-layer/*")  # fmt: skip
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     assert done.records.keys() == selected, "one record for each case"
@@ -445,7 +452,9 @@ def test_a_crash_costs_its_own_case_and_no_other(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_readable_interrupted_run(tmp_path: Path) -> None:
-    done = conformance(tmp_path, "--backend", fake("Interrupted"), "--dtype", "float32", "-n", "0")
+    done = conformance(
+        tmp_path, "--backend", fake("Interrupted"), "--dtype", "float32", "--jobs", "0"
+    )
     assert done.code == ExitCode.HARNESS_ERROR, done.printed
     run = done.run
     assert run.path.suffix == ".jsonl", "an interrupted run is not compressed"
@@ -465,7 +474,7 @@ def test_a_backend_may_be_a_class_of_any_module(tmp_path: Path) -> None:
 
 def test_a_backend_may_stand_in_a_relative_file(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text("from fakes import Right\nclass Mine(Right): pass\n", "utf-8")
-    done = conformance(tmp_path, "--backend", "mine.py:Mine", "--case", LSTM, "-n", "1",
+    done = conformance(tmp_path, "--backend", "mine.py:Mine", "--case", LSTM, "--jobs", "1",
                        path=(FAKES.parent,))  # fmt: skip
     assert done.code == ExitCode.CLEAN, done.printed
     assert done.records.keys() == {LSTM}
@@ -488,7 +497,7 @@ def test_a_case_matched_twice_runs_once(tmp_path: Path) -> None:
 
 def test_junit_xml_holds_the_records(tmp_path: Path) -> None:
     done = conformance(tmp_path, "--backend", fake("ForgetBiasIgnored"), "--case", LSTM,
-                       "--case", VANILLA, "--junitxml", "junit.xml")  # fmt: skip
+                       "--case", VANILLA, "--", "--junitxml", "junit.xml")  # fmt: skip
     tree = ET.parse(tmp_path / "junit.xml")
     found: dict[str, Any] = {}
     for test in tree.iter("testcase"):
@@ -505,7 +514,7 @@ def test_last_failed_runs_what_failed(tmp_path: Path) -> None:
     options = ("--backend", fake("ForgetBiasIgnored"), "--case", LSTM, "--case", VANILLA)
     first = conformance(tmp_path, *options)
     assert {r.outcome for r in first.records.values()} == {"agrees", "differs"}
-    both = conformance(tmp_path, *options, "--lf")
+    both = conformance(tmp_path, *options, "--", "--lf")
     assert both.code == ExitCode.CONFORMANCE_FAILURE, both.printed
     again = max(both.runs, key=lambda run: run.header.run_id != first.run.header.run_id)
     assert [record.case for record in again.cases] == [LSTM]

@@ -49,7 +49,7 @@ SELECTED = {c.id for c in default_cases()
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Done:
     """One run of every fault and nuisance, on two workers."""
     folder = tmp_path_factory.mktemp("faults")
-    return conformance(folder, "--backend", f"{SUPPORT / 'faults.py'}:Faults", *BARE, "-n", "2",
+    return conformance(folder, "--backend", f"{SUPPORT / 'faults.py'}:Faults", *BARE, "--jobs", "2",
                        "--time-limit", "12", "--memory-limit", "1", path=(SUPPORT,))  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
 import re
@@ -19,14 +18,14 @@ from typing import Any
 import pytest
 import sample_runs as sample
 
+import rnnspec.fuzz as front
 from conformance.cases.fuzzed import parse_fuzz_id
-from evidence.fuzz import __main__ as front
 from evidence.fuzz import pool
 from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
 from evidence.fuzz.draws import CASES_PER_GROUP, GROUPS, draw_groups
 from evidence.fuzz.results import ResultWriter, summarise
 from records.exit_codes import ExitCode
-from records.options import counted
+from records.options import at_least
 from records.runs import RunWriter, read_folder
 from records.schema import FuzzRecord
 from tests.conformance.test_front_end import FAKES, Done, environment, fake
@@ -176,9 +175,9 @@ def test_options_say_how_long_on_how_many_processes_and_threads(
             yield [sample.fuzzed(seed=job.seed, round=number, backend=job.backends[0])]
 
     monkeypatch.setattr(front, "run_rounds", records)
-    arguments = command(tmp_path, "--backend", fake("Right"), "--minutes", "0.5", "-n", "3",
-                        "--seed", "0")[3:]  # fmt: skip
-    assert front.main(arguments) is ExitCode.CLEAN
+    arguments = command(tmp_path, "--backend", fake("Right"), "--minutes", "0.5", "--jobs", "3",
+                        "--seed", "0")[4:]  # fmt: skip
+    assert front.fuzz(arguments) is ExitCode.CLEAN
     assert asked == [(0, 3)]
     (run,), _ = read_folder(tmp_path / "runs")
     assert [record.round for record in run.rounds] == list(range(1, 30)), "for half a minute"
@@ -188,14 +187,14 @@ def test_options_say_how_long_on_how_many_processes_and_threads(
 
 @pytest.mark.parametrize("given", ["1.5", "two", "", "2"])
 def test_a_number_that_is_none_is_refused(given: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="expected an integer from 3 on"):
-        counted(3)(given)
-    assert counted(3)("3") == 3
+    with pytest.raises(ValueError, match="an integer of 3 or more"):
+        at_least(3)(given)
+    assert at_least(3)("3") == 3
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
     (folder / "known.toml").touch()
-    return [sys.executable, "-m", "evidence.fuzz", "--out", str(folder), "--known",
+    return [sys.executable, "-m", "rnnspec", "fuzz", "--out", str(folder), "--known",
             str(folder / "known.toml"), "--corpus", str(folder / "corpus.txt"), *arguments]  # fmt: skip
 
 
@@ -209,7 +208,7 @@ def fuzz(folder: Path, *arguments: str) -> Done:
 
 @pytest.mark.processes
 def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
-    done = fuzz(tmp_path, "--backend", fake("Right"), "--minutes", "0.05", "-n", "2")
+    done = fuzz(tmp_path, "--backend", fake("Right"), "--minutes", "0.05", "--jobs", "2")
     assert done.code == ExitCode.CLEAN, done.printed
     run = done.run
     assert run.complete
@@ -217,13 +216,13 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
     assert run.footer.rounds == len(run.rounds) >= 2
     assert sorted(r.round for r in run.rounds) == list(range(1, len(run.rounds) + 1))
     assert " alarms" in done.printed
-    assert run.header.command.startswith("python -m evidence.fuzz ")
+    assert run.header.command.startswith("rnnspec fuzz ")
     assert not (tmp_path / "corpus.txt").exists()
 
 
 @pytest.mark.processes
 def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> None:
-    arguments = ("--backend", fake("ForgetBiasIgnored"), "--minutes", "0.2", "-n", "2")
+    arguments = ("--backend", fake("ForgetBiasIgnored"), "--minutes", "0.2", "--jobs", "2")
     done = fuzz(tmp_path, *arguments)
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     finds = [found.case for record in done.run.rounds for found in record.found]
@@ -240,7 +239,7 @@ def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> Non
 @pytest.mark.processes
 def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
     """Denormal weights on an input of zeros take the process down, and the pool with it."""
-    done = fuzz(tmp_path, "--backend", fake("CrashesSeldom"), "--minutes", "0.01", "-n", "2")
+    done = fuzz(tmp_path, "--backend", fake("CrashesSeldom"), "--minutes", "0.01", "--jobs", "2")
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     numbers = [record.round for record in done.run.rounds]
     assert len(numbers) == len(set(numbers)), "no round is there twice"
@@ -262,7 +261,7 @@ def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    arguments = ("--backend", fake("Right"), "-n", "2", "--seed", "4")
+    arguments = ("--backend", fake("Right"), "--jobs", "2", "--seed", "4")
     process = subprocess.Popen(command(tmp_path, *arguments, "--minutes", "5"), cwd=tmp_path,
                                env=environment(FAKES.parent), start_new_session=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -294,13 +293,13 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize(("arguments", "why"), [
     ((), "--backend: none given"),
-    (("--backend", "pytroch"), "'pytroch': not one of"),
-    (("--backend", "X", "--minutes", "0"), "--minutes: '0' given, expected a number above 0"),
-    (("--backend", "X", "--minutes", "nan"), "--minutes: 'nan' given"),
-    (("--backend", "X", "-n", "0"), "-n: '0' given, expected an integer from 1 on"),
-    (("--backend", "X", "--seed", "-1"), "--seed: '-1' given"),
-    (("--backend", "X", "--framework", "theano"), "invalid choice: 'theano'"),
-    (("--backend", "X", "--minute", "1"), "unrecognized arguments: --minute"),
+    (("--backend", "pytroch"), "--backend: 'pytroch' given; expected one of"),
+    (("--backend", "x:X", "--minutes", "0"), "--minutes: '0' given; expected a number above 0"),
+    (("--backend", "x:X", "--minutes", "nan"), "--minutes: 'nan' given"),
+    (("--backend", "x:X", "--jobs", "0"), "--jobs: '0' given; expected an integer of 1 or more"),
+    (("--backend", "x:X", "--seed", "-1"), "--seed: '-1' given"),
+    (("--backend", "x:X", "--framework", "theano"), "--framework: 'theano' given; expected one of"),
+    (("--backend", "x:X", "--minute", "1"), "--minute: no such option"),
     (("--backend", "{right}", "--device", "cuda"), "device 'cuda'"),
     (("--backend", "{right}", "--resume"), "--resume: no interrupted run"),
     (("--backend", "{right}", "--known", "gone.toml"), "gone.toml"),

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 import sample_runs as sample
+from evidence.mutants.__main__ import describe_failure, main
 
 from conformance.cases import default_cases
 from conformance.cases.axes import CELLS
 from conformance.draw import draw
 from conformance.truth import truth
 from evidence.mutants import KINDS, MUTANTS, Mutant, apply_mutant
-from evidence.mutants.__main__ import describe_failure, main
 from evidence.mutants.mutant import find_function, mutated_code
 from evidence.mutants.score import Scorer, differs, exceeds_tolerance, is_identical
 from records.exit_codes import ExitCode

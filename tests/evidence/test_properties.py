@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from property_draws import Subject, assert_holds
+from property_draws import assert_holds
 
 from backends import BACKENDS, find
 from backends.adapter import kind_of
-from conformance.cases import GRADIENTS
-from conformance.known_differences import read_known
+from conformance.known_differences import KNOWN_FILE, read_known
 from conformance.specification import Specification
 from evidence.properties import PROPERTIES
+from evidence.properties.examples import Subject, leaks_nan
 
 DEVICE = os.environ.get("RNNSPEC_DEVICE", "cpu")
 """That adapters are opened on; the specification needs none."""
 
-KNOWN = read_known(Path(__file__).parents[2] / "known.toml")
+KNOWN = read_known(KNOWN_FILE)
 MODULES = {"tensorflow": "tensorflow", "pytorch": "torch", "jax": "jax"}
 
 FEW: dict[str, Any] = {"sizes": ("b5-t5-i4-h6", "b1-t6-i5-h4")}
@@ -54,8 +54,7 @@ def opened(name: str) -> Subject:
 
 def leaks(name: str) -> bool:
     """Whether known.toml has it; the cases with NaN hold that entry to what happens."""
-    typical = f"{GRADIENTS}lstm/1-layer/forward/ragged/pad-nan/state/bias/batch-major/b/float64"
-    return any(entry.covers(name, typical) for entry in KNOWN)
+    return leaks_nan(name, KNOWN)
 
 
 def test_a_known_leak_is_what_keeps_nan_out_of_the_examples() -> None:

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from fakes import TINY, ChangesItsInput, ForgetBiasIgnored, LengthsIgnored, Right, changed
-from property_draws import Subject, assert_holds
+from property_draws import assert_holds
 from wrong_gradients import MeanForSum
 
 from backends import Backend, Inputs, Result
 from conformance.cases import by_id
 from evidence.mutants import MUTANTS, apply_mutant
 from evidence.properties import PROPERTIES, find_violation
+from evidence.properties.examples import Subject
 from reference import Array
 
 EXAMPLES = 60

@@ -20,6 +20,7 @@ import pytest
 import sample_runs as sample
 from faults import AFTER, FAULTS
 
+from conformance.known_differences import KNOWN_FILE
 from conformance.session.isolation import Death
 from evidence.fuzz import campaign, pool
 from evidence.fuzz.campaign import Campaign
@@ -194,7 +195,7 @@ def fuzz(folder: Path, *options: str) -> list[FuzzRecord]:
     folder.mkdir()
     (folder / "corpus.txt").touch()
     done = subprocess.run(
-        [sys.executable, "-m", "evidence.fuzz", "--corpus", str(folder / "corpus.txt"), "--out", str(folder), *options],
+        [sys.executable, "-m", "rnnspec", "fuzz", "--corpus", str(folder / "corpus.txt"), "--out", str(folder), *options],
         env=environment(SUPPORT), capture_output=True, text=True, check=False,
     )  # fmt: skip
     (run,), _ = read_folder(folder / "runs")
@@ -204,7 +205,7 @@ def fuzz(folder: Path, *options: str) -> list[FuzzRecord]:
 
 def test_rounds_of_fuzzing_are_those_of_one_process(tmp_path: Path) -> None:
     options = ("--backend", fake("Right"), "--rounds", "3", "--minutes", "5")
-    alone = fuzz(tmp_path / "alone", *options, "-n", "2")
+    alone = fuzz(tmp_path / "alone", *options, "--jobs", "2")
     fleet = fuzz(tmp_path / "fleet", *options, "--workers", "2")
     assert [(r.round, r.outcomes, r.margin, r.others) for r in fleet] == [
         (r.round, r.outcomes, r.margin, r.others) for r in alone
@@ -229,7 +230,7 @@ def test_a_round_that_takes_its_child_down_is_checked_apart(
 
     monkeypatch.setattr(pool, "child", lambda place: Dies())
     monkeypatch.setattr(pool, "signature", lambda place: "worker-0@0")
-    job = Job(0, (SPECIFICATION,), "cpu", ROOT / "known.toml")
+    job = Job(0, (SPECIFICATION,), "cpu", KNOWN_FILE)
     (record,) = pool.run_on_worker(job, {}, Place(job.backends, "cpu", 60), 7)
     assert asked == [False, True]
     assert (record.round, record.worker) == (7, "worker-0@0")
@@ -237,13 +238,13 @@ def test_a_round_that_takes_its_child_down_is_checked_apart(
 
 def test_mutants_are_scored_as_in_one_process(tmp_path: Path) -> None:
     found = {}
-    for name, options in (("alone", ["-n", "1"]), ("fleet", ["--workers", "2"])):
+    for name, options in (("alone", ["--jobs", "1"]), ("fleet", ["--workers", "2"])):
         done = subprocess.run(
-            [sys.executable, "-m", "evidence.mutants", "--match", "lstm/gate order/gates i",
+            [sys.executable, "-m", "rnnspec", "mutants", "--match", "lstm/gate order/gates i",
              "--out", str(tmp_path / name), *options],
             env=environment(), capture_output=True, text=True, check=False,
         )  # fmt: skip
-        (run,), _ = read_folder(tmp_path / name)
+        (run,), _ = read_folder(tmp_path / name / "runs")
         assert run.complete, done.stdout + done.stderr
         found[name] = {r.mutant: (r.caught_by, r.meant, r.elsewhere) for r in run.mutants}
     assert found["fleet"] == found["alone"]
@@ -272,8 +273,8 @@ def test_a_killed_worker_loses_nothing_and_repeats_nothing_that_was_recorded() -
 
 REFUSED: dict[str, tuple[list[str], str]] = {
     "a scheduler and workers": (["--workers", "1", "--scheduler", "tcp://127.0.0.1:1"], "both given, expected one"),
-    "workers of -n": (["--workers", "1", "-n", "2"], "-n: given with --scheduler or --workers"),
-    "no worker at all": (["--workers", "0"], "expected an integer from 1 on"),
+    "workers of -n": (["--workers", "1", "--jobs", "2"], "--jobs: given with --workers or --scheduler"),
+    "no worker at all": (["--workers", "0"], "expected an integer of 1 or more"),
     "no address": (["--scheduler", "nowhere"], "--scheduler nowhere: "),
     "a backend that cannot be opened": (["--workers", "1", "--device", "cuda"], "worker worker-0: .*device 'cuda'"),
 }  # fmt: skip

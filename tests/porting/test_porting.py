@@ -15,10 +15,10 @@ import pytest
 from conformance.truth import truth
 from formats import FORMATS, FormatNotFound, LoadedModel, Model, find_format, format_module
 from formats.model import parameters_by_name
-from porting.convert import main
 from porting.verdict import CheckedFile, Impossible, convert_model, random_inputs, read_back
 from records.exit_codes import ExitCode
 from reference import Spec, Weights
+from rnnspec.convert import convert as main
 from tests.conformance.test_user_network import params_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the frameworks' own

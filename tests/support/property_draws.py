@@ -5,43 +5,14 @@ Deterministic, so that a failure is there again at the next run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import pytest
 from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 
-from backends import Backend, Unsupported
+from backends import Unsupported
 from conformance.cases import AXES, GRADIENTS, by_id, feasible
-from evidence.covering import runs_on
 from evidence.properties import Property, find_violation
-
-SMALL = ("b5-t5-i4-h6", "b5-t7-i4-h4", "b4-t5-i6-h1", "b4-t1-i5-h6", "b1-t6-i5-h4")
-"""All sizes but the one that takes as long as the others together."""
-
-
-class Subject(NamedTuple):
-    """An implementation that is held to properties, and on how many examples of which sizes."""
-
-    adapter: Backend
-    examples: int
-    sizes: tuple[str, ...] = SMALL
-    layers: tuple[str, ...] = AXES["layers"]
-    nan_leaks: bool = False
-    """NaN in the padding is known to reach its gradients: there, padding is finite."""
-
-
-def values(subject: Subject, p: Property, *, gradients: bool) -> Mapping[str, tuple[str, ...]]:
-    """The values on every axis that the subject runs and of which the property says something."""
-    found = {**AXES, "size": subject.sizes, "layers": subject.layers}
-    if gradients and subject.nan_leaks:
-        found["padding"] = tuple(v for v in found["padding"] if v != "pad-nan")
-    for axis, meant in p.where.items():
-        found[axis] = tuple(v for v in found[axis] if v in meant)
-    dialect, kind = subject.adapter.dialect, subject.adapter.kind
-    return {axis: tuple(v for v in some if runs_on(dialect, {axis: v}, kind))
-            for axis, some in found.items()}  # fmt: skip
+from evidence.properties.examples import Subject, silence, values
 
 
 @st.composite
@@ -57,18 +28,9 @@ def case_ids(draw: st.DrawFn, subject: Subject, p: Property) -> str:
     return GRADIENTS * gradients + "/".join(row[axis] for axis in AXES)
 
 
-def says_nothing(subject: Subject, p: Property) -> str:
-    """Why the property has nothing to say of the subject; empty where it has."""
-    if not runs_on(subject.adapter.dialect, p.needs, subject.adapter.kind):
-        return f"its dialect has no {' '.join(p.needs.values())}"
-    found = values(subject, p, gradients=p.gradients[0])
-    return ", ".join(f"its dialect has no {axis} of these: {', '.join(p.where.get(axis, ()))}"
-                     for axis, some in found.items() if not some)  # fmt: skip
-
-
 def assert_holds(subject: Subject, p: Property, *, shrink: bool = True) -> None:
     """Of the subject's examples, the first that breaks the property is shrunk to a simple one."""
-    if why := says_nothing(subject, p):
+    if why := silence(subject, p):
         pytest.skip(why)
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
 

@@ -7,7 +7,6 @@ the ratios of neighbours, with a bootstrap 95 % interval.
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 
 import numpy as np
@@ -18,19 +17,21 @@ from rich.table import Table
 from benchmarks.studies.alternating_calls import in_turn, interval
 from benchmarks.studies.peers.peer import difference
 from benchmarks.timing.schedule import pin
+from records.command_line import Value, argument, command, start
 from records.exit_codes import ExitCode
-from records.options import Parser
 from reports.terminal import standard_output
 
 ROUNDS = 41
 GROUPS = ("reference", "jax")
 
 
-def main(arguments: list[str]) -> int:
-    """Print the tables; 1 where two do not agree, whose times would then mean nothing."""
-    parser = Parser("python -m benchmarks.studies.peers", __doc__)
-    parser.add_argument("group", choices=GROUPS, help="whose peers")
-    group = parser.parse_args(arguments).group
+@command("python -m benchmarks.studies.peers")
+@argument("group", "reference or jax", type=Value(str, GROUPS))
+def main(group: str) -> ExitCode:
+    """Time the reference, or jax_vjp, against other implementations of the same network.
+
+    Both sides of a pair run in turn, in one process. Exits with 1 if two do not agree.
+    """
     if group == "jax":  # before XLA takes its threads, and Keras its backend
         pin()
         os.environ["KERAS_BACKEND"] = "jax"
@@ -54,4 +55,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    start(main)

@@ -21,7 +21,7 @@ UNIT = 2.0 ** (np.floor(np.log2(EXACT)) - 7)  # bfloat16 has 8 digits
 
 
 def errors(result):
-    """Of a product, in units in the last place."""
+    """Return the errors of a product, in units in the last place."""
     return (result.numpy().astype(np.float64) - EXACT) / UNIT
 
 

@@ -22,7 +22,7 @@ jax.config.update("jax_enable_x64", True)
 
 
 def gradients(batch: int, hidden: int) -> tuple:
-    """Of a GRU (reset before the product) by its weights and its input: a function, its arguments."""
+    """Return the function that computes a GRU's gradients, and its arguments."""
     steps, inputs = 2, 3
     random = np.random.default_rng(0)
 

@@ -1,0 +1,92 @@
+"""Scripts of a case, or of every case of a run file that differs or fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from backends import BACKENDS, Unsupported
+from conformance.cases import AnyCase, by_id
+from conformance.draw import digest, draw
+from evidence.reproducer.render import script
+from records.reading import Run
+from records.schema import CaseRecord
+
+DEVICE = re.compile(r"cpu|cuda(:\d+)?")
+FAILED = ("differs", "errored")
+
+
+class NoScript(Exception):
+    """There is no script of what was given; the text says what was expected, and what to do."""
+
+
+def script_of(case_id: str, backend: str, device: str) -> str:
+    """Write the script of one case on one backend.
+
+    Args:
+        case_id: the case.
+        backend: a name in the list of backends.
+        device: cpu, cuda or cuda:N.
+
+    Returns:
+        The script.
+
+    Raises:
+        NoScript: the case, the backend or the device is unknown, or the backend does not run the case.
+
+    """
+    if backend not in BACKENDS:
+        raise NoScript(
+            f"--backend: {backend!r} given; expected one of {', '.join(BACKENDS)}; a script contains the calls of "
+            "the framework, which are known of these alone"
+        )
+    if not DEVICE.fullmatch(device):
+        raise NoScript(f"--device: {device!r} given; expected cpu, cuda or cuda:N")
+    try:
+        return script(_case(case_id), backend, device)
+    except Unsupported as why:
+        raise NoScript(
+            f"--case {case_id}: {backend} does not run it ({why}), so there is nothing to show; choose "
+            "another backend"
+        ) from why
+
+
+def scripts_of(run: Run) -> Iterator[tuple[str, str]]:
+    """Write the scripts of all cases of a run that differ or fail.
+
+    Args:
+        run: a run file.
+
+    Yields:
+        File name and text of each script.
+
+    Raises:
+        NoScript: a case's arrays are others by now.
+
+    """
+    for record in run.cases:
+        if record.outcome in FAILED:
+            yield f"{_file_name(record)}.py", _of_record(record)
+
+
+def _of_record(record: CaseRecord) -> str:
+    if (now := digest(draw(_case(record.case)))) != record.case_version:
+        raise NoScript(
+            f"--run: {record.case} was run on other arrays ({record.case_version}) than it has here "
+            f"({now}); run it again: {record.repeat}"
+        )
+    return script_of(record.case, record.backend, record.device)
+
+
+def _case(case_id: str) -> AnyCase:
+    try:
+        return by_id(case_id)
+    except ValueError as why:
+        raise NoScript(
+            f"--{why}; rnnspec check --backend pytorch -- --collect-only lists them"
+        ) from why
+
+
+def _file_name(record: CaseRecord) -> str:
+    """In ASCII and without separators."""
+    return re.sub(r"[^a-z0-9-]+", "_", f"{record.backend}_{record.case}")
