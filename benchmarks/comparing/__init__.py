@@ -1,1 +1,1 @@
-"""Compare two sides that were timed in one run: revisions, versions or backends."""
+"""Compare two sides, base and head, timed in one run: revisions, versions or backends."""

@@ -1,11 +1,11 @@
-"""What identical code differs by from one comparison to the next, and how small a change is found at all.
+"""The noise of a row: how much comparisons of identical code differ, and the smallest change that they can detect.
 
-Pairs of processes of identical code have changes d (``comparison.py``) whose true value is 0; which of
-the two is called head is chance, so -d is as likely as d. Comparisons of ``pairs`` such pairs are drawn,
-and each is judged as a real one is, by its median and the bootstrap interval of that:
+Pairs of processes of identical code have changes d (``verdict.py``) whose true value is 0. Which process is called
+head is arbitrary, so −d is as likely as d. Comparisons of ``pairs`` such pairs are drawn, and each is judged like a
+real one, by its median and the bootstrap interval of the median:
 
-    budget       what at most 1 % of comparisons of identical code exceed while they exclude no change
-    detectable   the smallest slowdown that 95 % of comparisons call slower, given that budget
+    budget       the change that 99 % of comparisons of identical code stay within, or else cannot tell from 0
+    detectable   the smallest slowdown that 95 % of comparisons report as slower, with that budget
 """
 
 from __future__ import annotations
@@ -21,13 +21,21 @@ FALSE_ALARMS = 0.01
 POWER = 0.95
 DRAWN, RESAMPLES = 1000, 400
 LEAST_PAIRS = 6
-"""With fewer, what happens once in a hundred comparisons cannot be told at all."""
+"""Fewest pairs of identical code; fewer cannot show an event of one in a hundred comparisons."""
 
 
 def noise(changes: Sequence[float], pairs: int) -> Noise:
-    """What comparisons of so many pairs differ by, from the changes of pairs of identical code.
+    """Estimate the noise of comparisons from pairs of identical code.
 
-    Raises ``ValueError`` for fewer than LEAST_PAIRS changes.
+    Args:
+        changes: log(head / base) of every pair of identical code.
+        pairs: number of pairs of a comparison.
+
+    Returns:
+        Budget and detectable change, as shares of the row's time.
+
+    Raises:
+        ValueError: fewer than ``LEAST_PAIRS`` changes.
     """
     if len(changes) < LEAST_PAIRS:
         raise ValueError(f"{len(changes)} changes given, expected {LEAST_PAIRS} or more")

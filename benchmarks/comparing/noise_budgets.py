@@ -1,4 +1,4 @@
-"""The noise of every row on every machine, as ``nox -s bench -- --aa`` measured it: budgets.json."""
+"""Noise budgets of every row on every machine, as a self-comparison measured them: budgets.json."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Key = tuple[str, str, str, str, str, str, int | None]
 
 
 class BadBudgets(Exception):
-    """A file that is none of budgets; the text says where and why."""
+    """Error: a file is no file of budgets; the text names the place and the reason."""
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A row on one machine, and the changes log(head / base) of pairs of identical code."""
+    """A row on one machine, with the changes log(head / base) of pairs of identical code."""
 
     machine: str
-    """What a row's noise belongs to; the versions that are compared are no part of it."""
+    """The machine's name; a budget holds for all versions of the software."""
     backend: str
     workload: str
     mode: str
@@ -36,30 +36,53 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     pairs: int
     budget: float
     detectable: float
-    """Shares of the row's time, in comparisons of so many pairs (``noise.py``)."""
+    """Budget and detectable change in comparisons of ``pairs`` pairs, as shares of the row's time (``noise.py``)."""
     seconds: float | None = None
-    """Of one call."""
+    """Time of one call."""
     load: float | None = None
-    """The machine's load average while it was timed: a pair by itself makes 1."""
+    """The machine's load average while the row was timed; a pair alone makes 1."""
 
     @property
     def key(self) -> Key:
-        """Which row this is, and on which machine."""
+        """Identity of the row and the machine."""
         return (self.machine, self.backend, self.workload, self.mode, self.device, self.dtype,
                 self.threads)  # fmt: skip
 
     def noise(self, pairs: int) -> Noise:
-        """Of a comparison of so many pairs."""
+        """Return the noise of a comparison.
+
+        Args:
+            pairs: number of its pairs.
+
+        Returns:
+            Budget and detectable change.
+        """
         return noise(self.changes, pairs)
 
 
 def key(m: Measurement, on: str) -> Key:
-    """Which row of budgets a measurement on this machine is of."""
+    """Return the identity of a measurement's row.
+
+    Args:
+        m: the measurement.
+        on: the machine's name.
+
+    Returns:
+        The key of the row's budget.
+    """
     return on, m.backend, m.workload, m.mode, m.device, m.dtype, m.threads
 
 
 def measured(c: Comparison, on: str) -> Budget:
-    """That of a row which was compared with itself."""
+    """Return the budget of a row that was compared with itself.
+
+    Args:
+        c: the self-comparison.
+        on: the machine's name.
+
+    Returns:
+        The budget, for as many pairs as the self-comparison has.
+    """
     m, found, pairs = c.base.first, noise(c.changes, len(c.changes)), len(c.changes)
     return Budget(
         machine=on, backend=m.backend, workload=m.workload, mode=m.mode, device=m.device,
@@ -69,14 +92,31 @@ def measured(c: Comparison, on: str) -> Budget:
 
 
 def load(c: Comparison) -> float | None:
-    """The machine's load average: the median over all processes of both sides; None where nobody tells."""
+    """Return the machine's load average: the median over all processes of both sides.
+
+    Args:
+        c: the comparison of a row.
+
+    Returns:
+        The load average, or None if the system does not tell.
+    """
     seen = (m.conditions for m in (*c.base.measurements, *c.head.measurements))
     loads = [s.load_average for s in seen if s and s.load_average is not None]
     return median(loads) if loads else None
 
 
 def read(path: Path) -> dict[Key, Budget]:
-    """What the file has, by row; nothing where there is no file. Raises ``BadBudgets``."""
+    """Read a file of budgets.
+
+    Args:
+        path: the file; it need not exist.
+
+    Returns:
+        Budgets by row; empty if there is no file.
+
+    Raises:
+        BadBudgets: the file is no file of budgets.
+    """
     try:
         found = msgspec.json.decode(path.read_bytes(), type=list[Budget])
     except FileNotFoundError:
@@ -87,7 +127,12 @@ def read(path: Path) -> dict[Key, Budget]:
 
 
 def write(path: Path, new: Sequence[Budget]) -> None:
-    """Put ``new`` into the file, in the place of what it has of the same rows."""
+    """Write budgets to a file, replacing those of the same rows and keeping all others.
+
+    Args:
+        path: the file.
+        new: the budgets.
+    """
     kept = {**read(path), **{b.key: b for b in new}}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(list(kept.values())).decode()))

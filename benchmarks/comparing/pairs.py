@@ -1,4 +1,4 @@
-"""Two sides timed in turn: pairs of fresh processes on the same processors, each sample beside one of the other side."""
+"""Time two sides in pairs of fresh processes that alternate on the same processors, sample by sample."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from records.schema import Header, Measurement
 
 
 class Subject(NamedTuple):
-    """A backend on one side."""
+    """A backend on one side, base or head."""
 
     backend: str
     side: Side
 
 
 class Timed(NamedTuple):
-    """Both sides of all rows, each with the header of its run."""
+    """Measurements of both sides, with the headers of their runs."""
 
     base: Sequence[Measurement]
     head: Sequence[Measurement]
@@ -35,7 +35,14 @@ class Timed(NamedTuple):
 
 
 def progress(console: Console) -> Progress:
-    """For processes that are waited for."""
+    """Make a progress bar.
+
+    Args:
+        console: where it is shown.
+
+    Returns:
+        The bar, with a count and the elapsed time.
+    """
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                     TimeElapsedColumn(), console=console)  # fmt: skip
 
@@ -47,9 +54,19 @@ def timed(
     folder: Path,
     console: Console,
 ) -> Timed | None:
-    """The pairs of these numbers; None where a process gave no answer.
+    """Time pairs of processes, one process of each side.
 
-    Run files go to ``folder/base`` and ``folder/head``. In odd pairs HEAD takes the first sample.
+    In odd pairs, head takes the first sample.
+
+    Args:
+        subjects: base and head.
+        rows: the rows to time.
+        numbers: numbers of the pairs.
+        folder: run files are written to its folders ``base`` and ``head``.
+        console: for progress, and the output of processes that failed.
+
+    Returns:
+        Both sides' measurements, or None if a process gave no answer.
     """
     merged = [
         Merged(folder / part / "runs", rows.total, command_line()) for part in ("base", "head")
@@ -60,7 +77,7 @@ def timed(
             order = (0, 1) if number % 2 == 0 else (1, 0)
             both = [subjects[which] for which in order]
             shown.update(
-                task, description=" beside ".join(f"{s.backend}, {s.side.name}" for s in both)
+                task, description=" and ".join(f"{s.backend}, {s.side.name}" for s in both)
             )
             _one(both, number, rows, [merged[which] for which in order], console)
             shown.advance(task)

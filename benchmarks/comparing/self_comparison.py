@@ -1,4 +1,4 @@
-"""``python -m benchmarks --aa``: identical code beside itself, in pairs, and the noise of every row."""
+"""Compare identical code with itself, in pairs, to measure the noise of every row."""
 
 from __future__ import annotations
 
@@ -21,13 +21,25 @@ from records.exit_codes import ExitCode
 from records.text import number
 
 HERE = Side("as it is", ROOT, Path(sys.executable))
-"""The suite as it stands, in this environment."""
+"""The side of the current checkout, in this environment."""
 
 
 def measure(
     names: Sequence[str], rows: Rows, pairs: int, folder: Path, budgets_at: Path, console: Console
 ) -> ExitCode:
-    """Time every backend beside itself; its rows' noise goes to ``budgets_at``."""
+    """Compare every backend with itself, and store the noise of its rows.
+
+    Args:
+        names: names of the backends.
+        rows: the rows to time.
+        pairs: number of pairs.
+        folder: folder for run files.
+        budgets_at: file of budgets that the noise is written to.
+        console: for progress and tables.
+
+    Returns:
+        The lowest exit code other than 0, or 0.
+    """
     codes = []
     for name in names:
         both = Subject(name, HERE), Subject(name, HERE)
@@ -38,7 +50,9 @@ def measure(
         found = comparisons(of.base, of.head, lambda _: NOTHING_KNOWN)
         on = of.headers[0].environment.machine
         new = [measured(c, on) for c in found if not c.refused]
-        write(budgets_at, new)  # one backend after the other, so that an interrupted run keeps some
+        write(
+            budgets_at, new
+        )  # after each backend, so that an interrupted run keeps the finished ones
         console.print(table(found, PAIRS, rows))
         codes += [ExitCode.CONFORMANCE_FAILURE for c in found if c.differs]
     console.print(f"wrote {budgets_at}", soft_wrap=True, highlight=False)
@@ -46,7 +60,16 @@ def measure(
 
 
 def table(found: Sequence[Comparison], pairs: int, rows: Rows) -> Table:
-    """The noise of every row that has a speed, for comparisons of so many pairs."""
+    """Return the table of every row's noise.
+
+    Args:
+        found: the self-comparisons; rows without a speed are omitted.
+        pairs: number of pairs of the comparisons that the noise is estimated for.
+        rows: the rows that were timed.
+
+    Returns:
+        The table.
+    """
     shown = Table(title=f"Identical code, in comparisons of {pairs} pairs {rows.where}",
                   box=None, title_justify="left", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode", "backend"):

@@ -1,9 +1,8 @@
 """The two sides of a comparison: git revisions, or versions of a framework, each with its own environment.
 
-A side is a checkout and a Python. A revision is checked out as a git worktree, and runs its own suite; a
-version, such as ``jax==0.9.2``, runs the suite as it is here. Environments are kept under
-``.cache/compare`` and shared by sides that need the same: what is installed is what the side's
-``pyproject.toml`` and ``constraints.txt`` say.
+A side is a checkout and a Python. A revision is checked out as a git worktree, and runs its own suite; a version, such
+as ``jax==0.9.2``, runs the current checkout's suite. Environments are installed from the side's ``pyproject.toml`` and
+``constraints.txt``, kept under ``.cache/compare``, and shared by sides with equal requirements.
 """
 
 from __future__ import annotations
@@ -20,14 +19,16 @@ from conformance.cache import CACHE
 from conformance.open_backend import ROOT
 
 VERSION = re.compile(r"([A-Za-z0-9._-]+)==[A-Za-z0-9.!+*-]+")
+PROTOCOL = Path("benchmarks/timing/alternation.py")
+"""The module that lets two processes alternate; both sides must have it."""
 
 
 class BadSide(Exception):
-    """What was given is no side; the text says what was expected."""
+    """Error: the text given names no side; the message says what was expected."""
 
 
 class Side(NamedTuple):
-    """One side, ready to run."""
+    """A side: its name, checkout and Python."""
 
     name: str
     checkout: Path
@@ -35,16 +36,24 @@ class Side(NamedTuple):
 
 
 def side(given: str, extra: str | None) -> Side:
-    """The side that ``given`` names, with its environment for a framework's extra, made where it is not there.
+    """Prepare a side, and install its environment if there is none yet.
 
-    Raises ``BadSide`` for what is neither a revision nor a version, or cannot be installed.
+    Args:
+        given: a git revision, or a version such as ``jax==0.9.2``.
+        extra: the extra of ``pyproject.toml`` that the framework needs, or None.
+
+    Returns:
+        The side.
+
+    Raises:
+        BadSide: the text is neither a revision nor a version, or the installation failed.
     """
     if VERSION.fullmatch(given):
         return Side(given, ROOT, _environment(ROOT, extra, given))
     checkout = _checkout(given)
-    if not (checkout / "benchmarks" / "partner.py").exists():
-        raise BadSide(f"{given}: that revision has no benchmarks/timing/alternation.py, and cannot take turns; "
-                      "expected a later one")  # fmt: skip
+    if not (checkout / PROTOCOL).exists():
+        raise BadSide(f"{given}: this revision has no {PROTOCOL}, so its processes cannot alternate with "
+                      "another side's; expected a later revision")  # fmt: skip
     return Side(given, checkout, _environment(checkout, extra, None))
 
 
@@ -53,12 +62,12 @@ def _kept() -> Path:
 
 
 def _checkout(revision: str) -> Path:
-    """The revision as a worktree of this repository."""
+    """Check out a revision as a worktree of this repository."""
     asked = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"]
     found = subprocess.run(asked, capture_output=True, text=True, check=False)
     if found.returncode:
         raise BadSide(f"{revision}: neither a git revision of {ROOT.name} nor NAME==VERSION; expected "
-                      "one, such as HEAD~1 or jax==0.10.2")  # fmt: skip
+                      "one of these, such as HEAD~1 or jax==0.10.2")  # fmt: skip
     commit = found.stdout.strip()
     folder = _kept() / commit[:12]
     if not folder.exists():
@@ -68,7 +77,7 @@ def _checkout(revision: str) -> Path:
 
 
 def _environment(checkout: Path, extra: str | None, pinned: str | None) -> Path:
-    """The Python of a virtual environment with what the checkout needs, and the pinned version."""
+    """Return the Python of a virtual environment with the checkout's requirements and the pinned version."""
     project = tomllib.loads((checkout / "pyproject.toml").read_text("utf-8"))["project"]
     needs = [*project["dependencies"], *project["optional-dependencies"].get(extra, [])]
     limits = (checkout / "constraints.txt").read_text("utf-8").splitlines()
@@ -89,7 +98,7 @@ def _environment(checkout: Path, extra: str | None, pinned: str | None) -> Path:
 
 
 def _same_release(line: str, pinned: str) -> bool:
-    """Whether a constraint is of the pinned package or of one that is released with it (jax, jaxlib)."""
+    """Return True if a constraint is for the pinned package, or one released with it (jax, jaxlib)."""
     name = re.split(r"[=<>!~; ]", line, maxsplit=1)[0]
     return name.startswith(pinned.partition("==")[0])
 

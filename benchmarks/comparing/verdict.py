@@ -1,11 +1,11 @@
-"""Whether a row became faster or slower between two sides that were timed in turn, in one run.
+"""Decide whether a row became faster or slower from base to head.
 
-A pair are two processes that took a sample each in turn. Its changes, one of every two neighbouring samples, are
+The two processes of a pair alternate, so each sample of head has a neighbour of base. The changes of a pair are
 
     d_k = log (head_k / base_k)
 
-The row's change is the median of the pairs' medians, and its interval a bootstrap that draws pairs, then d_k
-within each. On one processor, time is that for which the process had it: other processes' is not in it.
+The row's change is the median of the pairs' medians. Its interval comes from a bootstrap that draws pairs, then d_k
+within each pair. On one processor, changes are those of CPU time, which excludes other processes.
 """
 
 from __future__ import annotations
@@ -24,31 +24,37 @@ Verdict: TypeAlias = Literal["faster", "slower", "same", "ambiguous"]
 
 
 class Noise(NamedTuple):
-    """What comparisons of a row can tell, as shares of its time."""
+    """The noise of a row, in shares of its time."""
 
     budget: float
-    """Identical code may differ by so much."""
+    """The most that identical code differs by."""
     detectable: float
-    """A change that is so large is found."""
+    """The smallest change that is found."""
 
 
 NOTHING_KNOWN = Noise(0.0, 0.0)
-"""For comparisons whose change is looked at, not their verdict."""
+"""The noise for comparisons whose verdict does not matter."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """log(head / base): above 0, head takes longer."""
+    """A change log(head / base) with its 95 % interval; above 0, head takes longer."""
 
     value: float
     low: float
     high: float
 
     def verdict(self, noise: Noise) -> Verdict:
-        """What it says of a row with that noise.
+        """Return the verdict for a row.
 
-        ``same``: no change that would be found lies in the interval. ``ambiguous``: one does, and so does
-        none at all; or the budget has room for the change.
+        ``slower`` and ``faster`` exclude 0 and exceed the budget. ``same`` means that the interval excludes every
+        detectable change. Anything else is ``ambiguous``.
+
+        Args:
+            noise: the row's noise.
+
+        Returns:
+            The verdict.
         """
         budget, found = (math.log1p(share) for share in (noise.budget, max(noise)))
         if self.low > 0 and self.value > budget:
@@ -64,7 +70,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One row of both sides."""
+    """A row, timed on both sides."""
 
     base: Timing
     head: Timing
@@ -72,29 +78,29 @@ class Comparison:
 
     @cached_property
     def change(self) -> Change:
-        """Of the processor's time, where it was measured."""
-        return change(self._pairs(_own), f"{self.base.first.row} own")
+        """Change of the CPU time, or of the wall time where CPU time was not measured."""
+        return change(self._pairs(_cpu_seconds), f"{self.base.first.row} own")
 
     @cached_property
     def by_clock(self) -> Change:
-        """Of the time that a clock on the wall says."""
-        return change(self._pairs(_by_clock), f"{self.base.first.row} by clock")
+        """Change of the wall time."""
+        return change(self._pairs(_wall_seconds), f"{self.base.first.row} by clock")
 
     @property
     def refused(self) -> Measurement | None:
-        """The first process of either side that has no speed."""
+        """The first measurement of either side that has no speed, or None."""
         return self.base.refused or self.head.refused
 
     @property
     def differs(self) -> bool:
-        """Whether a side has no speed for a reason that is no mere lack of support."""
+        """True if a side has no speed for a reason other than lack of support."""
         return bool(self.refused and self.refused.outcome != "unsupported")
 
     @property
     def verdict(self) -> Verdict:
-        """That of the change; ``ambiguous`` where by the clock alone head is slower.
+        """Verdict on the change; ``ambiguous`` if only the wall time is slower.
 
-        For then it waits, or others had its processor: nobody can say which.
+        In that case head waits more, or other processes took its processor; the figures cannot tell which.
         """
         if self.refused or self.slower_by_clock_alone:
             return "ambiguous"
@@ -102,17 +108,17 @@ class Comparison:
 
     @property
     def slower_by_clock_alone(self) -> bool:
-        """Whether the processor's time does not say so."""
+        """True if head's wall time is slower and its CPU time is not."""
         found, seen = (c.verdict(self.noise) for c in (self.change, self.by_clock))
         return seen == "slower" != found
 
     @property
     def changes(self) -> list[float]:
-        """The median of every pair."""
-        return [statistics.median(d) for d in self._pairs(_own)]
+        """Median change of every pair."""
+        return [statistics.median(d) for d in self._pairs(_cpu_seconds)]
 
     def _pairs(self, of: Callable[[Measurement], Sequence[float]]) -> list[list[float]]:
-        """The changes of every pair."""
+        """Return the changes of every pair."""
         both = zip(self.base.measurements, self.head.measurements, strict=True)
         return [_changes(of(base), of(head)) for base, head in both]
 
@@ -120,9 +126,15 @@ class Comparison:
 def comparisons(
     base: Iterable[Measurement], head: Iterable[Measurement], noise: Callable[[Timing], Noise]
 ) -> list[Comparison]:
-    """The rows that both sides have timed in as many processes each, in the order of ``timings``.
+    """Compare the rows that both sides timed in equally many processes.
 
-    ``noise`` says what can be told of a row.
+    Args:
+        base: measurements of base.
+        head: measurements of head.
+        noise: returns the noise of a row.
+
+    Returns:
+        One comparison per row, in the order of ``timings``.
     """
     of_head = {t.first.row: t for t in timings(head)}
     found = []
@@ -134,7 +146,15 @@ def comparisons(
 
 
 def joined(one: Comparison, other: Comparison) -> Comparison:
-    """One row, the pairs of both together, held to what ``one`` alone promises to find."""
+    """Join two comparisons of one row.
+
+    Args:
+        one: the first comparison.
+        other: the second one.
+
+    Returns:
+        A comparison with the pairs of both, and the noise of ``one``.
+    """
     base, head = (
         Timing((*getattr(one, side).measurements, *getattr(other, side).measurements))
         for side in ("base", "head")
@@ -143,18 +163,26 @@ def joined(one: Comparison, other: Comparison) -> Comparison:
 
 
 def change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
-    """The median of the pairs' medians, and its interval; the same ``seed``, the same interval."""
+    """Estimate a change.
+
+    Args:
+        pairs: changes of every pair.
+        seed: seed of the bootstrap; equal seeds give equal intervals.
+
+    Returns:
+        The median of the pairs' medians, with its interval.
+    """
     return Change(median_of_medians(pairs), *interval(pairs, seed, median_of_medians))
 
 
 def _changes(base: Sequence[float], head: Sequence[float]) -> list[float]:
-    # Where one process ended early, the last samples of the other have no neighbours.
+    # If one process ended early, the last samples of the other one have no neighbours.
     return [math.log(h / b) for b, h in zip(base, head, strict=False)]
 
 
-def _own(m: Measurement) -> Sequence[float]:
+def _cpu_seconds(m: Measurement) -> Sequence[float]:
     return m.processor_seconds or m.seconds
 
 
-def _by_clock(m: Measurement) -> Sequence[float]:
+def _wall_seconds(m: Measurement) -> Sequence[float]:
     return m.seconds

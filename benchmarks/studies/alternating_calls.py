@@ -1,4 +1,4 @@
-"""Calls that take turns in one process, so that a change of the machine's speed meets all of them."""
+"""Alternate calls in one process, so that a change of the machine's speed affects all of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ WARMUP = 3
 
 
 def in_turn(calls: Sequence[Callable[[], Any]], rounds: int) -> Array:
-    """Seconds of every call ``(calls, rounds)``, forth and back, after rounds that do not count."""
+    """Time calls that alternate, in alternating order, after warm-up rounds.
+
+    Args:
+        calls: the calls.
+        rounds: number of rounds that count.
+
+    Returns:
+        Seconds ``(calls, rounds)``.
+    """
     seconds = np.empty((len(calls), WARMUP + rounds))
     for number in range(WARMUP + rounds):
         order = range(len(calls)) if number % 2 else reversed(range(len(calls)))
@@ -26,7 +34,14 @@ def in_turn(calls: Sequence[Callable[[], Any]], rounds: int) -> Array:
 
 
 def interval(figures: Array) -> tuple[float, float]:
-    """Bootstrap 95 % interval of the median."""
+    """Return the bootstrap 95 % interval of the median.
+
+    Args:
+        figures: the values.
+
+    Returns:
+        Lower and upper end.
+    """
     chosen = np.random.default_rng(0).choice(figures, (2000, len(figures)))
     low, high = np.quantile(np.median(chosen, axis=1), [0.025, 0.975])
     return float(low), float(high)

@@ -1,7 +1,7 @@
-"""Backends that choose otherwise: ``--backend benchmarks/studies/hoisting.py:always_jax_vjp``, or ``never_jax_vjp``.
+"""Backends with a fixed choice of hoisting: ``--backend benchmarks/studies/hoisting.py:always_jax_vjp``, or ``never_…``.
 
-``jax_vjp`` and ``tensorflow_while`` choose by the sizes whether x W of all steps is one product before the loop
-(``hoists`` in their ``deferred.py``). These do always, or never, so that the choice can be held to both.
+``jax_vjp`` and ``tensorflow_while`` decide from the sizes whether x W of all steps is one matmul before the loop
+(``hoists`` in their ``deferred.py``). These backends always do so, or never, so that the decision can be checked.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ CHOOSERS = {
     "jax_vjp": ("backends.jax.deferred",),
     "tensorflow_while": ("backends.tensorflow.deferred", "backends.tensorflow.while_loop"),
 }
-"""The modules that ask ``hoists``."""
+"""Modules that call ``hoists``, by backend."""
 
 
 def __getattr__(name: str) -> type[Backend]:
-    """The backend of this name, with its choice made."""
+    """Return the backend ``always_<name>`` or ``never_<name>``."""
     how, _, backend = name.partition("_")
     if how not in ("always", "never") or backend not in CHOOSERS:
         raise AttributeError(name)
     found = find(backend)
     for module in map(import_module, CHOOSERS[backend]):
-        module.hoists = lambda *_: how == "always"  # type: ignore[attr-defined]  # of this process alone
+        module.hoists = lambda *_: how == "always"  # type: ignore[attr-defined]  # in this process only
     return found

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.studies.peak_memory COMMAND …``: peak memory of a command and all its processes.
+"""``python -m benchmarks.studies.peak_memory COMMAND …``: measure the peak memory of a command and all its processes.
 
-The figure is the largest sum of proportional set sizes (shared pages counted once), looked at every
-half second; Linux only. The exit code is the command's.
+The figure is the largest sum of proportional set sizes (shared pages are counted once), sampled every half second.
+Linux only. The exit code is the command's.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ import time
 from pathlib import Path
 
 
-def tree(pid: int) -> list[int]:
-    """``pid`` and all its descendants that are still there."""
+def _process_tree(pid: int) -> list[int]:
+    """Return a process and all its living descendants."""
     try:
         lists = [p.read_text() for p in Path(f"/proc/{pid}/task").glob("*/children")]
-    except OSError:  # it ended meanwhile
+    except OSError:  # the process has ended
         return []
-    return [pid, *(found for text in lists for child in text.split() for found in tree(int(child)))]
+    return [
+        pid,
+        *(found for text in lists for child in text.split() for found in _process_tree(int(child))),
+    ]
 
 
-def kibibytes(pid: int) -> int:
-    """Proportional set size of one process; 0 where it ended meanwhile."""
+def _kibibytes(pid: int) -> int:
+    """Return the proportional set size of a process; 0 if it has ended."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -31,13 +34,21 @@ def kibibytes(pid: int) -> int:
 
 
 def main(command: list[str]) -> int:
-    """Run ``command``, print its peak, and return its exit code."""
+    """Run a command and print its peak memory.
+
+    Args:
+        command: program and arguments.
+
+    Returns:
+        The command's exit code, or 3 if there is none to run or the system is not Linux.
+    """
     if not command or not Path("/proc/self/smaps_rollup").exists():
-        print("expected a command to run, on Linux", file=sys.stderr)
+        given = "no command" if not command else "a system without /proc/self/smaps_rollup"
+        print(f"{given} given, expected a command to run, on Linux", file=sys.stderr)
         return 3
     process, peak = subprocess.Popen(command), 0
     while process.poll() is None:
-        peak = max(peak, sum(kibibytes(pid) for pid in tree(process.pid)))
+        peak = max(peak, sum(_kibibytes(pid) for pid in _process_tree(process.pid)))
         time.sleep(0.5)
     print(f"peak memory: {peak / 2**20:.2f} GiB")
     return process.returncode

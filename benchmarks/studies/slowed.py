@@ -1,7 +1,7 @@
-"""Backends with a known slowdown: ``--backend benchmarks/studies/slowed.py:pytorch`` is pytorch, and 15 % more.
+"""Backends with a known slowdown: ``--backend benchmarks/studies/slowed.py:pytorch`` is pytorch slowed by 15 %.
 
-After every call, its process is kept busy for SHARE of the processor time that the call took. So the
-slowdown is a share of each single sample, whatever else slows the machine down.
+After every call, the process stays busy for ``SHARE`` of the call's CPU time. The slowdown is therefore the same share
+of every sample, whatever else slows down the machine.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ SHARE = 0.15
 
 
 def __getattr__(name: str) -> type[Backend]:
-    """The backend of this name, slowed."""
+    """Return the backend of this name, slowed down."""
     if name not in BACKENDS:
         raise AttributeError(name)
     as_it_is: Any = find(name)
 
-    class Slowed(as_it_is):  # type: ignore[misc]  # which class it is, is known when it is asked for
+    class Slowed(as_it_is):  # type: ignore[misc]  # the class is found at run time
         def load(self, inputs: Inputs) -> Callable[[], Any]:
             call = super().load(inputs)
 

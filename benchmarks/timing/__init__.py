@@ -1,1 +1,1 @@
-"""Time workloads on backends, in fresh processes, and check what was timed."""
+"""Time workloads on backends in fresh processes, and check the timed results."""

@@ -1,7 +1,7 @@
-"""The other process of a pair: one works while the other rests.
+"""Alternate the samples of a pair of processes: one works while the other waits.
 
-Two processes take a sample each in turn, so that their samples stand milliseconds apart, and what changes the
-machine's speed meets both. One of them has the turn; a pipe each way passes it on.
+The samples of both are milliseconds apart, so a change of the machine's speed affects both. A pipe in each direction
+passes control.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TURN, DONE = b"t", b"d"
 
 
 class Pipes(NamedTuple):
-    """How a process reaches its partner, and whether it is the first to work."""
+    """The pipes to the other process of a pair, and whether this process works first."""
 
     first: bool
     receives: int
@@ -28,15 +28,25 @@ class Pipes(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Pipes:
-        """What ``str`` has made. Raises ``ValueError`` for anything else."""
+        """Parse the text that ``str`` returns.
+
+        Args:
+            text: three integers, separated by commas.
+
+        Returns:
+            The pipes.
+        """
         first, receives, sends = map(int, text.split(","))
         return cls(bool(first), receives, sends)
 
 
 class Partner:
-    """Where ``pipes`` is None there is none, and this process always has the turn.
+    """Alternation with the other process of a pair.
 
-    Whoever has finished a row, or has ended, is not waited for: the other goes on alone.
+    A process that has finished a row, or has ended, is not waited for: the other one goes on alone.
+
+    Args:
+        pipes: the pipes to the other process; None for a process without a pair, which never waits.
     """
 
     def __init__(self, pipes: Pipes | None) -> None:
@@ -44,19 +54,23 @@ class Partner:
         self._gone = pipes is None
         self._alone = False
         self._number = 0
-        """What the partner has said last in this row."""
-        if not self._gone:  # both are here before one of them begins
+        """The last number that the other process sent in this row."""
+        if not self._gone:  # both have started before one of them begins
             self._say(TURN)
             self._wait()
 
     @property
     def exists(self) -> bool:
-        """Whether there is one, or was."""
+        """True if this process is one of a pair, even if the other one has ended."""
         return self._pipes is not None
 
     @contextmanager
     def row(self) -> Iterator[None]:
-        """Both work on one row; the first begins, and the row ends where both have finished it."""
+        """Work on one row together: the first process begins, and the row ends when both have finished it.
+
+        Yields:
+            Nothing.
+        """
         self._alone, self._number = self._gone, 0
         if self._pipes and not self._pipes.first:
             self._wait()
@@ -68,13 +82,24 @@ class Partner:
                 self._wait()
 
     def swap(self, number: int = 0) -> None:
-        """Give the turn away, and come back when it is this process's again."""
+        """Pass control to the other process, and return when it comes back.
+
+        Args:
+            number: a number that the other process receives; 0 for none.
+        """
         if not self._alone:
             self._say(TURN, number)
             self._wait()
 
     def agree(self, number: int) -> int:
-        """The smaller one of both processes' numbers."""
+        """Exchange a number with the other process.
+
+        Args:
+            number: this process's number.
+
+        Returns:
+            The smaller one of both numbers.
+        """
         self.swap(number)
         return min(number, self._number or number)
 

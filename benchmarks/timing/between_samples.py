@@ -1,4 +1,4 @@
-"""What happens between the samples of a row: the limit's products are timed, or a partner takes its turn."""
+"""Work between the samples of a row: time the limit's matmuls, or let the other process of a pair run."""
 
 from __future__ import annotations
 
@@ -12,31 +12,53 @@ from benchmarks.timing.limit import limit
 from conformance.cases import Case
 
 LEAST, MOST = 5, 100
-"""Samples, whatever their time."""
+"""Least and most samples of a row, however long they take."""
 LEAST_IN_TURN = 16
-"""Of each process of a pair, since single samples of identical code differ by up to a third."""
+"""Least samples of each process of a pair: single samples of identical code differ by up to a third."""
 LONG = 0.05
-"""Seconds of a call from which on half as many will do."""
+"""Seconds; calls that take longer need half as many samples."""
 
 Call = Callable[[], Any]
 
 
 class Between(Protocol):
-    """What happens between samples."""
+    """The interface of the work between samples."""
 
     def rounds(self, seconds: float) -> int:
-        """How many samples fit into so many seconds."""
+        """Choose the number of samples.
 
-    def before_sample(self) -> None: ...
+        Args:
+            seconds: time for all samples.
 
-    def after_last(self) -> None: ...
+        Returns:
+            The number of samples that fit.
+        """
+
+    def before_sample(self) -> None:
+        """Do the work before a sample."""
+
+    def after_last(self) -> None:
+        """Do the work after the last sample."""
 
     def figures(self, samples: int) -> dict[str, Any]:
-        """Of the record, for so many samples."""
+        """Return the fields of the record that were measured between samples.
+
+        Args:
+            samples: number of samples.
+
+        Returns:
+            Values by field of ``Measurement``.
+        """
 
 
-class Calibrated:
-    """The limit's products, before, between and after samples."""
+class Calibrated(Between):
+    """Time the limit's matmuls before, between and after samples.
+
+    Args:
+        adapter: the backend.
+        case: the network that is timed.
+        call: runs it once.
+    """
 
     def __init__(self, adapter: Backend, case: Case, call: Call) -> None:
         self._limit, self._call = limit(adapter, case), call
@@ -56,11 +78,16 @@ class Calibrated:
         return {"limit_seconds": self._products[-samples - 1 :], "binds": self._limit.binds}
 
 
-class InTurn:
-    """A sample of the partner, then a run that does not count: the cache held what the partner used.
+class InTurn(Between):
+    """Let the other process take a sample, then make a warm-up run, because the cache holds the other one's data.
 
-    Without that run one row of 60 ms took 10 ms longer in every third process, and in the others did not.
-    Beside the time of a sample, that of its processor is measured: another process's is not in it.
+    Without the warm-up, one row of 60 ms took 10 ms longer in every third process. The CPU time of each sample is
+    measured as well as its wall time; CPU time excludes other processes.
+
+    Args:
+        partner: the alternation with the other process.
+        call: runs the network once.
+        one_processor: True if the process has one processor; only then is CPU time recorded.
     """
 
     def __init__(self, partner: Partner, call: Call, *, one_processor: bool) -> None:

@@ -1,8 +1,8 @@
-"""What of a timed result is held to the specification: all of it, or two rows of the batch.
+"""Choose the rows of a timed result that are checked: the whole batch, or two rows of it.
 
-The reference takes 64 samples more than a run. Where that would take minutes, two rows drawn by the
-workload's name are checked: incoming gradients are 0 in all other rows, in what is timed as well, so
-that the gradients of the weights are those of the two rows alone.
+The reference runs a network 64 times. Where that would take minutes, two rows are checked, drawn from the workload's
+name. Incoming gradients are 0 in all other rows, in the timed run too, so the gradients of the weights depend on the
+two rows only.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from conformance.draw import draw
 from reference import Array, Output
 
 MOST_FLOPS = 5 * 10**7
-"""Of one run that is checked whole; with 64 samples some seconds."""
+"""Largest run that is checked whole; 64 samples of it take some seconds."""
 ROWS = 2
 
 
 def rows_held(case: Case) -> Array:
-    """The rows that are checked, in order."""
+    """Return the rows that are checked.
+
+    Args:
+        case: the timed network.
+
+    Returns:
+        Row numbers in ascending order.
+    """
     if cost(case).flops <= MOST_FLOPS or case.batch <= ROWS:
         return np.arange(case.batch)
     seed = int.from_bytes(hashlib.sha256(case.id.encode()).digest()[:8])
@@ -32,14 +39,30 @@ def rows_held(case: Case) -> Array:
 
 
 def in_words(case: Case, rows: Array) -> str:
-    """What is checked."""
+    """Describe the rows that are checked.
+
+    Args:
+        case: the timed network.
+        rows: row numbers.
+
+    Returns:
+        ``whole``, or text such as ``rows 3, 17 of 64``.
+    """
     if len(rows) == case.batch:
         return "whole"
     return f"rows {', '.join(map(str, rows))} of {case.batch}"
 
 
 def timed(case: Case, rows: Array) -> Inputs:
-    """The inputs that are timed: incoming gradients are 0 but in ``rows``."""
+    """Return the inputs that are timed.
+
+    Args:
+        case: the timed network.
+        rows: rows that are checked; incoming gradients are 0 in all others.
+
+    Returns:
+        The inputs, with the whole batch.
+    """
     inputs = draw(case)
     if inputs.incoming is None or len(rows) == case.batch:
         return inputs
@@ -52,7 +75,15 @@ def timed(case: Case, rows: Array) -> Inputs:
 
 
 def inputs_of(inputs: Inputs, rows: Array) -> Inputs:
-    """The same network on ``rows`` alone."""
+    """Select rows of the inputs.
+
+    Args:
+        inputs: the whole batch.
+        rows: row numbers.
+
+    Returns:
+        The same network on these rows only.
+    """
     x_axis = _batch_axis(inputs)
 
     def state(a: Array | None) -> Array | None:
@@ -70,9 +101,17 @@ def inputs_of(inputs: Inputs, rows: Array) -> Inputs:
 
 
 def result_of(inputs: Inputs, result: Result, rows: Array) -> Result:
-    """What of a result is of ``rows``; the gradients of the parameters are of all.
+    """Select rows of a result; parameter gradients are unchanged.
 
-    A tensor that has not the batch's rows stays as it is, and its shape is found wrong.
+    A tensor of the wrong batch size is unchanged too, so that the check of shapes reports it.
+
+    Args:
+        inputs: the whole batch.
+        result: its result.
+        rows: row numbers.
+
+    Returns:
+        The result of these rows.
     """
     x_axis = _batch_axis(inputs)
     batch = inputs.x.shape[x_axis]

@@ -1,15 +1,15 @@
-"""What a workload costs, whoever runs it: operations, bytes and transcendental functions.
+"""The cost of a workload on any backend: operations, bytes and transcendental functions.
 
 Per layer and direction, with G gates (1, 3, 4), I inputs, H units, B rows, T steps, s bytes a number:
 
-    F_x = 2 G H I B T        the input's product
-    F_h = 2 G H H B T        the recurrent product
+    F_x = 2 G H I B T        the input matmul
+    F_h = 2 G H H B T        the recurrent matmuls
     forward  = F_x + F_h
-    training = 3 (F_x + F_h)     each product is made once forward and twice back
-    transcendentals = (5, 3, 1, 0) B T H     LSTM, GRU, tanh, relu; reported apart, as no kernel's are alike
-    weights read again at every step = s G H H
+    training = 3 (F_x + F_h)     each matmul is done once forward and twice backward
+    transcendentals = (5, 3, 1, 0) B T H     LSTM, GRU, tanh, relu; counted separately: their cost varies by kernel
+    weights read at every step = s G H H
 
-DeepBench counts (2, 6, 8) H² B T: it leaves out the input's product, for training too.
+DeepBench counts (2, 6, 8) H² B T: it omits the input matmul, for training too.
 """
 
 from __future__ import annotations
@@ -24,21 +24,28 @@ from reference import Spec
 BYTES = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 TRANSCENDENTALS = {"lstm": 5, "gru": 3, "vanilla": 1}
 TIMES: dict[Mode, int] = {"forward": 1, "training": 3}
-"""How often each product of the forward run is made."""
+"""Number of times that each matmul of the forward run is done."""
 
 
 class Cost(NamedTuple):
-    """Of one call."""
+    """The cost of one call."""
 
     flops: int
     deepbench_flops: int
     transcendentals: int
     weight_bytes: int
-    """Of all recurrent weights, which every step reads again."""
+    """Size of all recurrent weights, which every step reads."""
 
 
 def cost(case: Case) -> Cost:
-    """The cost of a case, with its gradients where it has them."""
+    """Return the cost of a case.
+
+    Args:
+        case: the network; with gradients, the cost is that of training.
+
+    Returns:
+        The cost of one call.
+    """
     spec, steps = case.spec, case.batch * case.steps
     of_x = sum(2 * spec.num_gates * spec.hidden_size * width * steps for width in _widths(spec))
     recurrent = spec.num_gates * spec.hidden_size * spec.state_size("h")
@@ -55,7 +62,7 @@ def cost(case: Case) -> Cost:
 
 
 def _widths(spec: Spec) -> Iterator[int]:
-    """The input width of every layer and direction."""
+    """Yield the input width of every layer and direction."""
     for layer in range(spec.num_layers):
         for _ in range(spec.num_directions):
             yield spec.layer_input_size(layer)

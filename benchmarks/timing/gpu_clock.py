@@ -1,4 +1,4 @@
-"""What a GPU does to its own clock while a row is timed, as nvidia-smi tells it."""
+"""The clock of a GPU while a row is timed, as nvidia-smi reports it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,18 @@ REASONS = {
     0x80: "power brake",
     0x100: "display clocks",
 }
-"""Why a clock is held down, by the bits that NVML has for it (nvml.h); bit 1 says that the GPU is idle."""
+"""Reasons for a reduced clock, by their bits in NVML (nvml.h); bit 1 means that the GPU is idle."""
 
 
 def state(number: int) -> Gpu | None:
-    """Of the GPU of this number, right after it has worked; None where nvidia-smi does not say."""
+    """Read the state of a GPU, right after it has worked.
+
+    Args:
+        number: the GPU's number.
+
+    Returns:
+        The state, or None if nvidia-smi cannot tell.
+    """
     command = [
         "nvidia-smi",
         f"--id={number}",
@@ -37,7 +44,14 @@ def state(number: int) -> Gpu | None:
 
 
 def parsed(line: str) -> Gpu | None:
-    """What one line of nvidia-smi says; None where it is of another form."""
+    """Parse a line of nvidia-smi.
+
+    Args:
+        line: the values of ``QUERY``, separated by commas.
+
+    Returns:
+        The state, or None for a line of another form.
+    """
     parts = [part.strip() for part in line.split(",")]
     if len(parts) != len(QUERY.split(",")):
         return None
@@ -47,7 +61,7 @@ def parsed(line: str) -> Gpu | None:
 
 
 def _number(text: str) -> float | None:
-    """A number, or a mask in hexadecimal digits; None of what a GPU does not tell."""
+    """Parse a decimal or hexadecimal number; return None for anything else, such as ``[N/A]``."""
     try:
         return float(int(text, 16)) if text.startswith("0x") else float(text)
     except ValueError:

@@ -1,13 +1,13 @@
-"""What the framework's own matrix products allow at most, measured in the same process.
+"""The speed limit of a network: the time of the framework's own matmuls, measured in the same process.
 
-    forward     one product of all inputs, then T of the recurrent weights, each on the one before
-    training    three times the first, one for dU, and 2 T of the steps'
+    forward     one matmul of all inputs, then T matmuls with the recurrent weights, each on the previous result
+    training    three times the first, one for dU, and 2 T of the others
 
-for every layer and direction, and nothing else: no gates, no other memory. A network that reaches
-100 % of it spends its time in products alone. It may be passed: a fused kernel keeps weights in cache.
+for every layer and direction, and nothing else: no gates, no other memory. A network that reaches 100 % of its limit
+spends all its time in matmuls. More than 100 % is possible: a fused kernel keeps weights in cache.
 
-It also calibrates: a sample of a network is divided by those of the limit right before and after it,
-and what slows both down cancels.
+The limit also calibrates: a network's sample is divided by the limit's samples right before and after it, so that
+whatever slows down both cancels.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from reference import Array, Spec
 
 Binding: TypeAlias = Literal["input product", "steps: arithmetic", "steps: reading weights",
                              "steps: latency"]  # fmt: skip
-"""What the limit is made of, for the most part."""
+"""The part of the limit that takes most of its time."""
 
 HALF = 0.5
-"""A step that runs at so much of a large product's rate is bound by arithmetic; one that reads its
-weights at so much of a copy's rate, by reading them; else by latency."""
+"""A step above this share of a large matmul's rate is bound by arithmetic; one that reads weights above this share
+of a copy's rate is bound by reading weights; any other step is bound by latency."""
 MANY = 3
 FLOOR = 2.0
-"""A step on a GPU that takes less than so many times what the smallest product does waits for launches."""
+"""A step on a GPU that takes less than this many times the smallest matmul is bound by kernel launches."""
 
 
 class Limit(NamedTuple):
-    """A call that runs the products, and which of them take its time."""
+    """A call that runs the matmuls, and the part that takes most of the time."""
 
     call: Callable[[], Any]
     binds: Binding
@@ -55,11 +55,19 @@ class _Part(NamedTuple):
 
 
 TINY = _Part(1, 8, 8, 100)
-"""Of products that take as long as it takes to start them."""
+"""Matmuls that take no longer than their launch."""
 
 
 def limit(backend: Backend, case: Case) -> Limit:
-    """The products of a case on this backend."""
+    """Return the limit of a case.
+
+    Args:
+        backend: the framework's adapter, on its device.
+        case: the network.
+
+    Returns:
+        The limit, warmed up.
+    """
     large, steps = _parts(case, of_input=True), _parts(case, of_input=False)
     before = [_call(backend, part, case) for part in large]
     after = [_call(backend, part, case) for part in steps]
@@ -101,7 +109,7 @@ def _layers(spec: Spec) -> Iterator[tuple[Spec, int]]:
 
 
 def _call(backend: Backend, part: _Part, case: Case) -> Callable[[], Any]:
-    # As a state goes on unchanged, it never grows and never becomes too small to be fast.
+    # The identity keeps a state unchanged: it neither grows nor becomes subnormal, which would be slow.
     W = np.zeros((part.width, part.columns))
     np.fill_diagonal(W, 1.0)
     v = np.ones((part.rows, part.width))
@@ -109,7 +117,7 @@ def _call(backend: Backend, part: _Part, case: Case) -> Callable[[], Any]:
 
 
 def _seconds(calls: list[Callable[[], Any]]) -> float:
-    """The least of a few runs of all of them."""
+    """Return the least time of a few runs of all calls, in seconds."""
     for call in calls:
         call()
     return min(_timed(calls) for _ in range(MANY))
@@ -130,7 +138,7 @@ def _binding(
     dtype: str,
     floor: float | None,
 ) -> Binding:
-    """``floor`` are the seconds of the smallest product in a chain on a GPU, whose copies are not timed."""
+    """Return the part that takes most of the time; ``floor`` is the time of the smallest matmul on a GPU."""
     if of_input > of_steps:
         return "input product"
     if floor is not None and of_steps / sum(p.times for p in steps) < FLOOR * floor:
@@ -146,6 +154,6 @@ def _binding(
 
 
 def _bandwidth(W: Array) -> float:
-    """Bytes a second of copying so much again and again, read and written."""
+    """Return the rate of repeated copies of an array, in bytes read and written per second."""
     to = np.empty_like(W)
     return 2 * W.nbytes / min(_timed([partial(np.copyto, to, W)]) for _ in range(MANY + 1))

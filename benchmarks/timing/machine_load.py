@@ -1,4 +1,4 @@
-"""What else went on while a row was timed, and how much memory it took; None where nobody can say."""
+"""The load of the machine while a row is timed, and the row's peak memory; None where the system does not tell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from records.schema import Conditions
 
 STATUS, CLEAR, STAT = Path("/proc/self/status"), Path("/proc/self/clear_refs"), Path("/proc/stat")
 RESET_PEAK = "5"
-"""Written to clear_refs, it makes the peak what is held now (proc(5))."""
+"""Written to clear_refs, this resets the peak to the current memory (proc(5))."""
 
 
 class _Ticks(NamedTuple):
@@ -20,7 +20,7 @@ class _Ticks(NamedTuple):
 
 
 class Watch:
-    """Looks at the process and the machine from now on."""
+    """An observer of the process and the machine, from its creation on."""
 
     def __init__(self) -> None:
         self._load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
@@ -29,11 +29,19 @@ class Watch:
         self._resets = _reset_peak()
 
     def conditions(self) -> Conditions:
-        """What went on since the start."""
+        """Return the machine's load since the start.
+
+        Returns:
+            Load average, share of stolen time, and involuntary context switches.
+        """
         return Conditions(self._load, self._steal(), _switches() - self._switches)
 
     def peak_memory(self) -> int | None:
-        """The most bytes that the process has held since the start."""
+        """Return the peak memory of the process since the start.
+
+        Returns:
+            Bytes, or None if the system does not tell.
+        """
         if not self._resets:
             return None
         lines = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
@@ -51,7 +59,7 @@ def _switches() -> int:
 
 
 def _ticks() -> _Ticks | None:
-    """Of all processors, since the machine started."""
+    """Return the ticks of all processors since the machine started."""
     if not STAT.exists():
         return None
     ticks = [int(n) for n in STAT.read_text().splitlines()[0].split()[1:9]]
@@ -61,6 +69,6 @@ def _ticks() -> _Ticks | None:
 def _reset_peak() -> bool:
     try:
         CLEAR.write_text(RESET_PEAK)
-    except OSError:  # another system, or one that does not let it
+    except OSError:  # not Linux, or not permitted
         return False
     return True

@@ -1,4 +1,4 @@
-"""One run file for all processes of a backend; each process's own is read as soon as it ends."""
+"""Merge the run files of a backend's processes into one, as each process ends."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from records.schema import Footer, Measurement
 
 
 class Merged:
-    """The run of one backend; its header is that of its first process, with the whole command."""
+    """The merged run of one backend; its header is that of the first process, with the user's command.
+
+    Args:
+        folder: where the run file is written.
+        rows: number of rows of each process.
+        command: the user's command.
+    """
 
     def __init__(self, folder: Path, rows: int, command: str) -> None:
         self._folder, self._rows, self._command = folder, rows, command
@@ -27,16 +33,21 @@ class Merged:
 
     @property
     def broken(self) -> bool:
-        """Whether a process ended without an answer; another would do the same."""
+        """True if a process ended without an answer; another one would do the same."""
         return self._broken > 0
 
     @property
     def path(self) -> Path | None:
-        """Where the run is."""
+        """Path of the run file, or None before the first row."""
         return self._writer.path if self._writer else None
 
     def take(self, code: int, folder: Path) -> None:
-        """What a process that ended with ``code`` has left in ``folder``."""
+        """Append the run of a process that has ended.
+
+        Args:
+            code: its exit code.
+            folder: the folder with its run file.
+        """
         self._asked += self._rows
         runs, _ = read_folder(folder)
         for run in runs:
@@ -45,7 +56,11 @@ class Merged:
             self._broken += 1
 
     def close(self) -> ExitCode:
-        """Finish the run file; the code for what is in it."""
+        """Finish the run file.
+
+        Returns:
+            The exit code for the run.
+        """
         if self._writer is None:
             return ExitCode.HARNESS_ERROR
         missing = self._asked - len(self._measured)
@@ -69,7 +84,15 @@ class Merged:
 
 
 def say_why(code: int, log: Path) -> str:
-    """What a process that gave no answer printed last."""
+    """Describe the end of a process that gave no answer.
+
+    Args:
+        code: its exit code; negative for a signal.
+        log: the file with its output.
+
+    Returns:
+        The code, and the last 30 lines of output.
+    """
     signal = f"signal {-code}" if code < 0 else f"exit code {code}"
     lines = log.read_text("utf-8", "replace").rstrip().splitlines()
     return "\n".join([f"the process ended with {signal}:", *lines[-30:]])

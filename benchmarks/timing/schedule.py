@@ -1,9 +1,9 @@
-"""The fresh processes of a run: which, in which order, and with how many processors each.
+"""The fresh processes of a run: their order, and the processors of each.
 
-The same code runs at different speeds in different processes, and at the same speed within each; so a row
-is timed in several. One is active at a time: an idle thread pool still holds its cores. Processes of one
-backend stand as far apart as they can, so that what slows the machine for minutes meets all alike; those of a
-pair, which are compared, run at once and take turns.
+The same code runs at different speeds in different processes, and at one speed within a process; so each row is timed
+in several processes. One process is active at a time, because an idle thread pool still occupies its cores. Processes
+of one backend are spread over the whole run, so that a slow minute of the machine affects all backends alike. The two
+processes of a pair, which are compared, are alive at the same time and alternate.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from benchmarks.timing.alternation import Pipes
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
          "TF_NUM_INTEROP_THREADS")  # fmt: skip
-"""What the thread pools read; XLA's has its size from the processors that a process may use."""
+"""Variables that set the sizes of thread pools; XLA's pool follows the processors available to the process."""
 
 SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-"""Two processes at once, and neither takes all of a device's memory."""
+"""Settings for two processes on one device: neither takes all of its memory."""
 
 KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TOP_PAD_": str(2**26)}  # fmt: skip
-"""glibc keeps memory that was given back, blocks of any size. As it is, some processes get it anew from the system
-at every call and others do not, and a row of identical code differs by up to a fifth from process to process."""
+"""Settings that make glibc keep freed memory. By default, some processes get memory from the system at every call and
+others do not, and times of identical code differ by up to a fifth between processes."""
 
 
 class Process(NamedTuple):
-    """One process: a backend on one processor or on all, for the n-th time."""
+    """A process: a backend, on one processor or all, with the number of its round."""
 
     backend: str
     pinned: bool
@@ -41,17 +41,36 @@ class Process(NamedTuple):
 
     @property
     def label(self) -> str:
-        """For a person who waits."""
+        """Text for the progress bar."""
         return f"{self.backend}, {'1 processor' if self.pinned else 'all processors'}"
 
 
 def one_of_each(backends: list[str], series: tuple[bool, ...], number: int) -> list[Process]:
-    """A round of processes, the backends in turn; all processors first, so that the header has them."""
+    """Return one round of processes, each backend once per series.
+
+    Args:
+        backends: names of the backends.
+        series: False for all processors, True for one; all processors come first, so that the run's header has them.
+        number: number of the round.
+
+    Returns:
+        The processes, in the order in which they run.
+    """
     return [Process(backend, pinned, number) for pinned in series for backend in backends]
 
 
 def rounds(most: int, minutes: float | None) -> Iterator[int]:
-    """Numbers of rounds that are over within so many minutes if none takes longer than the longest yet; at least one."""
+    """Yield numbers of rounds until the time is up.
+
+    A round is started only if the longest one so far would still fit; there is always one.
+
+    Args:
+        most: largest number of rounds.
+        minutes: time for all rounds, or None for no limit.
+
+    Yields:
+        0, 1, ….
+    """
     started, longest = time.monotonic(), 0.0
     for number in range(most):
         begins = time.monotonic()
@@ -62,13 +81,22 @@ def rounds(most: int, minutes: float | None) -> Iterator[int]:
 
 
 def run(process: Process, arguments: list[str], log: Path) -> int:
-    """Run one process to its end; what it prints goes to ``log``. Its exit code."""
+    """Run one process.
+
+    Args:
+        process: the process.
+        arguments: further options of its command line.
+        log: file for its output.
+
+    Returns:
+        Its exit code.
+    """
     with _started(_command(process, arguments), log, process, None, {}) as started:
         return started.wait()
 
 
 class Planned(NamedTuple):
-    """One process of a pair, with the Python and the checkout whose suite it runs."""
+    """A process of a pair, with its Python, and the checkout whose suite it runs."""
 
     process: Process
     arguments: list[str]
@@ -78,19 +106,30 @@ class Planned(NamedTuple):
 
 
 def run_pair(first: Planned, second: Planned) -> tuple[int, int]:
-    """Run both to their end, one of them at a time (``partner.py``). Their exit codes."""
+    """Run the two processes of a pair, which alternate (``alternation.py``).
+
+    Args:
+        first: the process that takes the first sample.
+        second: the other one.
+
+    Returns:
+        The exit codes.
+    """
     to_first, to_second = os.pipe(), os.pipe()
     ends = (Pipes(True, to_first[0], to_second[1]), Pipes(False, to_second[0], to_first[1]))
     with ExitStack() as stack:
         both = []
         for one, pipes in zip((first, second), ends, strict=True):
-            # -P, or the working directory's suite would come before the checkout's.
+            # Without -P, the working directory's suite would be imported instead of the checkout's.
             command = _command(
                 one.process, ["--partner", str(pipes), *one.arguments], one.python, "-P"
             )
             other = {"PYTHONPATH": str(one.checkout), **SHARED, **KEPT}
             both.append(stack.enter_context(_started(command, one.log, one.process, pipes, other)))
-        for end in (*to_first, *to_second):  # a process that ends is then heard of by the other
+        for end in (
+            *to_first,
+            *to_second,
+        ):  # so that the end of one process closes the other's pipe
             os.close(end)
         a, b = (started.wait() for started in both)
         return a, b
@@ -107,7 +146,7 @@ def _command(
 def _started(
     command: list[str], log: Path, process: Process, pipes: Pipes | None, other: Mapping[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, which does not outlive what waits for it."""
+    """Start a process, and kill it on leaving the context."""
     with log.open("wb") as to:
         started = subprocess.Popen(
             command, stdout=to, stderr=subprocess.STDOUT, env={**os.environ, **_environment(process), **other},
@@ -117,7 +156,7 @@ def _started(
     try:
         yield started
     finally:
-        started.kill()  # where it has ended, nothing happens
+        started.kill()  # does nothing if it has ended
         started.wait()
 
 
@@ -126,6 +165,6 @@ def _environment(process: Process) -> Mapping[str, str]:
 
 
 def pin() -> None:
-    """Give this process one processor: the last, since the first takes the system's interrupts."""
+    """Pin this process to one processor: the last, because the first one handles interrupts."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})

@@ -1,7 +1,7 @@
-"""Time each workload on the backend of this process, and hold what was timed to the truth.
+"""Time each workload on the backend of this process, and compare the timed results with the truth.
 
-pytest-benchmark times the runs. Between them its set-up times the limit's products (``limit.py``); or, where
-this process is one of a pair, gives the other its turn (``partner.py``).
+pytest-benchmark times the runs. Its set-up between runs times the limit's matmuls (``limit.py``) or, in one of a pair
+of processes, lets the other one run (``alternation.py``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from backends import Inputs, Unsupported
-from benchmarks.timing import checked_rows as held
+from benchmarks.timing import checked_rows
 from benchmarks.timing.alternation import Partner
 from benchmarks.timing.between_samples import Between, Calibrated, InTurn
 from benchmarks.timing.cost import cost
@@ -31,17 +31,17 @@ from records.schema import Measurement, Outcome
 
 
 class ThisProcess(NamedTuple):
-    """What one process writes of every row, besides what it measures."""
+    """Facts about this process that every row's record has, besides the measured figures."""
 
     number: int
     threads: int
     seconds: float
-    """For the samples of one row."""
+    """Time for the samples of one row."""
     dtype: str
     partner: Partner
 
 
-@pytest.mark.filterwarnings("default")  # a framework's own warnings are no outcome
+@pytest.mark.filterwarnings("default")  # warnings of a framework are not failures
 def test_row(
     workload: Workload,
     mode: Mode,
@@ -51,9 +51,9 @@ def test_row(
     benchmark: BenchmarkFixture,
 ) -> None:
     case = workload.case(mode, process.dtype)
-    rows = held.rows_held(case)
-    inputs = held.timed(case, rows)
-    of_rows = held.inputs_of(inputs, rows)
+    rows = checked_rows.rows_held(case)
+    inputs = checked_rows.timed(case, rows)
+    of_rows = checked_rows.inputs_of(inputs, rows)
     expected = truth(of_rows)
 
     def record(outcome: Outcome, reason: str, **figures: Any) -> None:
@@ -61,14 +61,14 @@ def test_row(
         write(row)
 
     figures: dict[str, Any] = {"workload_version": expected.version}
-    figures["checked"] = held.in_words(case, rows)
+    figures["checked"] = checked_rows.in_words(case, rows)
     try:
         found = _timed(inputs, case, backend, process, benchmark)
-        result = validate_result(held.result_of(inputs, found.pop("result"), rows))
+        result = validate_result(checked_rows.result_of(inputs, found.pop("result"), rows))
     except Unsupported as why:
         record("unsupported", str(why), **figures)
         pytest.skip(str(why))
-    except Exception as error:  # any failure of a backend is an outcome, and is raised again
+    except Exception as error:  # any failure of a backend is recorded and raised again
         record("errored", f"{type(error).__name__}: {error}", **figures)
         raise
     arithmetic = backend.adapter.dialect.held_to(case.named_dtype, backend.adapter.kind)
@@ -91,7 +91,7 @@ def _timed(
     process: ThisProcess,
     benchmark: BenchmarkFixture,
 ) -> dict[str, Any]:
-    """The result of the last run, and what was measured."""
+    """Time a network; return the result of the last run and all figures, by field of ``Measurement``."""
     adapter, watch = backend.adapter, Watch()
     before, started = adapter.prepared(), time.perf_counter()
     call = adapter.load(inputs)
@@ -105,7 +105,7 @@ def _timed(
     else:
         between = Calibrated(adapter, case, call)
     rounds = between.rounds(process.seconds)
-    # Warm by now: after the first call came one whose time said how many samples there are.
+    # The network is warm: after the first call, another one was made to choose the number of samples.
     raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds)
     between.after_last()
     seconds = list(benchmark.stats.stats.data)
@@ -142,7 +142,7 @@ def _measurement(
     seconds: Sequence[float] = (),
     **figures: Any,
 ) -> Measurement:
-    """The record of one row in one process; its speed is that of ``seconds``, or none."""
+    """Return the record of one row in one process; without ``seconds``, it has no speed."""
     quartiles = statistics.quantiles(seconds, n=4) if seconds else None
     none = {"margin": None, "fingerprint": None, "ran": "", "first_call_seconds": None}
     return Measurement(
@@ -167,7 +167,7 @@ def _measurement(
 
 
 def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: OpenBackend) -> str:
-    """One command that times one workload again."""
+    """Return the command that times one workload again."""
     options = {"--backend": backend.name, "--device": backend.device, "--workload": workload.name,
                "--mode": mode, "--dtype": dtype}  # fmt: skip
     return shlex.join(

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.timing.worker``: the rows of one backend in this process, as a pytest session."""
+"""``python -m benchmarks.timing.worker``: time the rows of one backend in this process, as a pytest session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from conformance.session.run import run_pytest
 
 
 def main(arguments: list[str]) -> int:
-    """Run the session; its exit code."""
+    """Run the session.
+
+    Args:
+        arguments: the options of ``conftest.py``, and of pytest.
+
+    Returns:
+        The exit code.
+    """
     own = ["-p", "no:xdist", "-p", "no:randomly", "--benchmark-disable-gc"]
     return run_pytest(Path(__file__).parent, [*own, *arguments])
 

@@ -1,9 +1,9 @@
-"""The workloads, as data: networks and sizes with names that people can compare.
+"""The workloads, as data: networks and sizes with published names, so that figures can be compared.
 
-``deepbench/`` are Baidu's DeepBench, ``cell-H-B-T``; ``braun/`` are S. Braun's LSTM benchmarks for
-speech (arXiv:1806.01818), input 123; ``tutorial/`` are the sizes of the tutorials that the suite
-grew from, far below what any kernel is made for; ``scaling/`` are LSTMs, ``H-B-T-L``, along each
-axis in turn.
+deepbench/   Baidu's DeepBench, cell-H-B-T
+braun/       S. Braun's LSTM benchmarks for speech (arXiv:1806.01818), input size 123
+tutorial/    sizes of the tutorials that the suite grew from, far below those that kernels are made for
+scaling/     LSTMs H-B-T-L, with one of the four sizes varied at a time
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from reference import Spec
 
 Mode: TypeAlias = Literal["forward", "training"]
 MODES: tuple[Mode, ...] = ("forward", "training")
-"""The outputs alone; or outputs and the gradients of all parameters, inputs and states."""
+"""``forward`` computes outputs; ``training`` also the gradients of all parameters, inputs and states."""
 
 TIMED = (*DTYPES, *OTHER_PRECISIONS)
-"""The dtypes that a workload may be timed in."""
+"""Dtypes that a workload can be timed in."""
 
 
 class Workload(NamedTuple):
-    """A network with its sizes, and the sets that have it."""
+    """A network with its sizes, and the sets that it belongs to."""
 
     name: str
     spec: Spec
@@ -33,7 +33,17 @@ class Workload(NamedTuple):
     sets: tuple[str, ...]
 
     def case(self, mode: Mode, dtype: str = "float32") -> Case:
-        """What is timed, as a case; both modes have the same weights and inputs, and so has every precision."""
+        """Return the workload as a case.
+
+        Weights and inputs are the same in both modes and in every precision.
+
+        Args:
+            mode: ``forward`` or ``training``.
+            dtype: one of ``TIMED``.
+
+        Returns:
+            The case.
+        """
         other = dtype in OTHER_PRECISIONS
         return Case(
             id=f"{self.name}/{dtype}", spec=self.spec, dtype="float32" if other else dtype,
@@ -83,7 +93,7 @@ _SWEPT = (
     (5, 10, 20, 40, 80),
     (1, 2, 3, 4),
 )
-"""H, B, T and L, and the values of each while the others stay."""
+"""Values of H, B, T and L; one of them varies while the others have the base's value."""
 
 
 def _swept() -> Iterator[Workload]:
@@ -99,5 +109,12 @@ SETS = ("quick", "cpu", "gpu", "scaling")
 
 
 def of_set(name: str) -> list[str]:
-    """The names of a set's workloads."""
+    """Return the names of a set's workloads.
+
+    Args:
+        name: one of ``SETS``.
+
+    Returns:
+        The names, in the order of the table.
+    """
     return [w.name for w in WORKLOADS.values() if name in w.sets]

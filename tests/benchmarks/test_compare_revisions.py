@@ -148,7 +148,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two revisions: one whose processes take no turns, and one whose do."""
+    """Two revisions: one whose processes cannot alternate, and one whose can."""
     folder = tmp_path / "repository"
     folder.mkdir()
     git(folder, "init", "-q")
@@ -157,8 +157,8 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "constraints.txt").write_text("jax==1.0\njaxlib==1.0\ntorch==2.0\n")
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "before")
-    (folder / "benchmarks").mkdir()
-    (folder / "benchmarks" / "partner.py").touch()
+    (folder / sides.PROTOCOL).parent.mkdir(parents=True)
+    (folder / sides.PROTOCOL).touch()
     git(folder, "add", "-A")
     git(folder, "commit", "-q", "-m", "after")
     monkeypatch.setattr(sides, "ROOT", folder)
@@ -171,7 +171,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Path) -> None:
     found = sides.side("HEAD", None)
     assert found.checkout.name == git(repository, "rev-parse", "HEAD")[:12]
-    assert (found.checkout / "benchmarks" / "partner.py").exists()
+    assert (found.checkout / sides.PROTOCOL).exists()
     version = subprocess.run([found.python, "-V"], check=True, capture_output=True, text=True)
     assert version.stdout.split()[1] == sys.version.split()[0]
     assert sides.side("HEAD", None) == found, "made once"

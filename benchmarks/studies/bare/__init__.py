@@ -1,1 +1,1 @@
-"""Call each framework without an adapter, to time what the adapter adds."""
+"""Call each framework without an adapter, to measure the adapter's overhead."""

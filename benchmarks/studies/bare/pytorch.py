@@ -1,4 +1,4 @@
-"""PyTorch: the module, or the cell in a loop, as the documentation calls them."""
+"""PyTorch: the module, or the cell in a loop, called as PyTorch's documentation does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from backends.pytorch.fused import Fused
 
 
 def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
-    """The LSTM of these inputs, by the framework alone."""
+    """Return a call of the framework's own LSTM.
+
+    Args:
+        backend: the adapter whose overhead is timed; it tells how the framework is called.
+        inputs: an LSTM with one layer; with incoming gradients, the call also computes gradients.
+
+    Returns:
+        The call.
+    """
     fused = backend.way is Fused
     net = torch.nn.LSTM(1, 1, batch_first=True) if fused else torch.nn.LSTMCell(1, 1)
     x, h0, c0 = (torch.tensor(a, dtype=torch.float32) for a in (inputs.x, inputs.h0, inputs.c0))

@@ -1,4 +1,4 @@
-"""TensorFlow: the session's run; or the tf.function, whose results are read as NumPy arrays."""
+"""TensorFlow: a run of the session, or a tf.function whose results are read as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from backends.tensorflow.recurrent import bare
 
 
 def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
-    """The LSTM of these inputs, by the framework alone."""
+    """Return a call of the framework's own LSTM.
+
+    Args:
+        backend: the adapter whose overhead is timed; it tells how the framework is called.
+        inputs: an LSTM with one layer; with incoming gradients, the call also computes gradients.
+
+    Returns:
+        The call.
+    """
     x, h0, c0 = (np.float32(a) for a in (inputs.x, inputs.h0, inputs.c0))
     feeds: dict[str, Any] = {"x": x, "h0": h0, "c0": c0}
     if inputs.incoming is not None:
@@ -23,7 +31,9 @@ def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
     arguments = (backend.recurrence, inputs.spec, inputs.params, inputs.dtype)
     if isinstance(backend.execution, Session):
         with tf.Graph().as_default() as graph:
-            fixed = backend.unrolling.fixed_steps  # else one graph for every batch and length
+            fixed = (
+                backend.unrolling.fixed_steps
+            )  # otherwise one graph serves all batch sizes and lengths
             places = {n: tf.compat.v1.placeholder(a.dtype, a.shape if fixed else any_size(a))
                       for n, a in feeds.items()}  # fmt: skip
             program = bare(*arguments)
@@ -35,10 +45,10 @@ def call(backend: Any, inputs: Inputs) -> Callable[[], Any]:
         return lambda: session.run(fetched, fed)
     program = bare(*arguments)
     function = tf.function(program.call, autograph=False, jit_compile=backend.execution.jit_compile)
-    held = {name: tf.constant(a) for name, a in feeds.items()}
+    arrays = {name: tf.constant(a) for name, a in feeds.items()}
 
     def run() -> Any:
-        found = function(held)
+        found = function(arrays)
         return [t.numpy() for t in tf.nest.flatten(found)]
 
     return run

@@ -1,1 +1,1 @@
-"""Time the reference and jax_vjp next to other implementations."""
+"""Compare the speed of the reference and of jax_vjp with that of other libraries."""

@@ -1,7 +1,7 @@
-"""jax_vjp beside the recurrent layers of JAX's libraries, and PyTorch's: a training step on one processor.
+"""jax_vjp against the LSTM layers of JAX libraries and PyTorch: a training step on one processor.
 
-Each is called as its documentation does, JAX's under one ``jax.jit``, with the same weights as it keeps them:
-y, and the gradients of the sum of dy · y by x, both kernels and the bias.
+Each library is called as its documentation does, those of JAX under one ``jax.jit``, with the same weights in its own
+layout. A step computes y, and the gradients of the sum of dy · y with respect to x, both kernels and the bias.
 """
 
 from __future__ import annotations
@@ -28,22 +28,30 @@ from reference import Array, Spec
 SIZES = ((16, 25, 512, 512), (16, 150, 256, 256))
 
 Run = Callable[[jax.Array, Block], jax.Array]
-"""y from x and the weights, both time-major."""
+"""Returns y for x and the weights, time-major."""
 
 
-class Library(NamedTuple):
-    """A recurrent layer of JAX, and whether its kernels are ``(inputs, gates)`` or the other way."""
+class _JaxLayer(NamedTuple):
+    """A recurrent layer of a JAX library, with the layout of its kernels."""
 
     run: Callable[[Spec], Run]
     inputs_first: bool
+    """True for kernels ``(inputs, gates)``, False for ``(gates, inputs)``."""
 
-    def turned(self, kernel: Array) -> Array:
-        """From ``(gates, inputs)``, or back."""
+    def convert(self, kernel: Array) -> Array:
+        """Convert a kernel from ``(gates, inputs)`` to the library's layout, or back.
+
+        Args:
+            kernel: the kernel.
+
+        Returns:
+            The converted kernel.
+        """
         return kernel.T if self.inputs_first else kernel
 
 
-def flax(spec: Spec) -> Run:
-    """``nnx.RNN`` of an ``OptimizedLSTMCell``."""
+def _flax(spec: Spec) -> Run:
+    """Return ``nnx.RNN`` of an ``OptimizedLSTMCell``."""
     cell = nnx.OptimizedLSTMCell(spec.input_size, spec.hidden_size, rngs=nnx.Rngs(0))
     definition, state = nnx.split(nnx.RNN(cell, time_major=True))
     like = nnx.to_pure_dict(state)
@@ -55,8 +63,8 @@ def flax(spec: Spec) -> Run:
     return run
 
 
-def equinox(spec: Spec) -> Run:
-    """``eqx.nn.LSTMCell`` in a ``lax.scan``, over rows by ``jax.vmap``."""
+def _equinox(spec: Spec) -> Run:
+    """Return ``eqx.nn.LSTMCell`` in a ``lax.scan``, vectorised over the batch by ``jax.vmap``."""
     cell = eqx.nn.LSTMCell(spec.input_size, spec.hidden_size, key=jax.random.key(0))
 
     def run(x: jax.Array, w: Block) -> jax.Array:
@@ -75,8 +83,8 @@ def equinox(spec: Spec) -> Run:
     return run
 
 
-def keras_on_jax(spec: Spec) -> Run:
-    """``keras.layers.LSTM``, batch-major as it is."""
+def _keras(spec: Spec) -> Run:
+    """Return ``keras.layers.LSTM``, which is batch-major."""
     layer = keras.layers.LSTM(spec.hidden_size, return_sequences=True)
     layer.build((None, None, spec.input_size))
     rest = [v.value for v in layer.non_trainable_variables]
@@ -88,8 +96,8 @@ def keras_on_jax(spec: Spec) -> Run:
     return run
 
 
-def ours(spec: Spec) -> Run:
-    """The adapter's own network."""
+def _rnnspec(spec: Spec) -> Run:
+    """Return the network of the adapter jax_vjp."""
 
     def run(x: jax.Array, w: Block) -> jax.Array:
         return rnn.network(deferred.scan, spec, ((w,),), x, None, None, None)[0]
@@ -98,20 +106,20 @@ def ours(spec: Spec) -> Run:
 
 
 Problem = tuple[Spec, Block, Array]
-"""The weights, kernels ``(gates, inputs)`` and one bias, and the input."""
+"""The spec, the weights with kernels ``(gates, inputs)`` and one bias, and the input."""
 
 
-def held(size: Size) -> Problem:
-    """The problem of this size."""
+def _draw_problem(size: Size) -> Problem:
+    """Draw a problem of this size."""
     spec, params, x = problem(size, batch_first=False)
     W, U, b, c = (np.asarray(a) for a in params[0][0])
     return spec, Block(kernel=W, recurrent=U, bias=b + c), x
 
 
-def step(library: Library, given: Problem) -> Callable[[], Any]:
-    """A training step of one of JAX's."""
+def _jax_step(library: _JaxLayer, given: Problem) -> Callable[[], Any]:
+    """Return a training step of a JAX library."""
     spec, w, x = given
-    kernel, recurrent = (np.ascontiguousarray(library.turned(a)) for a in w[:2])  # type: ignore[arg-type]  # both are there
+    kernel, recurrent = (np.ascontiguousarray(library.convert(a)) for a in w[:2])  # type: ignore[arg-type]  # both are there
     arrays = jax.tree.map(jnp.asarray, (x, Block(kernel=kernel, recurrent=recurrent, bias=w.bias)))
     dy = jnp.ones((*x.shape[:2], spec.hidden_size), x.dtype)
     network = library.run(spec)
@@ -122,15 +130,17 @@ def step(library: Library, given: Problem) -> Callable[[], Any]:
         return jax.tree.leaves((y, pullback(dy)))
 
     def call() -> Any:
-        found = map(np.asarray, jax.block_until_ready(differentiated(*arrays)))  # the same memory
+        found = map(
+            np.asarray, jax.block_until_ready(differentiated(*arrays))
+        )  # shares the device's memory
         y, dx, d_kernel, d_recurrent, d_bias = found
-        return [y, dx, library.turned(d_kernel), library.turned(d_recurrent), d_bias]
+        return [y, dx, library.convert(d_kernel), library.convert(d_recurrent), d_bias]
 
     return call
 
 
-def step_of_pytorch(given: Problem) -> Callable[[], Any]:
-    """A training step of ``nn.LSTM``, whose second bias is 0."""
+def _pytorch_step(given: Problem) -> Callable[[], Any]:
+    """Return a training step of ``nn.LSTM``, with the second bias 0."""
     spec, w, x = given
     torch.set_num_threads(1)
     module = torch.nn.LSTM(spec.input_size, spec.hidden_size)
@@ -149,22 +159,22 @@ def step_of_pytorch(given: Problem) -> Callable[[], Any]:
     return call
 
 
-OURS = Library(ours, inputs_first=False)
+OURS = _JaxLayer(_rnnspec, inputs_first=False)
 STEPS: dict[str, Callable[[Problem], Callable[[], Any]]] = {
-    "PyTorch": step_of_pytorch,
-    "Flax": partial(step, Library(flax, inputs_first=True)),
-    "Equinox": partial(step, Library(equinox, inputs_first=False)),
-    "Keras": partial(step, Library(keras_on_jax, inputs_first=True)),
+    "PyTorch": _pytorch_step,
+    "Flax": partial(_jax_step, _JaxLayer(_flax, inputs_first=True)),
+    "Equinox": partial(_jax_step, _JaxLayer(_equinox, inputs_first=False)),
+    "Keras": partial(_jax_step, _JaxLayer(_keras, inputs_first=True)),
 }
 
 
-def beside(theirs: Callable[[Problem], Callable[[], Any]], size: Size) -> Calls:
-    """Our step and theirs."""
-    given = held(size)
-    return step(OURS, given), theirs(given)
+def _make_calls(theirs: Callable[[Problem], Callable[[], Any]], size: Size) -> Calls:
+    """Return our step and the other library's."""
+    given = _draw_problem(size)
+    return _jax_step(OURS, given), theirs(given)
 
 
 PEERS = tuple(
-    Peer(name, "LSTM training step, float32, one processor", SIZES, partial(beside, theirs))
+    Peer(name, "LSTM training step, float32, one processor", SIZES, partial(_make_calls, theirs))
     for name, theirs in STEPS.items()
 )

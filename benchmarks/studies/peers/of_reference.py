@@ -1,8 +1,7 @@
-"""The reference beside its peers.
+"""The reference against other implementations.
 
-Forward beside ONNX's reference evaluator: both are NumPy, and both are read as specifications.
-Forward and backward beside PyTorch's nn.LSTM, on one thread: how far hand-written gradients in NumPy
-are from a library made for speed.
+Forward against ONNX's reference evaluator: both are written in NumPy and meant as specifications. Forward and backward
+against PyTorch's nn.LSTM, on one thread: the distance of hand-written NumPy gradients from an optimised library.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from reference import Array, Output, run, vjp
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Limit every thread pool of this process."""
+def _one_thread() -> Iterator[None]:
+    """Limit every thread pool of this process to one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     with threadpool_limits(1):
@@ -32,14 +31,14 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def beside_onnx(size: Size) -> Calls:
-    """Forward, h_n."""
+def _onnx_calls(size: Size) -> Calls:
+    """Return forward calls that compute h_n."""
     spec, params, x = problem(size, batch_first=False)
     (block,) = convert(spec, ONNX["lstm"], params[0][0])
     feeds = {
         "X": x,
         "W": block.kernel[None],
-        "R": block.recurrent[None],  # type: ignore[index]  # not joined, as declared
+        "R": block.recurrent[None],  # type: ignore[index]  # not None in this layout
         "B": np.concatenate([block.bias, block.recurrent_bias])[None],
     }
     evaluator = ReferenceEvaluator(_model(spec.hidden_size))
@@ -49,8 +48,8 @@ def beside_onnx(size: Size) -> Calls:
     )
 
 
-def beside_pytorch(size: Size) -> Calls:
-    """Forward and backward: y, and the gradients of the mean of y by x and every weight."""
+def _pytorch_calls(size: Size) -> Calls:
+    """Return calls that compute y, and the gradients of its mean with respect to x and every weight."""
     spec, params, x = problem(size, batch_first=True)
     module = torch.nn.LSTM(spec.input_size, spec.hidden_size, batch_first=True)
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -86,8 +85,8 @@ def _model(hidden: int) -> onnx.ModelProto:
 
 PEERS = (
     Peer("ONNX", "LSTM forward, float32, NumPy, all cores",
-         ((64, 50, 128, 256), (32, 25, 512, 512), (1, 100, 128, 256)), beside_onnx),
+         ((64, 50, 128, 256), (32, 25, 512, 512), (1, 100, 128, 256)), _onnx_calls),
     Peer("PyTorch", "LSTM forward and backward, float32, one thread",
-         ((16, 25, 512, 512), (16, 150, 256, 256)), beside_pytorch,
-         one_thread),
+         ((16, 25, 512, 512), (16, 150, 256, 256)), _pytorch_calls,
+         _one_thread),
 )  # fmt: skip

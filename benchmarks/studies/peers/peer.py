@@ -1,4 +1,4 @@
-"""What a peer is, and the network that it and ours both run."""
+"""A comparison with another implementation: the type, and the network that both sides run."""
 
 from __future__ import annotations
 
@@ -15,29 +15,45 @@ Calls = tuple[Callable[[], Sequence[Any]], Callable[[], Sequence[Any]]]
 
 
 class Peer(NamedTuple):
-    """Something to stand beside: its name, what is timed, on which (B, T, I, H), and how."""
+    """Another implementation to compare with: name, timed operation, sizes (B, T, I, H) and calls."""
 
     name: str
     title: str
     sizes: tuple[Size, ...]
     calls: Callable[[Size], Calls]
-    """Ours and theirs, on the same arrays; both return the same tensors."""
+    """Makes our call and the other one, on the same arrays; both return the same tensors."""
     within: Callable[[], AbstractContextManager[object]] = nullcontext
-    """Where both run."""
+    """Makes the context that both calls run in."""
 
 
 def difference(ours: Sequence[Any], theirs: Sequence[Any]) -> str:
-    """What is not the same to five digits of the largest element; empty where all is."""
+    """Compare the results of both sides to 1e-5 of the largest element.
+
+    Args:
+        ours: our tensors.
+        theirs: the other implementation's tensors.
+
+    Returns:
+        A description of the first difference; empty if there is none.
+    """
     for k, both in enumerate(zip(ours, theirs, strict=True)):
         a, b = map(np.asarray, both)
         off = np.abs(a - b).max() / np.abs(b).max()
-        if not off <= 1e-5:  # a NaN is no agreement
+        if not off <= 1e-5:  # NaN counts as a difference
             return f"tensor {k} differs by {off} of its largest element"
     return ""
 
 
 def problem(size: Size, *, batch_first: bool) -> tuple[Spec, Params, Array]:
-    """An LSTM in float32, with its weights and input."""
+    """Draw an LSTM in float32.
+
+    Args:
+        size: (B, T, I, H).
+        batch_first: True for inputs ``(B, T, I)``, False for ``(T, B, I)``.
+
+    Returns:
+        The spec, the weights and the input.
+    """
     batch, steps, inputs, hidden = size
     random = np.random.default_rng(0)
     spec = Spec(cell="lstm", input_size=inputs, hidden_size=hidden, batch_first=batch_first)
