@@ -148,7 +148,7 @@ CELL = "OptimizedLSTMCell"
 TREES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "two networks": (lambda t: {"encoder": t[f"{CELL}_0"], "decoder": t[f"{CELL}_1"]}, "are several networks"),
     "a leaf more": (lambda t: t | {f"{CELL}_1": t[f"{CELL}_1"] | {"hi": t[f"{CELL}_1"]["hi"] | {"scale": np.ones(2)}}},
-                    "hi/scale given, expected only .* in a lstm cell's"),
+                    "hi/scale given, expected only .* in a lstm cell"),
     "a layer left out": (lambda t: {f"{CELL}_0": t[f"{CELL}_0"], f"{CELL}_2": t[f"{CELL}_1"]}, "expected consecutive ones"),
     "moments beside it": (lambda t: {"params": t, "mu": t}, "are several networks"),
 }  # fmt: skip
