@@ -8,10 +8,10 @@ from pathlib import Path
 from benchmarks.comparing.noise import LEAST_PAIRS
 from benchmarks.comparing.noise_budgets import FILE
 from benchmarks.comparing.revisions import PAIRS
-from benchmarks.comparing.self_comparison import measure
+from benchmarks.comparing.self_comparison import measure_noise
 from benchmarks.timing.options import PROCESSES, rows_of
 from benchmarks.timing.run import time_backends
-from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS, of_set
+from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS, names_in_set
 from records.command_line import Refused, command, option, refusing
 from records.exit_codes import ExitCode
 from records.options import at_least
@@ -77,12 +77,12 @@ def bench(
         if given:
             raise Refused(f"{name}: expected {needs}")
     with refusing(ValueError):
-        rows = rows_of(of_set("scaling") if scaling else workload, mode, device, dtype, quick=quick,
+        rows = rows_of(names_in_set("scaling") if scaling else workload, mode, device, dtype, quick=quick,
                        full=full, pinned=not all_processors)  # fmt: skip
     console = standard_output()
     if self_comparison:
         folder = out / "self-comparison" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        return measure(names, rows, pairs or PAIRS, folder, out / FILE, console)
+        return measure_noise(names, rows, pairs or PAIRS, folder, out / FILE, console)
     return time_backends(
         names, rows, processes=processes or PROCESSES["quick" if quick else "whole"],
         pinned=quick or scaling, minutes=minutes, out=out, console=console,

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.comparing.pairs import Subject, timed
-from benchmarks.comparing.self_comparison import HERE
-from benchmarks.comparing.verdict import NOTHING_KNOWN, Change, Comparison, comparisons
+from benchmarks.comparing.pairs import Subject, time_pairs
+from benchmarks.comparing.self_comparison import CURRENT
+from benchmarks.comparing.verdict import NO_NOISE, Change, Comparison, compare_rows
 from benchmarks.timing.options import Rows
 from records.exit_codes import ExitCode
 from records.text import number
@@ -41,13 +41,13 @@ def compare_backends(
 
     """
     folder = out / "beside" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    both = Subject(second, HERE), Subject(first, HERE)
-    of = timed(both, rows, range(pairs), folder, console)
+    both = Subject(second, CURRENT), Subject(first, CURRENT)
+    of = time_pairs(both, rows, range(pairs), folder, console)
     if of is None:
         return ExitCode.NOT_ENOUGH_DATA
     # A comparison is of one row on two sides; here its sides are backends.
     head = [replace(m, backend=second) for m in of.head]
-    found = comparisons(of.base, head, lambda _: NOTHING_KNOWN)
+    found = compare_rows(of.base, head, lambda _: NO_NOISE)
     console.print(table(found, first, second, rows))
     return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
 

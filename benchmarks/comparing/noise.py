@@ -24,7 +24,7 @@ LEAST_PAIRS = 6
 """Fewest pairs of identical code; fewer cannot show an event of one in a hundred comparisons."""
 
 
-def noise(changes: Sequence[float], pairs: int) -> Noise:
+def estimate_noise(changes: Sequence[float], pairs: int) -> Noise:
     """Estimate the noise of comparisons from pairs of identical code.
 
     Args:

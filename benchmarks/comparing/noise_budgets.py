@@ -8,7 +8,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.comparing.noise import noise
+from benchmarks.comparing.noise import estimate_noise
 from benchmarks.comparing.verdict import Comparison, Noise
 from records.schema import Measurement
 from records.text import write_atomically
@@ -57,10 +57,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         Returns:
             Budget and detectable change.
         """
-        return noise(self.changes, pairs)
+        return estimate_noise(self.changes, pairs)
 
 
-def key(m: Measurement, on: str) -> Key:
+def row_key(m: Measurement, on: str) -> Key:
     """Return the identity of a measurement's row.
 
     Args:
@@ -73,7 +73,7 @@ def key(m: Measurement, on: str) -> Key:
     return on, m.backend, m.workload, m.mode, m.device, m.dtype, m.threads
 
 
-def measured(c: Comparison, on: str) -> Budget:
+def make_budget(c: Comparison, on: str) -> Budget:
     """Return the budget of a row that was compared with itself.
 
     Args:
@@ -83,15 +83,15 @@ def measured(c: Comparison, on: str) -> Budget:
     Returns:
         The budget, for as many pairs as the self-comparison has.
     """
-    m, found, pairs = c.base.first, noise(c.changes, len(c.changes)), len(c.changes)
+    m, found, pairs = c.base.first, estimate_noise(c.changes, len(c.changes)), len(c.changes)
     return Budget(
         machine=on, backend=m.backend, workload=m.workload, mode=m.mode, device=m.device,
         dtype=m.dtype, threads=m.threads, changes=c.changes, pairs=pairs, budget=found.budget,
-        detectable=found.detectable, seconds=c.base.seconds.value, load=load(c),
+        detectable=found.detectable, seconds=c.base.seconds.value, load=load_average(c),
     )  # fmt: skip
 
 
-def load(c: Comparison) -> float | None:
+def load_average(c: Comparison) -> float | None:
     """Return the machine's load average: the median over all processes of both sides.
 
     Args:
@@ -105,7 +105,7 @@ def load(c: Comparison) -> float | None:
     return median(loads) if loads else None
 
 
-def read(path: Path) -> dict[Key, Budget]:
+def read_budgets(path: Path) -> dict[Key, Budget]:
     """Read a file of budgets.
 
     Args:
@@ -126,13 +126,13 @@ def read(path: Path) -> dict[Key, Budget]:
     return {b.key: b for b in found}
 
 
-def write(path: Path, new: Sequence[Budget]) -> None:
+def write_budgets(path: Path, new: Sequence[Budget]) -> None:
     """Write budgets to a file, replacing those of the same rows and keeping all others.
 
     Args:
         path: the file.
         new: the budgets.
     """
-    kept = {**read(path), **{b.key: b for b in new}}
+    kept = {**read_budgets(path), **{b.key: b for b in new}}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, msgspec.json.format(msgspec.json.encode(list(kept.values())).decode()))

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.comparing.sides import Side
-from benchmarks.timing.merge import Merged, say_why
+from benchmarks.timing.merge import MergedRun, describe_end
 from benchmarks.timing.options import Rows
-from benchmarks.timing.schedule import Planned, Process, run_pair
+from benchmarks.timing.schedule import PairProcess, Process, run_pair
 from conformance.open_backend import command_line
 from records.reading import read_run
 from records.schema import Header, Measurement
@@ -26,7 +26,7 @@ class Subject(NamedTuple):
     side: Side
 
 
-class Timed(NamedTuple):
+class PairedMeasurements(NamedTuple):
     """Measurements of both sides, with the headers of their runs."""
 
     base: Sequence[Measurement]
@@ -47,13 +47,13 @@ def progress(console: Console) -> Progress:
                     TimeElapsedColumn(), console=console)  # fmt: skip
 
 
-def timed(
+def time_pairs(
     subjects: tuple[Subject, Subject],
     rows: Rows,
     numbers: Sequence[int],
     folder: Path,
     console: Console,
-) -> Timed | None:
+) -> PairedMeasurements | None:
     """Time pairs of processes, one process of each side.
 
     In odd pairs, head takes the first sample.
@@ -69,7 +69,7 @@ def timed(
         Both sides' measurements, or None if a process gave no answer.
     """
     merged = [
-        Merged(folder / part / "runs", rows.total, command_line()) for part in ("base", "head")
+        MergedRun(folder / part / "runs", rows.total, command_line()) for part in ("base", "head")
     ]
     with progress(console) as shown:
         task = shown.add_task("", total=len(numbers))
@@ -88,18 +88,18 @@ def timed(
     if any(m.broken or m.path is None for m in merged):
         return None
     base, head = (read_run(m.path) for m in merged if m.path)
-    return Timed(base.measurements, head.measurements, (base.header, head.header))
+    return PairedMeasurements(base.measurements, head.measurements, (base.header, head.header))
 
 
 def _one(
-    both: Sequence[Subject], number: int, rows: Rows, into: Sequence[Merged], console: Console
+    both: Sequence[Subject], number: int, rows: Rows, into: Sequence[MergedRun], console: Console
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folders = [Path(scratch) / part for part in ("first", "second")]
         planned = []
         for subject, folder in zip(both, folders, strict=True):
             folder.mkdir()
-            planned.append(Planned(
+            planned.append(PairProcess(
                 Process(subject.backend, rows.pinned, number), [*rows.options(), "--out", str(folder)],
                 folder / "log", subject.side.python, subject.side.checkout,
             ))  # fmt: skip
@@ -107,5 +107,5 @@ def _one(
         for subject, folder, code, merged in zip(both, folders, codes, into, strict=True):
             merged.take(code, folder / "runs")
             if merged.broken:
-                console.print(f"{subject.side.name}: {say_why(code, folder / 'log')}", markup=False,
+                console.print(f"{subject.side.name}: {describe_end(code, folder / 'log')}", markup=False,
                               highlight=False, soft_wrap=True)  # fmt: skip

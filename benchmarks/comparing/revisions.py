@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
-from benchmarks.comparing.noise_budgets import Budget, Key, key, read
-from benchmarks.comparing.pairs import Subject, timed
-from benchmarks.comparing.sides import Side, side
-from benchmarks.comparing.verdict import Comparison, Noise, Verdict, comparisons, joined
+from benchmarks.comparing.noise_budgets import Budget, Key, read_budgets, row_key
+from benchmarks.comparing.pairs import Subject, time_pairs
+from benchmarks.comparing.sides import Side, prepare_side
+from benchmarks.comparing.verdict import Comparison, Noise, Verdict, compare_rows, join
 from benchmarks.timing.options import Rows
 from records.exit_codes import ExitCode
 from records.schema import Measurement
@@ -54,9 +54,9 @@ def compare_revisions(
 
     """
     extras = {BACKENDS[name].extra for name in names if name in BACKENDS}
-    measured = read(budgets)
+    measured = read_budgets(budgets)
     with console.status("environments"):
-        sides = [side(text, next(iter(extras), None)) for text in (base, head)]
+        sides = [prepare_side(text, next(iter(extras), None)) for text in (base, head)]
     folder = out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     compared = partial(_compared, sides, budget=budget, measured=measured, console=console)
     found = compared(names, rows, range(pairs), folder / "first")
@@ -95,7 +95,7 @@ def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Jud
     judged = []
     for c in first:
         new = again.get(c.base.first.row)
-        together = joined(c, new) if new else c
+        together = join(c, new) if new else c
         confirmed = new is not None and new.verdict == "slower"
         wavers = together.verdict == "slower" and not confirmed
         judged.append(Judged(together, "ambiguous" if wavers else together.verdict))
@@ -138,7 +138,7 @@ def table(judged: Sequence[Judged], base: str, head: str, rows: Rows) -> Table:
 
 def _why(c: Comparison) -> str:
     """What an ambiguous row's own change does not show."""
-    return f"; by the clock {c.by_clock}" if c.slower_by_clock_alone else ""
+    return f"; by the clock {c.wall_change}" if c.slower_in_wall_time_only else ""
 
 
 def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
@@ -154,7 +154,7 @@ def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
     if c.refused:
         return data | {"refused": f"{c.refused.outcome}: {c.refused.reason}"}
     return data | {
-        "log_ratio": c.change, "log_ratio_by_clock": c.by_clock,
+        "log_ratio": c.change, "log_ratio_by_clock": c.wall_change,
         "base_seconds": c.base.seconds.value, "head_seconds": c.head.seconds.value,
         "base_margin": _margin(c.base.measurements), "head_margin": _margin(c.head.measurements),
     }  # fmt: skip
@@ -169,11 +169,11 @@ def _compared(
     found = []
     for name in names:
         both = Subject(name, base), Subject(name, head)
-        of = timed(both, rows, numbers, folder, console)
+        of = time_pairs(both, rows, numbers, folder, console)
         if of:
             on = of.headers[0].environment.machine
             known = partial(_noise, given=budget, measured=measured, on=on)
-            found += comparisons(of.base, of.head, known)
+            found += compare_rows(of.base, of.head, known)
     return found
 
 
@@ -181,7 +181,7 @@ def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on
     """What can be told of a row: as given, as measured here, or as assumed."""
     if given is not None:
         return Noise(given, given)
-    known = measured.get(key(t.first, on))
+    known = measured.get(row_key(t.first, on))
     return known.noise(len(t.measurements)) if known else ASSUMED
 
 

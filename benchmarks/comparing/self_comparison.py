@@ -9,22 +9,22 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.comparing.noise import noise
-from benchmarks.comparing.noise_budgets import load, measured, write
-from benchmarks.comparing.pairs import Subject, timed
+from benchmarks.comparing.noise import estimate_noise
+from benchmarks.comparing.noise_budgets import load_average, make_budget, write_budgets
+from benchmarks.comparing.pairs import Subject, time_pairs
 from benchmarks.comparing.revisions import PAIRS
 from benchmarks.comparing.sides import Side
-from benchmarks.comparing.verdict import NOTHING_KNOWN, Comparison, comparisons
+from benchmarks.comparing.verdict import NO_NOISE, Comparison, compare_rows
 from benchmarks.timing.options import Rows
 from conformance.open_backend import ROOT
 from records.exit_codes import ExitCode
 from records.text import number
 
-HERE = Side("as it is", ROOT, Path(sys.executable))
+CURRENT = Side("as it is", ROOT, Path(sys.executable))
 """The side of the current checkout, in this environment."""
 
 
-def measure(
+def measure_noise(
     names: Sequence[str], rows: Rows, pairs: int, folder: Path, budgets_at: Path, console: Console
 ) -> ExitCode:
     """Compare every backend with itself, and store the noise of its rows.
@@ -42,15 +42,15 @@ def measure(
     """
     codes = []
     for name in names:
-        both = Subject(name, HERE), Subject(name, HERE)
-        of = timed(both, rows, range(pairs), folder / name.replace("/", "_"), console)
+        both = Subject(name, CURRENT), Subject(name, CURRENT)
+        of = time_pairs(both, rows, range(pairs), folder / name.replace("/", "_"), console)
         if of is None:
             codes.append(ExitCode.NOT_ENOUGH_DATA)
             continue
-        found = comparisons(of.base, of.head, lambda _: NOTHING_KNOWN)
+        found = compare_rows(of.base, of.head, lambda _: NO_NOISE)
         on = of.headers[0].environment.machine
-        new = [measured(c, on) for c in found if not c.refused]
-        write(
+        new = [make_budget(c, on) for c in found if not c.refused]
+        write_budgets(
             budgets_at, new
         )  # after each backend, so that an interrupted run keeps the finished ones
         console.print(table(found, PAIRS, rows))
@@ -78,7 +78,7 @@ def table(found: Sequence[Comparison], pairs: int, rows: Rows) -> Table:
         shown.add_column(name, justify="right")
     for c in found:
         if not c.refused:
-            m, its = c.base.first, noise(c.changes, pairs)
+            m, its = c.base.first, estimate_noise(c.changes, pairs)
             shown.add_row(m.workload, m.mode, m.backend, number(c.base.seconds.value * 1e3),
-                          f"{its.budget:.1%}", f"{its.detectable:.1%}", number(load(c)))  # fmt: skip
+                          f"{its.budget:.1%}", f"{its.detectable:.1%}", number(load_average(c)))  # fmt: skip
     return shown

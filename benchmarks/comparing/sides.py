@@ -35,7 +35,7 @@ class Side(NamedTuple):
     python: Path
 
 
-def side(given: str, extra: str | None) -> Side:
+def prepare_side(given: str, extra: str | None) -> Side:
     """Prepare a side, and install its environment if there is none yet.
 
     Args:

@@ -32,7 +32,7 @@ class Noise(NamedTuple):
     """The smallest change that is found."""
 
 
-NOTHING_KNOWN = Noise(0.0, 0.0)
+NO_NOISE = Noise(0.0, 0.0)
 """The noise for comparisons whose verdict does not matter."""
 
 
@@ -79,12 +79,12 @@ class Comparison:
     @cached_property
     def change(self) -> Change:
         """Change of the CPU time, or of the wall time where CPU time was not measured."""
-        return change(self._pairs(_cpu_seconds), f"{self.base.first.row} own")
+        return estimate_change(self._pairs(_cpu_seconds), f"{self.base.first.row} own")
 
     @cached_property
-    def by_clock(self) -> Change:
+    def wall_change(self) -> Change:
         """Change of the wall time."""
-        return change(self._pairs(_wall_seconds), f"{self.base.first.row} by clock")
+        return estimate_change(self._pairs(_wall_seconds), f"{self.base.first.row} by clock")
 
     @property
     def refused(self) -> Measurement | None:
@@ -102,14 +102,14 @@ class Comparison:
 
         In that case head waits more, or other processes took its processor; the figures cannot tell which.
         """
-        if self.refused or self.slower_by_clock_alone:
+        if self.refused or self.slower_in_wall_time_only:
             return "ambiguous"
         return self.change.verdict(self.noise)
 
     @property
-    def slower_by_clock_alone(self) -> bool:
+    def slower_in_wall_time_only(self) -> bool:
         """True if head's wall time is slower and its CPU time is not."""
-        found, seen = (c.verdict(self.noise) for c in (self.change, self.by_clock))
+        found, seen = (c.verdict(self.noise) for c in (self.change, self.wall_change))
         return seen == "slower" != found
 
     @property
@@ -123,7 +123,7 @@ class Comparison:
         return [_changes(of(base), of(head)) for base, head in both]
 
 
-def comparisons(
+def compare_rows(
     base: Iterable[Measurement], head: Iterable[Measurement], noise: Callable[[Timing], Noise]
 ) -> list[Comparison]:
     """Compare the rows that both sides timed in equally many processes.
@@ -145,7 +145,7 @@ def comparisons(
     return found
 
 
-def joined(one: Comparison, other: Comparison) -> Comparison:
+def join(one: Comparison, other: Comparison) -> Comparison:
     """Join two comparisons of one row.
 
     Args:
@@ -162,7 +162,7 @@ def joined(one: Comparison, other: Comparison) -> Comparison:
     return Comparison(base, head, one.noise)
 
 
-def change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
+def estimate_change(pairs: Sequence[Sequence[float]], seed: str) -> Change:
     """Estimate a change.
 
     Args:

@@ -17,7 +17,7 @@ from rich.progress import track
 from rich.table import Table
 
 from backends import EXTRAS, Backend, Unsupported, find
-from benchmarks.studies.alternating_calls import in_turn, interval
+from benchmarks.studies.alternating_calls import alternate, interval
 from benchmarks.timing.options import SETS
 from benchmarks.timing.schedule import pin
 from benchmarks.timing.workloads import MODES, WORKLOADS, Mode
@@ -51,7 +51,7 @@ def main(framework: str | None) -> ExitCode:
     for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
         backend = find(name)("cpu")
         inputs = draw(smallest(gradients=mode == "training"))
-        theirs, ours = in_turn([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
+        theirs, ours = alternate([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
         low, high = interval(ours - theirs)
         overhead = float(np.median(ours - theirs))
         own.add_row(name, mode, f"{np.median(theirs):.1f}", f"{np.median(ours):.1f}",
@@ -75,7 +75,7 @@ def share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
         call = backend.load(draw(WORKLOADS[workload].case(mode)))
     except Unsupported:
         return "–"
-    return f"{overhead / (statistics.median(in_turn([call], FEW)[0]) * 1e6):.2%}"
+    return f"{overhead / (statistics.median(alternate([call], FEW)[0]) * 1e6):.2%}"
 
 
 if __name__ == "__main__":

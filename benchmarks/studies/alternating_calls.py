@@ -13,7 +13,7 @@ from reference import Array
 WARMUP = 3
 
 
-def in_turn(calls: Sequence[Callable[[], Any]], rounds: int) -> Array:
+def alternate(calls: Sequence[Callable[[], Any]], rounds: int) -> Array:
     """Time calls that alternate, in alternating order, after warm-up rounds.
 
     Args:

@@ -27,12 +27,12 @@ from rich.console import Console
 from rich.table import Table
 
 from backends import BACKENDS
-from benchmarks.comparing.noise import noise
-from benchmarks.comparing.pairs import Subject, timed
+from benchmarks.comparing.noise import estimate_noise
+from benchmarks.comparing.pairs import Subject, time_pairs
 from benchmarks.comparing.revisions import PAIRS, in_doubt, judge
-from benchmarks.comparing.self_comparison import HERE
+from benchmarks.comparing.self_comparison import CURRENT
 from benchmarks.comparing.self_comparison import table as of_rows
-from benchmarks.comparing.verdict import NOTHING_KNOWN, Comparison, Noise, Verdict, comparisons
+from benchmarks.comparing.verdict import NO_NOISE, Comparison, Noise, Verdict, compare_rows
 from benchmarks.studies.slowed import SHARE
 from benchmarks.timing.options import Rows
 from benchmarks.timing.workloads import MODES, WORKLOADS
@@ -109,7 +109,7 @@ def main(backend: str, workload: tuple[str, ...], pairs: int, out: Path) -> Exit
             found[condition.name].append(timed_pairs)
     quiet = found[CONDITIONS[0].name]
     console.print(
-        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NOTHING_KNOWN), PAIRS, rows),
+        of_rows(_comparisons(quiet[:BUDGET_PAIRS], lambda _: NO_NOISE), PAIRS, rows),
         table(found),
     )
     return ExitCode.CLEAN
@@ -123,7 +123,9 @@ def _run(
     head = f"{Path(__file__).with_name('slowed.py')}:{backend}" if condition.slowed else backend
     console.print(f"{condition.name}, pair {number}")
     with hogs(condition.hogs):
-        of = timed((Subject(backend, HERE), Subject(head, HERE)), rows, [number], folder, console)
+        of = time_pairs(
+            (Subject(backend, CURRENT), Subject(head, CURRENT)), rows, [number], folder, console
+        )
     return of and matched(of.base, of.head)
 
 
@@ -228,8 +230,8 @@ def _compared(
 
     What can be told of a row is what the pairs of ``identical`` code say.
     """
-    known = {c.base.first.row: noise(c.changes, size)
-               for c in _comparisons(identical, lambda _: NOTHING_KNOWN)}  # fmt: skip
+    known = {c.base.first.row: estimate_noise(c.changes, size)
+               for c in _comparisons(identical, lambda _: NO_NOISE)}  # fmt: skip
     groups = range(0, len(pairs) - size + 1, size)
     return [_comparisons(pairs[at : at + size], lambda t: known[t.first.row]) for at in groups]
 
@@ -238,7 +240,7 @@ def _comparisons(
     pairs: Sequence[Sequence[Pair]], known: Callable[[Timing], Noise]
 ) -> list[Comparison]:
     base, head = ([pair[side] for group in pairs for pair in group] for side in (0, 1))
-    return comparisons(base, head, known)
+    return compare_rows(base, head, known)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, write
+from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read_budgets, write_budgets
 from benchmarks.comparing.revisions import PAIRS
 from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
@@ -30,14 +30,16 @@ BEGIN, END = "<!-- rows: python -m benchmarks.studies.noise_tables -->", "<!-- e
 def main(budgets: Path, published: Path, page: Path) -> ExitCode:
     """Write the tables of noise, from the measurements of rnnspec bench --self-comparison."""
     with refusing(BadBudgets, OSError, ValueError):
-        measured = list(read(budgets).values())
+        measured = list(read_budgets(budgets).values())
         if not measured:
             raise Refused(f"--budgets: {budgets} has no row; expected the file that `rnnspec bench "
                           "--self-comparison` writes")  # fmt: skip
         text = page.read_text("utf-8")
         replace_between(text, BEGIN, END, "")  # or it is no page for them, and nothing is written
-        write(published, measured)
-        new = replace_between(text, BEGIN, END, "\n".join(tables(list(read(published).values()))))
+        write_budgets(published, measured)
+        new = replace_between(
+            text, BEGIN, END, "\n".join(tables(list(read_budgets(published).values())))
+        )
         write_atomically(page, new)
     print(f"wrote {page}")
     return ExitCode.CLEAN

@@ -40,7 +40,7 @@ class Pipes(NamedTuple):
         return cls(bool(first), receives, sends)
 
 
-class Partner:
+class Alternation:
     """Alternation with the other process of a pair.
 
     A process that has finished a row, or has ended, is not waited for: the other one goes on alone.
@@ -60,7 +60,7 @@ class Partner:
             self._wait()
 
     @property
-    def exists(self) -> bool:
+    def paired(self) -> bool:
         """True if this process is one of a pair, even if the other one has ended."""
         return self._pipes is not None
 
@@ -81,7 +81,7 @@ class Partner:
             while not self._alone:
                 self._wait()
 
-    def swap(self, number: int = 0) -> None:
+    def hand_over(self, number: int = 0) -> None:
         """Pass control to the other process, and return when it comes back.
 
         Args:
@@ -91,7 +91,7 @@ class Partner:
             self._say(TURN, number)
             self._wait()
 
-    def agree(self, number: int) -> int:
+    def agree_on(self, number: int) -> int:
         """Exchange a number with the other process.
 
         Args:
@@ -100,7 +100,7 @@ class Partner:
         Returns:
             The smaller one of both numbers.
         """
-        self.swap(number)
+        self.hand_over(number)
         return min(number, self._number or number)
 
     def _say(self, what: bytes, number: int = 0) -> None:

@@ -23,7 +23,7 @@ MOST_FLOPS = 5 * 10**7
 ROWS = 2
 
 
-def rows_held(case: Case) -> Array:
+def choose_rows(case: Case) -> Array:
     """Return the rows that are checked.
 
     Args:
@@ -38,7 +38,7 @@ def rows_held(case: Case) -> Array:
     return np.sort(np.random.default_rng(seed).choice(case.batch, ROWS, replace=False))
 
 
-def in_words(case: Case, rows: Array) -> str:
+def describe(case: Case, rows: Array) -> str:
     """Describe the rows that are checked.
 
     Args:
@@ -53,7 +53,7 @@ def in_words(case: Case, rows: Array) -> str:
     return f"rows {', '.join(map(str, rows))} of {case.batch}"
 
 
-def timed(case: Case, rows: Array) -> Inputs:
+def timed_inputs(case: Case, rows: Array) -> Inputs:
     """Return the inputs that are timed.
 
     Args:
@@ -74,7 +74,7 @@ def timed(case: Case, rows: Array) -> Inputs:
     return replace(inputs, incoming=Output(**kept))  # type: ignore[arg-type]  # None of c_n where it is
 
 
-def inputs_of(inputs: Inputs, rows: Array) -> Inputs:
+def select_inputs(inputs: Inputs, rows: Array) -> Inputs:
     """Select rows of the inputs.
 
     Args:
@@ -100,7 +100,7 @@ def inputs_of(inputs: Inputs, rows: Array) -> Inputs:
     )  # fmt: skip
 
 
-def result_of(inputs: Inputs, result: Result, rows: Array) -> Result:
+def select_result(inputs: Inputs, result: Result, rows: Array) -> Result:
     """Select rows of a result; parameter gradients are unchanged.
 
     A tensor of the wrong batch size is unchanged too, so that the check of shapes reports it.

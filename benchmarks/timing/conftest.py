@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from benchmarks.timing.alternation import Partner, Pipes
+from benchmarks.timing.alternation import Alternation, Pipes
 from benchmarks.timing.options import SECONDS, workloads
 from benchmarks.timing.test_rows import ThisProcess
 from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_to_pytest(add, "--quick")
     add_to_pytest(add, "--full")
     add("--process", type=int, default=0, metavar="N", help="number of this process among equals")
-    add("--partner", type=Pipes.parse, metavar="PIPES", help="pipes to the other process of a pair")
+    add("--pipes", type=Pipes.parse, metavar="PIPES", help="pipes to the other process of a pair")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,17 +62,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def process(request: pytest.FixtureRequest) -> ThisProcess:
-    """Which process this is, how long it times a row, and its partner."""
+    """Which process this is, how long it times a row, and its alternation."""
     option = request.config.getoption
     seconds = SECONDS["quick" if option("--quick") else "whole"]
-    partner = Partner(option("--partner"))
-    return ThisProcess(option("--process"), available_cores(), seconds, option("--dtype"), partner)
+    alternation = Alternation(option("--pipes"))
+    return ThisProcess(
+        option("--process"), available_cores(), seconds, option("--dtype"), alternation
+    )
 
 
 @pytest.fixture(autouse=True)
 def row(process: ThisProcess) -> Iterator[None]:
     """A pair's processes begin and end a row together."""
-    with process.partner.row():
+    with process.alternation.row():
         yield
 
 

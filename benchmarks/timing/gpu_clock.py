@@ -21,7 +21,7 @@ REASONS = {
 """Reasons for a reduced clock, by their bits in NVML (nvml.h); bit 1 means that the GPU is idle."""
 
 
-def state(number: int) -> Gpu | None:
+def read_state(number: int) -> Gpu | None:
     """Read the state of a GPU, right after it has worked.
 
     Args:
@@ -40,10 +40,10 @@ def state(number: int) -> Gpu | None:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return parsed(done.stdout)
+    return parse_line(done.stdout)
 
 
-def parsed(line: str) -> Gpu | None:
+def parse_line(line: str) -> Gpu | None:
     """Parse a line of nvidia-smi.
 
     Args:

@@ -58,7 +58,7 @@ TINY = _Part(1, 8, 8, 100)
 """Matmuls that take no longer than their launch."""
 
 
-def limit(backend: Backend, case: Case) -> Limit:
+def make_limit(backend: Backend, case: Case) -> Limit:
     """Return the limit of a case.
 
     Args:

@@ -14,7 +14,7 @@ from records.runs import RunWriter, read_folder
 from records.schema import Footer, Measurement
 
 
-class Merged:
+class MergedRun:
     """The merged run of one backend; its header is that of the first process, with the user's command.
 
     Args:
@@ -83,7 +83,7 @@ class Merged:
             self._measured.append(measurement)
 
 
-def say_why(code: int, log: Path) -> str:
+def describe_end(code: int, log: Path) -> str:
     """Describe the end of a process that gave no answer.
 
     Args:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.timing.workloads import MODES, WORKLOADS, of_set
+from benchmarks.timing.workloads import MODES, WORKLOADS, names_in_set
 
-SETS = {"quick": of_set("quick"), "cpu": of_set("cpu"), "cuda": of_set("gpu")}
+SETS = {"quick": names_in_set("quick"), "cpu": names_in_set("cpu"), "cuda": names_in_set("gpu")}
 """The workloads of a quick run, and those of a device."""
 
 PROCESSES = {"quick": 1, "whole": 5}

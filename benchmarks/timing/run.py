@@ -13,9 +13,9 @@ from rich.console import Console
 
 from backends.adapter import kind_of
 from benchmarks.comparing.pairs import progress
-from benchmarks.timing.merge import Merged, say_why
+from benchmarks.timing.merge import MergedRun, describe_end
 from benchmarks.timing.options import Rows
-from benchmarks.timing.schedule import Process, one_of_each, rounds, run
+from benchmarks.timing.schedule import Process, make_round, rounds_in_time, run_process
 from conformance.open_backend import command_line
 from records.exit_codes import ExitCode
 from records.reading import read_run
@@ -51,12 +51,12 @@ def time_backends(
     on_gpu = kind_of(rows.device) == "cuda"  # which one processor feeds as well as all
     series = (False,) if on_gpu else (True,) if pinned else (False, True)
     runs = out / "runs"
-    merged = {name: Merged(runs, rows.total, command_line()) for name in names}
+    merged = {name: MergedRun(runs, rows.total, command_line()) for name in names}
     done = 0
     with progress(console) as shown:
         task = shown.add_task("", total=processes * len(series) * len(names))
-        for number in rounds(processes, minutes):
-            for process in one_of_each(list(names), series, number):
+        for number in rounds_in_time(processes, minutes):
+            for process in make_round(list(names), series, number):
                 shown.update(task, description=process.label)
                 if not merged[process.backend].broken:
                     _run(process, rows.options(), merged[process.backend], runs, console)
@@ -73,17 +73,17 @@ def time_backends(
 
 
 def _run(
-    process: Process, arguments: list[str], merged: Merged, runs: Path, console: Console
+    process: Process, arguments: list[str], merged: MergedRun, runs: Path, console: Console
 ) -> None:
     """Run one process, and keep its measurements."""
     with tempfile.TemporaryDirectory() as scratch:
         folder, log = Path(scratch), Path(scratch) / "log"
         runs.mkdir(parents=True, exist_ok=True)
         json = folder / "benchmark.json"
-        code = run(process, [*arguments, "--out", scratch, f"--benchmark-json={json}"], log)
+        code = run_process(process, [*arguments, "--out", scratch, f"--benchmark-json={json}"], log)
         merged.take(code, folder / "runs")
         if merged.broken:
-            console.print(f"{process.label}: {say_why(code, log)}", markup=False, highlight=False,
+            console.print(f"{process.label}: {describe_end(code, log)}", markup=False, highlight=False,
                           soft_wrap=True)  # fmt: skip
         if merged.path and json.exists() and json.stat().st_size:
             stem = merged.path.name.partition(".")[0]

@@ -19,14 +19,14 @@ from typing import NamedTuple
 
 from benchmarks.timing.alternation import Pipes
 
-POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
          "TF_NUM_INTEROP_THREADS")  # fmt: skip
 """Variables that set the sizes of thread pools; XLA's pool follows the processors available to the process."""
 
-SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+DEVICE_SETTINGS = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 """Settings for two processes on one device: neither takes all of its memory."""
 
-KEPT = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_MAX_": "0",
+MALLOC_SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(2**34), "MALLOC_MMAP_MAX_": "0",
         "MALLOC_TOP_PAD_": str(2**26)}  # fmt: skip
 """Settings that make glibc keep freed memory. By default, some processes get memory from the system at every call and
 others do not, and times of identical code differ by up to a fifth between processes."""
@@ -45,7 +45,7 @@ class Process(NamedTuple):
         return f"{self.backend}, {'1 processor' if self.pinned else 'all processors'}"
 
 
-def one_of_each(backends: list[str], series: tuple[bool, ...], number: int) -> list[Process]:
+def make_round(backends: list[str], series: tuple[bool, ...], number: int) -> list[Process]:
     """Return one round of processes, each backend once per series.
 
     Args:
@@ -59,7 +59,7 @@ def one_of_each(backends: list[str], series: tuple[bool, ...], number: int) -> l
     return [Process(backend, pinned, number) for pinned in series for backend in backends]
 
 
-def rounds(most: int, minutes: float | None) -> Iterator[int]:
+def rounds_in_time(most: int, minutes: float | None) -> Iterator[int]:
     """Yield numbers of rounds until the time is up.
 
     A round is started only if the longest one so far would still fit; there is always one.
@@ -80,7 +80,7 @@ def rounds(most: int, minutes: float | None) -> Iterator[int]:
         longest = max(longest, time.monotonic() - begins)
 
 
-def run(process: Process, arguments: list[str], log: Path) -> int:
+def run_process(process: Process, arguments: list[str], log: Path) -> int:
     """Run one process.
 
     Args:
@@ -95,7 +95,7 @@ def run(process: Process, arguments: list[str], log: Path) -> int:
         return started.wait()
 
 
-class Planned(NamedTuple):
+class PairProcess(NamedTuple):
     """A process of a pair, with its Python, and the checkout whose suite it runs."""
 
     process: Process
@@ -105,7 +105,7 @@ class Planned(NamedTuple):
     checkout: Path
 
 
-def run_pair(first: Planned, second: Planned) -> tuple[int, int]:
+def run_pair(first: PairProcess, second: PairProcess) -> tuple[int, int]:
     """Run the two processes of a pair, which alternate (``alternation.py``).
 
     Args:
@@ -122,9 +122,9 @@ def run_pair(first: Planned, second: Planned) -> tuple[int, int]:
         for one, pipes in zip((first, second), ends, strict=True):
             # Without -P, the working directory's suite would be imported instead of the checkout's.
             command = _command(
-                one.process, ["--partner", str(pipes), *one.arguments], one.python, "-P"
+                one.process, ["--pipes", str(pipes), *one.arguments], one.python, "-P"
             )
-            other = {"PYTHONPATH": str(one.checkout), **SHARED, **KEPT}
+            other = {"PYTHONPATH": str(one.checkout), **DEVICE_SETTINGS, **MALLOC_SETTINGS}
             both.append(stack.enter_context(_started(command, one.log, one.process, pipes, other)))
         for end in (
             *to_first,
@@ -161,7 +161,7 @@ def _started(
 
 
 def _environment(process: Process) -> Mapping[str, str]:
-    return dict.fromkeys(POOLS, "1") if process.pinned else {}
+    return dict.fromkeys(THREAD_VARIABLES, "1") if process.pinned else {}
 
 
 def pin() -> None:

@@ -17,11 +17,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from backends import Inputs, Unsupported
 from benchmarks.timing import checked_rows
-from benchmarks.timing.alternation import Partner
-from benchmarks.timing.between_samples import Between, Calibrated, InTurn
+from benchmarks.timing.alternation import Alternation
 from benchmarks.timing.cost import cost
-from benchmarks.timing.gpu_clock import state
+from benchmarks.timing.gpu_clock import read_state
 from benchmarks.timing.machine_load import Watch
+from benchmarks.timing.sampling import AlternatingSampling, LimitSampling, Sampling
 from benchmarks.timing.workloads import Mode, Workload
 from conformance.cases import Case
 from conformance.check import compare, find_fingerprint, validate_result
@@ -38,7 +38,7 @@ class ThisProcess(NamedTuple):
     seconds: float
     """Time for the samples of one row."""
     dtype: str
-    partner: Partner
+    alternation: Alternation
 
 
 @pytest.mark.filterwarnings("default")  # warnings of a framework are not failures
@@ -51,9 +51,9 @@ def test_row(
     benchmark: BenchmarkFixture,
 ) -> None:
     case = workload.case(mode, process.dtype)
-    rows = checked_rows.rows_held(case)
-    inputs = checked_rows.timed(case, rows)
-    of_rows = checked_rows.inputs_of(inputs, rows)
+    rows = checked_rows.choose_rows(case)
+    inputs = checked_rows.timed_inputs(case, rows)
+    of_rows = checked_rows.select_inputs(inputs, rows)
     expected = truth(of_rows)
 
     def record(outcome: Outcome, reason: str, **figures: Any) -> None:
@@ -61,10 +61,10 @@ def test_row(
         write(row)
 
     figures: dict[str, Any] = {"workload_version": expected.version}
-    figures["checked"] = checked_rows.in_words(case, rows)
+    figures["checked"] = checked_rows.describe(case, rows)
     try:
         found = _timed(inputs, case, backend, process, benchmark)
-        result = validate_result(checked_rows.result_of(inputs, found.pop("result"), rows))
+        result = validate_result(checked_rows.select_result(inputs, found.pop("result"), rows))
     except Unsupported as why:
         record("unsupported", str(why), **figures)
         pytest.skip(str(why))
@@ -98,18 +98,18 @@ def _timed(
     loaded = time.perf_counter()
     call()
     called, after = time.perf_counter(), adapter.prepared()
-    between: Between
-    if process.partner.exists:
+    sampling: Sampling
+    if process.alternation.paired:
         one = process.threads == 1 and adapter.kind == "cpu"
-        between = InTurn(process.partner, call, one_processor=one)
+        sampling = AlternatingSampling(process.alternation, call, one_processor=one)
     else:
-        between = Calibrated(adapter, case, call)
-    rounds = between.rounds(process.seconds)
+        sampling = LimitSampling(adapter, case, call)
+    rounds = sampling.count_samples(process.seconds)
     # The network is warm: after the first call, another one was made to choose the number of samples.
-    raw = benchmark.pedantic(call, setup=between.before_sample, rounds=rounds)
-    between.after_last()
+    raw = benchmark.pedantic(call, setup=sampling.before_sample, rounds=rounds)
+    sampling.after_last()
     seconds = list(benchmark.stats.stats.data)
-    gpu = state(adapter.device_number) if adapter.kind == "cuda" else None
+    gpu = read_state(adapter.device_number) if adapter.kind == "cuda" else None
     return {
         "result": adapter.fetch(inputs, raw),
         "ran": adapter.ran(inputs),
@@ -122,7 +122,7 @@ def _timed(
         "gpu": gpu,
         "peak_memory_bytes": watch.peak_memory(),
         "conditions": watch.conditions(),
-        **between.figures(len(seconds)),
+        **sampling.record_fields(len(seconds)),
     }
 
 

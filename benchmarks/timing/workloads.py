@@ -108,7 +108,7 @@ WORKLOADS: dict[str, Workload] = {w.name: w for w in (*_TABLE, *_swept())}
 SETS = ("quick", "cpu", "gpu", "scaling")
 
 
-def of_set(name: str) -> list[str]:
+def names_in_set(name: str) -> list[str]:
     """Return the names of a set's workloads.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 from backends import BACKENDS, DeviceNotFound, find
 from backends.adapter import PRECISIONS, kind_of, number_of
 from backends.dialects import JAX_CUDNN, TENSORFLOW_CUDNN
-from benchmarks.timing.gpu_clock import parsed, state
+from benchmarks.timing.gpu_clock import parse_line, read_state
 from conformance.cases import by_id
 from conformance.check import check
 from conformance.draw import draw
@@ -262,7 +262,7 @@ LINES: dict[str, tuple[str, Any]] = {
 @pytest.mark.parametrize("what", LINES)
 def test_what_a_gpu_says_is_read(what: str) -> None:
     line, (clock, most, held, degrees, watts) = LINES[what]
-    found = parsed(line)
+    found = parse_line(line)
     assert found is not None
     assert (found.clock_mhz, found.most_clock_mhz, found.held_by) == (clock, most, held)
     assert (found.degrees, found.watts) == (degrees, watts)
@@ -270,9 +270,9 @@ def test_what_a_gpu_says_is_read(what: str) -> None:
 
 @pytest.mark.parametrize("line", ["", "No devices were found", "1, 2, 3", "1, 2, 3, 4, 5, 6"])
 def test_what_no_gpu_says_is_none(line: str) -> None:
-    assert parsed(line) is None
+    assert parse_line(line) is None
 
 
 def test_without_nvidia_smi_there_is_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert state(0) is None
+    assert read_state(0) is None

@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import pytest
 
-from benchmarks.timing.alternation import Partner, Pipes
-from benchmarks.timing.between_samples import InTurn
+from benchmarks.timing.alternation import Alternation, Pipes
+from benchmarks.timing.sampling import AlternatingSampling
 
-Work = Callable[[Partner, Callable[[str], None]], None]
+Work = Callable[[Alternation, Callable[[str], None]], None]
 
 
 def together(first: Work, second: Work) -> list[str]:
@@ -21,7 +21,7 @@ def together(first: Work, second: Work) -> list[str]:
 
     def work(own: Work, name: str, pipes: Pipes) -> None:
         try:
-            own(Partner(pipes), lambda what: said.append(f"{name} {what}"))
+            own(Alternation(pipes), lambda what: said.append(f"{name} {what}"))
         finally:
             os.close(pipes.receives)
             os.close(pipes.sends)
@@ -43,12 +43,12 @@ def together(first: Work, second: Work) -> list[str]:
 def samples(count: int, rows: str = "1") -> Work:
     """So many samples of every row."""
 
-    def work(partner: Partner, say: Callable[[str], None]) -> None:
+    def work(alternation: Alternation, say: Callable[[str], None]) -> None:
         for row in rows:
-            with partner.row():
+            with alternation.row():
                 say(f"begins {row}")
                 for number in range(count):
-                    partner.swap()
+                    alternation.hand_over()
                     say(f"{row}.{number}")
 
     return work
@@ -60,9 +60,9 @@ def test_samples_stand_beside_each_other() -> None:
 
 
 def test_who_has_more_to_do_goes_on_alone_and_the_next_row_begins_together() -> None:
-    def one_then_three(partner: Partner, say: Callable[[str], None]) -> None:
-        samples(1, "1")(partner, say)
-        samples(3, "2")(partner, say)
+    def one_then_three(alternation: Alternation, say: Callable[[str], None]) -> None:
+        samples(1, "1")(alternation, say)
+        samples(3, "2")(alternation, say)
 
     in_turn = ["a begins 2", "b begins 2", *(f"{who} 2.{n}" for n in range(3) for who in "ab")]
     for first, second in ((one_then_three, samples(3, "12")), (samples(3, "12"), one_then_three)):
@@ -74,10 +74,10 @@ def test_who_has_more_to_do_goes_on_alone_and_the_next_row_begins_together() -> 
 
 
 def test_a_row_that_fails_does_not_keep_the_other() -> None:
-    def fails(partner: Partner, say: Callable[[str], None]) -> None:
-        with pytest.raises(RuntimeError), partner.row():
+    def fails(alternation: Alternation, say: Callable[[str], None]) -> None:
+        with pytest.raises(RuntimeError), alternation.row():
             raise RuntimeError
-        samples(1, "2")(partner, say)
+        samples(1, "2")(alternation, say)
 
     for first, second in ((fails, samples(1, "12")), (samples(1, "12"), fails)):
         said = together(first, second)
@@ -86,7 +86,7 @@ def test_a_row_that_fails_does_not_keep_the_other() -> None:
 
 
 def test_a_process_that_is_gone_is_not_waited_for() -> None:
-    def gone(partner: Partner, say: Callable[[str], None]) -> None:
+    def gone(alternation: Alternation, say: Callable[[str], None]) -> None:
         say("ends")
 
     for first, second in ((gone, samples(2, "12")), (samples(2, "12"), gone)):
@@ -97,11 +97,11 @@ def test_a_process_that_is_gone_is_not_waited_for() -> None:
 @pytest.mark.parametrize("both", [(3, 8), (8, 3), (4, 4)])
 def test_both_take_the_smaller_number(both: tuple[int, int]) -> None:
     def of(number: int) -> Work:
-        def work(partner: Partner, say: Callable[[str], None]) -> None:
+        def work(alternation: Alternation, say: Callable[[str], None]) -> None:
             for shift in (0, 10):  # what was agreed in one row is no matter in the next
-                with partner.row():
-                    say(str(partner.agree(number + shift)))
-                    partner.swap()
+                with alternation.row():
+                    say(str(alternation.agree_on(number + shift)))
+                    alternation.hand_over()
 
         return work
 
@@ -111,11 +111,11 @@ def test_both_take_the_smaller_number(both: tuple[int, int]) -> None:
 
 
 def test_alone_everything_is_done_at_once() -> None:
-    partner = Partner(None)
-    assert not partner.exists
-    with partner.row():
-        partner.swap()
-        assert partner.agree(5) == 5
+    alternation = Alternation(None)
+    assert not alternation.paired
+    with alternation.row():
+        alternation.hand_over()
+        assert alternation.agree_on(5) == 5
 
 
 def test_pipes_are_passed_as_text() -> None:
@@ -131,11 +131,11 @@ def test_pipes_are_passed_as_text() -> None:
 def test_long_calls_have_fewer_samples(
     seconds: float, theirs: int, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchmarks.timing.between_samples._seconds", lambda call: seconds)
+    monkeypatch.setattr("benchmarks.timing.sampling._seconds", lambda call: seconds)
     calls: list[None] = []
-    partner = Partner(None)
-    monkeypatch.setattr(partner, "agree", lambda number: min(number, theirs))
-    turn = InTurn(partner, lambda: calls.append(None), one_processor=True)
+    alternation = Alternation(None)
+    monkeypatch.setattr(alternation, "agree_on", lambda number: min(number, theirs))
+    turn = AlternatingSampling(alternation, lambda: calls.append(None), one_processor=True)
     assert turn.rounds(0.4) == rounds
     turn.before_sample()
     assert len(calls) == 1, "one that does not count"

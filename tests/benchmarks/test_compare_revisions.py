@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.comparing import revisions as compare
 from benchmarks.comparing import sides
-from benchmarks.comparing.noise_budgets import Budget, write
+from benchmarks.comparing.noise_budgets import Budget, write_budgets
 from benchmarks.comparing.revisions import ASSUMED
 from benchmarks.comparing.sides import BadSide, Side
 from records.environment import environment
@@ -39,7 +39,7 @@ def two_sides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         checkout = Path(os.pathsep.join([str(tmp_path / given), str(ROOT)]))
         return Side(given, checkout, Path(sys.executable))
 
-    monkeypatch.setattr(compare, "side", side)
+    monkeypatch.setattr(compare, "prepare_side", side)
 
 
 def run(folder: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
@@ -87,7 +87,9 @@ def test_the_budget_is_that_which_was_measured_of_the_row_on_this_machine(tmp_pa
         mode="forward", device="cpu", dtype="float32", threads=1, changes=[2.0, -2.0] * 5,
         pairs=10, budget=0, detectable=0,
     )  # fmt: skip
-    write(tmp_path / "budgets.json", [noisy, msgspec.structs.replace(noisy, workload="other")])
+    write_budgets(
+        tmp_path / "budgets.json", [noisy, msgspec.structs.replace(noisy, workload="other")]
+    )
     given = ("base", "slower", "--backend", who, "--budgets", str(tmp_path / "budgets.json"))
     code, (row,) = run(tmp_path, *given)
     assert row["noise"]["budget"] == pytest.approx(math.expm1(2)), "of three such pairs"
@@ -169,18 +171,18 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.processes
 def test_a_revision_is_a_checkout_of_its_own_with_an_environment(repository: Path) -> None:
-    found = sides.side("HEAD", None)
+    found = sides.prepare_side("HEAD", None)
     assert found.checkout.name == git(repository, "rev-parse", "HEAD")[:12]
     assert (found.checkout / sides.PROTOCOL).exists()
     version = subprocess.run([found.python, "-V"], check=True, capture_output=True, text=True)
     assert version.stdout.split()[1] == sys.version.split()[0]
-    assert sides.side("HEAD", None) == found, "made once"
+    assert sides.prepare_side("HEAD", None) == found, "made once"
 
 
 @pytest.mark.processes
 def test_a_revision_that_cannot_take_turns_is_refused(repository: Path) -> None:
     with pytest.raises(BadSide, match=r"no benchmarks/timing/alternation\.py"):
-        sides.side("HEAD~1", None)
+        sides.prepare_side("HEAD~1", None)
 
 
 @pytest.mark.processes
@@ -191,7 +193,7 @@ def test_a_version_is_this_checkout_without_the_constraint_that_it_replaces(
     monkeypatch.setattr(sides, "_run", made.append)
     monkeypatch.setattr(Path, "touch", lambda self: None)
     monkeypatch.setattr(Path, "write_text", lambda self, text, encoding: made.append([text]))
-    found = sides.side("jax==0.9.2", None)
+    found = sides.prepare_side("jax==0.9.2", None)
     assert found.checkout == repository
     assert ["torch==2.0\n"] in made, "neither jax nor jaxlib is held to the tested version"
     assert "jax==0.9.2" in made[-1]

@@ -9,7 +9,7 @@ import pytest
 import sample_runs as sample
 from msgspec.structs import replace
 
-from benchmarks.comparing.verdict import Change, Comparison, Noise, change, comparisons
+from benchmarks.comparing.verdict import Change, Comparison, Noise, compare_rows, estimate_change
 from records.schema import Measurement
 from records.timing import Timing
 
@@ -46,7 +46,7 @@ def sides(
 
 
 def compared(base: list[Measurement], head: list[Measurement]) -> Comparison:
-    (row,) = comparisons(base, head, lambda _: NOISE)
+    (row,) = compare_rows(base, head, lambda _: NOISE)
     return row
 
 
@@ -80,7 +80,7 @@ def test_what_others_had_of_the_processor_is_no_change() -> None:
 def test_what_is_slower_by_the_clock_alone_is_ambiguous(factor: float, verdict: str) -> None:
     """It may wait for something, and is no pass."""
     row = compared(*sides(random.Random(3), factor=factor, waits=1.3))
-    assert row.verdict == verdict, f"{row.change}, by the clock {row.by_clock}"
+    assert row.verdict == verdict, f"{row.change}, by the clock {row.wall_change}"
 
 
 def test_samples_without_a_neighbour_are_left_out() -> None:
@@ -102,8 +102,8 @@ def test_a_row_that_one_side_does_not_agree_on_has_no_verdict_but_ambiguous() ->
 def test_rows_of_one_side_alone_are_left_out() -> None:
     drawn = random.Random(4)
     base, head = sides(drawn)
-    assert not comparisons(base, head[:-1], lambda _: NOISE), "a process is missing"
-    assert not comparisons(base, [], lambda _: NOISE)
+    assert not compare_rows(base, head[:-1], lambda _: NOISE), "a process is missing"
+    assert not compare_rows(base, [], lambda _: NOISE)
 
 
 @pytest.mark.parametrize(("low", "value", "high", "verdict"), [
@@ -126,4 +126,4 @@ def test_a_change_says_itself_in_per_cent() -> None:
 
 def test_the_same_seed_gives_the_same_interval() -> None:
     pairs = [[0.0, 0.2, 0.1], [0.1, -0.1], [0.1]]
-    assert change(pairs, "a") == change(pairs, "a")
+    assert estimate_change(pairs, "a") == estimate_change(pairs, "a")

@@ -11,7 +11,7 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
-from benchmarks.comparing.pairs import Timed
+from benchmarks.comparing.pairs import PairedMeasurements
 from benchmarks.comparing.revisions import PAIRS
 from benchmarks.comparing.verdict import Noise
 from benchmarks.studies import false_alarms as experiment
@@ -135,13 +135,13 @@ def test_half_a_pair_is_timed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     sample.write(tmp_path / "base" / "runs", sample.header(run_id="0ld"), [half])
     assert experiment.kept(tmp_path) is None
 
-    def timed(*_: object) -> Timed:
+    def timed(*_: object) -> PairedMeasurements:
         both = pair(0)
         for part, measured in zip(("base", "head"), both, strict=True):
             sample.write(tmp_path / part / "runs", sample.header(), [measured])
-        return Timed([both[0]], [both[1]], (sample.header(), sample.header()))
+        return PairedMeasurements([both[0]], [both[1]], (sample.header(), sample.header()))
 
-    monkeypatch.setattr(experiment, "timed", timed)
+    monkeypatch.setattr(experiment, "time_pairs", timed)
     rows = Rows([WORKLOAD], ["forward"])
     timed_now = experiment.run(CONDITIONS[0], "a", rows, 0, tmp_path, Console(quiet=True))
     assert experiment.kept(tmp_path) == timed_now

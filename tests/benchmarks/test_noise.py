@@ -16,10 +16,10 @@ from rich.console import Console
 
 from benchmarks import __main__ as benchmarks
 from benchmarks.comparing import self_comparison as aa
-from benchmarks.comparing.noise import LEAST_PAIRS, noise
-from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read, write
-from benchmarks.comparing.pairs import Timed
-from benchmarks.comparing.verdict import Change, change
+from benchmarks.comparing.noise import LEAST_PAIRS, estimate_noise
+from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read_budgets, write_budgets
+from benchmarks.comparing.pairs import PairedMeasurements
+from benchmarks.comparing.verdict import Change, estimate_change
 from benchmarks.timing.options import Rows
 from records.environment import available_cores
 from records.exit_codes import ExitCode
@@ -35,28 +35,28 @@ def changes(spread: float, count: int = 40, seed: int = 0) -> list[float]:
 def judged(shift: float, spread: float, seed: int) -> Change:
     """A real comparison of pairs whose changes have that spread around ``shift``."""
     pairs = [[shift + d] for d in changes(spread, PAIRS, seed)]
-    return change(pairs, str(seed))
+    return estimate_change(pairs, str(seed))
 
 
 def test_noise_grows_with_the_spread_and_shrinks_with_more_pairs() -> None:
-    quiet, loud = noise(changes(0.01), PAIRS), noise(changes(0.03), PAIRS)
+    quiet, loud = estimate_noise(changes(0.01), PAIRS), estimate_noise(changes(0.03), PAIRS)
     assert quiet.budget == pytest.approx(loud.budget / 3, rel=0.1)
     assert quiet.detectable == pytest.approx(loud.detectable / 3, rel=0.1)
-    assert noise(changes(0.01), 4 * PAIRS).detectable == pytest.approx(
+    assert estimate_noise(changes(0.01), 4 * PAIRS).detectable == pytest.approx(
         quiet.detectable / 2, rel=0.3
     )
     assert 0 < quiet.budget < quiet.detectable
 
 
 def test_no_spread_is_no_noise() -> None:
-    assert noise([0.0] * LEAST_PAIRS, PAIRS) == (0, 0)
+    assert estimate_noise([0.0] * LEAST_PAIRS, PAIRS) == (0, 0)
 
 
 def test_at_the_budget_false_alarms_are_few_and_at_the_detectable_change_hardly_any_is_missed() -> (
     None
 ):
-    """By comparisons that are judged as real ones are, of pairs that noise() never saw."""
-    found = noise(changes(0.02, 400), PAIRS)
+    """By comparisons that are judged as real ones are, of pairs that estimate_noise() never saw."""
+    found = estimate_noise(changes(0.02, 400), PAIRS)
     of_none = [judged(0.0, 0.02, seed).verdict(found) for seed in range(1000, 1300)]
     assert sum(v in ("slower", "faster") for v in of_none) <= 9, "3 are expected"
     slower = math.log1p(found.detectable)
@@ -67,7 +67,7 @@ def test_at_the_budget_false_alarms_are_few_and_at_the_detectable_change_hardly_
 
 def test_too_few_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match=f"{LEAST_PAIRS - 1} changes given"):
-        noise([0.0] * (LEAST_PAIRS - 1), PAIRS)
+        estimate_noise([0.0] * (LEAST_PAIRS - 1), PAIRS)
 
 
 # The file.
@@ -80,12 +80,12 @@ ROW = Budget(machine="1 × CPU", backend="pytorch", workload="w", mode="forward"
 
 def test_new_rows_take_the_place_of_old_ones_and_others_stay(tmp_path: Path) -> None:
     path = tmp_path / "deep" / FILE
-    assert read(path) == {}
+    assert read_budgets(path) == {}
     other = msgspec.structs.replace(ROW, machine="another")
-    write(path, [ROW, other])
+    write_budgets(path, [ROW, other])
     newer = msgspec.structs.replace(ROW, changes=[0.0] * 6)
-    write(path, [newer])
-    assert read(path) == {other.key: other, newer.key: newer}
+    write_budgets(path, [newer])
+    assert read_budgets(path) == {other.key: other, newer.key: newer}
     assert [p.name for p in path.parent.iterdir()] == [FILE], "no half-written file is left"
 
 
@@ -94,9 +94,9 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / FILE
     path.write_text(text)
     with pytest.raises(BadBudgets, match="expected what `nox -s bench -- --aa` writes"):
-        read(path)
+        read_budgets(path)
     with pytest.raises(BadBudgets):
-        write(path, [ROW])
+        write_budgets(path, [ROW])
     assert path.read_text() == text, "what cannot be read is not overwritten"
 
 
@@ -114,7 +114,7 @@ def test_a_backend_beside_itself_has_a_budget(
     given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--aa", *on, "--pairs",
              "6", "--out", str(tmp_path)]  # fmt: skip
     assert benchmarks.main(["--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
-    (row,) = read(tmp_path / FILE).values()
+    (row,) = read_budgets(tmp_path / FILE).values()
     assert (row.workload, row.pairs, len(row.changes)) == ("tutorial/4x2x3-5", 6, 6)
     assert row.threads == threads
     assert row.load is not None
@@ -130,14 +130,14 @@ def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
     wrong = [sample.measurement(outcome="differs", seconds=[], process=n) for n in range(6)]
     headers = (sample.header(), sample.header())
     for of, code in (
-        (Timed(wrong, wrong, headers), ExitCode.CONFORMANCE_FAILURE),
+        (PairedMeasurements(wrong, wrong, headers), ExitCode.CONFORMANCE_FAILURE),
         (None, ExitCode.NOT_ENOUGH_DATA),
     ):
-        monkeypatch.setattr(aa, "timed", lambda *given, of=of: of)
+        monkeypatch.setattr(aa, "time_pairs", lambda *given, of=of: of)
         rows = Rows(["w"], ["forward"])
         path = tmp_path / FILE
-        assert aa.measure(["a"], rows, 6, tmp_path, path, Console(quiet=True)) == code
-        assert read(path) == {}
+        assert aa.measure_noise(["a"], rows, 6, tmp_path, path, Console(quiet=True)) == code
+        assert read_budgets(path) == {}
 
 
 @pytest.mark.parametrize(("arguments", "why"), [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.comparing.noise_budgets import Budget, write
+from benchmarks.comparing.noise_budgets import Budget, write_budgets
 from benchmarks.studies import noise_tables as publish
 
 PAGE = f"before\n{publish.BEGIN}\nold\n{publish.END}\nafter\n"
@@ -34,7 +34,7 @@ def test_what_was_published_stays_until_it_is_measured_again(tmp_path: Path) -> 
         [budget("a", "w2", seconds=0.003), budget("a", "w2", threads=2, seconds=0.004)],
     ):
         (tmp_path / "budgets.json").unlink(missing_ok=True)
-        write(tmp_path / "budgets.json", rows)
+        write_budgets(tmp_path / "budgets.json", rows)
         assert publish.main(arguments(tmp_path)) == 0
     text = (tmp_path / "noise.md").read_text()
     assert re.findall(r"^\| `(\w+)` \| forward \| (\d) \| ([\d.]+) ", text, re.MULTILINE) == [
@@ -43,7 +43,7 @@ def test_what_was_published_stays_until_it_is_measured_again(tmp_path: Path) -> 
 
 
 def test_devices_and_dtypes_have_tables_of_their_own(tmp_path: Path) -> None:
-    write(
+    write_budgets(
         tmp_path / "budgets.json",
         [budget("a", "w"), budget("a", "w", device="cuda"), budget("a", "w", dtype="float16")],
     )
@@ -58,7 +58,7 @@ def test_devices_and_dtypes_have_tables_of_their_own(tmp_path: Path) -> None:
 def test_a_page_without_its_place_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write(tmp_path / "budgets.json", [budget("a", "w")])
+    write_budgets(tmp_path / "budgets.json", [budget("a", "w")])
     (tmp_path / "noise.md").write_text("nothing here")
     with pytest.raises(SystemExit):
         publish.main(arguments(tmp_path))
@@ -68,7 +68,7 @@ def test_a_page_without_its_place_is_refused(
 
 def test_every_row_is_in_the_table_of_its_backend(tmp_path: Path) -> None:
     rows = [budget("b", "w2"), budget("a", "w"), budget("b", "w1", seconds=None)]
-    write(tmp_path / "budgets.json", rows)
+    write_budgets(tmp_path / "budgets.json", rows)
     (tmp_path / "noise.md").write_text(PAGE)
     assert publish.main(arguments(tmp_path)) == 0
     text = (tmp_path / "noise.md").read_text()
@@ -109,7 +109,7 @@ def test_what_is_found_as_it_should_be_is_counted_and_the_rest_is_bold(tmp_path:
         budget("a", "wide", seconds=0.009, changes=WIDE),
         budget("a", "untimed", seconds=None),
     ]
-    write(tmp_path / "budgets.json", rows)
+    write_budgets(tmp_path / "budgets.json", rows)
     (tmp_path / "noise.md").write_text(PAGE)
     assert publish.main(arguments(tmp_path)) == 0
     text = (tmp_path / "noise.md").read_text()

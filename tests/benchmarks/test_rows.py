@@ -12,13 +12,13 @@ import fakes
 import numpy as np
 import pytest
 
-from benchmarks.timing import checked_rows as held
+from benchmarks.timing import checked_rows
 from benchmarks.timing import machine_load as machine
 from benchmarks.timing.cost import cost
-from benchmarks.timing.limit import limit
+from benchmarks.timing.limit import make_limit
 from benchmarks.timing.options import SETS
-from benchmarks.timing.schedule import Process, one_of_each, rounds
-from benchmarks.timing.workloads import MODES, WORKLOADS, of_set
+from benchmarks.timing.schedule import Process, make_round, rounds_in_time
+from benchmarks.timing.workloads import MODES, WORKLOADS, names_in_set
 from conformance.cases import Case
 from conformance.draw import draw
 from conformance.evaluate import evaluate
@@ -135,7 +135,7 @@ def test_what_is_left_out_for_the_time_is_told(cached: Path, tmp_path: Path) -> 
 
 
 def test_a_round_has_one_process_of_each_backend_in_turn() -> None:
-    assert one_of_each(["a", "b"], (False, True), 7) == [
+    assert make_round(["a", "b"], (False, True), 7) == [
         Process("a", False, 7), Process("b", False, 7), Process("a", True, 7), Process("b", True, 7)
     ]  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_no_round_begins_that_would_end_too_late(
     now = 0.0
     monkeypatch.setattr("benchmarks.timing.schedule.time.monotonic", lambda: now)
     numbers = []
-    for number in rounds(most, minutes):
+    for number in rounds_in_time(most, minutes):
         numbers.append(number)
         now += taken[number]
     assert numbers == list(range(begun))
@@ -166,12 +166,12 @@ def test_no_round_begins_that_would_end_too_late(
 
 def test_one_round_begins_however_short_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.timing.schedule.time.monotonic", iter(range(99)).__next__)
-    assert list(rounds(5, 1e-9)) == [0]
+    assert list(rounds_in_time(5, 1e-9)) == [0]
 
 
 def test_sets_are_of_workloads_and_every_workload_is_in_one() -> None:
-    assert {*SETS["quick"]} < {*SETS["cpu"], *of_set("scaling")}
-    assert {*SETS["cpu"], *SETS["cuda"], *of_set("scaling")} == set(WORKLOADS)
+    assert {*SETS["quick"]} < {*SETS["cpu"], *names_in_set("scaling")}
+    assert {*SETS["cpu"], *SETS["cuda"], *names_in_set("scaling")} == set(WORKLOADS)
 
 
 # Costs.
@@ -207,7 +207,7 @@ def test_a_limit_makes_the_products_that_a_cost_counts(name: str, mode: str) -> 
             return super().products(W, v, dtype, times, *more)  # type: ignore[arg-type]  # as above
 
     case = WORKLOADS[name].case(mode)  # type: ignore[arg-type]  # one of MODES
-    limit(Counts("cpu"), case).call()
+    make_limit(Counts("cpu"), case).call()
     assert sum(made) == cost(case).flops
 
 
@@ -220,10 +220,10 @@ def test_two_rows_alone_have_what_they_have_in_the_batch(mode: str) -> None:
     case = Case(id="rows", spec=spec, dtype="float64", batch=5, steps=6, state=True,
                 gradients=mode == "training")  # fmt: skip
     rows = np.array([1, 3])
-    inputs = held.timed(case, rows)
+    inputs = checked_rows.timed_inputs(case, rows)
     whole = fakes.Right("cpu").run(inputs)
-    alone = evaluate(held.inputs_of(inputs, rows), lambda a: a)
-    found = held.result_of(inputs, whole, rows).tensors
+    alone = evaluate(checked_rows.select_inputs(inputs, rows), lambda a: a)
+    found = checked_rows.select_result(inputs, whole, rows).tensors
     assert found.keys() == alone.keys()
     for name, a in alone.items():
         np.testing.assert_allclose(found[name], a, rtol=1e-12, atol=1e-14, err_msg=name)
@@ -231,18 +231,18 @@ def test_two_rows_alone_have_what_they_have_in_the_batch(mode: str) -> None:
 
 def test_a_wrong_row_that_is_held_is_seen_and_rows_are_drawn_by_name() -> None:
     case = WORKLOADS["deepbench/lstm-512-16-25"].case("forward")
-    rows = held.rows_held(case)
+    rows = checked_rows.choose_rows(case)
     assert len(rows) == 2
-    assert np.array_equal(rows, held.rows_held(case)), "the same at every call"
-    assert held.in_words(case, rows) == f"rows {rows[0]}, {rows[1]} of 16"
+    assert np.array_equal(rows, checked_rows.choose_rows(case)), "the same at every call"
+    assert checked_rows.describe(case, rows) == f"rows {rows[0]}, {rows[1]} of 16"
     small = WORKLOADS["tutorial/6x5x3-7"].case("forward")
-    assert held.in_words(small, held.rows_held(small)) == "whole"
+    assert checked_rows.describe(small, checked_rows.choose_rows(small)) == "whole"
 
 
 def test_incoming_gradients_are_0_but_in_rows() -> None:
     case = Case(id="rows", spec=Spec(cell="gru", input_size=2, hidden_size=3), dtype="float32",
                 batch=4, steps=2, gradients=True)  # fmt: skip
-    kept, drawn = held.timed(case, np.array([2])).incoming, draw(case).incoming
+    kept, drawn = checked_rows.timed_inputs(case, np.array([2])).incoming, draw(case).incoming
     assert kept is not None
     assert drawn is not None
     assert np.array_equal(kept.y[2], drawn.y[2])

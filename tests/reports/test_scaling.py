@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import sample_runs as sample
 
-from benchmarks.timing.workloads import WORKLOADS, of_set
+from benchmarks.timing.workloads import WORKLOADS, names_in_set
 from records.schema import Measurement
 from records.timing import timings
 from reports.page.figures import LINE_HEIGHT, LINE_WIDTH, line
@@ -66,7 +66,7 @@ def test_other_workloads_and_rows_without_a_speed_are_no_points() -> None:
 
 
 def test_the_set_sweeps_every_size_from_one_base() -> None:
-    names = of_set("scaling")
+    names = names_in_set("scaling")
     sizes = [tuple(map(int, name.rpartition("lstm-")[2].split("-"))) for name in names]
     assert len(set(sizes)) == len(sizes)
     measured = [sample.measurement(workload=name) for name in names]

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.studies.alternating_calls import in_turn, interval
+from benchmarks.studies.alternating_calls import alternate, interval
 from benchmarks.studies.peers.peer import difference
 from benchmarks.timing.schedule import pin
 from records.command_line import Value, argument, command, start
@@ -44,7 +44,7 @@ def main(group: str) -> ExitCode:
                 if why := difference(ours(), theirs()):
                     Console(stderr=True).print(f"{peer.name} {size}: {why}: no times")
                     return ExitCode.CONFORMANCE_FAILURE
-                a, b = in_turn([ours, theirs], ROUNDS)
+                a, b = alternate([ours, theirs], ROUNDS)
                 ratios = b / a
                 low, high = interval(ratios)
                 table.add_row(str(size), f"{1e3 * np.median(a):.2f}",
