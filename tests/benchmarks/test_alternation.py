@@ -136,6 +136,6 @@ def test_long_calls_have_fewer_samples(
     alternation = Alternation(None)
     monkeypatch.setattr(alternation, "agree_on", lambda number: min(number, theirs))
     turn = AlternatingSampling(alternation, lambda: calls.append(None), one_processor=True)
-    assert turn.rounds(0.4) == rounds
+    assert turn.count_samples(0.4) == rounds
     turn.before_sample()
     assert len(calls) == 1, "one that does not count"
