@@ -1,1 +1,1 @@
-"""Run files: their schema, writing and reading, the environment that a run saw, and exit codes."""
+"""Run files: schema, reading and writing, the environment of a run, and exit codes."""

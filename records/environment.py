@@ -1,4 +1,4 @@
-"""The environment of a run: what its figures depend on, told without importing any framework."""
+"""Describe the environment of a run, without importing any framework."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGES = (
     "jax", "jaxlib", "jax-cuda12-plugin", "jax-cuda13-plugin", "flax",
     "nvidia-cudnn-cu12", "nvidia-cudnn-cu13", "nvidia-cublas-cu12", "nvidia-cublas",
 )  # fmt: skip
-"""Distributions whose version a figure may depend on."""
+"""Distributions whose version may change a result or a time."""
 
 FLAG_PREFIXES = (
     "ATEN_CPU_CAPABILITY", "BLIS_", "CUBLAS", "CUDA_DEVICE_ORDER", "CUDA_VISIBLE_DEVICES",
@@ -31,16 +31,20 @@ FLAG_PREFIXES = (
     "NPY_", "NVIDIA_TF32_OVERRIDE", "OMP_", "ONEDNN_", "OPENBLAS_", "PYTORCH_", "TF_", "TORCH_",
     "VECLIB_", "XLA_",
 )  # fmt: skip
-"""Environment variables that change arithmetic, threads or compilation start with one of these."""
+"""Prefixes of environment variables that change arithmetic, threads or compilation."""
 
 NOT_FLAGS = re.compile(r"^TF_(CLI|CPP|LOG|VAR)|_(DIR|PATH|HOME)$|TOKEN|SECRET|PASSW|CREDENTIAL|KEY")
-"""Of those, the ones that do not, and the ones that a published page must not show."""
+"""Variables with such a prefix that change no result, or that a published page must not show."""
 
 
 def environment() -> Environment:
-    """The machine and software of this process.
+    """Describe the machine and the software of this process.
 
-    Call it after the framework is imported: ``threads`` has only the pools that are loaded.
+    Call this after importing the framework: ``threads`` lists only the thread pools that are loaded.
+
+    Returns:
+        The environment, as the header of a run file stores it.
+
     """
     gpu, driver = _gpu()
     return Environment(
@@ -58,9 +62,16 @@ def environment() -> Environment:
 
 
 def fingerprint(environment: Environment) -> str:
-    """Twelve hexadecimal digits of ``environment``: the same for the same content, in any order.
+    """Hash an environment: equal content gives equal digits, in any order of its entries.
 
-    Memory counts in whole GiB, since what the kernel keeps for itself changes from boot to boot.
+    Memory is rounded to whole GiB, because the part that the kernel reserves varies from boot to boot.
+
+    Args:
+        environment: the environment to hash.
+
+    Returns:
+        Twelve hexadecimal digits.
+
     """
     gib = round(environment.memory_bytes / 2**30)
     content = msgspec.structs.replace(environment, memory_bytes=gib)
@@ -68,9 +79,15 @@ def fingerprint(environment: Environment) -> str:
 
 
 def suite_commit(root: Path = Path(__file__).parents[1]) -> str | None:
-    """The commit of the checkout at ``root``, with ``-dirty`` where files differ from it.
+    """Return the git commit of a checkout.
 
-    None where ``root`` is not the top of a git checkout, or has no commit yet.
+    Args:
+        root: top folder of the checkout.
+
+    Returns:
+        The commit hash, with ``-dirty`` appended where files differ from it; None where ``root`` is not the
+        top of a git checkout or has no commit yet.
+
     """
     lines = _output("git", "-C", str(root), "rev-parse", "--show-prefix", "HEAD").splitlines()
     if len(lines) != 2 or lines[0]:  # a prefix: some other checkout that root lies in
@@ -79,7 +96,15 @@ def suite_commit(root: Path = Path(__file__).parents[1]) -> str | None:
 
 
 def flags(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables among ``variables`` that change what is computed, and how."""
+    """Select the environment variables that change results or times.
+
+    Args:
+        variables: environment variables by name.
+
+    Returns:
+        The selected variables, sorted by name.
+
+    """
     return {
         name: value
         for name, value in sorted(variables.items())
@@ -88,7 +113,7 @@ def flags(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _output(*command: str) -> str:
-    """What ``command`` prints; empty where it is not installed, fails or hangs."""
+    """Run a command and return its output; an empty string if it is missing, fails or hangs."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
@@ -97,6 +122,7 @@ def _output(*command: str) -> str:
 
 
 def _cpu() -> str:
+    """Return the name of the CPU model."""
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:
@@ -106,14 +132,19 @@ def _cpu() -> str:
 
 
 def available_cores() -> int:
-    """The cores that this process may use."""
+    """Count the cores that this process may use.
+
+    Returns:
+        The number of cores in the process's affinity mask, or in the machine where there is no mask.
+
+    """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:
-    """Physical memory; 0 where the system does not say."""
+    """Return the size of physical memory in bytes; 0 where the system does not report it."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -121,7 +152,7 @@ def _memory_bytes() -> int:
 
 
 def _gpu() -> tuple[str | None, str | None]:
-    """Names of the GPUs and version of their driver, as nvidia-smi tells them."""
+    """Return the names of the GPUs and their driver version, as nvidia-smi reports them."""
     text = _output("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     rows = [line.rsplit(", ", 1) for line in text.splitlines()]
     if not rows or any(len(row) != 2 for row in rows):
@@ -132,6 +163,7 @@ def _gpu() -> tuple[str | None, str | None]:
 
 
 def _packages() -> dict[str, str]:
+    """Return the version of every installed distribution of ``PACKAGES``."""
     found = {}
     for name in PACKAGES:
         try:
@@ -142,7 +174,7 @@ def _packages() -> dict[str, str]:
 
 
 def _threads() -> dict[str, int]:
-    """Threads of each pool under its library's name and version; empty without threadpoolctl."""
+    """Return the threads of each pool by library and version; empty without threadpoolctl."""
     try:
         pools = import_module("threadpoolctl").threadpool_info()
     except ImportError:

@@ -1,4 +1,4 @@
-"""Exit codes: what a finished command says to CI, the same everywhere in the project."""
+"""Exit codes that tell CI how a command ended; the same for every command of the project."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from records.schema import Outcome
 
 
 class ExitCode(IntEnum):
-    """What the process answers; where several apply, the lowest of those that are not 0."""
+    """Exit code of a command; where several apply, the lowest one above 0 wins."""
 
     CLEAN = 0
     CONFORMANCE_FAILURE = 1
     PERFORMANCE_REGRESSION = 2
     HARNESS_ERROR = 3
-    """Something other than a backend went wrong: options, files, environment."""
+    """Something other than a backend failed: an option, a file or the environment."""
     NOT_ENOUGH_DATA = 4
-    """Nothing was measured, or what was measured cannot say."""
+    """Nothing was measured, or the results allow no verdict."""
 
 
 def exit_code(
@@ -29,13 +29,21 @@ def exit_code(
     regressions: int = 0,
     harness_errors: int = 0,
 ) -> ExitCode:
-    """The code for results with these counts.
+    """Choose the exit code for a set of results.
 
-    ``counts`` holds results by outcome and ``known`` says how many of its ``differs`` are known
-    differences; ``missing`` are results that were asked for and are not there, ``stale`` are
-    known differences that are no longer seen, ``regressions`` are workloads that became slower.
-    Unsupported results are neither good nor bad news: alone, or with nothing at all, they are not
-    enough data.
+    Unsupported results are neither passes nor failures: a run of nothing else does not have enough data.
+
+    Args:
+        counts: number of results by outcome.
+        known: how many of the ``differs`` results are known differences.
+        missing: results that were requested but are absent.
+        stale: known differences that no longer occur.
+        regressions: workloads that became slower.
+        harness_errors: errors outside any backend.
+
+    Returns:
+        The exit code.
+
     """
     failures = counts.get("differs", 0) - known + counts.get("errored", 0) + stale
     decided = counts.get("agrees", 0) + known

@@ -1,4 +1,4 @@
-"""Reading one run file: all of it is as the schema says, or it is refused with the line and why."""
+"""Read one run file, and refuse it with the line number and the reason if any of it violates the schema."""
 
 from __future__ import annotations
 
@@ -26,17 +26,24 @@ from records.schema import (
 )
 
 MAX_BYTES = 256 * 2**20
-"""The largest run file that is read, decompressed; 3,000 records take about 5 MiB."""
+"""Largest run file that is read, in decompressed bytes; 3,000 records take about 5 MiB."""
 
 
-NAME_NOT_UTF8 = "its name is not UTF-8; rename it"
+NAME_NOT_UTF8 = "the file name is not UTF-8; rename the file"
+"""Reason for refusing a file whose name is not valid text."""
 
-ONCE: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
-"""What a run has one record of, by the field that names it."""
+UNIQUE_FIELDS: dict[type, str] = {CaseRecord: "case", MutantRecord: "mutant", FuzzRecord: "round"}
+"""Record types that must be unique in a run, with the field that identifies each."""
 
 
 class BadRunFile(Exception):
-    """A run file that cannot be trusted: ``path``, and ``why`` in a sentence."""
+    """Error for a run file that cannot be trusted.
+
+    Args:
+        path: the file.
+        why: the reason, as one sentence.
+
+    """
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}")
@@ -46,43 +53,43 @@ class BadRunFile(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run file holds."""
+    """The content of one run file."""
 
     path: Path
     header: Header
     records: tuple[Record, ...]
     footer: Footer | None
     why_incomplete: str
-    """Why the run is not complete; empty where it is."""
+    """Why the run is incomplete; empty if it is complete."""
 
     @property
     def complete(self) -> bool:
-        """Whether the run ended by itself."""
+        """True if the file ends with a footer, so that the run was not interrupted."""
         return self.footer is not None
 
     @property
     def is_full(self) -> bool:
-        """Whether it left nothing out: a repeated single case must not hide the run before."""
+        """True if the run is complete and no option left cases out. Only a full run supersedes the run before it."""
         return self.footer is not None and self.footer.deselected == 0
 
     @property
     def unreached(self) -> int:
-        """What was selected and not reached before the run stopped."""
+        """Number of cases that were selected but not reached before the run stopped."""
         return self.footer.selected - len(self.records) if self.footer else 0
 
     @property
     def started(self) -> datetime:
-        """When the run started, in UTC."""
+        """Start time in UTC."""
         return parse_utc(self.header.started_at)
 
     @property
     def cases(self) -> tuple[CaseRecord, ...]:
-        """The records of cases."""
+        """The case records."""
         return tuple(record for record in self.records if isinstance(record, CaseRecord))
 
     @property
     def measurements(self) -> tuple[Measurement, ...]:
-        """The records of workloads."""
+        """The records of timed workloads."""
         return tuple(record for record in self.records if isinstance(record, Measurement))
 
     @property
@@ -92,27 +99,48 @@ class Run:
 
     @property
     def rounds(self) -> tuple[FuzzRecord, ...]:
-        """The records of rounds of fuzzing."""
+        """The records of fuzzing rounds."""
         return tuple(record for record in self.records if isinstance(record, FuzzRecord))
 
 
 def parse_utc(text: str) -> datetime:
-    """The ISO 8601 time ``text``; without an offset it is UTC. Raises ``ValueError``."""
+    """Parse an ISO 8601 time; a time without an offset is taken as UTC.
+
+    Args:
+        text: the time.
+
+    Returns:
+        The time in UTC.
+
+    Raises:
+        ValueError: if ``text`` is not an ISO 8601 time.
+
+    """
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def read_run(path: Path) -> Run:
-    """The run in ``path``. A ``.jsonl`` without its end is interrupted, and ``note`` says so.
+    """Read a run file.
 
-    Raises ``BadRunFile`` for anything else that is not a run file from start to end.
+    A ``.jsonl`` file without a footer is an interrupted run: it is returned with ``why_incomplete`` set.
+
+    Args:
+        path: a ``.jsonl`` or ``.jsonl.gz`` file.
+
+    Returns:
+        The run.
+
+    Raises:
+        BadRunFile: if the file is missing, unreadable, damaged or violates the schema.
+
     """
     if (shown := printable_name(path.name)) != path.name:
         raise BadRunFile(path.with_name(shown), NAME_NOT_UTF8)
     finished = path.suffix == ".gz"
     lines = _read(path).split(b"\n")
     tail = lines.pop()
-    note = "no footer: the run was interrupted or is still going"
+    note = "no footer: the run was interrupted or is still in progress"
     if tail and not finished and not _is_json(tail):
         note = f"interrupted: line {len(lines) + 1} is cut off after {len(tail):,} bytes"
     elif tail:
@@ -130,29 +158,37 @@ def read_run(path: Path) -> Run:
 
 
 def printable_name(name: str) -> str:
-    """The name of a file, whose bytes need not be text."""
+    """Escape the bytes of a file name that are not valid text.
+
+    Args:
+        name: the file name, with surrogate escapes for undecodable bytes.
+
+    Returns:
+        The name as printable text.
+
+    """
     return name.encode(errors="backslashreplace").decode()
 
 
 def _read(path: Path) -> bytes:
-    """The content of ``path``, decompressed, and no more of it than ``MAX_BYTES``."""
+    """Return the decompressed content of a file, which may hold at most ``MAX_BYTES``."""
     if not path.is_file():
-        there = "a link to no file" if path.is_symlink() else "there is no such file"
-        raise BadRunFile(path, "expected a file" if path.exists() else there)
+        missing = "broken link" if path.is_symlink() else "no such file"
+        raise BadRunFile(path, "expected a regular file" if path.exists() else missing)
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             text: bytes = file.read(MAX_BYTES + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise BadRunFile(path, f"cannot be read: {error}") from error
     if len(text) > MAX_BYTES:
-        raise BadRunFile(path, f"more than {MAX_BYTES:,} bytes, the most that is read")
+        raise BadRunFile(path, f"larger than {MAX_BYTES:,} bytes, the limit for run files")
     if not text:
         raise BadRunFile(path, "the file is empty; expected a header on line 1")
     return text
 
 
 def _is_json(text: bytes) -> bool:
-    """Whether ``text`` is whole; no part of a JSON object that lacks its end is JSON."""
+    """Return whether a line is complete: no proper prefix of a JSON object is valid JSON."""
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -161,20 +197,23 @@ def _is_json(text: bytes) -> bool:
 
 
 class _Version(msgspec.Struct):
+    """The one field of a header that every schema version has."""
+
     schema_version: int
 
 
 def _header(path: Path, lines: Sequence[bytes]) -> Header:
-    """The header on line 1, if it is of a version that this code knows."""
+    """Decode the header on line 1 and check its schema version."""
     if not lines:
         raise BadRunFile(path, "line 1: the header is cut off")
     try:
         version = msgspec.json.decode(lines[0], type=_Version).schema_version
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        version = SCHEMA_VERSION  # not a header: _line says what is wrong with it
+        version = SCHEMA_VERSION  # not a header; _line reports the reason
     if version != SCHEMA_VERSION:
         raise BadRunFile(
-            path, f"line 1: schema_version {version}, expected {SCHEMA_VERSION}: another rnnspec"
+            path,
+            f"line 1: schema_version {version}, expected {SCHEMA_VERSION}: another version of rnnspec wrote it",
         )
     header = _line(path, 1, lines[0])
     if not isinstance(header, Header):
@@ -187,22 +226,24 @@ def _header(path: Path, lines: Sequence[bytes]) -> Header:
 
 
 def _line(path: Path, number: int, text: bytes) -> Line:
+    """Decode one line."""
     if not text.strip():
         raise BadRunFile(path, f"line {number}: empty; expected a record")
     try:
         return decode(text)
     except msgspec.ValidationError as error:
-        raise BadRunFile(path, f"line {number}: not as the schema says: {error}") from error
+        raise BadRunFile(path, f"line {number}: violates the schema: {error}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRunFile(path, f"line {number}: not JSON: {error}") from error
 
 
 def _kind(line: Line) -> str:
+    """Return the ``kind`` tag of a line."""
     return str(line.__struct_config__.tag)
 
 
 def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record, ...]:
-    """``lines``, if they are records of the header's backend and device, each case once."""
+    """Check that every line is a record of the header's backend and device, and that no case repeats."""
     records: list[Record] = []
     seen: dict[tuple[str, object], int] = {}
     for number, line in enumerate(lines, start=2):
@@ -211,22 +252,24 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
             what = "a second header" if header_again else "a footer that is not the last line"
             raise BadRunFile(path, f"line {number}: {what}")
         if not isinstance(line, MutantRecord):
-            ran, said = (line.backend, line.device), (header.backend, header.device)
-            if ran != said:
-                raise BadRunFile(path, f"line {number}: ran on {ran}, but the header says {said}")
-        if isinstance(line, Measurement) and (why := _wrong(line)):
+            ran, expected = (line.backend, line.device), (header.backend, header.device)
+            if ran != expected:
+                raise BadRunFile(
+                    path, f"line {number}: ran on {ran}, but the header says {expected}"
+                )
+        if isinstance(line, Measurement) and (why := _inconsistent_counts(line)):
             raise BadRunFile(path, f"line {number}: {why}")
-        what = ONCE.get(type(line), "")
+        what = UNIQUE_FIELDS.get(type(line), "")
         if what:
             first = seen.setdefault((what, getattr(line, what)), number)
             if first != number:
-                raise BadRunFile(path, f"line {number}: the {what} of line {first} again")
+                raise BadRunFile(path, f"line {number}: repeats the {what} of line {first}")
         records.append(line)
     return tuple(records)
 
 
-def _wrong(m: Measurement) -> str:
-    """Why what was measured beside the samples does not fit; empty where all is well."""
+def _inconsistent_counts(m: Measurement) -> str:
+    """Return why the sample counts of a measurement are inconsistent; empty if they are consistent."""
     count = len(m.seconds)
     if m.limit_seconds and len(m.limit_seconds) != count + 1:
         return (f"{len(m.limit_seconds)} limit_seconds, expected none or one more than seconds: "
@@ -237,6 +280,7 @@ def _wrong(m: Measurement) -> str:
 
 
 def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None:
+    """Check the counts in the footer against the records."""
     cases = Counter(record.outcome for record in records if type(record) is CaseRecord)
     kinds = Counter(map(type, records))
     for what, said, counted in (

@@ -1,7 +1,7 @@
-"""Run files: written line by line by one writer, immutable once finished.
+"""Write run files line by line, and read a folder of them.
 
-A run in progress, or one that was cut off, is ``<utc>-<run id>.jsonl``: a header, then records.
-``close`` adds the footer and turns it into ``.jsonl.gz``. ``records.reading`` reads them back.
+A run in progress, or an interrupted one, is ``<utc>-<run id>.jsonl``: a header, then records.
+``close`` appends the footer and compresses the file to ``.jsonl.gz``, which never changes again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,18 @@ __all__ = ["BadRunFile", "Run", "RunWriter", "read_folder", "read_run"]
 
 
 class RunWriter:
-    """Writes one run into ``folder``.
+    """Writer of one run file.
 
-    A line is in the file when ``write`` returns: killing the process loses none. Raises
-    ``FileExistsError`` where the run is there already, and ``ValueError`` for a run id that does
-    not suit a file name or a start that is not an ISO 8601 time.
+    Each line is in the file when ``write`` returns, so killing the process loses no record.
+
+    Args:
+        folder: folder of run files; created if missing.
+        header: first line of the file; its run id and start time form the file name.
+
+    Raises:
+        FileExistsError: if the run file already exists.
+        ValueError: if the run id is not a valid file name or the start is not an ISO 8601 time.
+
     """
 
     def __init__(self, folder: Path, header: Header) -> None:
@@ -44,9 +51,18 @@ class RunWriter:
 
     @classmethod
     def resume(cls, path: Path) -> tuple[Self, Run]:
-        """Go on with an interrupted run, without what is left of a line that was cut off.
+        """Reopen an interrupted run and drop a partly written last line.
 
-        Raises ``BlockingIOError`` where another process is still writing it, and as ``read_run`` does.
+        Args:
+            path: the ``.jsonl`` file.
+
+        Returns:
+            The writer, and the run as read so far.
+
+        Raises:
+            BlockingIOError: if another process is still writing the file.
+            BadRunFile: if the file cannot be read.
+
         """
         writer = cls.__new__(cls)
         writer.path, writer._file = path, path.open("r+b")
@@ -56,14 +72,30 @@ class RunWriter:
         return writer, read_run(path)
 
     def write(self, record: Record) -> None:
-        """Append one record; raises ``msgspec.ValidationError`` where a field has a wrong type."""
+        """Append one record.
+
+        Args:
+            record: the record.
+
+        Raises:
+            msgspec.ValidationError: if a field has the wrong type.
+
+        """
         self._line(record)
 
     def close(self, footer: Footer) -> Path:
-        """Append the footer, compress the run, and return its new path.
+        """Append the footer and compress the file.
 
-        Raises ``BadRunFile`` where the run does not read back, for example because the footer's
-        counts are not those of its records; the ``.jsonl`` then stays.
+        Args:
+            footer: last line of the file.
+
+        Returns:
+            The path of the compressed file.
+
+        Raises:
+            BadRunFile: if the finished file does not read back, for example because the footer's counts do not
+                match the records; the ``.jsonl`` file is then kept.
+
         """
         self._line(footer)
         os.fsync(self._file.fileno())
@@ -87,25 +119,32 @@ class RunWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
-        """Let go of the file; without a footer the run stays as it is, interrupted."""
+        """Close the file; without a footer the run stays interrupted."""
         self._file.close()
 
     def _lock(self) -> None:
-        """One writer at a time; the system lets go of it when the process ends, in whatever way."""
+        """Lock the file for one writer; the system releases the lock when the process ends."""
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def _line(self, line: Line) -> None:
+        """Append one line after checking that it decodes."""
         text = encode(line)
-        decode(text)  # a wrong type is refused here, by name, before it spoils the file
+        decode(text)  # refuse a wrong type here, by name, before it damages the file
         self._file.write(text + b"\n")
         self._file.flush()
 
 
 def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
-    """Every run in ``folder``, by start time, and every file there that could not be read.
+    """Read every run file of a folder.
 
-    A ``.jsonl`` beside its finished ``.jsonl.gz`` is the same run, and is read once. A folder that
-    does not exist holds no runs.
+    A ``.jsonl`` file next to its finished ``.jsonl.gz`` is the same run and is read once.
+
+    Args:
+        folder: folder of run files; a missing folder holds no runs.
+
+    Returns:
+        The runs by start time, and an error for each file that cannot be read.
+
     """
     if folder.exists() and not folder.is_dir():
         return [], [BadRunFile(folder, "expected a folder of run files")]
@@ -118,27 +157,46 @@ def read_folder(folder: Path) -> tuple[list[Run], list[BadRunFile]]:
             runs.append(read_run(current_path(path)))
         except BadRunFile as error:
             bad.append(error)
-            if path.suffix == ".gz" and path.with_suffix("").exists():  # the copy that may read
+            if (
+                path.suffix == ".gz" and path.with_suffix("").exists()
+            ):  # the uncompressed copy may still be readable
                 waiting.append(path.with_suffix("").name)
     return sorted(runs, key=lambda run: (run.started, run.header.run_id)), bad
 
 
 def run_files(folder: Path) -> set[str]:
-    """The names of the run files in a folder; of one that is finished, not the one it was made from."""
+    """List the run files of a folder; a finished run is listed once, by its compressed file.
+
+    Args:
+        folder: folder of run files.
+
+    Returns:
+        File names; empty if the folder does not exist.
+
+    """
     if not folder.is_dir():
         return set()
-    # Twice, in this order: one that gets its footer in between is found as finished, not never.
-    going, finished = (
-        {name for name in os.listdir(folder) if name.endswith(kind)}  # noqa: PTH208  # names alone
+    # List running files first: a run that finishes in between is then found as finished.
+    running, finished = (
+        {name for name in os.listdir(folder) if name.endswith(kind)}  # noqa: PTH208  # only names are needed
         for kind in (".jsonl", ".jsonl.gz")
     )
-    return finished | {name for name in going if f"{name}.gz" not in finished}
+    return finished | {name for name in running if f"{name}.gz" not in finished}
 
 
 def current_path(path: Path) -> Path:
-    """Where a run is that was found at ``path``, and may have got its footer meanwhile."""
+    """Return where a run file is now: finishing a run renames the file.
+
+    Args:
+        path: where the file was found.
+
+    Returns:
+        ``path`` if it still exists, else the path of the compressed file.
+
+    """
     return path if os.path.lexists(path) else _finished(path)
 
 
 def _finished(path: Path) -> Path:
+    """Return the path that the file has once its run is finished."""
     return path.with_name(path.name + ".gz")

@@ -1,9 +1,9 @@
-"""Records: what a run file holds, line by line, and the JSON Schema of it.
+"""The lines of a run file, and their JSON Schema.
 
-A run file is one ``Header``, then a ``CaseRecord``, ``Measurement``, ``MutantRecord`` or ``FuzzRecord`` a
-line, then one ``Footer``.
-JSON has no NaN and no infinity: such a figure is ``null``, and ``reason`` says what it was. Records of which
-there are many have no cycles, and need no garbage collector (``gc=False``).
+A run file is one ``Header``, then one ``CaseRecord``, ``Measurement``, ``MutantRecord`` or ``FuzzRecord``
+per line, then one ``Footer``. JSON has no NaN and no infinity: such a value is ``null``, and ``reason``
+says which it was. Frequent record types contain no reference cycles and skip the garbage collector
+(``gc=False``).
 """
 
 from __future__ import annotations
@@ -13,24 +13,26 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 SCHEMA_VERSION = 1
-"""Raised when a field changes its meaning or goes away; a new optional field does not raise it."""
+"""Increased when a field changes its meaning or is removed; a new optional field does not increase it."""
 
 Outcome: TypeAlias = Literal["agrees", "differs", "inconclusive", "unsupported", "errored"]
 OUTCOMES: tuple[Outcome, ...] = ("agrees", "differs", "inconclusive", "unsupported", "errored")
+"""Every outcome of a case."""
 
 
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
-"""What can be counted, bytes as well."""
+"""A count, or a number of bytes."""
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-"""Nobody waits for thirty years."""
+"""A duration in seconds, at most thirty years."""
 Sample: TypeAlias = Annotated[float, msgspec.Meta(ge=1e-9, le=1e9)]
-"""Seconds of a call: no clock tells less than a nanosecond."""
+"""A call's wall time in seconds; no clock resolves less than a nanosecond."""
 
 FrontEnd: TypeAlias = Literal["conformance", "fuzz", "mutants", "benchmarks", ""]
+"""The command that wrote a run; empty in old runs."""
 
 
 class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The machine and software that a run was seen on."""
+    """The machine and software of a run."""
 
     cpu: str
     cores: Count
@@ -40,22 +42,22 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     os: str
     python: str
     packages: dict[str, str]
-    """Version of every framework and numerical package that is installed."""
+    """Version of every installed framework and numerical package."""
     threads: dict[str, Count]
-    """Threads of every BLAS and OpenMP pool that was loaded."""
+    """Threads of every loaded BLAS and OpenMP pool."""
     flags: dict[str, str]
     """Environment variables that change arithmetic, threads or compilation."""
 
     @property
     def machine(self) -> str:
-        """What its runs have alike whatever is installed."""
+        """Cores, CPU and GPU: the part of the environment that new software does not change."""
         return f"{self.cores} × {self.cpu}" + (f", {self.gpu}" if self.gpu else "")
 
 
 class Header(
     msgspec.Struct, frozen=True, tag_field="kind", tag="header", forbid_unknown_fields=True
 ):
-    """The first line: what ran, where, when."""
+    """The first line: which backend ran, on which device, where and when."""
 
     schema_version: int
     run_id: str
@@ -70,40 +72,40 @@ class Header(
     command: str
     environment: Environment
     fingerprint: str
-    """Twelve hexadecimal digits of the environment's hash: a new one starts a new baseline."""
+    """Twelve hexadecimal digits of the environment's hash; a new fingerprint starts a new baseline."""
     settings: dict[str, str]
-    """What the adapter set, precision first of all."""
+    """Settings that the adapter made, above all the precision."""
     framework_defaults: dict[str, str]
-    """What the same settings are when nobody sets them."""
+    """The framework's own defaults of the same settings."""
     left_out: list[str] = []
-    """Patterns of cases that another way of running the same framework covers."""
+    """Patterns of the cases that another backend of the same framework covers."""
     source: str = ""
-    """Twelve hexadecimal digits of the hash of the suite's and the adapter's own files."""
+    """Twelve hexadecimal digits of a hash of the suite's and the adapter's source files."""
     front_end: FrontEnd = ""
-    """What wrote the run; empty in runs from before it was written down."""
+    """The command that wrote the run; empty in old runs."""
     workers: dict[str, Environment] = {}
-    """Of a fleet: the environments of its workers at the start, by their fingerprints."""
+    """Fleet runs: environments of the workers at the start, by fingerprint."""
 
 
 class TensorResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One output tensor (y, h_n or c_n) against the truth."""
+    """One output tensor (y, h_n or c_n) compared with the truth."""
 
     margin: float | None
-    """max |error| / bound; at most 1 agrees."""
+    """max |error| / bound; a margin ≤ 1 agrees."""
     max_error: float | None
     """max |error| / σ̂."""
     rms_error: float | None
-    """RMS of error / σ̂; at most ``rms_limit`` agrees."""
+    """RMS of error / σ̂; a value ≤ ``rms_limit`` agrees."""
     rms_limit: float
-    """The χ² quantile for as many independent errors as the tensor holds, and at least RMS_FLOOR."""
+    """χ² quantile for as many independent errors as the tensor has elements, and at least RMS_FLOOR."""
     mean_error: float | None
-    """Signed mean of error / σ̂: far from 0, the arithmetic is biased."""
+    """Signed mean of error / σ̂; a value far from 0 means that the arithmetic is biased."""
     bound_to_signal: float
-    """z · RMS σ̂ / RMS |y|: how much the bound leaves undecided."""
+    """z · RMS σ̂ / RMS |y|: the size of the bound relative to the result."""
 
 
 class Element(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
-    """One element of one tensor: the worst, or the first that failed."""
+    """One element of a tensor: the worst one, or the first that failed."""
 
     tensor: str
     index: list[int]
@@ -125,57 +127,58 @@ class CaseRecord(
 
     case: str
     case_version: str
-    """Twelve hexadecimal digits of the hash of the case's spec and arrays."""
+    """Twelve hexadecimal digits of a hash of the case's spec and arrays."""
     backend: str
     device: str
     dtype: str
     outcome: Outcome
     reason: str
-    """Empty for agrees; the option for unsupported; the error's text for errored."""
+    """Empty if the case agrees; the option if it is unsupported; the error text if it errored."""
     known: str | None
-    """The reason given in known.toml, where an entry covers this difference."""
+    """The reason from known.toml, if an entry covers this difference."""
     arithmetic: str
-    """The arithmetic that the backend declares and is held to."""
+    """The arithmetic that the backend declares, from which the bound follows."""
     fingerprint: str | None
-    """The tightest arithmetic that the result agrees with; None where none does."""
+    """The tightest arithmetic that the result agrees with; None if there is none."""
     ran: str
-    """The framework's own call that was run."""
+    """The framework call that ran."""
     margin: float | None
     tensors: dict[str, TensorResult]
     worst: Element | None
     card: str
-    """The failure card, as printed; empty where nothing failed."""
+    """The failure card, as printed; empty if nothing failed."""
     seconds: dict[str, Seconds]
-    """Where the time went: reference (truth and radius), first_call (compilation included)."""
+    """Seconds by phase: reference (truth and radius) and first_call (including compilation)."""
     repeat: str
-    """One command that runs this case again."""
+    """A command that runs this case again."""
     worker: str = ""
-    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
+    """Fleet runs: the worker that ran the case and its environment, ``name@fingerprint``."""
 
 
 class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What else went on while one row was timed."""
+    """Load of the machine while a row was timed."""
 
     load_average: float | None
-    """Of the last minute, at the start."""
+    """Load average of the last minute, at the start."""
     steal: float | None
-    """Share of all processors' time that the host gave to others."""
+    """Share of CPU time that the host gave to other guests."""
     involuntary_switches: int | None
-    """How often the process was made to give its core away."""
+    """Number of times that the process was preempted."""
 
 
 class Gpu(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a GPU told of itself right after a row's last sample; None where it does not tell."""
+    """State of the GPU right after the last sample of a row; None for a value that it does not report."""
 
     clock_mhz: float | None
-    """Of its multiprocessors."""
+    """Clock of the multiprocessors."""
     most_clock_mhz: float | None
-    """That they may have."""
+    """Highest clock that the multiprocessors allow."""
     held_by: list[str] | None
-    """What held the clock down."""
+    """Reasons why the clock was below its highest value."""
     degrees: float | None
-    """Celsius."""
+    """Temperature in degrees Celsius."""
     watts: float | None
+    """Power draw in watts."""
 
 
 class Measurement(
@@ -188,8 +191,8 @@ class Measurement(
 ):
     """One workload timed in one process on one backend and device.
 
-    A row is what all processes of one workload, mode and number of threads have measured; where one
-    of them does not agree, the row has no speed.
+    A row is all processes with the same workload, mode and thread count. If one of them does not agree with
+    the specification, the row has no speed.
     """
 
     workload: str
@@ -198,156 +201,156 @@ class Measurement(
     device: str
     dtype: str
     mode: str
-    """forward, or training: forward, and all gradients."""
+    """forward, or training: forward and all gradients."""
     outcome: Outcome
     reason: str
     margin: float | None
     fingerprint: str | None
     ran: str
     first_call_seconds: Seconds | None
-    """The first call; what is made late, tracing and compilation, is in it."""
+    """Wall time of the first call, including tracing and compilation."""
     seconds: list[Sample]
-    """Every steady-state sample, in the order taken; empty where the outcome is not agrees."""
+    """Every steady-state sample in the order taken; empty unless the outcome is agrees."""
     min_seconds: float | None
     median_seconds: float | None
     iqr_seconds: float | None
     flops: Count
-    """Floating-point operations of all matrix products of one call."""
+    """Floating-point operations of all matmuls of one call."""
     repeat: str
     threads: Count | None = None
-    """How many processors the process had."""
+    """Number of cores that the process was allowed to use."""
     process: Count = 0
-    """Which of the fresh processes that timed the row."""
+    """Index of the process among the fresh processes that timed the row."""
     limit_seconds: list[Sample] = []
-    """The limit's matrix products alone: before every sample, and after the last one."""
+    """Wall times of the limit's matmuls alone: before every sample, and after the last one."""
     load_seconds: Seconds | None = None
-    """Before it: the module or graph made, parameters and data moved to the device."""
+    """Time before the first call: building the module or graph, moving parameters and data to the device."""
     tracing_seconds: Seconds | None = None
-    """Of loading and the first call, as the framework tells it; None where it does not."""
+    """Tracing time within loading and the first call; None if the framework does not report it."""
     compiling_seconds: Seconds | None = None
-    """The same."""
+    """Compilation time within loading and the first call; None if the framework does not report it."""
     processor_seconds: list[Seconds] = []
-    """Of every sample, how long its process had the processor; of pairs on one processor alone."""
+    """CPU time of the process during each sample; only for pairs pinned to one core."""
     binds: str = ""
-    """What the limit is made of, for the most part."""
+    """The bottleneck that takes most of the limit's time."""
     deepbench_flops: Count = 0
-    """As DeepBench counts: forward, without the input's product."""
+    """Floating-point operations as DeepBench counts them: forward, without the input matmul."""
     transcendentals: Count = 0
-    """Calls of tanh, σ and the like, forward; they are not in ``flops``."""
+    """Calls of tanh, σ and similar functions in the forward pass; not included in ``flops``."""
     weight_bytes: Count = 0
-    """Of the recurrent weights, which every step reads again."""
+    """Size of the recurrent weights, which every time step reads again."""
     peak_memory_bytes: Count | None = None
-    """The most that the process held while the row was loaded, run and timed."""
+    """Peak memory of the process while the row was loaded, run and timed."""
     checked: str = ""
-    """What of the timed result was held to the specification."""
+    """Which part of the timed result was checked against the specification."""
     conditions: Conditions | None = None
     steps: Count = 0
-    """Time steps of one call; 0 in files of before they were written."""
+    """Time steps of one call; 0 in old files."""
     device_seconds: list[Sample] = []
-    """Further samples by the device's own clock; none where it has none to read."""
+    """Further samples by the device's own clock; empty if it has none."""
     gpu: Gpu | None = None
 
     @property
     def row(self) -> tuple[str, str, str, str, str, int | None]:
-        """What all processes of a row have alike."""
+        """Workload, dtype, backend, device, mode and threads: what all processes of a row share."""
         return self.workload, self.dtype, self.backend, self.device, self.mode, self.threads
 
     @property
     def has_speed(self) -> bool:
-        """Whether it was timed, and agreed."""
+        """True if the workload agreed and was timed."""
         return self.outcome == "agrees" and bool(self.seconds)
 
 
 class MutantRecord(
     msgspec.Struct, frozen=True, tag_field="kind", tag="mutant", forbid_unknown_fields=True
 ):
-    """One wrong specification, made by an edit, and the cases that catch it."""
+    """One mutant (a specification with one deliberate mistake) and the cases that catch it."""
 
     mutant: str
-    """Its id: the cell or the part, the group, the mistake in words."""
+    """Id: the cell or part, the group, and the mistake in words."""
     group: str
     cell: str
-    """The cell whose networks have the mistake; empty where all have."""
+    """The cell whose networks have the mistake; empty if all cells have it."""
     place: str
-    """The function that was edited."""
+    """The edited function."""
     old: str
     new: str
     equivalent: str
-    """Why no case can tell it from the specification; empty where one can."""
+    """Why no case can distinguish the mutant from the specification; empty if some case can."""
     meant_for: str
-    """The kind of case that is meant to catch it."""
+    """The kind of case that should catch the mutant."""
     meant: Count
-    """How many of ``caught_by`` are of that kind."""
+    """How many cases of ``caught_by`` are of that kind."""
     caught_by: list[str]
     elsewhere: dict[str, bool]
-    """Whether other rules and other suites catch it, by name."""
+    """For other rules and other test suites, by name: True if they catch the mutant."""
     worker: str = ""
-    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
+    """Fleet runs: the worker that ran the mutant and its environment, ``name@fingerprint``."""
 
     @property
     def is_right(self) -> bool:
-        """Caught by the kind that is meant to; or, where it is equivalent, by none."""
+        """True if the result is as expected: caught by its kind of case, or, if equivalent, by none."""
         return not self.caught_by if self.equivalent else self.meant > 0
 
 
 class FuzzRecord(
     msgspec.Struct, frozen=True, tag_field="kind", tag="fuzz", forbid_unknown_fields=True
 ):
-    """One round of fuzzing on one backend and device: many cases of one structure."""
+    """One round of fuzzing on one backend and device: many random cases of one structure."""
 
     seed: int
-    """Of the whole run; with ``round`` it gives every case."""
+    """Seed of the whole run; seed and ``round`` determine every case."""
     round: int
-    """0 are the finds of earlier runs."""
+    """Number of the round; round 0 repeats the finds of earlier runs."""
     backend: str
     device: str
     dtype: str
     structure: str
-    """A case with what all of the round have alike; empty of round 0."""
+    """The part of the case id that all cases of the round share; empty in round 0."""
     outcomes: dict[Outcome, Count]
     known: dict[str, Count]
-    """Of those that differ, how many known.toml explains, by its reasons."""
+    """Differences that known.toml explains, by reason."""
     margin: float | None
-    """The largest of the cases that agree."""
+    """Largest margin of the cases that agree."""
     found: list[CaseRecord]
-    """Other cases that differ or errored, each made as small as it still does."""
+    """Unexplained failures, each shrunk to a minimal case."""
     others: list[str]
-    """Further such cases, as they were drawn."""
+    """Further unexplained failures, as they were drawn."""
     seconds: dict[str, Seconds]
-    """reference (truths and radii) and backend (runs and comparison)."""
+    """Seconds by phase: reference (truths and radii) and backend (runs and comparison)."""
     worker: str = ""
-    """Of a fleet: whose it was, and the fingerprint of its environment, ``name@fingerprint``."""
+    """Fleet runs: the worker that ran the round and its environment, ``name@fingerprint``."""
 
     @property
     def checks(self) -> int:
-        """How many cases were checked."""
+        """Number of cases checked."""
         return sum(self.outcomes.values())
 
     @property
     def alarms(self) -> int:
-        """How many finds nothing explains."""
+        """Number of unexplained failures."""
         return len(self.found) + len(self.others)
 
 
 class Footer(
     msgspec.Struct, frozen=True, tag_field="kind", tag="footer", forbid_unknown_fields=True
 ):
-    """The last line; a file without one was interrupted, and is never a pass."""
+    """The last line; a file without a footer was interrupted and never counts as a pass."""
 
     ended_at: str
     counts: dict[Outcome, Count]
-    """Case records by outcome."""
+    """Number of case records by outcome."""
     measurements: Count
     selected: Count
-    """Cases that were selected; fewer records than that means the run stopped early."""
+    """Number of selected cases; fewer records mean that the run stopped early."""
     deselected: Count
-    """Cases of the whole set that options left out; 0 for a whole run."""
+    """Number of cases that options left out; 0 for a full run."""
     stale_known: list[str]
     """Entries of known.toml that matched nothing."""
     exit_code: int
     mutants: Count = 0
     rounds: Count = 0
-    """Of fuzzing."""
+    """Number of fuzzing rounds."""
 
 
 Record: TypeAlias = CaseRecord | Measurement | MutantRecord | FuzzRecord
@@ -358,16 +361,41 @@ _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 def encode(line: Line) -> bytes:
-    """One line of a run file, without its newline."""
+    """Encode one line of a run file.
+
+    Args:
+        line: the line.
+
+    Returns:
+        JSON without a newline.
+
+    """
     return _encoder.encode(line)
 
 
 def decode(text: bytes) -> Line:
-    """The line that ``text`` encodes; raises ``msgspec.ValidationError`` or ``DecodeError``."""
+    """Decode one line of a run file.
+
+    Args:
+        text: the line as JSON.
+
+    Returns:
+        The line.
+
+    Raises:
+        msgspec.ValidationError: if the line violates the schema.
+        msgspec.DecodeError: if the line is not JSON.
+
+    """
     return _decoder.decode(text)
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of one line of a run file; published in docs/record.schema.json."""
+    """Return the JSON Schema (2020-12) of one line of a run file, as published in docs/record.schema.json.
+
+    Returns:
+        The schema.
+
+    """
     schema = msgspec.json.schema(Line)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,4 +1,4 @@
-"""Text from elsewhere, made harmless to show: names, error texts and cards are untrusted."""
+"""Make untrusted text safe to show: names, error messages and cards come from backends and files."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
     "\ud800-\udfff]"
 )
-"""Characters that steer a terminal or a page instead of showing: controls, text direction."""
+"""Characters that control a terminal or the text direction instead of being shown."""
 
 
 def clip(text: str, limit: int = 2_000) -> str:
-    r"""``text`` as it can be shown, in at most ``limit`` characters and a note of what is left out.
+    r"""Escape control characters and limit the length of a text.
 
-    Steering characters become their escapes, such as ``\x1b``.
+    Args:
+        text: untrusted text.
+        limit: number of characters to keep.
+
+    Returns:
+        The text, with control characters as escapes such as ``\x1b`` and a note of how many characters were
+        omitted.
+
     """
     shown = _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text[:limit])
     omitted = len(text) - limit
@@ -24,12 +31,29 @@ def clip(text: str, limit: int = 2_000) -> str:
 
 
 def one_line(text: str, limit: int = 200) -> str:
-    """``text`` clipped and on one line."""
+    """Clip a text and put it on one line.
+
+    Args:
+        text: untrusted text.
+        limit: number of characters to keep.
+
+    Returns:
+        The text with every run of white space replaced by a space.
+
+    """
     return " ".join(clip(text, limit).split())
 
 
 def number(value: float | None) -> str:
-    """``value`` in three digits, for tables; a dash where there is none."""
+    """Format a number with three significant digits for a table.
+
+    Args:
+        value: the number; None for a missing one.
+
+    Returns:
+        The number as text; a dash for None.
+
+    """
     if value is None:
         return "–"
     if value == 0 or 1e-3 <= abs(value) < 1e4:
@@ -38,12 +62,36 @@ def number(value: float | None) -> str:
 
 
 def count(n: int, one: str, many: str = "") -> str:
-    """A number and its noun: ``1 case``, ``1,024 cases``."""
+    """Format a number with its noun, such as ``1 case`` or ``1,024 cases``.
+
+    Args:
+        n: the number.
+        one: the noun in the singular.
+        many: the plural, where it is not ``one`` with an s.
+
+    Returns:
+        The number and the noun.
+
+    """
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def replace_between(text: str, begin: str, end: str, new: str) -> str:
-    """``text`` with ``new`` between two of its lines. Raises ``ValueError`` where they are not."""
+    """Replace the text between two marker lines.
+
+    Args:
+        text: the whole text.
+        begin: marker line before the part to replace.
+        end: marker line after that part.
+        new: the replacement.
+
+    Returns:
+        The text with the replacement; the markers stay.
+
+    Raises:
+        ValueError: if a marker is missing.
+
+    """
     before, begins, rest = text.partition(begin)
     _, ends, after = rest.partition(end)
     if not begins or not ends:
@@ -52,7 +100,16 @@ def replace_between(text: str, begin: str, end: str, new: str) -> str:
 
 
 def write_atomically(path: Path, content: str) -> None:
-    """Write a file whole, or not at all. Raises ``OSError``."""
+    """Write a file completely or not at all.
+
+    Args:
+        path: the file.
+        content: its new content.
+
+    Raises:
+        OSError: if the file cannot be written.
+
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     part.write_text(content, encoding="utf-8")
     part.replace(path)

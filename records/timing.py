@@ -1,12 +1,12 @@
-"""What the processes of one row say together: a time, how near it is to the limit, and how sure both are.
+"""Combine the processes of one row into a time, its share of the limit, and confidence intervals.
 
-A process's figure is the median of its samples, of its paired ratios
+The figure of a process is the median of its samples, or of the paired ratios
 
     ratio_k = seconds_k / mean(limit_k, limit_{k+1})
 
-each a run over the limit's products right before and after it, so that what slows both down cancels. The
-row's figure is the median over its processes, and its 95 % interval a bootstrap that draws processes, then
-samples within each (Kalibera and Jones, ISMM 2013): samples of one process are no independent evidence.
+where the limit's matmuls run right before and after each sample, so that a slowdown of both cancels. The
+row's figure is the median over its processes. The 95 % interval is a bootstrap that draws processes, then
+samples within each (Kalibera and Jones, ISMM 2013), because samples of one process are not independent.
 """
 
 from __future__ import annotations
@@ -22,14 +22,16 @@ from itertools import groupby, pairwise
 from records.schema import Measurement
 
 RESAMPLES = 400
+"""Bootstrap resamples per interval."""
 LEVEL = 0.95
+"""Confidence level of the intervals."""
 LEAST_PROCESSES = 3
-"""With fewer, samples of the row's own spread are too few for an interval."""
+"""Fewest processes for an interval: with fewer, the spread between processes is unknown."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median, and where it may lie; without an interval where there were too few processes."""
+    """A median with its confidence interval; the interval is None if there were too few processes."""
 
     value: float
     interval: tuple[float, float] | None
@@ -37,33 +39,33 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Timing:
-    """One row: all processes of a workload, mode and number of processors on a backend."""
+    """One row: all processes that timed a workload, dtype, mode and core count on one backend and device."""
 
     measurements: tuple[Measurement, ...]
 
     @property
     def first(self) -> Measurement:
-        """For what all of them have alike."""
+        """The first process, for the fields that all processes share."""
         return self.measurements[0]
 
     @property
     def refused(self) -> Measurement | None:
-        """The first process without a speed; then the row has none."""
+        """The first process without a speed, if any; the row then has no speed."""
         return next((m for m in self.measurements if not m.has_speed), None)
 
     @cached_property
     def seconds(self) -> Estimate:
-        """Of one call."""
+        """Wall time of one call."""
         return estimate([m.seconds for m in self.measurements], self._key("seconds"))
 
     @property
     def fastest_seconds(self) -> float:
-        """The fastest sample of all."""
+        """The fastest sample of all processes."""
         return min(min(m.seconds) for m in self.measurements)
 
     @cached_property
     def limit_share(self) -> Estimate | None:
-        """The limit's time over the row's own, at most about 1; None where no limit was measured."""
+        """The limit's time divided by the row's time, about 1 at most; None if no limit was measured."""
         if not all(m.limit_seconds for m in self.measurements):
             return None
         found = estimate([ratios(m) for m in self.measurements], self._key("ratio"))
@@ -72,23 +74,23 @@ class Timing:
 
     @property
     def flops_per_second(self) -> float:
-        """Of matrix products."""
+        """Floating-point operations of the matmuls per second."""
         return self.first.flops / self.seconds.value
 
     @property
     def step_seconds(self) -> float | None:
-        """Of one time step; None where no file says how many there are."""
+        """Wall time per time step; None if the number of steps was not recorded."""
         return self.seconds.value / self.first.steps if self.first.steps else None
 
     @property
     def device_seconds(self) -> float | None:
-        """Of one call by the device's own clock; None where there is none to read."""
+        """Time of one call by the device's own clock; None if the device has no such clock."""
         found = [m.device_seconds for m in self.measurements if m.device_seconds]
         return median_of_medians(found) if found else None
 
     @property
     def clock_mhz(self) -> float | None:
-        """Of a GPU's multiprocessors; None where none told."""
+        """Median clock of the GPU's multiprocessors; None if it was not recorded."""
         found = [
             m.gpu.clock_mhz for m in self.measurements if m.gpu and m.gpu.clock_mhz is not None
         ]
@@ -96,19 +98,19 @@ class Timing:
 
     @property
     def clock_limits(self) -> list[str]:
-        """What held a GPU's clock down in any process."""
+        """Reasons why the GPU lowered its clock in any process."""
         return sorted({why for m in self.measurements if m.gpu for why in m.gpu.held_by or ()})
 
     @property
     def first_result_seconds(self) -> float | None:
-        """Loading and the first call, in the slowest process: seconds until there is a first result."""
+        """Loading plus the first call, in the slowest process; None if it was not recorded."""
         found = [(m.load_seconds or 0.0) + m.first_call_seconds for m in self.measurements
                  if m.first_call_seconds is not None]  # fmt: skip
         return max(found, default=None)
 
     @property
     def preparation_seconds(self) -> dict[str, float]:
-        """What of that was which, by name, in the median process; what was not told is left out."""
+        """Median seconds of loading, tracing and compiling, by name; unrecorded parts are absent."""
         parts = {"load": "load_seconds", "trace": "tracing_seconds", "compile": "compiling_seconds"}
         found = {word: [s for m in self.measurements if (s := getattr(m, field)) is not None]
                  for word, field in parts.items()}  # fmt: skip
@@ -116,21 +118,30 @@ class Timing:
 
     @property
     def peak_memory_bytes(self) -> int | None:
-        """The most that any process held."""
+        """Largest peak memory of any process; None if it was not recorded."""
         found = [m.peak_memory_bytes for m in self.measurements]
         return max((n for n in found if n is not None), default=None)
 
     @property
     def binds(self) -> str:
-        """What most processes say that the limit is made of."""
+        """The bottleneck of the limit in most processes, such as arithmetic or memory bandwidth."""
         return statistics.mode(m.binds for m in self.measurements)
 
-    def _key(self, what: str) -> str:
-        return f"{self.first.row} {what}"
+    def _key(self, figure: str) -> str:
+        """Return the seed of the bootstrap of one figure."""
+        return f"{self.first.row} {figure}"
 
 
 def timings(measurements: Iterable[Measurement]) -> list[Timing]:
-    """The rows, by workload, mode, processors and backend."""
+    """Group measurements into rows.
+
+    Args:
+        measurements: records of timed workloads.
+
+    Returns:
+        The rows, sorted by workload, dtype, mode, core count, backend and device.
+
+    """
 
     def order(m: Measurement) -> tuple[str, str, str, int, str, str]:
         return m.workload, m.dtype, m.mode, m.threads or 0, m.backend, m.device
@@ -140,7 +151,15 @@ def timings(measurements: Iterable[Measurement]) -> list[Timing]:
 
 
 def group_by_workload(rows: Iterable[Timing]) -> list[list[Timing]]:
-    """Rows of one workload, mode and number of processors together, the fastest first; in the order given."""
+    """Group the rows that share workload, dtype, mode and core count.
+
+    Args:
+        rows: the rows.
+
+    Returns:
+        The groups in the order of their first row; the fastest row of each group comes first.
+
+    """
     found: dict[tuple[object, ...], list[Timing]] = {}
     for t in rows:
         m = t.first
@@ -150,13 +169,30 @@ def group_by_workload(rows: Iterable[Timing]) -> list[list[Timing]]:
 
 
 def ratios(m: Measurement) -> list[float]:
-    """Every sample over the mean of the limit's samples before and after it."""
+    """Divide each sample by the mean of the limit's samples before and after it.
+
+    Args:
+        m: a measurement with limit samples.
+
+    Returns:
+        One ratio per sample.
+
+    """
     around = [(before + after) / 2 for before, after in pairwise(m.limit_seconds)]
     return [s / limit for s, limit in zip(m.seconds, around, strict=True)]
 
 
 def estimate(processes: Sequence[Sequence[float]], seed: str) -> Estimate:
-    """The median over processes of their medians; the same ``seed``, the same interval."""
+    """Estimate the median over processes of each process's median.
+
+    Args:
+        processes: samples of each process.
+        seed: seed of the bootstrap; the same seed gives the same interval.
+
+    Returns:
+        The median, and its interval if there are at least ``LEAST_PROCESSES`` processes.
+
+    """
     value = median_of_medians(processes)
     if len(processes) < LEAST_PROCESSES:
         return Estimate(value, None)
@@ -168,7 +204,17 @@ def interval(
     seed: str,
     figure: Callable[[Sequence[Sequence[float]]], float],
 ) -> tuple[float, float]:
-    """Where ``figure`` lies in LEVEL of all resamples of processes and of their samples."""
+    """Compute a bootstrap confidence interval of a statistic.
+
+    Args:
+        processes: samples of each process.
+        seed: seed of the bootstrap.
+        figure: the statistic, a function of all samples.
+
+    Returns:
+        The interval that holds ``LEVEL`` of all resamples of processes and of their samples.
+
+    """
     drawn = random.Random(seed)  # statistics, no secret
     found = sorted(
         figure([drawn.choices(p, k=len(p)) for p in drawn.choices(processes, k=len(processes))])
@@ -179,5 +225,13 @@ def interval(
 
 
 def median_of_medians(processes: Sequence[Sequence[float]]) -> float:
-    """The median of the processes' medians."""
+    """Return the median of the processes' medians.
+
+    Args:
+        processes: samples of each process.
+
+    Returns:
+        The median.
+
+    """
     return statistics.median(statistics.median(p) for p in processes)

@@ -483,7 +483,7 @@ def test_nan_and_words_are_written() -> None:
             "cannot be written: No such",
         ),
         (["--run", "none.jsonl"], "give --out"),
-        (["--run", "none.jsonl", "--out", "x"], "there is no such file"),
+        (["--run", "none.jsonl", "--out", "x"], "no such file"),
         (["--run", "none.jsonl", "--out", "x", "--case", CASE], "leave those options out"),
         (["--what"], "unrecognized arguments: --what"),
     ],

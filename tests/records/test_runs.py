@@ -168,7 +168,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "no footer": (joined(*LINES[:-1]), "no footer after line 5; a .gz must be a finished run"),
     "not JSON": (joined(*LINES[:2], b"{,}", *LINES[2:]), "line 3: not JSON: JSON is malformed"),
     "cut line": (joined(LINES[0], LINES[1][:-9], *LINES[2:]), "line 2: not JSON: Input data was"),
-    "not an object": (joined(*LINES[:1], b"[]", *LINES[1:]), "line 2: not as the schema says"),
+    "not an object": (joined(*LINES[:1], b"[]", *LINES[1:]), "line 2: violates the schema"),
     "unknown field": (changed(1, colour="red"), "line 2: .*unknown field `colour`"),
     "unknown kind": (changed(1, kind="joke"), "line 2: .*Invalid value 'joke'"),
     "wrong type": (changed(1, margin="big"), r"line 2: .*Expected `float \| null`, got `str`"),
@@ -179,7 +179,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
     "not a time": (changed(0, started_at="noon"), "line 1: started_at"),
     "other backend": (changed(1, backend="jax"), "line 2: ran on .'jax', 'cpu'.* header says"),
     "other device": (changed(3, device="cuda"), "line 4: ran on .'pytorch', 'cuda'"),
-    "twice": (joined(*LINES[:2], *LINES[1:]), "line 3: the case of line 2 again"),
+    "twice": (joined(*LINES[:2], *LINES[1:]), "line 3: repeats the case of line 2"),
     "unpaired": (changed(3, limit_seconds=[0.1]), "line 4: 1 limit_seconds, expected .*: 4"),
     "uneven": (changed(3, processor_seconds=[0.1]), "line 4: 1 processor_seconds, expected .*: 3"),
     "no time": (
@@ -252,9 +252,9 @@ def _folder(path: Path) -> None:
 
 
 OTHER: dict[str, tuple[Callable[[Path], object], str]] = {
-    "not there": (lambda _: None, "there is no such file"),
-    "a folder": (_folder, "expected a file"),
-    "a pipe": (os.mkfifo, "expected a file"),
+    "not there": (lambda _: None, "no such file"),
+    "a folder": (_folder, "expected a regular file"),
+    "a pipe": (os.mkfifo, "expected a regular file"),
     "not gzip": (lambda path: path.write_bytes(TEXT), "Not a gzipped file"),
     "rubbish behind": (lambda path: path.write_bytes(gzip.compress(TEXT) + b"x"), "cannot be read"),
     "two members": (lambda path: path.write_bytes(gzip.compress(TEXT) * 2), "line 6: a footer"),
@@ -273,7 +273,7 @@ def test_what_is_not_a_file_of_ours_is_refused(tmp_path: Path, name: str) -> Non
 def test_a_decompression_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reading, "MAX_BYTES", 10_000)
     for name in ("a.jsonl.gz", "a.jsonl"):
-        with pytest.raises(BadRunFile, match="more than 10,000 bytes, the most that is read"):
+        with pytest.raises(BadRunFile, match="larger than 10,000 bytes, the limit for run files"):
             read_run(put(tmp_path, TEXT + b" " * 10_000, name))
 
 

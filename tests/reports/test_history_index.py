@@ -307,8 +307,8 @@ def test_a_name_that_is_no_text_and_a_link_to_nothing_hide_nothing(tmp_path: Pat
     Path(os.fsdecode(os.fsencode(runs) + b"/b\xff.jsonl.gz")).write_bytes(good.read_bytes())
     (runs / "c.jsonl.gz").symlink_to("nowhere")
     (runs / "d.jsonl.gz").symlink_to("d.jsonl.gz")
-    expected = {"b\\udcff.jsonl.gz": "its name is not UTF-8; rename it",
-                "c.jsonl.gz": "a link to no file", "d.jsonl.gz": "a link to no file"}  # fmt: skip
+    expected = {"b\\udcff.jsonl.gz": "the file name is not UTF-8; rename the file",
+                "c.jsonl.gz": "broken link", "d.jsonl.gz": "broken link"}  # fmt: skip
     for again in range(2):
         with refreshed(runs, tmp_path / "index") as index:
             assert dict(index.bad()) == expected, f"{again} times read before"
