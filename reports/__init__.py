@@ -1,4 +1,4 @@
-"""Records of what was seen, the run files that hold them, and the pages drawn from them."""
+"""Reports drawn from run files: the page, the terminal output, exports and history."""
 
 from records.moved import stop_if_moved
 

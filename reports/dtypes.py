@@ -1,4 +1,4 @@
-"""The order of dtypes, wherever they stand below each other."""
+"""The order of dtypes in every table: from wide to narrow."""
 
 from __future__ import annotations
 
@@ -6,5 +6,13 @@ DTYPES = ("float64", "float32", "default", "tf32", "float16", "bfloat16")
 
 
 def dtype_order(dtype: str) -> tuple[int, str]:
-    """A sort key: the dtypes that are known from wide to narrow, then any other."""
+    """Return the sort key of a dtype.
+
+    Args:
+        dtype: name of the dtype.
+
+    Returns:
+        A key that puts known dtypes from wide to narrow and any other dtype last, by name.
+
+    """
     return (DTYPES.index(dtype) if dtype in DTYPES else len(DTYPES), dtype)

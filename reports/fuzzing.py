@@ -1,4 +1,4 @@
-"""What fuzzing has shown of a backend: all rounds of its latest run together."""
+"""Combine all rounds of a fuzzing run."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from records.schema import CaseRecord, Outcome
 
 @dataclass(frozen=True)
 class FuzzResult:
-    """One run of fuzzing."""
+    """The results of one fuzzing run on one backend and device."""
 
     run: Run
 
     @cached_property
     def outcomes(self) -> Counter[Outcome]:
-        """Checks by outcome."""
+        """Number of checks by outcome."""
         return sum((Counter(record.outcomes) for record in self.run.rounds), Counter())
 
     @cached_property
     def known(self) -> Counter[str]:
-        """Of those that differ, those that known.toml explains, by its reasons."""
+        """Differences that known.toml explains, by reason."""
         return sum((Counter(record.known) for record in self.run.rounds), Counter())
 
     @property
     def checks(self) -> int:
-        """How many cases were checked."""
+        """Number of cases checked."""
         return self.outcomes.total()
 
     @property
     def alarms(self) -> int:
-        """How many finds nothing explains."""
+        """Number of unexplained failures."""
         return sum(record.alarms for record in self.run.rounds)
 
     @property
     def margin(self) -> float | None:
-        """The largest of the cases that agree."""
+        """Largest margin of the cases that agree."""
         return max((r.margin for r in self.run.rounds if r.margin is not None), default=None)
 
     @property
     def found(self) -> list[CaseRecord]:
-        """The finds, each as small as it still fails."""
+        """Unexplained failures, each shrunk to a minimal case."""
         return [found for record in self.run.rounds for found in record.found]
 
     @property
     def seconds(self) -> Counter[str]:
-        """Where the time went, summed over all processes."""
+        """Seconds by phase, summed over all processes."""
         spent: Counter[str] = Counter()
         for record in self.run.rounds:
             spent.update(record.seconds)
@@ -56,5 +56,5 @@ class FuzzResult:
 
     @property
     def seeds(self) -> list[int]:
-        """Of the rounds."""
+        """Seeds of the rounds."""
         return sorted({record.seed for record in self.run.rounds})

@@ -1,4 +1,4 @@
-"""All that reports show, of a folder of runs: the latest ones, what changed since, and what all together say."""
+"""Load a folder of runs: the matrix of the latest runs, and the history of all of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,22 @@ from reports.matrix import Column, Matrix, build_matrix
 
 
 def load_matrix(folder: Path, index: Path, entries: Sequence[TriageEntry], today: date) -> Matrix:
-    """The matrix of ``folder``; ``entries`` of triage.toml count until their day. What all runs say is kept in
-    ``index``. Raises ``BadIndex``, ``OSError`` and ``sqlite3.Error``.
+    """Load everything that a report shows.
+
+    Args:
+        folder: folder of run files.
+        index: SQLite file that caches the history of all runs.
+        entries: entries of triage.toml.
+        today: date on which the entries' expiry is checked.
+
+    Returns:
+        The matrix with its history.
+
+    Raises:
+        BadIndex: if ``index`` is a file of something else.
+        OSError: if a file cannot be read or written.
+        sqlite3.Error: if SQLite refuses the index.
+
     """
     bad = []
 
@@ -29,29 +43,31 @@ def load_matrix(folder: Path, index: Path, entries: Sequence[TriageEntry], today
         for file in files:
             try:
                 yield read_run(current_path(folder / file))
-            except BadRunFile as why:  # it was good when the index was made
+            except BadRunFile as why:  # the file was readable when it was indexed
                 bad.append(why)
 
     with Index(index if folder.exists() else Path(":memory:")) as history:
-        history.refresh(folder, _shown)
+        history.refresh(folder, _show_progress)
         latest, before = list(read(history.latest())), list(read(history.previous()))
         bad += [BadRunFile(folder / file, why) for file, why in history.bad()]
         shown = build_matrix(sorted(latest, key=lambda run: (run.started, run.header.run_id)), bad)
-        of_versions = tuple(margins_by_version(history))
+        versions = tuple(margins_by_version(history))
         found = [one for series in _current(history.all_series(), shown)
                  for one in judge_series(series, history.points(series))]  # fmt: skip
     return replace(
         shown,
         trends=tuple(found),
         triage=apply_triage(found, entries, today),
-        run_diffs=tuple(_differences(shown.columns, before)),
-        version_margins=of_versions,
+        run_diffs=tuple(_diffs(shown.columns, before)),
+        version_margins=versions,
     )
 
 
 def _current(found: Sequence[Series], shown: Matrix) -> Iterator[Series]:
-    """The series that go on: the cases of the columns as they are there, and all rows but those of workloads that
-    are others by now. A run that timed a few workloads does not end the others.
+    """Yield the series that are still current.
+
+    These are the current version of each case in a column, and every row whose workload has not changed.
+    A run that timed only some workloads does not end the series of the others.
     """
     going = {("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
              for column in shown.columns for r in column.run.cases}  # fmt: skip
@@ -64,16 +80,18 @@ def _current(found: Sequence[Series], shown: Matrix) -> Iterator[Series]:
             yield series
 
 
-def _differences(columns: Sequence[Column], before: Sequence[Run]) -> Iterator[RunDiff]:
-    """What changed in each column since its run in ``before``."""
-    of = {(run.header.backend, run.header.device): run for run in before}
+def _diffs(columns: Sequence[Column], before: Sequence[Run]) -> Iterator[RunDiff]:
+    """Yield the differences of each column from the run before."""
+    earlier_runs = {(run.header.backend, run.header.device): run for run in before}
     for column in columns:
-        earlier = of.get((column.run.header.backend, column.run.header.device))
+        earlier = earlier_runs.get((column.run.header.backend, column.run.header.device))
         if earlier and earlier.started < column.run.started:
             yield diff_runs(earlier, column.run)
 
 
-def _shown(taken: Iterator[IndexedFile], many: int) -> Iterator[IndexedFile]:
-    """With a bar for whoever waits."""
-    told = Console(stderr=True)
-    return iter(track(taken, "runs", total=many, console=told, transient=True, disable=many < FEW))
+def _show_progress(taken: Iterator[IndexedFile], many: int) -> Iterator[IndexedFile]:
+    """Show a progress bar while many files are read."""
+    console = Console(stderr=True)
+    return iter(
+        track(taken, "runs", total=many, console=console, transient=True, disable=many < FEW)
+    )

@@ -1,8 +1,8 @@
-"""The conformance matrix: the one model that the page and the terminal draw.
+"""The conformance matrix: the one model that the page, the terminal and the exports show.
 
-A column is the latest run of a backend on a device; a row is a cell of the specification, its
-gradients, the tutorials or training, in one dtype; where they meet is a ``Group`` of cases.
-Unsupported is never counted as passed, and what is missing is never agreement.
+A column is the latest run of a backend on a device. A row is a cell of the specification (or its gradients,
+the tutorials, training) in one dtype. Each entry is a ``Group`` of cases. An unsupported case never counts
+as a pass, and a missing case never counts as agreement.
 """
 
 from __future__ import annotations
@@ -28,48 +28,48 @@ from reports.outcomes import STATUSES, Status, status
 
 @dataclass(frozen=True)
 class Group:
-    """The records of one column and row, and the cases that other columns have and it has not."""
+    """The case records of one row and column, and the cases that only other columns have."""
 
     records: tuple[CaseRecord, ...]
     absent: tuple[str, ...] = ()
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """Results by status name; ``differs`` without the known ones."""
+        """Number of cases by status name; ``differs`` excludes known differences."""
         return Counter(status(record) for record in self.records) + Counter(
             missing=len(self.absent)
         )
 
     @property
     def agrees(self) -> int:
-        """How many agree."""
+        """Number of cases that agree."""
         return self.counts["agrees"]
 
     @property
     def applicable(self) -> int:
-        """How many might have agreed: all that ran but the unsupported ones."""
+        """Number of cases that ran and are supported."""
         return len(self.records) - self.counts["unsupported"]
 
     @property
     def margin(self) -> float | None:
-        """The largest margin, where there is one."""
+        """Largest margin; None if no case has a margin."""
         return max(self.margins, default=None)
 
     @property
     def margins(self) -> list[float]:
-        """Every margin."""
+        """The margin of every case that has one."""
         return [record.margin for record in self.records if record.margin is not None]
 
     @property
     def status(self) -> Status:
-        """What the group as a whole is shown as."""
+        """The most severe status among the cases, with which the group is shown."""
         name = next((name for name in STATUSES if self.counts[name]), "missing")
         return STATUSES[name]
 
 
 @dataclass(frozen=True)
 class Column:
-    """The latest run of one backend on one device that left out no case, or the latest at all."""
+    """The latest full run of a backend on a device, or its latest run if no run is full."""
 
     run: Run
 
@@ -80,21 +80,29 @@ class Column:
 
     @property
     def total(self) -> Group:
-        """All its records."""
+        """All cases of the column as one group."""
         return Group(self.run.cases)
 
     def leaves_out(self, case: str) -> bool:
-        """Whether the run left the case to another way of running the same framework."""
+        """Check whether this backend leaves a case to another backend of the same framework.
+
+        Args:
+            case: id of the case.
+
+        Returns:
+            True if the case is left out on purpose.
+
+        """
         return any(fnmatchcase(case, pattern) for pattern in self.run.header.left_out)
 
     @property
     def unreached(self) -> int:
-        """Cases that were selected and not reached before the run stopped."""
+        """Number of cases that were selected but not reached before the run stopped."""
         return self.run.unreached
 
     @property
     def why_incomplete(self) -> str:
-        """Why it has fewer records than were selected; empty where it has all."""
+        """Why some selected cases have no record; empty if all have one."""
         missed = f"{self.unreached} cases were selected and not reached" if self.unreached else ""
         return self.run.why_incomplete or missed
 
@@ -115,47 +123,65 @@ class Row:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All that a page shows."""
+    """Everything that a report shows."""
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     timed: tuple[Run, ...]
     """The latest run with measurements of each backend and device."""
     interrupted: tuple[Run, ...]
-    """Of the latest runs, those that did not end by themselves."""
+    """The latest runs that were interrupted."""
     bad: tuple[BadRunFile, ...]
+    """Files that could not be read."""
     mutant_run: Run | None = None
-    """The latest run of mutants that left none out, or the latest at all."""
+    """The latest full run of mutants, or the latest one if none is full."""
     fuzzed: tuple[FuzzResult, ...] = ()
-    """The latest run of fuzzing of each backend and device."""
+    """The latest fuzzing run of each backend and device."""
     trends: tuple[Trend, ...] = ()
-    """Every series of all runs that is judged."""
+    """Every series with a verdict."""
     triage: Triage = NO_TRIAGE
-    """Those of them that became worse."""
+    """Regressions: open, acknowledged, and triage entries that match nothing."""
     run_diffs: tuple[RunDiff, ...] = ()
-    """What changed in each column since the run before."""
+    """For each column, the differences from the run before."""
     version_margins: tuple[VersionMargins, ...] = ()
     """The margins of each version of each backend."""
 
     @cached_property
     def timings(self) -> list[Timing]:
-        """Every row that was timed."""
+        """Every timed row."""
         return timings(record for run in self.timed for record in run.measurements)
 
     @property
     def outcomes(self) -> Counter[Outcome]:
-        """Results shown, cases and measurements, by outcome."""
+        """Number of cases and measurements by outcome."""
         cases = Counter(case.outcome for column in self.columns for case in column.run.cases)
         return cases + Counter(record.outcome for run in self.timed for record in run.measurements)
 
 
 def label(run: Run) -> str:
-    """Backend @ version @ device of ``run``."""
+    """Return the heading of a run's column.
+
+    Args:
+        run: the run.
+
+    Returns:
+        Backend @ version @ device.
+
+    """
     return f"{run.header.backend} @ {run.header.backend_version} @ {run.header.device}"
 
 
 def build_matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
-    """The model of ``runs``, which are in the order they started, and of files set aside."""
+    """Build the matrix of some runs.
+
+    Args:
+        runs: the runs, in the order in which they started.
+        bad: errors of the files that could not be read.
+
+    Returns:
+        The matrix, without history.
+
+    """
     ordered = list(runs)
     tested = _latest(sorted((run for run in ordered if run.cases), key=attrgetter("is_full")))
     timed = _latest(run for run in ordered if run.measurements)
@@ -170,18 +196,27 @@ def build_matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
 
 
 def _latest(runs: Iterable[Run]) -> tuple[Run, ...]:
-    """The last of ``runs`` of each backend and device, by name."""
+    """Return the last run of each backend and device, sorted by name."""
     latest = {(run.header.backend, run.header.device): run for run in runs}
     return tuple(run for _, run in sorted(latest.items()))
 
 
 def group(case: str) -> str:
-    """The row that a case belongs to: what its id starts with, and of gradients the cell too."""
+    """Return the row that a case belongs to.
+
+    Args:
+        case: id of the case.
+
+    Returns:
+        The first part of the id; for gradients the first two, so that each cell has its row.
+
+    """
     first, _, rest = case.partition("/")
     return f"{first}/{rest.partition('/')[0]}" if first == "gradients" else first
 
 
 def _rows(columns: Sequence[Column]) -> Iterable[Row]:
+    """Yield the rows, sorted by cell and dtype."""
     tables: list[dict[tuple[str, str], dict[str, CaseRecord]]] = []
     for column in columns:
         table: dict[tuple[str, str], dict[str, CaseRecord]] = {}

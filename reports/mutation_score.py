@@ -1,4 +1,4 @@
-"""The mutation score: how many wrong specifications are caught, by group, here and elsewhere."""
+"""Compute the mutation score: how many mutants are caught, by group, here and by other suites."""
 
 from __future__ import annotations
 
@@ -11,39 +11,63 @@ from records.schema import MutantRecord
 
 @dataclass(frozen=True)
 class Score:
-    """Some mutants, and how many of them are caught; those that are equivalent do not count."""
+    """A group of mutants and how many are caught; equivalent mutants do not count."""
 
     name: str
     records: tuple[MutantRecord, ...]
 
     @cached_property
     def distinguishable(self) -> list[MutantRecord]:
-        """Those that can be told from the specification."""
+        """The mutants that some case can distinguish from the specification."""
         return [record for record in self.records if not record.equivalent]
 
     @property
     def caught(self) -> int:
-        """How many are caught by the kind of case that is meant to."""
+        """Number of mutants caught by the kind of case that should catch them."""
         return sum(record.is_right for record in self.distinguishable)
 
     @property
     def wrong(self) -> list[MutantRecord]:
-        """Those that survive, or are caught in spite of a proof."""
+        """The mutants that survive, and the equivalent mutants that are caught."""
         return [record for record in self.records if not record.is_right]
 
     def elsewhere(self, name: str) -> tuple[int, int]:
-        """How many another rule or suite catches, and how many were put before it."""
+        """Count the mutants that another rule or test suite catches.
+
+        Args:
+            name: the other rule or suite.
+
+        Returns:
+            The number caught, and the number tried.
+
+        """
         asked = [r.elsewhere[name] for r in self.distinguishable if name in r.elsewhere]
         return sum(asked), len(asked)
 
 
 def scores(records: Sequence[MutantRecord]) -> list[Score]:
-    """One for every group, in order of appearance, and one for all."""
+    """Compute the score of each group, and of all mutants.
+
+    Args:
+        records: the mutants.
+
+    Returns:
+        The scores, in the order in which the groups appear; the total is last.
+
+    """
     groups = dict.fromkeys(record.group for record in records)
     by_group = [Score(name, tuple(r for r in records if r.group == name)) for name in groups]
     return [*by_group, Score("all", tuple(records))]
 
 
 def other_suites(records: Sequence[MutantRecord]) -> list[str]:
-    """The other rules and suites."""
+    """List the other rules and test suites that ran the mutants.
+
+    Args:
+        records: the mutants.
+
+    Returns:
+        The names, in order of appearance.
+
+    """
     return [*dict.fromkeys(name for record in records for name in record.elsewhere)]

@@ -1,4 +1,4 @@
-"""How an outcome is shown: always a glyph and a word, never colour alone."""
+"""How each outcome is shown: a glyph and a word, so that colour is never the only sign."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from records.schema import CaseRecord
 
 @dataclass(frozen=True)
 class Status:
-    """One way for a result, or a group of results, to be."""
+    """The way in which reports show one kind of result."""
 
     name: str
     glyph: str
     word: str
     many: str
-    """The word behind a number."""
+    """The word after a number of results."""
     meaning: str
 
 
@@ -27,24 +27,33 @@ STATUSES = {
         Status("differs", "✗", "differs", "differ",
                "At least one element is further from the truth than rounding explains."),
         Status("inconclusive", "?", "inconclusive", "inconclusive",
-               "The bound is so wide, next to the result, that agreement would say nothing."),
+               "The bound is too wide, compared with the result, for a verdict."),
         Status("known", "≠", "known difference", "known to differ",
-               "It differs, and known.toml says why. In the denominator, and not agreement."),
+               "The case differs, and known.toml gives the reason. It does not count as agreement."),
         Status("missing", "○", "not run", "not run",
-               "Another column has this case and this one has not. Never agreement."),
+               "Other backends have this case and this one does not. It does not count as agreement."),
         Status("agrees", "✓", "agrees", "agree",
                "Every element is within the bound, and the errors as a whole are no larger than "
                "rounding explains."),
         Status("unsupported", "–", "unsupported", "unsupported",
-               "The framework has no such option. Counted neither as agreement nor against it."),
+               "The framework lacks the option. The case counts neither for nor against it."),
     )
 }  # fmt: skip
-"""From the one that matters most to the one that matters least: a group shows the first it has."""
+"""All statuses, the most severe first: a group shows the first status that it contains."""
 
 
 FAILURES = ("errored", "differs")
+"""Statuses that count as failures."""
 
 
 def status(record: CaseRecord) -> str:
-    """The name of the status of one record."""
+    """Return the status of a case.
+
+    Args:
+        record: the case.
+
+    Returns:
+        The name of the status: ``known`` for a known difference, else the outcome.
+
+    """
     return "known" if record.outcome == "differs" and record.known else record.outcome

@@ -1,7 +1,7 @@
-"""Precision by name: which arithmetic a backend's results are, whatever its dtype says.
+"""Find the arithmetic that a backend really uses, whatever its dtype says.
 
-A fingerprint is the tightest arithmetic that one result agrees with. Many results tell more than one: what
-is computed in TF32 may agree as float32 in small cases, and never does in all.
+A fingerprint is the tightest arithmetic that one result agrees with. Many fingerprints together are
+conclusive: TF32 may pass as float32 in small cases, but never in all of them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ TIGHTEST_FIRST = (
     "bfloat16-summed", "bfloat16-throughout",
 )  # fmt: skip
 NONE = "none"
-"""Where a result agrees with no arithmetic that is known."""
+"""Fingerprint of a result that agrees with no known arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Precision:
 
     @cached_property
     def fingerprints(self) -> Counter[str]:
-        """How many results have which, the loosest first; of those that ran and can be told."""
+        """Number of results by fingerprint, the loosest first."""
         ran = [r for r in self.group.records if r.outcome in ("agrees", "differs") and r.tensors]
         found = Counter(record.fingerprint or NONE for record in ran)
         return Counter(dict(sorted(found.items(), key=lambda item: -_rank(item[0]))))
@@ -42,13 +42,21 @@ class Precision:
 
     @property
     def looser(self) -> Counter[str]:
-        """Those of the arithmetics that are looser than what is declared."""
+        """Number of results whose fingerprint is looser than the declared arithmetic."""
         return Counter({name: n for name, n in self.fingerprints.items()
                         if name != NONE and _rank(name) > _rank(self.declared)})  # fmt: skip
 
 
 def precisions(matrix: Matrix) -> list[list[Precision]]:
-    """Row by row and column by column, as in the matrix."""
+    """Collect the fingerprints of every entry of the matrix.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        One list per row, with one entry per column.
+
+    """
     return [
         [Precision(row, column, group)
          for column, group in zip(matrix.columns, row.groups, strict=True)]
@@ -57,9 +65,18 @@ def precisions(matrix: Matrix) -> list[list[Precision]]:
 
 
 def coarser_than_declared(matrix: Matrix) -> list[Precision]:
-    """Where a backend computes more coarsely than it declares."""
+    """Find the entries whose arithmetic is coarser than their backend declares.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        The entries.
+
+    """
     return [found for row in precisions(matrix) for found in row if found.looser]
 
 
 def _rank(name: str) -> int:
+    """Return the position of an arithmetic, from tight to loose."""
     return TIGHTEST_FIRST.index(name) if name in TIGHTEST_FIRST else len(TIGHTEST_FIRST)

@@ -1,7 +1,7 @@
-"""How a row's time grows with one size while all others stay: its slope, its knee, and the cache.
+"""Measure how a row's time grows with one size while the others stay fixed: slope, knee and cache limit.
 
-On axes of logarithms time is a line where it grows as a power: 1 for steps and layers; for rows 0 as long as
-a step is bound by reading its weights, and 1 when it is bound by arithmetic; for units 2 in the end.
+On logarithmic axes a power law is a straight line. The slope is 1 for time steps and layers. For the batch
+it is 0 while reading the weights bounds a step, and 1 when arithmetic does. For hidden units it tends to 2.
 """
 
 from __future__ import annotations
@@ -16,39 +16,40 @@ from records.timing import Timing
 
 PREFIX = "scaling/"
 AXES = ("units", "rows", "steps", "layers")
-"""What the numbers of ``scaling/lstm-H-B-T-L`` are."""
+"""Sizes in the name ``scaling/lstm-H-B-T-L``: hidden units, batch rows, time steps, layers."""
 LEAST_POINTS = 4
+"""Fewest points of a sweep for a knee."""
 BEND = 0.25
-"""Two lines meet in a knee where their slopes are so far apart and explain half of what one leaves over."""
+"""Smallest difference of slopes at a knee; two lines must also halve the residual of a single line."""
 SLOWER = 1.2
-"""The weights are no longer held by a cache where a floating-point operation takes so much longer."""
+"""Factor by which an operation becomes slower once the weights no longer fit in the cache."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Rows that differ in one size alone, in its order."""
+    """Rows that differ in one size only, sorted by that size."""
 
     axis: str
     points: tuple[tuple[int, Timing], ...]
 
     @property
     def first(self) -> Timing:
-        """For what all of them have alike."""
+        """The first row, for the fields that all rows share."""
         return self.points[0][1]
 
     @property
     def slope(self) -> float:
-        """Of all points: time grows as the size to this power."""
+        """Exponent of the power law through all points."""
         return _line(self._logs)[0]
 
     @property
     def slopes(self) -> list[float]:
-        """From each point to the next."""
+        """Exponent between neighbouring points."""
         return [(t2 - t1) / (n2 - n1) for (n1, t1), (n2, t2) in pairwise(self._logs)]
 
     @property
     def knee(self) -> int | None:
-        """The size at which one slope becomes another; None where one line says as much."""
+        """The size at which the exponent changes; None if one line fits as well."""
         logs = self._logs
         if len(logs) < LEAST_POINTS:
             return None
@@ -63,7 +64,7 @@ class Sweep:
 
     @property
     def leaves_cache(self) -> int | None:
-        """The number of units from which on an operation takes longer than it did; None where it never does."""
+        """The number of units from which an operation is slower; None if it never is."""
         if self.axis != "units":
             return None
         each = [t.seconds.value / t.first.flops for _, t in self.points]
@@ -78,7 +79,15 @@ class Sweep:
 
 
 def sweeps(rows: Iterable[Timing]) -> list[Sweep]:
-    """The sweeps among these rows, by backend, mode and processors."""
+    """Find the sweeps among the rows of the scaling workloads.
+
+    Args:
+        rows: timed rows.
+
+    Returns:
+        The longest sweep along each axis, by backend, device, mode and core count.
+
+    """
     series: dict[tuple[object, ...], dict[tuple[int, ...], Timing]] = {}
     for t in rows:
         if t.first.workload.startswith(PREFIX) and not t.refused:
@@ -94,7 +103,7 @@ def sweeps(rows: Iterable[Timing]) -> list[Sweep]:
 
 
 def _along(axis: int, found: dict[tuple[int, ...], Timing]) -> Sweep | None:
-    """The longest sweep along one axis."""
+    """Return the longest sweep along one axis, if it has two points."""
     lines: dict[tuple[int, ...], list[tuple[int, Timing]]] = {}
     for sizes, t in found.items():
         rest = sizes[:axis] + sizes[axis + 1 :]
@@ -104,7 +113,7 @@ def _along(axis: int, found: dict[tuple[int, ...], Timing]) -> Sweep | None:
 
 
 def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The slope of the best line, and the sum of squares that it leaves over."""
+    """Fit a line; return its slope and the residual sum of squares."""
     xs, ys = zip(*points, strict=True)
     slope, at0 = statistics.linear_regression(xs, ys)
     return slope, sum((y - at0 - slope * x) ** 2 for x, y in points)

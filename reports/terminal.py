@@ -1,4 +1,4 @@
-"""The matrix in a terminal: the same model as the page."""
+"""Print the matrix in a terminal."""
 
 from __future__ import annotations
 
@@ -25,24 +25,38 @@ from reports.precision import coarser_than_declared
 from reports.scaling import Sweep, sweeps
 
 LISTED = 10
-"""How many failing cases are listed; the page has all."""
+"""Number of failing cases listed; the page lists all."""
 
 _STYLES = {"errored": "bold magenta", "differs": "bold red", "inconclusive": "yellow",
            "known": "cyan", "missing": "dim", "agrees": "green", "unsupported": "dim"}  # fmt: skip
 
 
 WIDTH = 160
-"""Columns where there is no terminal to ask, such as in a CI log."""
+"""Width in columns where there is no terminal, such as in a CI log."""
 
 
 def standard_output() -> Console:
-    """Standard output: a terminal as wide as it is, or as COLUMNS says; anything else WIDTH."""
-    told = sys.stdout.isatty() or "COLUMNS" in os.environ
-    return Console(width=None if told else WIDTH)
+    """Return a console for standard output.
+
+    Returns:
+        A console as wide as the terminal or as COLUMNS says; ``WIDTH`` columns wide elsewhere.
+
+    """
+    known_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if known_width else WIDTH)
 
 
 def text(matrix: Matrix, *, to_terminal: bool) -> str:
-    """``matrix`` as text, in colour and the terminal's own width if it is to be shown in one."""
+    """Render the matrix as text.
+
+    Args:
+        matrix: the matrix.
+        to_terminal: use colour and the terminal's own width.
+
+    Returns:
+        The text.
+
+    """
     buffer = StringIO()
     width = shutil.get_terminal_size().columns if to_terminal else WIDTH
     print_matrix(matrix, Console(file=buffer, width=width, force_terminal=to_terminal))
@@ -50,15 +64,21 @@ def text(matrix: Matrix, *, to_terminal: bool) -> str:
 
 
 def print_matrix(matrix: Matrix, to: Console) -> None:
-    """Print all of ``matrix`` that fits a terminal, to ``to``."""
+    """Print the matrix.
+
+    Args:
+        matrix: the matrix.
+        to: the console to print to.
+
+    """
     for part in _parts(matrix, columns=max(1, (to.width - 28) // 18)):
-        # A command that wraps by itself can be copied; one that was cut into lines cannot.
+        # A soft-wrapped command can be copied; one that was cut into lines cannot.
         to.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
     for start in range(0, len(matrix.columns), columns):
-        yield _table(matrix, slice(start, start + columns))
+        yield _agreement(matrix, slice(start, start + columns))
     if matrix.columns:
         legend = "   ".join(f"{status.glyph} {status.word}" for status in STATUSES.values())
         yield Text(f"\n{legend}", "dim")
@@ -73,7 +93,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
         yield Text(
-            f"✗ {one_line(where)}: declares {one_line(place.declared)}, and is {one_line(names)}",
+            f"✗ {one_line(where)}: declares {one_line(place.declared)}, measured {one_line(names)}",
             "red",
         )
     if matrix.mutant_run:
@@ -82,18 +102,18 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _fuzzing(matrix)
     for column in matrix.columns:
         for entry in column.stale:
-            text = f"✗ known, but no longer seen: {one_line(column.label)}: {one_line(entry)}"
+            text = f"✗ entry of known.toml no longer matches: {one_line(column.label)}: {one_line(entry)}"
             yield Text(text, "red")
     for run in matrix.interrupted:
         text = f"! interrupted: {one_line(label(run))}: {run.why_incomplete}; {one_line(run.path.name)}"
         yield Text(text, "magenta")
     for bad in matrix.bad:
-        yield Text(f"! set aside: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
+        yield Text(f"! unreadable: {one_line(str(bad.path))}: {one_line(bad.why)}", "magenta")
     if not matrix.columns and not matrix.timed and not matrix.mutant_run and not matrix.fuzzed:
-        yield Text("? nothing was measured: there is no run to show", "yellow")
+        yield Text("? no results: no run was found", "yellow")
 
 
-def _new(title: str, columns: Iterable[str], left: int) -> Table:
+def _new_table(title: str, columns: Iterable[str], left: int) -> Table:
     """A table whose first ``left`` columns hold words and the others figures."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, name in enumerate(columns):
@@ -106,9 +126,9 @@ def _heading(column: Column) -> str:
     return column.label.replace(" @ ", "\n")
 
 
-def _table(matrix: Matrix, shown: slice) -> Table:
-    title = "Agreement with the specification: agrees / applicable, largest margin"
-    table = _new(title, ["cell", "dtype", *map(_heading, matrix.columns[shown])], left=2)
+def _agreement(matrix: Matrix, shown: slice) -> Table:
+    title = "Agreement with the specification: cases that agree / supported cases, largest margin"
+    table = _new_table(title, ["cell", "dtype", *map(_heading, matrix.columns[shown])], left=2)
     every = len({row.dtype for row in matrix.rows})
     for cell, rows in groupby(matrix.rows, key=lambda row: row.cell):
         name = cell
@@ -121,7 +141,7 @@ def _table(matrix: Matrix, shown: slice) -> Table:
 
 
 def _merge(rows: list[Row], shown: slice) -> list[Group]:
-    """One group a column for rows that say the same."""
+    """Combine rows with the same statuses into one group per column."""
     return [
         Group(
             tuple(record for group in groups for record in group.records),
@@ -147,7 +167,7 @@ def _cell(group: Group) -> Text:
 
 
 def _failures(matrix: Matrix) -> Iterator[Text]:
-    """The worst failing case of each group, the largest groups first."""
+    """Yield the worst failure of each group, the largest group first."""
     groups = [
         [record for record in group.records if status(record) in FAILURES]
         for row in matrix.rows
@@ -165,34 +185,35 @@ def _failures(matrix: Matrix) -> Iterator[Text]:
 
 
 def _changes(matrix: Matrix) -> Iterator[Text]:
-    """What became worse and stayed so, and what was said of it."""
+    """Yield open and acknowledged regressions, and triage entries that match nothing."""
     for trend in matrix.triage.regressions[:LISTED]:
         since = one_line(trend.since.run_id) if trend.since else ""
         yield Text(
             f"✗ worse: {one_line(str(trend.series))} {trend.percent}, since run {since}", "red"
         )
     if (more := len(matrix.triage.regressions) - LISTED) > 0:
-        yield Text(f"… and {more} more; the page has all", "dim")
+        yield Text(f"… and {more} more on the page", "dim")
     for trend, entry in matrix.triage.acknowledged[:LISTED]:
         yield Text(f"≠ worse, acknowledged: {one_line(str(trend.series))} {trend.percent}: "
                    f"{one_line(entry.reason)}", "cyan")  # fmt: skip
     for entry in matrix.triage.stale:
-        yield Text(f"✗ an entry of triage.toml matches nothing: {one_line(entry.series)}, since "
+        yield Text(f"✗ entry of triage.toml matches nothing: {one_line(entry.series)}, since "
                    f"{one_line(entry.since)}", "red")  # fmt: skip
 
 
 def _failure(record: CaseRecord, alike: int) -> Text:
     shown = STATUSES[record.outcome]
+    worst_of = f", the worst of {alike}" if alike > 1 else ""
     return Text.assemble(
         (f"{shown.glyph} {shown.word}", _STYLES[shown.name]),
-        f"  margin {number(record.margin)}, the largest of {alike}  {one_line(record.reason)}\n  ",
+        f"  margin {number(record.margin)}{worst_of}: {one_line(record.reason)}\n  ",
         (one_line(record.repeat, 400), "dim"),
     )
 
 
 def _margins(matrix: Matrix) -> Table:
     dtypes = sorted({row.dtype for row in matrix.rows}, key=dtype_order)
-    table = _new("\nLargest margin, in bounds (at most 1 agrees)", ["backend", *dtypes], left=1)
+    table = _new_table("\nLargest margin (≤ 1 agrees)", ["backend", *dtypes], left=1)
     for place, column in enumerate(matrix.columns):
         found = []
         for dtype in dtypes:
@@ -204,8 +225,8 @@ def _margins(matrix: Matrix) -> Table:
 
 
 def _timings(matrix: Matrix) -> Table:
-    table = _new("\nThroughput", ["workload", "mode", "processors", "backend", "ms", "95 %", "GFLOP/s",
-                                  "% of limit", "first result after ms"], left=4)  # fmt: skip
+    table = _new_table("\nThroughput", ["workload", "mode", "processors", "backend", "ms", "95 %", "GFLOP/s",
+                                  "% of limit", "first result ms"], left=4)  # fmt: skip
     for row in matrix.timings:
         first = row.first
         where = f"{first.backend} @ {first.device}"
@@ -214,7 +235,7 @@ def _timings(matrix: Matrix) -> Table:
             table.add_row(*words, refused.outcome, "no speed")
             continue
         of_limit = row.limit_share
-        table.add_row(*words, number(row.seconds.value * 1e3), _within(row.seconds),
+        table.add_row(*words, number(row.seconds.value * 1e3), _interval(row.seconds),
                       number(row.flops_per_second / 1e9),
                       number(of_limit.value * 100 if of_limit else None),
                       number(_ms(row.first_result_seconds)))  # fmt: skip
@@ -224,9 +245,9 @@ def _timings(matrix: Matrix) -> Table:
 def _scaling(swept: Sequence[Sweep]) -> Iterator[Table]:
     if not swept:
         return
-    table = _new("\nScaling: time grows as size to the power of", [
-        "mode", "backend", "size", "from", "to", "power", "from each to the next", "knee at",
-        "cache left at"], left=3)  # fmt: skip
+    table = _new_table("\nScaling: exponent of time by size", [
+        "mode", "backend", "size", "from", "to", "exponent", "between neighbours", "knee at",
+        "cache exceeded at"], left=3)  # fmt: skip
     for sweep in swept:
         first = sweep.first.first
         table.add_row(
@@ -238,7 +259,7 @@ def _scaling(swept: Sequence[Sweep]) -> Iterator[Table]:
     yield table
 
 
-def _within(seconds: Estimate) -> str:
+def _interval(seconds: Estimate) -> str:
     if seconds.interval is None:
         return "–"
     low, high = seconds.interval
@@ -247,16 +268,16 @@ def _within(seconds: Estimate) -> str:
 
 def _mutants(run: Run) -> Table:
     names = other_suites(run.mutants)
-    table = _new("\nWrong specifications caught", ["group", "here", *names, "equivalent"], left=1)
+    table = _new_table("\nMutants caught", ["group", "here", *names, "equivalent"], left=1)
     for score in scores(run.mutants):
-        beside = [f"{n}/{of}" if of else "–" for n, of in map(score.elsewhere, names)]
-        table.add_row(one_line(score.name), f"{score.caught}/{len(score.distinguishable)}", *beside,
+        elsewhere = [f"{n}/{of}" if of else "–" for n, of in map(score.elsewhere, names)]
+        table.add_row(one_line(score.name), f"{score.caught}/{len(score.distinguishable)}", *elsewhere,
                       str(len(score.records) - len(score.distinguishable) or ""))  # fmt: skip
     return table
 
 
 def _fuzzing(matrix: Matrix) -> Table:
-    table = _new("\nFuzzing", ["backend", "alarms", "checks", "agree", "inconclusive", "unsupported",
+    table = _new_table("\nFuzzing", ["backend", "alarms", "checks", "agree", "inconclusive", "unsupported",
                                "known", "largest margin"], left=1)  # fmt: skip
     for fuzzed in matrix.fuzzed:
         n = fuzzed.outcomes
@@ -270,7 +291,7 @@ def _fuzzing(matrix: Matrix) -> Table:
 
 
 def _where(run: Run) -> str:
-    """Backend and device; the matrix above names the version."""
+    """Return backend and device; the matrix above shows the version."""
     return one_line(f"{run.header.backend} @ {run.header.device}")
 
 

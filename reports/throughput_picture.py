@@ -1,10 +1,10 @@
-"""``python -m reports.throughput_picture``: what the README shows of throughput, made from run files.
+"""Draw the throughput figure and table of the README from run files.
 
-    docs/throughput.svg     every backend's times with their intervals, a panel for each workload and mode
-    README.md               the times on one processor as a table, between two comments, with the
-                            environment and the command
+    docs/throughput.svg     times of every backend with intervals, one panel per workload and mode
+    README.md               times on one core as a table between two comments, with the environment
+                            and the command
 
-Only rows with an interval are shown, since nobody can say how sure the others are.
+Only rows with a confidence interval are shown.
 """
 
 from __future__ import annotations
@@ -31,20 +31,22 @@ BEGIN, END = (
     "<!-- throughput: python -m reports.throughput_picture -->",
     "<!-- end of throughput -->",
 )
-"""Between them the README's table is written."""
+"""Marker lines between which the README's table is written."""
 
 COLOURS = {"tensorflow": "#EE7733", "torch": "#AA3377", "jax": "#0077BB"}
+"""Colours by framework: the first word of a backend's version."""
 OTHER = "#555555"
-"""Of frameworks, by the first word of a backend's version."""
+"""Colour of any other framework."""
 
 MARKS = {True: ("o", "one processor"), False: ("D", "all processors")}
+"""Marker and legend of rows on one core (True) and on all cores (False)."""
 
 Panel = tuple[str, str]
 """A workload and a mode."""
 
 
 class Row(NamedTuple):
-    """One backend's times on a device in a dtype: by panel, and by whether on one processor."""
+    """Times of one backend, device and dtype, by panel and by whether the row ran on one core."""
 
     name: str
     framework: str
@@ -52,7 +54,15 @@ class Row(NamedTuple):
 
 
 def rows(runs: Iterable[Run]) -> list[Row]:
-    """Every backend of ``runs`` that has times with intervals, on each device and in each dtype; by framework and name."""
+    """Collect the rows that have intervals.
+
+    Args:
+        runs: runs with measurements.
+
+    Returns:
+        One row per backend, device and dtype, sorted by framework and name.
+
+    """
     found: dict[tuple[str, ...], Row] = {}
     for run in runs:
         framework = run.header.backend_version.partition(" ")[0]
@@ -65,24 +75,48 @@ def rows(runs: Iterable[Run]) -> list[Row]:
 
 
 def _name(t: Timing) -> str:
-    """The backend, and what of its device and dtype is not as usual."""
+    """Return the backend, with device and dtype where they are not CPU and float32."""
     backend, device, dtype = t.first.backend.rpartition(":")[2], t.first.device, t.first.dtype
     other = [*([device] if device != "cpu" else []), *([dtype] if dtype != "float32" else [])]
     return re.sub("[|`]", "", one_line(" ".join([backend, *other])))
 
 
 def panel(t: Timing) -> Panel:
-    """Where a row is shown."""
+    """Return the panel of a row.
+
+    Args:
+        t: the row.
+
+    Returns:
+        Workload and mode.
+
+    """
     return t.first.workload, t.first.mode
 
 
 def panels(of: Sequence[Row]) -> list[Panel]:
-    """All of them, each once."""
+    """List the panels of some rows.
+
+    Args:
+        of: the rows.
+
+    Returns:
+        Each panel once, sorted.
+
+    """
     return sorted({where for row in of for where, _ in row.times})
 
 
 def picture(of: Sequence[Row]) -> Figure:
-    """Times on logarithmic axes: below each other the workloads, beside each other the modes."""
+    """Draw times on logarithmic axes: one row of panels per workload, one column per mode.
+
+    Args:
+        of: the rows.
+
+    Returns:
+        The figure.
+
+    """
     shown = panels(of)
     workloads, modes = (list(dict.fromkeys(words)) for words in zip(*shown, strict=True))
     height = 0.7 + len(workloads) * (0.55 + 0.21 * len(of))
@@ -123,7 +157,15 @@ def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
 
 
 def table(of: Sequence[Row]) -> str:
-    """Times on one processor in Markdown, by workload and mode."""
+    """Format the times on one core as a Markdown table.
+
+    Args:
+        of: the rows.
+
+    Returns:
+        The table; one column per workload and mode.
+
+    """
     shown = [where for where in panels(of) if any((where, True) in row.times for row in of)]
     heads = [f"{workload.rpartition('/')[2]} {mode}" for workload, mode in shown]
     lines = [["backend", *heads], ["---", *["---:"] * len(shown)]]
@@ -145,15 +187,25 @@ def _is_sure(t: Timing) -> bool:
 
 
 def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
-    """The machine, the versions, the days and the processes of the rows that are shown. Raises ``ValueError`` for
-    several machines.
+    """Describe the machine, versions, dates and number of processes behind some rows.
+
+    Args:
+        runs: the runs of the rows.
+        of: the rows.
+
+    Returns:
+        One sentence.
+
+    Raises:
+        ValueError: if the runs are from several machines or Python versions.
+
     """
     shown = [t for row in of for t in row.times.values()]
     backends = {t.first.backend for t in shown}
     headers = [run.header for run in runs if run.header.backend in backends]
     machines = {(h.environment.machine, h.environment.python) for h in headers}
     if len(machines) != 1:
-        raise ValueError(f"{len(machines)} machines or Pythons: expected the runs of one")
+        raise ValueError(f"{len(machines)} machines or Pythons: expected runs of one machine")
     ((machine, python),) = machines
     versions = sorted({h.backend_version for h in headers})
     days = sorted({h.started_at[:10] for h in headers})
@@ -173,12 +225,20 @@ def _range(ordered: Sequence[object]) -> str:
 
 
 def _plain(word: str) -> str:
-    """What a run says of itself, harmless in Markdown."""
+    """Remove the characters that have a meaning in Markdown."""
     return re.sub(r"[<>|`*_\[\]\\]", "", one_line(word, 300))
 
 
 def drawn(of: Sequence[Row]) -> str:
-    """The picture as SVG that is the same for the same rows, whose text stays text."""
+    """Render the figure as SVG; the same rows give the same bytes, and text stays text.
+
+    Args:
+        of: the rows.
+
+    Returns:
+        The SVG.
+
+    """
     to = StringIO()
     with mpl.rc_context(
         {"svg.hashsalt": "rnnspec", "svg.fonttype": "none", "text.parse_math": False}
@@ -199,8 +259,8 @@ def main(runs: Path, picture: Path, readme: Path) -> ExitCode:
     timed = build_matrix(found_runs).timed
     found = rows(timed)
     if not found:
-        raise Refused(f"--runs: {runs} has no row with an interval; expected run files of "
-                      "`rnnspec bench --processes 3` or more")  # fmt: skip
+        raise Refused(f"--runs: {runs} has no row with an interval; measure with "
+                      "`rnnspec bench --processes 3` or more processes")  # fmt: skip
     with refusing(OSError, ValueError):
         text = f"{measured_on(timed, found)}\n\n{table(found)}"
         new = replace_between(readme.read_text("utf-8"), BEGIN, END, text)

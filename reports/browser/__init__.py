@@ -1,1 +1,1 @@
-"""Chromium, for tools that look at the page: screenshots and Lighthouse."""
+"""Chromium-based tools that look at the page: screenshots and Lighthouse."""

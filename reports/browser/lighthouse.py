@@ -1,6 +1,6 @@
-"""``python -m reports.browser.lighthouse``: what Google's Lighthouse says of the page, served from this machine.
+"""``python -m reports.browser.lighthouse``: run Google's Lighthouse on the page, served from this machine.
 
-Needs ``npx`` (Node.js) and Chromium. The whole report goes beside the page's folder, as lighthouse.json.
+Needs ``npx`` (Node.js) and Chromium. The full report is written next to the site's folder as lighthouse.json.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
-from reports.browser.chromium import ARGUMENTS, NoBrowser, find_chromium, page_of
+from reports.browser.chromium import ARGUMENTS, NoBrowser, find_chromium, require_page
 from reports.terminal import standard_output
 
 VERSION = "12.8.2"
@@ -33,20 +33,20 @@ FIGURES = ("first-contentful-paint", "largest-contentful-paint", "total-blocking
 @option("--site")
 @option("--form", choices=("mobile", "desktop"), default="mobile")
 def main(site: Path, form: str) -> ExitCode:
-    """Print Lighthouse's scores of the page, the figures behind them, and the audits that fail."""
-    page = page_of(site)
+    """Print Lighthouse's scores of the page, the metrics behind them, and the failed audits."""
+    page = require_page(site)
     npx = shutil.which("npx")
     if npx is None:
         raise Refused("npx: not on the PATH; install Node.js")
     with refusing(NoBrowser):
         browser = find_chromium()
     report = page.parent.with_name("lighthouse.json")
-    asked = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
+    command_line = [npx, "--yes", f"lighthouse@{VERSION}", "--quiet", "--output=json", f"--output-path={report}",
                f"--chrome-flags={' '.join(ARGUMENTS)}"]  # fmt: skip
-    asked += ["--preset=desktop"] if form == "desktop" else []
+    command_line += ["--preset=desktop"] if form == "desktop" else []
     with serve(page) as address, standard_output().status("Lighthouse"):
         done = subprocess.run(
-            [*asked, address], check=False, env={**os.environ, "CHROME_PATH": browser}
+            [*command_line, address], check=False, env={**os.environ, "CHROME_PATH": browser}
         )
     if done.returncode:
         raise Refused(f"Lighthouse ended with exit code {done.returncode}; its messages are above")
@@ -56,24 +56,40 @@ def main(site: Path, form: str) -> ExitCode:
 
 
 def table(report: dict[str, Any]) -> Table:
-    """Scores from 0 to 100, then figures, then audits that are not passed."""
-    shown = Table("what", "is", title=f"Lighthouse {report['lighthouseVersion']}", box=None,
+    """Format a Lighthouse report as a table.
+
+    Args:
+        report: the report as JSON.
+
+    Returns:
+        Scores from 0 to 100, then metrics, then failed audits.
+
+    """
+    shown = Table("audit", "result", title=f"Lighthouse {report['lighthouseVersion']}", box=None,
                   title_justify="left", pad_edge=False)  # fmt: skip
     for category in report["categories"].values():
-        score = category["score"]  # none, where Lighthouse could not tell
+        score = category["score"]  # None where Lighthouse has no score
         shown.add_row(category["title"], "–" if score is None else f"{score * 100:.0f}")
     audits = report["audits"]
     for name in FIGURES:
         shown.add_row(audits[name]["title"], audits[name].get("displayValue", "–"))
     for name, audit in audits.items():
         if audit["score"] == 0 and name not in FIGURES:
-            shown.add_row(f"not passed: {audit['title']}", audit.get("displayValue", ""))
+            shown.add_row(f"failed: {audit['title']}", audit.get("displayValue", ""))
     return shown
 
 
 @contextmanager
 def serve(page: Path) -> Iterator[str]:
-    """The address of the page, served to this machine alone, compressed as hosts of pages do."""
+    """Serve the page to this machine, gzip-compressed as web hosts do.
+
+    Args:
+        page: path of the page.
+
+    Yields:
+        The address of the page.
+
+    """
     packed = gzip.compress(page.read_bytes())
 
     class Handler(BaseHTTPRequestHandler):
@@ -89,7 +105,7 @@ def serve(page: Path) -> Iterator[str]:
             self.wfile.write(packed)
 
         def log_message(self, *_: object) -> None:
-            """Of what is asked for nobody needs to hear."""
+            """Print no line per request."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()

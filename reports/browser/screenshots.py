@@ -1,4 +1,4 @@
-"""``python -m reports.browser.screenshots``: the page as it looks, light and dark, for the README and docs."""
+"""``python -m reports.browser.screenshots``: take screenshots of the page, light and dark, for README and docs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from records.command_line import command, option, refusing, start
 from records.exit_codes import ExitCode
-from reports.browser.chromium import NoBrowser, open_browser, page_of
+from reports.browser.chromium import NoBrowser, open_browser, require_page
 
 SIZE = {"width": 1280, "height": 1500}
 SCHEMES = ("light", "dark")
@@ -17,7 +17,7 @@ SCHEMES = ("light", "dark")
 @option("--docs")
 def main(site: Path, docs: Path) -> ExitCode:
     """Write page-light.png and page-dark.png: the page as a browser shows it."""
-    page = page_of(site)
+    page = require_page(site)
     with refusing(NoBrowser, OSError):
         docs.mkdir(parents=True, exist_ok=True)
         with open_browser() as running:

@@ -1,7 +1,7 @@
-"""Results in the forms that other tools read: one module a form, and the table of them.
+"""Export results in the formats of other tools: one module per format, and a table of all files.
 
-Each makes the whole text of a file from the matrix; or none, where there is nothing of what the file is for,
-since an empty file would be read as a result.
+Each export function returns the whole text of its file, or None if there is nothing to export: an empty
+file would be read as a result.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from reports.matrix import Matrix
 
 
 class File(NamedTuple):
-    """One file of a form."""
+    """One exported file."""
 
     form: str
     name: str
@@ -49,13 +49,27 @@ FILES = (
     File("csv", "cases.csv", tables.cases),
     File("csv", "throughput.csv", tables.throughput),
 )
+"""Every exported file."""
 FORMS = tuple(dict.fromkeys(file.form for file in FILES))
+"""Names of the formats."""
 
 
 def write(matrix: Matrix, forms: Iterable[str], folder: Path) -> list[Path]:
-    """Write the files of ``forms`` into ``folder``, each whole or not at all, and say which there are.
+    """Write the exported files of some formats, each completely or not at all.
 
-    One for which there is nothing is taken away, so that none is left of an earlier matrix. Raises ``OSError``.
+    A file with nothing to export is deleted, so that no older version of it stays.
+
+    Args:
+        matrix: the matrix.
+        forms: names of the formats, of ``FORMS``.
+        folder: folder of the exports; created if missing.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: if a file cannot be written.
+
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked, written = set(forms), []

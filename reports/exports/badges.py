@@ -1,4 +1,4 @@
-"""What shields.io draws from an endpoint: agreement with the specification, and the mutation score."""
+"""Badges for shields.io endpoints: agreement with the specification, and the mutation score."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from reports.mutation_score import scores
 
 
 def agreement(matrix: Matrix) -> str | None:
-    """How many cases agree, of those that might, over all backends; None where none was run."""
+    """Export the agreement badge: cases that agree out of applicable cases, over all backends.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if no backend ran.
+
+    """
     if not matrix.columns:
         return None
     totals = [column.total for column in matrix.columns]
@@ -23,8 +31,14 @@ def agreement(matrix: Matrix) -> str | None:
 
 
 def mutants(matrix: Matrix) -> str | None:
-    """Caught of those that can be told apart; red where one is not, yellow where some were left out.
-    None where none was run.
+    """Export the mutation badge: red if a mutant survives, yellow if some were left out.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if no mutant ran.
+
     """
     if matrix.mutant_run is None:
         return None

@@ -1,6 +1,6 @@
-"""Bencher Metric Format: ``{benchmark: {measure: {"value", "lower_value", "upper_value"}}}``.
+"""Export Bencher Metric Format: ``{benchmark: {measure: {"value", "lower_value", "upper_value"}}}``.
 
-``latency`` is Bencher's own measure, in nanoseconds; ``limit-share`` is in percent and ``margin`` in bounds.
+``latency`` is Bencher's own measure in nanoseconds; ``limit-share`` is a percentage, ``margin`` a ratio.
 """
 
 from __future__ import annotations
@@ -16,7 +16,15 @@ Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
 
 
 def text(matrix: Matrix) -> str | None:
-    """Every row that has a speed, and every margin; None where there is neither."""
+    """Export every row that has a speed, and every margin.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if there is neither.
+
+    """
     found: Metrics = {}
     for t in with_speed(matrix.timings):
         measures = found.setdefault(timing_name(t), {})
@@ -30,8 +38,11 @@ def text(matrix: Matrix) -> str | None:
     return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None
 
 
-def _metric(what: Estimate, scale: float) -> dict[str, float]:
-    metric = {"value": what.value * scale}
-    if what.interval:
-        metric |= {"lower_value": what.interval[0] * scale, "upper_value": what.interval[1] * scale}
+def _metric(estimate: Estimate, scale: float) -> dict[str, float]:
+    metric = {"value": estimate.value * scale}
+    if estimate.interval:
+        metric |= {
+            "lower_value": estimate.interval[0] * scale,
+            "upper_value": estimate.interval[1] * scale,
+        }
     return metric

@@ -1,4 +1,4 @@
-"""github-action-benchmark's two custom files: in one a smaller figure is better, in the other a bigger one.
+"""Export the two custom files of github-action-benchmark: smaller is better, and bigger is better.
 
 ``[{"name", "unit", "value", "range", "extra"}]``, never empty.
 """
@@ -15,11 +15,19 @@ from reports.matrix import Matrix
 
 
 def smaller(matrix: Matrix) -> str | None:
-    """Milliseconds of every row, and the largest margin of every backend, cell and dtype."""
+    """Export the milliseconds of every row, and the largest margin of every backend, cell and dtype.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if there is neither.
+
+    """
     times = [_entry(t, "ms", t.seconds, 1e3) for t in with_speed(matrix.timings)]
     margins = [
         {"name": f"margin {group_name(row, column)}",
-         "unit": "of the bound", "value": group.margin}
+         "unit": "bounds", "value": group.margin}
         for row in matrix.rows for column, group in zip(matrix.columns, row.groups, strict=True)
         if group.margin is not None
     ]  # fmt: skip
@@ -27,15 +35,27 @@ def smaller(matrix: Matrix) -> str | None:
 
 
 def bigger(matrix: Matrix) -> str | None:
-    """The share of the limit that every row reaches."""
+    """Export the share of the limit that every row reaches.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if no row has a limit.
+
+    """
     found = [(t, t.limit_share) for t in with_speed(matrix.timings)]
     return _text(_entry(t, "% of the limit", share, 100) for t, share in found if share)
 
 
-def _entry(t: Timing, unit: str, what: Estimate, scale: float) -> dict[str, object]:
-    entry: dict[str, object] = {"name": timing_name(t), "unit": unit, "value": what.value * scale}
-    if what.interval:
-        low, high = (number(bound * scale) for bound in what.interval)
+def _entry(t: Timing, unit: str, estimate: Estimate, scale: float) -> dict[str, object]:
+    entry: dict[str, object] = {
+        "name": timing_name(t),
+        "unit": unit,
+        "value": estimate.value * scale,
+    }
+    if estimate.interval:
+        low, high = (number(bound * scale) for bound in estimate.interval)
         entry["range"] = f"{low} to {high}"
     return entry | {"extra": one_line(t.first.repeat, 600)}
 

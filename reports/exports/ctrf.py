@@ -1,4 +1,4 @@
-"""Common Test Report Format 1.0.0: cases as tests, our own status in ``rawStatus``."""
+"""Export Common Test Report Format 1.0.0: one test per case, with our own status in ``rawStatus``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ from reports.matrix import Column, Matrix
 from reports.outcomes import STATUSES, status
 
 STATUS = {"agrees": "passed", "differs": "failed", "errored": "failed", "unsupported": "skipped"}
-"""Its statuses by ours; what is neither is ``other``, and never passed."""
+"""CTRF status by our status; any other status becomes ``other``, never ``passed``."""
 COUNTED = ("passed", "failed", "pending", "skipped", "other")
 
 
 def text(matrix: Matrix) -> str | None:
-    """All cases of all columns; None where there is none."""
+    """Export all cases of all columns.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if there is no case.
+
+    """
     tests = [test for column in matrix.columns for test in _tests(column)]
     if not tests:
         return None

@@ -1,4 +1,4 @@
-"""An Atom feed of changes for the worse (RFC 4287): a reader that polls it is told, without a server of ours."""
+"""Export an Atom feed (RFC 4287) of regressions, for feed readers."""
 
 from __future__ import annotations
 
@@ -15,17 +15,23 @@ NAME = "tag:rnnspec,2026:"
 
 
 def text(matrix: Matrix) -> str | None:
-    """An entry for every change; none of them is a feed too, since a reader would take its absence for an
-    error. None where no series is followed.
+    """Export one feed entry per open regression.
+
+    A feed without entries is still written, because a reader reports a missing feed as an error.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        XML; None if there is no series.
+
     """
     if not matrix.trends:
         return None
     ET.register_namespace("", ATOM)
     feed = ET.Element(f"{{{ATOM}}}feed")
     latest = max(trend.last.at for trend in matrix.trends)
-    _fill(
-        feed, id=f"{NAME}regressions", title="rnnspec: changes for the worse", updated=_time(latest)
-    )
+    _fill(feed, id=f"{NAME}regressions", title="rnnspec: regressions", updated=_time(latest))
     author = ET.SubElement(feed, f"{{{ATOM}}}author")
     _fill(author, name="rnnspec")
     for trend in sorted(matrix.triage.regressions, key=_began, reverse=True):
@@ -36,15 +42,15 @@ def text(matrix: Matrix) -> str | None:
 
 def _entry(trend: Trend) -> dict[str, str]:
     since = trend.since or trend.last
-    what = one_line(str(trend.series), 300)
-    # The same change is the same entry, whenever the feed is written.
-    told = sha256(f"{trend.series} {since.run_id}".encode()).hexdigest()[:20]
+    series = one_line(str(trend.series), 300)
+    # The same regression keeps its id in every feed.
+    digest = sha256(f"{trend.series} {since.run_id}".encode()).hexdigest()[:20]
     return {
-        "id": f"{NAME}{told}",
-        "title": f"{what}: {trend.percent}",
+        "id": f"{NAME}{digest}",
+        "title": f"{series}: {trend.percent}",
         "updated": _time(since.at),
         "content": f"On {one_line(since.machine)}. Since run {one_line(since.run_id)} of {one_line(since.backend_version)}, commit "
-                   f"{one_line(since.commit or 'not known')}. Last value: {number(trend.last.value)}.",
+                   f"{one_line(since.commit or 'unknown')}. Last value: {number(trend.last.value)}.",
     }  # fmt: skip
 
 

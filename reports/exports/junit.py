@@ -1,8 +1,8 @@
-"""JUnit XML, which every CI reads: a suite for each column, and one for what each backend was timed on.
+"""Export JUnit XML, which every CI reads: one suite per column, and one for each backend's throughput.
 
-A case that differs is a failure; one that errored, or was not reached, an error; what is inconclusive, known,
-unsupported or not run is skipped with the reason, and never passes. Figures are properties; ``time`` is how long
-the case took.
+A case that differs is a failure. A case that errored or was not reached is an error. Inconclusive, known,
+unsupported and missing cases are skipped with a reason and never pass. Figures are properties; ``time`` is
+the case's run time.
 """
 
 from __future__ import annotations
@@ -21,11 +21,19 @@ from reports.matrix import Column, Matrix
 from reports.outcomes import STATUSES, status
 
 ELEMENT = {"differs": "failure", "errored": "error", "agrees": ""}
-"""Of a test case, by status; all others are skipped."""
+"""JUnit element by status; any other status is skipped."""
 
 
 def text(matrix: Matrix) -> str | None:
-    """All suites; None where there is no result."""
+    """Export all suites.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        XML; None if there is no result.
+
+    """
     top = ET.Element("testsuites", name="rnnspec")
     for column in matrix.columns:
         _suite(top, column)
@@ -36,15 +44,15 @@ def text(matrix: Matrix) -> str | None:
     for fuzzed in matrix.fuzzed:
         _fuzzed(top, fuzzed)
     if matrix.bad:
-        _aside(top, matrix.bad)
+        _unreadable(top, matrix.bad)
     if not len(top):
         return None
     ET.indent(top)
     return ET.tostring(top, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _aside(top: ET.Element, files: Sequence[BadRunFile]) -> None:
-    suite = ET.SubElement(top, "testsuite", name="files set aside")
+def _unreadable(top: ET.Element, files: Sequence[BadRunFile]) -> None:
+    suite = ET.SubElement(top, "testsuite", name="unreadable files")
     for bad in files:
         case = ET.SubElement(suite, "testcase", classname="reports", name=_safe(bad.path.name))
         _result(case, "errored", bad.why)
@@ -56,10 +64,10 @@ def _suite(top: ET.Element, column: Column) -> None:
                           timestamp=column.run.started.strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
     for record in column.run.cases:
         _case(suite, record)
-    if what := column.why_incomplete:
+    if reason := column.why_incomplete:
         of = _safe(f"{column.run.header.backend}.{column.run.header.device}")
         case = ET.SubElement(suite, "testcase", classname=of, name="the whole run")
-        _result(case, "errored", what)
+        _result(case, "errored", reason)
     _count(suite)
 
 
@@ -89,7 +97,7 @@ def _timed(top: ET.Element, name: str, own: list[Timing]) -> None:
 
 
 def _fuzzed(top: ET.Element, fuzzed: FuzzResult) -> None:
-    """A case for all checks that found nothing, and one for every find."""
+    """Add one test for all checks that passed, and one for every find."""
     header = fuzzed.run.header
     suite = ET.SubElement(
         top, "testsuite", name=_safe(f"{header.backend} @ {header.device}, fuzzing")
@@ -136,5 +144,5 @@ def _count(suite: ET.Element) -> None:
 
 
 def _safe(untrusted: str) -> str:
-    r"""Without what XML has no way to write, such as ``\x1b`` and lone surrogates."""
+    r"""Escape characters that XML cannot hold, such as ``\x1b`` and lone surrogates."""
     return clip(untrusted)

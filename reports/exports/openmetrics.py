@@ -1,4 +1,4 @@
-"""OpenMetrics text, for Prometheus and for GitLab's metrics reports. Ends with ``# EOF``."""
+"""Export OpenMetrics text for Prometheus and for GitLab's metrics reports; it ends with ``# EOF``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ Sample = tuple[dict[str, str], float]
 
 
 def text(matrix: Matrix) -> str | None:
-    """All families; None where there is no result."""
+    """Export all metric families.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        OpenMetrics text; None if there is no result.
+
+    """
     if not matrix.columns and not matrix.timed:
         return None
     rows = with_speed(matrix.timings)
@@ -29,10 +37,14 @@ def text(matrix: Matrix) -> str | None:
     lines = [
         *_family("rnnspec_cases", "Cases by status.", "", _cases(matrix)),
         *_family(
-            "rnnspec_margin_ratio", "Largest error over its bound.", "ratio", _margins(matrix)
+            "rnnspec_margin_ratio", "Largest error divided by its bound.", "ratio", _margins(matrix)
         ),
-        *_family("rnnspec_call_seconds", "Of one call, over processes.", "seconds", times),
-        *_family("rnnspec_limit_ratio", "The limit's time over the row's own.", "ratio", shares),
+        *_family(
+            "rnnspec_call_seconds", "Wall time of one call, over processes.", "seconds", times
+        ),
+        *_family(
+            "rnnspec_limit_ratio", "The limit's time divided by the row's time.", "ratio", shares
+        ),
     ]
     return "\n".join([*lines, "# EOF", ""])
 
@@ -64,11 +76,11 @@ def _row(m: object) -> dict[str, str]:
     return {name: str(getattr(m, name)) for name in names}
 
 
-def _family(name: str, what: str, unit: str, samples: Iterable[Sample]) -> Iterator[str]:
+def _family(name: str, description: str, unit: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# TYPE {name} gauge"
     if unit:
         yield f"# UNIT {name} {unit}"
-    yield f"# HELP {name} {what}"
+    yield f"# HELP {name} {description}"
     for labels, value in samples:
         inside = ",".join(f'{key}="{_escaped(word)}"' for key, word in labels.items())
         yield f"{name}{{{inside}}} {_number(value)}"

@@ -1,7 +1,7 @@
-"""pytest-benchmark's own JSON, for its tools that compare: a row is a benchmark, with all processes' samples.
+"""Export pytest-benchmark's JSON for its comparison tools: one benchmark per row, with all processes' samples.
 
-Times are seconds. ``extra_info`` has what else is known of a row, its machine too: ``machine_info`` has room for one,
-that of the last run.
+Times are in seconds. ``extra_info`` holds further facts, such as the row's machine: ``machine_info`` has
+room for one machine only, that of the last run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,19 @@ from reports.exports.names import timing_name, with_speed
 from reports.matrix import Matrix
 
 VERSION = "5.0.0"
-"""Of pytest-benchmark, whose format this is."""
+"""Version of pytest-benchmark that defines the format."""
 
 
 def text(matrix: Matrix) -> str | None:
-    """All rows that have a speed; None where there is none."""
+    """Export all rows that have a speed.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        JSON; None if no row has a speed.
+
+    """
     rows = with_speed(matrix.timings)
     if not rows:
         return None
@@ -65,7 +73,7 @@ def _benchmark(t: Timing, machine: str) -> dict[str, Any]:
 
 
 def _stats(seconds: list[float]) -> dict[str, Any]:
-    """Its own figures, over all samples."""
+    """Compute pytest-benchmark's statistics over all samples."""
     found = Stats()
     for s in seconds:
         found.update(s)

@@ -1,6 +1,6 @@
-"""Markdown for a CI's step summary or a pull request: what disagrees where, and how fast each backend is.
+"""Export Markdown for a CI step summary or a pull request: failures, regressions and throughput.
 
-GitHub refuses comments of more than 65,536 characters; what does not fit is counted.
+GitHub refuses comments of more than 65,536 characters; the lines that do not fit are counted.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from reports.matrix import Column, Matrix
 from reports.outcomes import FAILURES, STATUSES, status
 
 ROOM = 60_000
-"""Characters, with room for what the one who posts it puts around."""
+"""Most characters, with room for text that the poster adds."""
 
 
 def text(matrix: Matrix) -> str | None:
-    """All of it; None where there is no result."""
-    lines = [*_aside(matrix), *_conformance(matrix), *_fuzzing(matrix), *_changes(matrix),
+    """Export the whole summary.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        Markdown; None if there is no result.
+
+    """
+    lines = [*_unreadable(matrix), *_conformance(matrix), *_fuzzing(matrix), *_changes(matrix),
              *_throughput(matrix.timings)]  # fmt: skip
     if not lines:
         return None
@@ -27,7 +35,16 @@ def text(matrix: Matrix) -> str | None:
 
 
 def fitting(lines: list[str], room: int = ROOM) -> Iterator[str]:
-    """The lines that have room, and how many have not."""
+    """Yield the lines that fit, then a count of the lines that do not.
+
+    Args:
+        lines: all lines.
+        room: number of characters available.
+
+    Yields:
+        The lines.
+
+    """
     for place, line in enumerate(lines):
         room -= len(line) + 1
         if room < 0:
@@ -36,9 +53,9 @@ def fitting(lines: list[str], room: int = ROOM) -> Iterator[str]:
         yield line
 
 
-def _aside(matrix: Matrix) -> Iterator[str]:
+def _unreadable(matrix: Matrix) -> Iterator[str]:
     for bad in matrix.bad:
-        yield f"**Set aside:** {_code(bad.path.name)}: {_code(bad.why)}\n"
+        yield f"**Unreadable file:** {_code(bad.path.name)}: {_code(bad.why)}\n"
 
 
 def _fuzzing(matrix: Matrix) -> Iterator[str]:
@@ -53,7 +70,7 @@ def _conformance(matrix: Matrix) -> Iterator[str]:
     if not matrix.columns:
         return
     yield "### Agreement with the specification\n"
-    yield "| backend | agree / applicable | differ | known | inconclusive | errored | unsupported | not run |"
+    yield "| backend | agree / supported | differ | known | inconclusive | errored | unsupported | not run |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for column in matrix.columns:
         total, mark = column.total, "" if column.run.complete else " (interrupted)"
@@ -82,9 +99,9 @@ def _changes(matrix: Matrix) -> Iterator[str]:
     if not changed and not matrix.triage.stale:
         return
     acknowledged = {trend.key for trend, _ in matrix.triage.acknowledged}
-    yield "\n### Changes that last\n"
+    yield "\n### Changes\n"
     for entry in matrix.triage.stale:
-        yield f"- **An entry of triage.toml matches nothing:** {_code(entry.series)}, since {_code(entry.since)}"
+        yield f"- **triage.toml entry matches nothing:** {_code(entry.series)}, since {_code(entry.since)}"
     for trend in sorted(changed, key=lambda t: (t.verdict, t.key), reverse=True):
         word = "worse, acknowledged" if trend.key in acknowledged else trend.verdict
         since = trend.since.run_id if trend.since else ""
@@ -99,7 +116,7 @@ def _throughput(timings: list[Timing]) -> Iterator[str]:
     yield "|---|---:|---:|---:|"
     for t in timings:
         if t.refused:
-            yield f"| {_code(timing_name(t))} | no speed: {_code(t.refused.reason or 'it was not timed')} | | |"
+            yield f"| {_code(timing_name(t))} | no speed: {_code(t.refused.reason or 'not timed')} | | |"
             continue
         interval = t.seconds.interval
         within = f"{number(interval[0] * 1e3)} to {number(interval[1] * 1e3)}" if interval else "–"
@@ -108,10 +125,10 @@ def _throughput(timings: list[Timing]) -> Iterator[str]:
 
 
 def _code(untrusted: str) -> str:
-    """As code, in which Markdown and HTML mean nothing, and that ends no cell of a table."""
+    """Format untrusted text as code that neither Markdown nor HTML interprets and that ends no table cell."""
     shown = one_line(untrusted, 600).replace("|", "¦") or " "
     longest = max((len(run) for run in _backticks(shown)), default=0)
-    if longest > 5:  # a fence of hundreds takes the room of others
+    if longest > 5:  # a long fence would take the room of other lines
         shown, longest = shown.replace("`", "ˋ"), 0
     fence, pad = "`" * (1 + longest), " " if longest else ""
     return f"{fence}{pad}{shown}{pad}{fence}"

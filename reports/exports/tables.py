@@ -1,4 +1,4 @@
-"""Comma-separated tables, for spreadsheets and data frames: the cases, and the rows that were timed."""
+"""Export comma-separated tables for spreadsheets and data frames: the cases, and the timed rows."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from reports.matrix import Matrix
 from reports.outcomes import status
 
 FORMULA = ("=", "+", "-", "@")
-"""A cell that begins so is a formula to a spreadsheet; it gets an apostrophe."""
+"""First characters that make a cell a formula in a spreadsheet; such a cell gets an apostrophe."""
 
 
 def cases(matrix: Matrix) -> str | None:
-    """One line a case; None where there is none."""
+    """Export one line per case.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        CSV; None if there is no case.
+
+    """
     head = ("backend", "version", "device", "case", "dtype", "status", "margin", "fingerprint", "arithmetic",
             "reason", "known", "repeat")  # fmt: skip
     rows = [
@@ -27,7 +35,15 @@ def cases(matrix: Matrix) -> str | None:
 
 
 def throughput(matrix: Matrix) -> str | None:
-    """One line a row; a row without a speed has its reason instead. None where nothing was timed."""
+    """Export one line per timed row; a row without a speed shows the reason.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        CSV; None if nothing was timed.
+
+    """
     head = ("backend", "device", "workload", "mode", "dtype", "processors", "processes", "outcome", "reason",
             "seconds", "seconds_low", "seconds_high", "step_seconds", "device_seconds", "of_limit", "binds", "flops",
             "peak_memory_bytes", "clock_mhz", "held_by", "repeat")  # fmt: skip

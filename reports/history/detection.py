@@ -1,15 +1,16 @@
-"""Whether a series became better or worse, judged by its own history in one environment.
+"""Detect changes of a series by its own history in one environment.
 
-Each machine is judged by itself, by what was seen of it in the environment of its last run. The last WINDOW values,
-as logarithms x, are split where their level changes (PELT with a quadratic cost: Killick, Fearnhead and Eckley, JASA 2012), with the penalty
+Each machine is judged separately, by the values in the environment of its last run. The logarithms x of the
+last WINDOW values are split where their level changes (PELT with a quadratic cost: Killick, Fearnhead and
+Eckley, JASA 2012), with the penalty
 
     3 σ² log n,    σ = median |x_{k+1} − x_k| / 0.954
 
-that is the standard deviation of normal values, whatever their level does. The last level is held to the first one,
-the baseline. What it is off by counts where it, and each of some LASTING runs in a row since it began, exceeds
-Q3 + 3 IQR of |x_{k+1} − x_k|, and LEAST: a bad run or two are no change.
+where σ estimates the standard deviation of normal values, unaffected by changes of level. The last level is
+compared with the first one, the baseline. A change counts if the last level, and LASTING consecutive runs
+since it began, exceed both Q3 + 3 IQR of |x_{k+1} − x_k| and LEAST. One or two bad runs are no change.
 
-So a level to which nobody objects for WINDOW runs has become the baseline.
+A new level becomes the baseline after WINDOW runs.
 """
 
 from __future__ import annotations
@@ -26,26 +27,48 @@ from reports.history.index import Point, Series
 from reports.history.trend import Trend, Verdict
 
 WINDOW = 50
+"""Number of runs that are judged."""
 LASTING = 3
+"""Fewest consecutive runs that confirm a change."""
 LEAST = 0.01
+"""Smallest relative change that counts."""
 PENALTY = 3.0
+"""Factor of the penalty for each further level."""
 NORMAL = 0.954
-"""The median of |a − b| of two standard normal values."""
+"""Median of |a − b| of two standard normal values."""
 TINY = 1e-9
-"""What is less has the same logarithm: a margin may be 0."""
+"""Smallest value whose logarithm is used: a margin can be 0."""
 
 WORSE = {"margin": 1, "share of limit": -1}
-"""The figures that are judged, and whether more of them is worse. Time itself is not: it is the machine's too."""
+"""Judged figures: 1 if a larger value is worse, −1 if a smaller one is. Time is not judged: it depends on the machine."""
 
 
 def judge_series(series: Series, points: Sequence[Point]) -> list[Trend]:
-    """What ``points``, in time, say of the series on every machine."""
+    """Judge a series on every machine.
+
+    Args:
+        series: the series.
+        points: its values, sorted by time.
+
+    Returns:
+        One verdict per machine.
+
+    """
     machines = dict.fromkeys(point.machine for point in points)
     return [judge_points(series, [p for p in points if p.machine == one]) for one in machines]
 
 
 def judge_points(series: Series, points: Sequence[Point]) -> Trend:
-    """What the points of one machine say; those without a value say nothing here."""
+    """Judge the values of a series on one machine; points without a value are ignored.
+
+    Args:
+        series: the series.
+        points: its values on one machine, sorted by time.
+
+    Returns:
+        The verdict.
+
+    """
     seen = tuple(points)
     same = (p for p in seen if p.fingerprint == seen[-1].fingerprint)
     valued = [(p, p.value) for p in same if p.value is not None][-WINDOW:]
@@ -59,7 +82,7 @@ def judge_points(series: Series, points: Sequence[Point]) -> Trend:
     if abs(off[-1]) <= limit:
         return Trend(series, seen, "steady", off[-1])
     alike = [o * off[-1] > 0 and abs(o) > limit for o in off]
-    began = len(alike) - alike[::-1].index(False)  # the baseline is off by nothing
+    began = len(alike) - alike[::-1].index(False)  # the baseline's own deviation is 0
     sign = math.copysign(1, off[-1])
     beyond = [sign * (v - medians[0]) > limit for v in x[starts[began] :]]
     if not any(all(beyond[k : k + LASTING]) for k in range(len(beyond) - LASTING + 1)):
@@ -69,7 +92,15 @@ def judge_points(series: Series, points: Sequence[Point]) -> Trend:
 
 
 def levels(x: Sequence[float]) -> list[int]:
-    """Where each level of ``x`` starts."""
+    """Split a sequence where its level changes.
+
+    Args:
+        x: logarithms of values.
+
+    Returns:
+        The index at which each level starts.
+
+    """
     steps = [abs(b - a) for a, b in pairwise(x)]
     sigma = max(median(steps) / NORMAL, LEAST / 4)
     found = ruptures.KernelCPD(kernel="linear", min_size=LASTING).fit(np.array(x)[:, None])
@@ -78,6 +109,6 @@ def levels(x: Sequence[float]) -> list[int]:
 
 
 def _outlying(x: Sequence[float]) -> float:
-    """Q3 + 3 IQR of the changes from one value to the next."""
+    """Return Q3 + 3 IQR of the changes from one value to the next."""
     q1, _, q3 = quantiles([abs(b - a) for a, b in pairwise(x)], n=4, method="inclusive")
     return q3 + 3 * (q3 - q1)

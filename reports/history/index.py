@@ -1,11 +1,11 @@
-"""The index: every figure of every run in time, in SQLite, derived from the run files whenever asked.
+"""Index every value of every run over time in SQLite; the index is derived from the run files.
 
-A series is one figure of one case, or of one row that is timed:
+A series is one figure of one case or timed row, with one value per run:
 
-    figure × case × its version × backend × device × dtype
+    figure × case × case version × backend × device × dtype
 
-and has one value a run. The run says on which machine it was seen, and in which environment, by its fingerprint:
-values of different ones are not compared. Run files stay the truth: the index may be deleted.
+Each run records its machine and its environment's fingerprint; values of different environments are never
+compared. The run files are the source: the index can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ CODE = b"".join(
     for path in sorted(folder.glob("*.py"))
 )
 LAYOUT = zlib.crc32(CODE) & 0x7FFF_FFFF
-"""Which code has read the runs of an index: one of other code is made anew."""
+"""Hash of the code that reads runs; an index made by other code is rebuilt."""
 OURS = 0x524E_4E73
-"""Says of a file of SQLite's that it is an index of ours."""
+"""SQLite application id of an index."""
 
 TABLES = f"""
 PRAGMA application_id = {OURS};
@@ -59,12 +59,12 @@ CREATE TABLE point (
 
 
 class Series(NamedTuple):
-    """Which figure of what."""
+    """One figure of one case or timed row on one backend, device and dtype."""
 
     figure: str
     """margin, seconds or share of limit."""
     name: str
-    """The case; or the workload, the mode and the number of processors."""
+    """The case; or the workload, mode and number of cores."""
     version: str
     backend: str
     device: str
@@ -75,24 +75,24 @@ class Series(NamedTuple):
 
 
 class Point(NamedTuple):
-    """What one run says of a series."""
+    """The value of a series in one run."""
 
     at: int
-    """When it started: microseconds since 1970, UTC."""
+    """Start of the run in microseconds since 1970, UTC."""
     run_id: str
     backend_version: str
     commit: str | None
     fingerprint: str
     machine: str
     value: float | None
-    """None where the run has no figure; its outcome says why."""
+    """The value; None if the run has none, and the outcome says why."""
     low: float | None
     high: float | None
     outcome: str
 
 
 class VersionRun(NamedTuple):
-    """A run, as the index knows it, of one version of a backend; whether it has every case."""
+    """A run of one version of a backend, and whether it has every case."""
 
     id: int
     backend: str
@@ -104,29 +104,35 @@ class VersionRun(NamedTuple):
 
 
 Key = tuple[str, str, str, str, str, str]
-"""A series; a plain tuple is made in a tenth of the time, and there are millions."""
+"""A series as a plain tuple, which is ten times faster to create than a Series; there are millions."""
 _KEYS: dict[Key, Key] = {}
-"""Each once: what one process tells another of many runs is then a tenth as long."""
+"""Each key once, so that processes exchange a tenth of the data."""
 Value = tuple[Key, float | None, float | None, float | None, str]
-"""A series with a value, the least and the greatest of the processes, and the outcome."""
+"""A series with its value, the least and greatest value of the processes, and the outcome."""
 State = tuple[int, int]
-"""Bytes of a file, and when it was changed."""
+"""Size of a file in bytes, and its modification time."""
 Track = Callable[[Iterator["IndexedFile"], int], Iterator["IndexedFile"]]
+"""Wrapper of an iterator of files that shows progress; it is also given the number of files."""
 
 FEW = 64
-"""Files that one process reads alone."""
+"""Number of files up to which a single process reads them."""
 BATCH = 256
-"""Files that are written at once."""
+"""Number of files per transaction."""
 
 
 class BadIndex(Exception):
-    """A file that is no index, or that other code has made anew meanwhile."""
+    """Error for a file that is not an index, or that other code rebuilt in the meantime."""
 
 
 class Index:
-    """The index in one file. What is written is whole or not there, however the process ends.
+    """The index in one SQLite file. Every write is atomic, however the process ends.
 
-    Raises ``BadIndex`` for a file of something else.
+    Args:
+        path: the file; created if missing.
+
+    Raises:
+        BadIndex: if the file is a database of something else.
+
     """
 
     def __init__(self, path: Path) -> None:
@@ -134,15 +140,17 @@ class Index:
         self._path = path
         self._tables = sqlite3.connect(path, timeout=60, isolation_level=None)
         self._ids: dict[Key, int] = {}
-        self._no_text: set[str] = set()
-        """Files whose names cannot be kept."""
+        self._undecodable: set[str] = set()
+        """Files whose names are not valid text."""
         if self._has_tables() and self._pragma("application_id") != OURS:
-            raise BadIndex(f"{path}: a database of something else; expected an index, or no file")
+            raise BadIndex(
+                f"{path}: the file is a database of something else; expected an index; give another path with --index"
+            )
         self._tables.execute("PRAGMA journal_mode = WAL")
         self._tables.execute("PRAGMA synchronous = NORMAL")
-        with self._writing(anew=True):
+        with self._writing(rebuild=True):
             if self._pragma("user_version") != LAYOUT:
-                self._make_anew()
+                self._rebuild()
         self._read_series()
 
     def __enter__(self) -> Index:
@@ -152,20 +160,27 @@ class Index:
         self._tables.close()
 
     def refresh(self, folder: Path, track: Track = lambda taken, _: taken) -> None:
-        """Take in what is new in a folder of run files, and let go of what is no longer there.
+        """Read new run files, and drop the runs whose files are gone.
 
-        A file that cannot be read is kept by its name and why; an interrupted run is read again where it has
-        grown. ``track`` is given what is read, of how many files, and may show how far it is.
+        A file that cannot be read is listed with the reason. An interrupted run is read again if its file grew.
+
+        Args:
+            folder: folder of run files.
+            track: shows progress; it is given the iterator of files and their number.
+
+        Raises:
+            BadIndex: if other code rebuilt the index in the meantime.
+
         """
-        finished = "why_bad IS NULL AND file LIKE '%.gz'"  # such a run is never changed
+        finished = "why_bad IS NULL AND file LIKE '%.gz'"  # a finished run never changes
         settled = {
             file for (file,) in self._tables.execute(f"SELECT file FROM run WHERE {finished}")
         }
         asked = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
         known = {file: (size, changed) for file, size, changed in self._tables.execute(asked)}
         found = run_files(folder) | self._copies(folder)
-        self._no_text = {file for file in found if printable_name(file) != file}
-        found -= self._no_text
+        self._undecodable = {file for file in found if printable_name(file) != file}
+        found -= self._undecodable
         states: dict[str, State] = {}
         for file in sorted(found - settled):
             state = _state(folder / file)
@@ -174,28 +189,42 @@ class Index:
         with self._writing():
             for file in (settled | known.keys()) - found:
                 self._forget(file)
-        taken = track(_all_taken([folder / file for file in states]), len(states))
-        while batch := list(islice(taken, BATCH)):  # each is whole or not there
+        taken = track(_read_files([folder / file for file in states]), len(states))
+        while batch := list(islice(taken, BATCH)):  # one transaction per batch
             with self._writing():
                 rows = [row for one in batch for row in self._put(one, states[one.file])]
-                rows.sort()  # as the table has them: neighbours are written together
+                rows.sort()  # in the table's order, which writes neighbours together
                 self._tables.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
         if self._copies(folder) - found:
             self.refresh(folder, track)
 
     def _copies(self, folder: Path) -> set[str]:
-        """The files from which bad ones were made, and that may read."""
+        """Return the uncompressed copies of unreadable files."""
         asked = "SELECT file FROM run WHERE why_bad IS NOT NULL AND file LIKE '%.gz'"
         names = (file.removesuffix(".gz") for (file,) in self._tables.execute(asked))
         return {name for name in names if (folder / name).exists()}
 
     def all_series(self) -> list[Series]:
-        """Every series, in order."""
+        """List every series.
+
+        Returns:
+            The series, sorted.
+
+        """
         return [Series(*key) for key in sorted(self._ids)]
 
     def points(self, series: Series, last: int = 200) -> list[Point]:
-        """The last values of a series on every machine, in time."""
+        """Return the last values of a series on each machine.
+
+        Args:
+            series: the series.
+            last: most values per machine.
+
+        Returns:
+            The points, sorted by time.
+
+        """
         columns = (
             "point.at, run_id, version, commit_id, fingerprint, machine, value, low, high, outcome"
         )
@@ -203,7 +232,9 @@ class Index:
         given = (self._ids.get(series), last)
         asked = f"SELECT {columns} {of} ORDER BY point.at DESC, run DESC LIMIT ?"
         found = [Point(*row) for row in self._tables.execute(asked, given)]
-        if len({point.machine for point in found}) > 1:  # then it takes a look at all of its values
+        if (
+            len({point.machine for point in found}) > 1
+        ):  # then all values of the series must be read
             numbered = (
                 "row_number() OVER (PARTITION BY machine ORDER BY point.at DESC, run DESC) AS n"
             )
@@ -212,8 +243,11 @@ class Index:
         return sorted(found, key=lambda point: (point.at, point.run_id))
 
     def latest(self) -> list[str]:
-        """The files of which a matrix shows something: of each backend, device and kind of record the last, and
-        the last that left nothing out.
+        """List the files that a matrix needs.
+
+        Returns:
+            The files of the last run and the last full run of each backend, device and kind of record.
+
         """
         asked = "SELECT file, backend, device, kinds, whole FROM run WHERE why_bad IS NULL ORDER BY at, run_id"
         found: dict[tuple[str, ...], str] = {}
@@ -225,7 +259,12 @@ class Index:
         return sorted(set(found.values()))
 
     def previous(self) -> list[str]:
-        """The files of the last but one run of each backend and device that had cases, and left none out."""
+        """List the full conformance runs before the latest ones.
+
+        Returns:
+            The file of the last but one full run of each backend and device.
+
+        """
         asked = """
             SELECT file FROM (
                 SELECT file, row_number() OVER (PARTITION BY backend, device ORDER BY at DESC, run_id DESC) AS n
@@ -235,8 +274,11 @@ class Index:
         return [file for (file,) in self._tables.execute(asked)]
 
     def last_of_versions(self) -> list[VersionRun]:
-        """Of each version of each backend and device the last run that has every case, or the last with any; by
-        backend and device, the latest first.
+        """List the run that represents each version of each backend and device.
+
+        Returns:
+            The last run with every case, or the last run if none has every case; the latest version comes first.
+
         """
         asked = """
             SELECT id, backend, device, version, at, run_id, complete FROM (
@@ -248,7 +290,15 @@ class Index:
         return [VersionRun(*row) for row in self._tables.execute(asked)]
 
     def margins(self, run: int) -> dict[str, list[float | None]]:
-        """Of a run's cases but the unsupported ones, by dtype; None for one that has no margin, since it failed."""
+        """Return the margins of a run's supported cases.
+
+        Args:
+            run: id of the run in the index.
+
+        Returns:
+            Margins by dtype; None for a case that has no margin because it failed.
+
+        """
         asked = """
             SELECT series.dtype, value FROM run
             JOIN series USING (backend, device) JOIN point ON series.id = series AND point.at = run.at AND run = run.id
@@ -260,18 +310,28 @@ class Index:
         return found
 
     def bad(self) -> list[tuple[str, str]]:
-        """The files that could not be read, and why."""
+        """List the files that could not be read.
+
+        Returns:
+            File names and reasons.
+
+        """
         asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
-        unnamed = [(printable_name(file), NAME_NOT_UTF8) for file in sorted(self._no_text)]
+        unnamed = [(printable_name(file), NAME_NOT_UTF8) for file in sorted(self._undecodable)]
         return self._tables.execute(asked).fetchall() + unnamed
 
     def runs(self) -> int:
-        """How many were taken in."""
+        """Count the indexed runs.
+
+        Returns:
+            The number of runs.
+
+        """
         (many,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
         return int(many)
 
     def _put(self, taken: IndexedFile, state: State) -> Iterator[tuple[Any, ...]]:
-        """Put the run into its table; the rows of its points."""
+        """Insert a run, and yield the rows of its points."""
         self._forget(taken.file)
         add = f"INSERT INTO run VALUES (NULL{', ?' * (3 + len(RunEntry._fields))})"
         run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
@@ -285,7 +345,7 @@ class Index:
             self._tables.execute(
                 "INSERT OR IGNORE INTO series VALUES (NULL, ?, ?, ?, ?, ?, ?)", series
             )
-            self._read_series()  # another process may have put it there
+            self._read_series()  # another process may have inserted it
             found = self._ids[series]
         return found
 
@@ -299,7 +359,7 @@ class Index:
     def _check_layout(self) -> None:
         if self._pragma("user_version") != LAYOUT:
             raise BadIndex(
-                f"{self._path}: made anew by another version of rnnspec meanwhile; run again"
+                f"{self._path}: another version of rnnspec rebuilt the index in the meantime; run the command again"
             )
 
     def _pragma(self, name: str) -> int:
@@ -310,32 +370,32 @@ class Index:
         return bool(self._tables.execute("SELECT * FROM sqlite_master LIMIT 1").fetchone())
 
     @contextmanager
-    def _writing(self, *, anew: bool = False) -> Iterator[None]:
-        """One writer at a time; all that it writes, or nothing."""
+    def _writing(self, *, rebuild: bool = False) -> Iterator[None]:
+        """Run one write transaction; roll back if it fails."""
         self._tables.execute("BEGIN IMMEDIATE")
         try:
-            if not anew:
+            if not rebuild:
                 self._check_layout()
             yield
         except BaseException:
             self._tables.execute("ROLLBACK")
-            self._ids.clear()  # some may have been of what was rolled back
+            self._ids.clear()  # some ids may have been rolled back
             raise
         self._tables.execute("COMMIT")
 
     def _forget(self, file: str) -> None:
-        which = self._tables.execute("SELECT id FROM run WHERE file = ?", (file,)).fetchall()
+        ids = self._tables.execute("SELECT id FROM run WHERE file = ?", (file,)).fetchall()
         for table, key in (("point", "run"), ("run", "id")):
-            self._tables.executemany(f"DELETE FROM {table} WHERE {key} = ?", which)
+            self._tables.executemany(f"DELETE FROM {table} WHERE {key} = ?", ids)
 
-    def _make_anew(self) -> None:
+    def _rebuild(self) -> None:
         drops = [f"DROP TABLE IF EXISTS {name}" for name in ("point", "series", "run")]
         for statement in (*drops, *TABLES.split(";")):
             self._tables.execute(statement)
 
 
 class RunEntry(NamedTuple):
-    """What the index keeps of a run; of a file that cannot be read, why."""
+    """The index's row for a run; for an unreadable file only the reason."""
 
     why_bad: str | None
     at: int | None = None
@@ -347,35 +407,35 @@ class RunEntry(NamedTuple):
     fingerprint: str | None = None
     machine: str | None = None
     kinds: str | None = None
-    """Of its records, one word each; a run without any has the word empty."""
+    """Kinds of its records, separated by spaces; ``empty`` for a run without records."""
     whole: bool | None = None
     complete: bool | None = None
-    """Whether it is whole, and reached all that was selected."""
+    """True if the run is full and reached every selected case."""
 
 
 class IndexedFile(NamedTuple):
-    """What the index keeps of a file."""
+    """A file as the index stores it."""
 
     file: str
     run: RunEntry
     points: list[Value]
 
 
-def _all_taken(paths: Sequence[Path]) -> Iterator[IndexedFile]:
-    """Each file, in order; many are read by as many processes as there are processors."""
+def _read_files(paths: Sequence[Path]) -> Iterator[IndexedFile]:
+    """Read the files in order; many files are read by one process per core."""
     if len(paths) < FEW:
-        yield from filter(None, map(_taken, paths))
+        yield from filter(None, map(_read_file, paths))
         return
     with ProcessPoolExecutor(mp_context=get_context("forkserver")) as pool:
-        yield from filter(None, pool.map(_taken, paths, chunksize=FEW // 2))
+        yield from filter(None, pool.map(_read_file, paths, chunksize=FEW // 2))
 
 
-def _taken(path: Path) -> IndexedFile | None:
+def _read_file(path: Path) -> IndexedFile | None:
     try:
         run = read_run(path)
         points = _points(path, run)
     except BadRunFile as bad:
-        if not os.path.lexists(path):  # it has got its footer meanwhile
+        if not os.path.lexists(path):  # the run finished in the meantime, which renamed its file
             return None
         return IndexedFile(path.name, RunEntry(bad.why), [])
     h = run.header
@@ -390,7 +450,7 @@ def _points(path: Path, run: Run) -> list[Value]:
     found = list(values(run))
     keys = Counter(key for key, *_ in found)
     if len(keys) < len(found):
-        raise BadRunFile(path, f"two rows of one name: {keys.most_common(1)[0][0][1]!r}")
+        raise BadRunFile(path, f"two rows have the name {keys.most_common(1)[0][0][1]!r}")
     return found
 
 
@@ -399,8 +459,8 @@ def _microseconds(moment: datetime) -> int:
 
 
 def _state(path: Path) -> State | None:
-    """By which a file is known to be as it was; None for one that has got its footer and another name since."""
-    for look in (path.stat, path.lstat):  # a link may lead nowhere
+    """Return size and modification time, which identify a file's content; None if the file was just renamed."""
+    for look in (path.stat, path.lstat):  # a link may be broken
         with suppress(OSError):
             found = look()
             return found.st_size, found.st_mtime_ns
@@ -408,9 +468,17 @@ def _state(path: Path) -> State | None:
 
 
 def values(run: Run) -> Iterator[Value]:
-    """All that a run says: a series, its value and between which two it lies, and the outcome.
+    """Yield every value of a run: its series, the value with its range, and the outcome.
 
-    Of a row that is timed these are the medians of its processes: the median, the least and the greatest.
+    The value of a timed row is the median over its processes of each process's median; the range is the least
+    and the greatest of them.
+
+    Args:
+        run: the run.
+
+    Yields:
+        The values.
+
     """
     for r in run.cases:
         key = ("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
@@ -425,13 +493,13 @@ def values(run: Run) -> Iterator[Value]:
             continue
         yield (
             ("seconds", *of),
-            *_middle([median(o.seconds) for o in t.measurements]),
+            *_median_and_range([median(o.seconds) for o in t.measurements]),
             m.outcome,
         )
         if all(o.limit_seconds for o in t.measurements):
             shares = [1 / median(ratios(o)) for o in t.measurements]
-            yield ("share of limit", *of), *_middle(shares), m.outcome
+            yield ("share of limit", *of), *_median_and_range(shares), m.outcome
 
 
-def _middle(figures: Sequence[float]) -> tuple[float, float, float]:
+def _median_and_range(figures: Sequence[float]) -> tuple[float, float, float]:
     return median(figures), min(figures), max(figures)

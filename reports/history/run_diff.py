@@ -1,4 +1,4 @@
-"""What changed from one run of a backend to the next: case by case, and never as a difference of totals."""
+"""Compare two runs of a backend case by case, never by totals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from records.schema import CaseRecord
 from reports.outcomes import status
 
 Kind: TypeAlias = Literal[
-    "regressed", "improved", "changed", "added", "removed", "not reached", "another case"
+    "regressed", "improved", "changed", "added", "removed", "not reached", "redefined"
 ]
 KINDS: dict[Kind, tuple[str, str]] = {
     "regressed": ("differs", "✗"),
@@ -19,16 +19,16 @@ KINDS: dict[Kind, tuple[str, str]] = {
     "added": ("missing", "+"),
     "removed": ("missing", "−"),
     "not reached": ("missing", "○"),
-    "another case": ("missing", "○"),
+    "redefined": ("missing", "○"),
 }
-"""From what matters most to least: as which status each is shown, and its glyph."""
+"""Kinds of change, the most important first, each with the status and glyph that show it."""
 
 ORDER = ("errored", "differs", "inconclusive", "known", "agrees")
-"""Statuses from bad to good. What becomes or is no longer unsupported is neither."""
+"""Statuses from bad to good. A change to or from unsupported is neither better nor worse."""
 
 
 class CaseChange(NamedTuple):
-    """One case that is not as it was."""
+    """One case whose result changed."""
 
     kind: Kind
     case: str
@@ -37,27 +37,36 @@ class CaseChange(NamedTuple):
 
 
 class RunDiff(NamedTuple):
-    """All that changed between two runs."""
+    """Everything that changed between two runs."""
 
     before: Run
     after: Run
     changes: tuple[CaseChange, ...]
-    """By kind, then by case."""
+    """The changes, sorted by kind, then by case."""
 
     @property
     def counts(self) -> Counter[Kind]:
-        """How many of each kind."""
+        """Number of changes by kind."""
         return Counter(one.kind for one in self.changes)
 
 
 def diff_runs(before: Run, after: Run) -> RunDiff:
-    """What changed from ``before`` to ``after``."""
+    """Compare two runs of one backend.
+
+    Args:
+        before: the earlier run.
+        after: the later run.
+
+    Returns:
+        The differences.
+
+    """
     old, new = ({r.case: r for r in run.cases} for run in (before, after))
     short = after.footer is None or after.footer.selected > len(after.records)
     found = []
     for case in sorted(old.keys() | new.keys()):
         kind = _kind(old.get(case), new.get(case))
-        if kind == "removed" and short:  # nobody can say
+        if kind == "removed" and short:  # the run stopped before it, or may have
             kind = "not reached"
         if kind:
             found.append(CaseChange(kind, case, old.get(case), new.get(case)))
@@ -69,10 +78,10 @@ def _kind(old: CaseRecord | None, new: CaseRecord | None) -> Kind | None:
     if old is None or new is None:
         return "removed" if new is None else "added"
     if old.case_version != new.case_version:
-        return "another case"  # under the same name: nothing can be said of the backend
-    was, is_ = status(old), status(new)
-    if was == is_:
+        return "redefined"  # the name stands for other inputs now
+    earlier, later = status(old), status(new)
+    if earlier == later:
         return None
-    if was not in ORDER or is_ not in ORDER:
+    if earlier not in ORDER or later not in ORDER:
         return "changed"
-    return "improved" if ORDER.index(is_) > ORDER.index(was) else "regressed"
+    return "improved" if ORDER.index(later) > ORDER.index(earlier) else "regressed"

@@ -1,4 +1,4 @@
-"""What is said of a series; ``trends.py`` says it."""
+"""A series with its verdict; ``detection.py`` makes the verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Verdict: TypeAlias = Literal["worse", "better", "steady", "too few"]
 
 
 class Trend(NamedTuple):
-    """A series on one machine, what was seen of it, and what is said of its last environment."""
+    """A series on one machine, its values, and the verdict on its latest environment."""
 
     series: Series
     points: tuple[Point, ...]
@@ -19,19 +19,19 @@ class Trend(NamedTuple):
     change: float = 0.0
     """log (last level / baseline)."""
     since: Point | None = None
-    """The first run of the level that is worse, or better."""
+    """The first run of the level that is worse or better; None if the series is steady."""
 
     @property
     def last(self) -> Point:
-        """What was seen last."""
+        """The latest value."""
         return self.points[-1]
 
     @property
     def key(self) -> tuple[Series, str]:
-        """Which series, on which machine."""
+        """The series and the machine."""
         return self.series, self.last.machine
 
     @property
     def percent(self) -> str:
-        """How much the last level is off the baseline."""
+        """The last level relative to the baseline, as a percentage."""
         return f"{math.expm1(self.change):+.1%}"

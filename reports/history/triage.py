@@ -1,13 +1,13 @@
-"""triage.toml: changes for the worse that someone has looked at.
+"""Read triage.toml, which acknowledges regressions.
 
     [[triage]]
-    series = "share of limit * pytorch cpu *"   # a pattern of what the series is called, as in a shell
-    since = "a1b2c3d4"                          # the run in which it began
-    reason = "why it may stay so, in a sentence"
-    link = "https://…"                          # where that was decided
-    expires = 2027-03-31                        # the last day on which it counts
+    series = "share of limit * pytorch cpu *"   # shell pattern of the series' name
+    since = "a1b2c3d4"                          # run in which the regression began
+    reason = "why the regression is acceptable, as a sentence"
+    link = "https://…"                          # where this was decided
+    expires = 2027-03-31                        # last day on which the entry is valid
 
-An entry whose run is none of any series that it names is an error: it has outlived its reason, or never had one.
+An entry that matches no run of any series it names is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from reports.history.trend import Trend
 
 
 class TriageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry."""
+    """One acknowledged regression."""
 
     series: str
     since: str
@@ -34,13 +34,29 @@ class TriageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires: date
 
     def names(self, trend: Trend) -> bool:
-        """Whether this series is meant, and has that run."""
+        """Check whether the entry names a series that contains its run.
+
+        Args:
+            trend: the series.
+
+        Returns:
+            True if the pattern matches and the run is one of the series' runs.
+
+        """
         return fnmatchcase(str(trend.series), self.series) and any(
             point.run_id == self.since for point in trend.points
         )
 
     def matches(self, trend: Trend) -> bool:
-        """Whether this change is meant."""
+        """Check whether the entry acknowledges a regression.
+
+        Args:
+            trend: the series.
+
+        Returns:
+            True if the entry names the series and the run in which the regression began.
+
+        """
         return trend.since is not None and trend.since.run_id == self.since and self.names(trend)
 
 
@@ -49,32 +65,54 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BadTriageFile(Exception):
-    """triage.toml cannot be used; the text says where and what was expected."""
+    """Error for an invalid triage.toml; the message says where it is and what was expected."""
 
 
 class Triage(NamedTuple):
-    """Changes for the worse, and the entries whose run is not there."""
+    """Regressions, by whether an entry acknowledges them, and entries that match nothing."""
 
     regressions: tuple[Trend, ...]
-    """That nobody has looked at, or for which the time is over."""
+    """Regressions without a valid entry."""
     acknowledged: tuple[tuple[Trend, TriageEntry], ...]
     stale: tuple[TriageEntry, ...]
+    """Entries that match nothing."""
 
 
 NO_TRIAGE = Triage((), (), ())
 
 
 def read_triage(path: Path) -> list[TriageEntry]:
-    """The entries of ``path``. Raises ``BadTriageFile``."""
+    """Read triage.toml.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its entries.
+
+    Raises:
+        BadTriageFile: if the file cannot be read or has other content.
+
+    """
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), _File).triage
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, OSError, UnicodeDecodeError) as why:
-        raise BadTriageFile(f"{path}: {why}; expected tables [[triage]] with series, since, reason, link "
+        raise BadTriageFile(f"{path}: {why}; expected [[triage]] tables with series, since, reason, link "
                             "and expires") from why  # fmt: skip
 
 
 def apply_triage(trends: Iterable[Trend], entries: Sequence[TriageEntry], today: date) -> Triage:
-    """The changes for the worse among ``trends``, by whether an entry acknowledges them."""
+    """Sort regressions by whether an entry acknowledges them.
+
+    Args:
+        trends: series with verdicts.
+        entries: entries of triage.toml.
+        today: date on which the entries' expiry is checked.
+
+    Returns:
+        Open and acknowledged regressions, and entries that match nothing.
+
+    """
     open_: list[Trend] = []
     acknowledged: list[tuple[Trend, TriageEntry]] = []
     used: set[int] = set()

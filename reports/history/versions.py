@@ -1,63 +1,71 @@
-"""Margins over versions: how far each version of a backend's framework is from the truth, dtype by dtype."""
+"""Margins by version: how far each version of a framework is from the truth, by dtype."""
 
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from statistics import median
 from typing import NamedTuple
 
 from reports.dtypes import dtype_order
 from reports.history.index import Index
 
 ROOM = 120
-"""Rows on the page."""
+"""Most rows on the page."""
 
 
 class VersionMargins(NamedTuple):
-    """The margins of all cases of one dtype that a version supports, in its last run that has every case."""
+    """The margins of one version's supported cases in one dtype, from its last run with every case."""
 
     backend: str
     device: str
     dtype: str
     version: str
     at: int
-    """When it started: microseconds since 1970, UTC."""
+    """Start of the run in microseconds since 1970, UTC."""
     run_id: str
     margins: Sequence[float]
     failed: int
-    """Cases without a margin: they errored, or gave something else than numbers of the right shape."""
+    """Number of cases without a margin: errored, or not finite, or of the wrong shape."""
     complete: bool
-    """Whether the run has every case; a version of which none has is shown by its last run."""
+    """True if the run has every case; a version without such a run is shown by its last run."""
 
     @property
     def day(self) -> str:
-        """On which the run started."""
+        """Date of the run."""
         return (
             (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.at)).date().isoformat()
         )
 
     @property
-    def middle(self) -> float | None:
-        """The median."""
-        return median(self.margins) if self.margins else None
+    def median(self) -> float | None:
+        """Median margin."""
+        return statistics.median(self.margins) if self.margins else None
 
     @property
-    def most(self) -> float | None:
-        """What 95 of 100 margins do not exceed."""
+    def percentile_95(self) -> float | None:
+        """95th percentile of the margins."""
         margins = sorted(self.margins)
         return margins[math.ceil(0.95 * len(margins)) - 1] if margins else None
 
     @property
     def beyond(self) -> int:
-        """Cases beyond the bound."""
+        """Number of cases whose margin exceeds 1."""
         return sum(margin > 1 for margin in self.margins)
 
 
 def margins_by_version(index: Index) -> list[VersionMargins]:
-    """Of every backend, device and dtype each version, the latest first."""
+    """Collect the margins of each version of every backend, device and dtype.
+
+    Args:
+        index: the index.
+
+    Returns:
+        The margins, sorted by backend, device and dtype; the latest version comes first.
+
+    """
     found = []
     for run in index.last_of_versions():
         for dtype, all_of_it in index.margins(run.id).items():
@@ -70,7 +78,15 @@ def margins_by_version(index: Index) -> list[VersionMargins]:
 def fit_to_page(
     of: Sequence[VersionMargins],
 ) -> list[tuple[tuple[str, str, str], list[VersionMargins]]]:
-    """By backend, device and dtype the last versions, of each as many, for which there is room."""
+    """Group by backend, device and dtype, and keep as many versions of each as the page has room for.
+
+    Args:
+        of: margins, sorted.
+
+    Returns:
+        The groups, by backend, device and dtype.
+
+    """
     alike = [
         (key, [*found]) for key, found in groupby(of, key=lambda s: (s.backend, s.device, s.dtype))
     ]

@@ -1,4 +1,4 @@
-"""The page: the matrix and all that lies behind it, as one HTML file that needs nothing else."""
+"""Render the page: the matrix and its evidence, as one HTML file that needs no other file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reports.scaling import sweeps
 
 
 class Section(NamedTuple):
-    """A part of the page: sections/ANCHOR.html.j2."""
+    """One section of the page, rendered from sections/ANCHOR.html.j2."""
 
     anchor: str
     title: str
@@ -43,31 +43,43 @@ class Section(NamedTuple):
 
 
 SECTIONS = (
-    Section("matrix", "Matrix"),
+    Section("matrix", "Results"),
     Section("throughput", "Throughput"),
-    Section("cases", "Cases"),
+    Section("cases", "Cases and evidence"),
     Section("known", "Known differences"),
-    Section("precision", "Precision by name"),
-    Section("versions", "Margins over versions", attrgetter("version_margins")),
+    Section("precision", "Measured precision"),
+    Section("versions", "Margins by version", attrgetter("version_margins")),
     Section("mutants", "Mutants", attrgetter("mutant_run")),
     Section("fuzzing", "Fuzzing", attrgetter("fuzzed")),
-    Section("not-run", "What did not run"),
-    Section("changes", "Since the run before", attrgetter("run_diffs")),
-    Section("history", "History"),
+    Section("not-run", "Not run"),
+    Section("changes", "Changes since the previous run", attrgetter("run_diffs")),
+    Section("history", "History and regressions"),
     Section("environment", "Environment"),
-    Section("words", "Words"),
+    Section("words", "Glossary"),
 )
-"""From what most people look for to what few do."""
+"""The sections, the most wanted first."""
 
 SCRIPT = Path(__file__).with_name("page.js").read_text("utf-8")
 SIZE = 1_480_000
-"""Bytes of the page at most; cases have what all else leaves."""
+"""Most bytes of the page; cases fill what the other sections leave."""
 CHANGES = 400
-"""Since the runs before, that it has."""
+"""Most changes since the previous runs that the page lists."""
 
 
 def write_page(matrix: Matrix, folder: Path) -> Path:
-    """Write ``index.html`` into ``folder``: whole, or not at all. Raises ``OSError``."""
+    """Write ``index.html`` completely or not at all.
+
+    Args:
+        matrix: the matrix.
+        folder: folder of the page; created if missing.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        OSError: if the page cannot be written.
+
+    """
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     write_atomically(page, render(matrix))
@@ -75,7 +87,15 @@ def write_page(matrix: Matrix, folder: Path) -> Path:
 
 
 def render(matrix: Matrix) -> str:
-    """The page as HTML; the same runs always give the same page."""
+    """Render the page; the same runs always give the same page.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        HTML.
+
+    """
     jinja = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -86,7 +106,7 @@ def render(matrix: Matrix) -> str:
     jinja.filters |= {"clip": clip, "line": one_line, "number": number, "breakable": breakable}
     jinja.globals |= {"count": count, "figures": figures, "label": label, "status": status,
                       "group_by_label": group_by_label, "zip": zip}  # fmt: skip
-    trended = listed_series(matrix)
+    listed = listed_series(matrix)
     filled = partial(
         jinja.get_template("index.html.j2").render,
         sections=[section for section in SECTIONS if section.is_there(matrix)],
@@ -104,37 +124,37 @@ def render(matrix: Matrix) -> str:
         speeds=speed_table(matrix.timings),
         spreads=fit_to_page(matrix.version_margins),
         swept=sweeps(matrix.timings),
-        trended=trended,
+        listed=listed,
         machines=len({trend.last.machine for trend in matrix.trends}),
         kinds=KINDS,
         changes_room=CHANGES,
-        data=_data(matrix, trended),
-        script=Markup(SCRIPT),  # our own
+        data=_data(matrix, listed),
+        script=Markup(SCRIPT),  # page.js, not user data
         script_hash=f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}",
     )
     room = SIZE - len(filled(places=places(matrix, 0)).encode())
     return filled(places=places(matrix, room))
 
 
-def _data(matrix: Matrix, trended: Sequence[tuple[Trend, SeriesLabel]]) -> Markup:
-    """What the script draws and compares with, as JSON that cannot end the element it stands in."""
+def _data(matrix: Matrix, listed: Sequence[tuple[Trend, SeriesLabel]]) -> Markup:
+    """Return the script's data as JSON that cannot close the element that holds it."""
     runs: dict[Point, int] = {}
     series = []
-    for place, (trend, _) in enumerate(trended):
+    for place, (trend, _) in enumerate(listed):
         points = []
         for point in trend.points[-POINTS:]:
             run = point._replace(value=None, low=None, high=None, outcome="")
             spread = (point.low, point.high) if point.low is not None else ()
             points.append((runs.setdefault(run, len(runs)), *map(_short, (point.value, *spread))))
         series.append({"row": f"s{place}", "name": one_line(str(trend.series)), "points": points})
-    told = [{"id": one_line(r.run_id, 40), "at": r.at, "version": one_line(r.backend_version, 60),
+    run_data = [{"id": one_line(r.run_id, 40), "at": r.at, "version": one_line(r.backend_version, 60),
              "fingerprint": one_line(r.fingerprint, 12)} for r in runs]  # fmt: skip
     headers = [column.run.header for column in matrix.columns]
     columns = [
         {"backend": h.backend, "device": h.device, "version": one_line(h.backend_version)}
         for h in headers
     ]
-    return htmlsafe_json_dumps({"runs": told, "series": series, "columns": columns})
+    return htmlsafe_json_dumps({"runs": run_data, "series": series, "columns": columns})
 
 
 def _short(value: float | None) -> float | None:
@@ -142,14 +162,14 @@ def _short(value: float | None) -> float | None:
 
 
 def _runs(matrix: Matrix) -> list[Run]:
-    """Every run that the page shows something of, once."""
+    """Return every run that the page shows, once."""
     runs = [*(column.run for column in matrix.columns), *matrix.timed,
             *(fuzzed.run for fuzzed in matrix.fuzzed)]  # fmt: skip
     return list({run.path: run for run in runs}.values())
 
 
 def _verdicts(matrix: Matrix) -> list[tuple[Column, Group]]:
-    """Each column and all its cases as one group."""
+    """Return each column with all its cases as one group."""
     found = []
     for place, column in enumerate(matrix.columns):
         absent = (case for row in matrix.rows for case in row.groups[place].absent)
@@ -158,7 +178,7 @@ def _verdicts(matrix: Matrix) -> list[tuple[Column, Group]]:
 
 
 def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseRecord]]]:
-    """The records with the status ``name``, by column and reason, the most frequent first."""
+    """Return the cases with one status by column and reason, the most frequent reason first."""
     found: dict[tuple[int, str], list[CaseRecord]] = {}
     for place, column in enumerate(matrix.columns):
         for record in column.run.cases:
@@ -169,5 +189,13 @@ def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseReco
 
 
 def breakable(name: str) -> Markup:
-    """``name`` as HTML that may break after its signs, so that a long one fits a column."""
+    """Allow line breaks after punctuation, so that a long name fits a column.
+
+    Args:
+        name: the name.
+
+    Returns:
+        HTML.
+
+    """
     return Markup("<wbr>").join(re.split(r"(?<=[_.:])", name))

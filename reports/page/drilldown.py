@@ -1,4 +1,4 @@
-"""What lies behind each group of the matrix, and how much of it the page has room for."""
+"""Choose the evidence behind each entry of the matrix that fits on the page."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from reports.matrix import Column, Group, Matrix, Row
 from reports.outcomes import STATUSES, status
 
 CARDS = 0.3
-"""The share of the room that failure cards may take; rows have the rest."""
+"""Share of the room that failure cards may take; rows get the rest."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """One group where it is drawn: its anchor, its name, and what is shown of it."""
+    """One entry of the matrix on the page: anchor, name and the evidence shown."""
 
     anchor: str
     cell: str
@@ -27,29 +27,38 @@ class Place:
     column: Column
     group: Group
     records: tuple[CaseRecord, ...]
-    """The cases that the page has room for, the ones that matter most first."""
+    """The cases that fit, the most severe first."""
     cards: frozenset[str]
-    """Of those, the cases whose evidence is shown in full."""
+    """Ids of the listed cases whose evidence is shown in full."""
 
     @property
     def reasons(self) -> Counter[str]:
-        """Why cases are unsupported, and how many are for each reason."""
+        """Number of unsupported cases by reason."""
         return Counter(r.reason for r in self.group.records if r.outcome == "unsupported")
 
     @property
     def omitted(self) -> int:
-        """Cases that the page has no room for."""
+        """Number of cases that do not fit on the page."""
         return len(self.group.records) - len(self.records)
 
     @property
     def command(self) -> str:
-        """What repeats any case here, where one command with CASE for its id does."""
+        """Command that repeats any case of the entry, with CASE for the id; empty if there is no common command."""
         commands = {record.repeat.replace(record.case, "CASE") for record in self.group.records}
         return commands.pop() if len(commands) == 1 else ""
 
 
 def places(matrix: Matrix, room: float) -> list[list[Place]]:
-    """The groups, row by row and column by column, with what fits into so many bytes."""
+    """Choose the evidence for every entry of the matrix.
+
+    Args:
+        matrix: the matrix.
+        room: bytes available.
+
+    Returns:
+        One list per row, with one entry per column.
+
+    """
     severity = {name: place for place, name in enumerate(STATUSES)}
     records = sorted(
         (record for column in matrix.columns for record in column.run.cases),
@@ -77,7 +86,7 @@ def places(matrix: Matrix, room: float) -> list[list[Place]]:
 def _fitting(
     records: Iterable[CaseRecord], limit: float, size: Callable[[CaseRecord], int]
 ) -> dict[int, int]:
-    """The identities of the first records that fit ``limit`` bytes, with their order."""
+    """Return the identity and rank of the first records that fit into ``limit`` bytes."""
     kept: dict[int, int] = {}
     for record in records:
         limit -= size(record)
@@ -88,12 +97,12 @@ def _fitting(
 
 
 def _row_bytes(record: CaseRecord) -> int:
-    """About what a row of the table takes, its markup included."""
+    """Estimate the bytes of a table row with its markup."""
     return 160 + _bytes(one_line(record.case) + one_line(record.fingerprint or ""))
 
 
 def _card_bytes(record: CaseRecord) -> int:
-    """About what the evidence for one case takes, its markup included."""
+    """Estimate the bytes of a case's evidence with its markup."""
     texts = (clip(record.card), clip(record.reason), clip(record.known or ""),
              one_line(record.repeat, 600), one_line(record.ran))  # fmt: skip
     return 400 + sum(map(_bytes, texts))

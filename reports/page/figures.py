@@ -1,6 +1,4 @@
-"""Small drawings: distributions of margins on one logarithmic axis with the bound at 1; times as bars, and
-over sizes as lines; values over runs as lines.
-"""
+"""Draw the page's small charts: margins as histograms, times as bars, sizes and runs as lines."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ from reports.history.index import Point
 from reports.scaling import Sweep
 
 DECADES = 3
-"""The axis goes from 10⁻³ to 10³; what lies outside is drawn at its ends."""
+"""The logarithmic axis of margins spans 10⁻³ to 10³; values outside are drawn at its ends."""
 BINS_PER_DECADE = 4
 WIDTH, HEIGHT = DECADES * 2 * BINS_PER_DECADE * 4, 20
 BOUND_X = WIDTH // 2
@@ -26,14 +24,22 @@ SPARK_WIDTH, SPARK_HEIGHT, SPARK_RUNS = 160, 24, 40
 
 @dataclass(frozen=True)
 class Histogram:
-    """SVG path data of the bars within the bound and of those beyond it, in WIDTH × HEIGHT."""
+    """SVG path data of the bars within the bound and beyond it, in WIDTH × HEIGHT."""
 
     within: str
     beyond: str
 
 
 def histogram(margins: Iterable[float]) -> Histogram:
-    """The bars of ``margins``; the tallest takes the whole height."""
+    """Draw a histogram of margins; the tallest bar has the full height.
+
+    Args:
+        margins: the margins.
+
+    Returns:
+        The bars.
+
+    """
     bins = Counter(_bin(margin) for margin in margins)
     tallest = max(bins.values(), default=1)
     within: list[str] = []
@@ -46,7 +52,7 @@ def histogram(margins: Iterable[float]) -> Histogram:
 
 
 def _bin(margin: float) -> int:
-    """The bar that ``margin`` is counted in; a margin of exactly 1 still agrees."""
+    """Return the bar that counts a margin; a margin of exactly 1 still agrees."""
     last = DECADES * 2 * BINS_PER_DECADE - 1
     if margin <= 0:
         return 0
@@ -56,14 +62,22 @@ def _bin(margin: float) -> int:
 
 @dataclass(frozen=True)
 class Bar:
-    """How long a bar is in BAR_WIDTH, and where its interval lies; None where there is none."""
+    """Length of a bar in BAR_WIDTH, and its interval if there is one."""
 
     length: float
     interval: tuple[float, float] | None
 
 
 def bars(rows: Sequence[Timing]) -> list[Bar | None]:
-    """Times on one axis that starts at 0; None for a row without a speed."""
+    """Draw times on a common axis that starts at 0.
+
+    Args:
+        rows: the rows.
+
+    Returns:
+        The bars; None for a row without a speed.
+
+    """
     ends = [(t.seconds.interval or (0.0, t.seconds.value))[1] for t in rows if not t.refused]
     scale = BAR_WIDTH / max(ends, default=1.0)
     return [None if t.refused else _bar(t.seconds, scale) for t in rows]
@@ -75,7 +89,15 @@ def _bar(seconds: Estimate, scale: float) -> Bar:
 
 
 def line(sweep: Sweep) -> list[tuple[float, float]]:
-    """The points of a sweep in LINE_WIDTH × LINE_HEIGHT; both axes are of logarithms."""
+    """Draw a sweep in LINE_WIDTH × LINE_HEIGHT on logarithmic axes.
+
+    Args:
+        sweep: the sweep.
+
+    Returns:
+        The points of the line.
+
+    """
     sizes = [math.log(n) for n, _ in sweep.points]
     times = [math.log(t.seconds.value) for _, t in sweep.points]
     across = LINE_WIDTH / ((sizes[-1] - sizes[0]) or 1)
@@ -85,8 +107,16 @@ def line(sweep: Sweep) -> list[tuple[float, float]]:
 
 
 def spark(points: Sequence[Point]) -> str:
-    """SVG path data of the last values in time, in SPARK_WIDTH × SPARK_HEIGHT from 0 up; a gap where the
-    environment changed or there is no value.
+    """Draw the last values of a series in SPARK_WIDTH × SPARK_HEIGHT, from 0 upwards.
+
+    The line has a gap where the environment changed or a value is missing.
+
+    Args:
+        points: the values, sorted by time.
+
+    Returns:
+        SVG path data.
+
     """
     shown = points[-SPARK_RUNS:]
     most = max((p.value for p in shown if p.value is not None), default=0.0) or 1.0

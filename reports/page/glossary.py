@@ -1,79 +1,81 @@
-"""The words that reports use, each in a sentence."""
+"""The glossary of the page."""
 
 from __future__ import annotations
 
 GLOSSARY = (
-    ("agrees / applicable", "Cases that agree, of those that ran and are supported. Errored and inconclusive cases "
-     "and known differences are in the denominator; unsupported ones are not."),
-    ("alarm", "A case that fuzzing found, that differs or failed, and that nothing explains."),
-    ("arithmetic", "How numbers are rounded: the type of a matrix product's operands, of its accumulation, "
-     "of every other operation, and of storage between operations."),
+    ("agree / supported", "Number of cases that agree, out of the cases that ran and are supported. Errored and "
+     "inconclusive cases and known differences count in the denominator; unsupported cases do not."),
+    ("above the bound", "Cases whose margin exceeds 1, including known differences."),
+    ("alarm", "A failure found by fuzzing that no known difference explains."),
+    ("arithmetic", "How numbers are rounded: the types of a matmul's operands, of its accumulation, of all other "
+     "operations, and of stored values."),
+    ("backend", "One way of running a framework, such as PyTorch eager mode or TensorFlow with XLA."),
     ("baseline", "The first level of the last 50 runs of a series in one environment."),
-    ("beyond the bound", "Cases whose margin exceeds 1. Known differences are among them."),
-    ("bound", "How far an element may be from the truth: 8 radii, and the rounding of the result to its"
-     " type."),
-    ("cache left at", "The smallest size from which on an operation takes longer because the weights no longer "
-     "fit the cache."),
-    ("case", "One network with its sizes, options, weights and inputs in one dtype. Its id is its "
-     "name: cell, options, sizes, dtype."),
-    ("cell", "The recurrent unit: vanilla, GRU or LSTM, in the variants on which frameworks differ. "
-     "Cases named tutorial are small programs as tutorials write them."),
-    ("change", "Of a series: its last level against the baseline. Of a case: its outcome now against "
-     "that of the run before."),
-    ("changed, added, removed", "To or from unsupported; in the last run alone; or in the run before alone."),
-    ("column", "A backend @ framework version @ device, as the latest run of it saw it."),
-    ("dtype", "The type of weights, inputs and results: float64, float32, float16 or bfloat16. tf32 and default are "
-     "float32 whose products are made in TF32, or as the framework makes them unless told."),
-    ("environment fingerprint", "Twelve digits that stand for the machine, the versions and the settings. Figures with "
-     "different ones are not compared."),
-    ("epoch", "The runs of one environment. A series is judged within its last one."),
-    ("equivalent", "A mutant that no case can tell from the specification, since it computes the same."),
-    ("failure card", "The evidence for one case that failed, as the command line prints it."),
-    ("fingerprint", "The tightest arithmetic that a result agrees with. One that is looser than the dtype "
-     "says how the backend really computes."),
-    ("first call", "The time of the first call, compilation included. It is in no other figure."),
-    ("first result after", "Loading and the first call, in the slowest process; what of it was loading, tracing and "
-     "compiling stands beside it."),
-    ("fuzzing", "Checking random networks for as long as one likes. What it finds is made as small as it "
-     "still fails, and is checked first by every later run."),
-    ("GFLOP/s", "Floating-point operations of all matrix products of a call, over the median time, in "
-     "billions a second."),
-    ("interrupted", "The run's file has no end. What was recorded is shown, and is not a pass."),
+    ("bound", "Largest error that counts as rounding: 8 radii, plus the rounding of the result to its dtype."),
+    ("cache exceeded at", "Smallest size from which an operation is slower because the weights no longer fit in the "
+     "cache."),
+    ("case", "One network with its sizes, options, weights and inputs in one dtype. The id names cell, options, sizes "
+     "and dtype."),
+    ("cell", "The recurrent unit: vanilla RNN, GRU or LSTM, in the variants on which frameworks differ. "
+     "Cases named tutorial are small programs from tutorials."),
+    ("change", "Of a series: its latest level relative to its baseline. Of a case: its outcome now and in the previous "
+     "run."),
+    ("changed, added, removed", "The case changed to or from unsupported; or is only in the latest run; or is only in "
+     "the previous run."),
+    ("column", "The latest run of one backend at one framework version on one device."),
+    ("dtype", "Type of weights, inputs and results: float64, float32, float16 or bfloat16. The dtypes tf32 and default "
+     "are float32 with matmuls in TF32, or in the framework's default precision."),
+    ("environment fingerprint", "Twelve digits that identify machine, versions and settings. Values with different "
+     "fingerprints are not compared."),
+    ("epoch", "The consecutive runs of one environment. A series is judged within its latest epoch."),
+    ("equivalent", "A mutant that computes the same as the specification, so that no case can catch it."),
+    ("exponent", "Growth of time with a size: with exponent p, twice the size takes 2ᵖ times as long."),
+    ("failure card", "The evidence for a failed case, as the command line prints it."),
+    ("fingerprint", "The tightest arithmetic that a result agrees with. A fingerprint looser than the dtype shows how "
+     "the backend really computes."),
+    ("first call", "Wall time of the first call, including compilation. No other time includes it."),
+    ("first result ms", "Loading plus the first call, in the slowest process; the next column lists loading, tracing "
+     "and compilation."),
+    ("full run", "A complete run from which no option left cases out."),
+    ("fuzzing", "Checking randomly drawn networks. Each failure is shrunk to a minimal case, which later runs check "
+     "first."),
+    ("GFLOP/s", "Floating-point operations of all matmuls of a call, divided by the median time, in billions per "
+     "second."),
+    ("interrupted", "The run file has no footer. Its records are shown, but the run does not count as a pass."),
     ("IQR", "Interquartile range: the width of the middle half of the samples."),
-    ("knee at", "The size at which one power becomes another."),
-    ("level", "The median of a series from one change of it to the next."),
-    ("limit", "The framework's own matrix products of the row's sizes and nothing else, timed right before and "
-     "after every sample. A fused kernel that keeps the weights in the cache may pass it."),
-    ("limit bound by", "What takes most of the limit's time: the product of all inputs; or the steps, which "
-     "arithmetic binds, or reading the weights, or latency."),
-    ("margin", "The largest |error| / bound of a case. At most 1 agrees."),
-    ("mode", "Forward: the outputs alone. Training: the outputs, and the gradients of all parameters, "
-     "inputs and states."),
-    ("mutant", "The specification with one small mistake, made by an edit, and run as a backend: one "
-     "that no case catches shows what the suite would not see in a framework."),
-    ("not reached, another case", "The last run stopped before it; or the name now stands for other sizes or numbers."),
-    ("peak MiB", "The most memory that the process held while the row was loaded and timed."),
-    ("power", "How time grows with a size: p where twice the size takes 2ᵖ times as long."),
-    ("processors", "On how many the row ran; 1 is pinned to one."),
-    ("radius", "How far a correct implementation in that arithmetic strays from the truth: the spread of"
-     " the specification's result when it is rounded at random like it."),
-    ("regressed, improved", "The case's outcome became worse, or better: errored, differs, inconclusive, known, "
-     "agrees, in this order."),
-    ("seed", "From which the random networks were drawn: the same seed, the same networks."),
-    ("series", "One figure of one case or workload on one backend, device and dtype, over all runs."),
-    ("steady, too few runs to say", "The last level is not off the baseline by more than the series varies by; or there are "
-     "fewer than six runs in this environment."),
-    ("triage", "What someone has said of a change for the worse, in triage.toml, until a given day."),
+    ("knee at", "Size at which the exponent changes."),
+    ("level", "Median of a series between two of its changes."),
+    ("limit", "Time of the framework's own matmuls of the row's sizes and nothing else, measured right before and "
+     "after each sample. A fused kernel that keeps the weights in the cache can be faster."),
+    ("limit bound by", "What takes most of the limit's time: the input matmul; or the time steps, bound by arithmetic, "
+     "by reading the weights or by latency."),
+    ("margin", "Largest |error| / bound of a case. A margin ≤ 1 agrees."),
+    ("mode", "Forward: outputs only. Training: outputs, and gradients of all parameters, inputs and states."),
+    ("mutant", "The specification with one deliberate mistake, run as a backend. A mutant that no case catches shows a "
+     "gap in the suite."),
+    ("not reached, redefined", "The latest run stopped before the case; or the case's name stands for other inputs "
+     "now."),
+    ("peak MiB", "Peak memory of the process while the row was loaded and timed."),
+    ("processors", "Number of processor cores available to the row; with 1, the process is pinned to one core."),
+    ("radius", "How far a correct implementation strays from the truth in the same arithmetic: the spread of the "
+     "specification's result when its operations are rounded at random."),
+    ("regressed, improved", "The case's outcome became worse or better, in the order errored, differs, inconclusive, "
+     "known, agrees."),
+    ("regression", "A series that became worse and stayed worse, and that no triage entry acknowledges."),
+    ("seed", "Start of the random draws: the same seed gives the same networks."),
+    ("series", "One margin or time of one case or workload on one backend, device and dtype, over all runs."),
+    ("steady, too few runs", "The latest level does not differ from the baseline by more than the series usually "
+     "varies; or there are fewer than six runs in this environment."),
+    ("triage", "Acknowledged regressions: entries of triage.toml, each valid until a given day."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),
-    ("without a margin", "Cases whose result is not finite, or has not the right shape, or that raised."),
-    ("workload", "A network with its sizes, timed in float32 unless a dtype stands beside it."),
-    ("worse, better", "The last level of a series is off its baseline, in three runs in a row, by more than the"
-     " series varies by."),
+    ("without a margin", "Cases whose result is not finite, has the wrong shape, or raised an exception."),
+    ("workload", "A network with its sizes, timed in float32 unless a dtype is shown."),
+    ("worse, better", "The latest level of a series differs from its baseline in three runs in a row, and by more than "
+     "the series usually varies."),
     ("worst element", "The element with the largest |error| / bound, as tensor[index]."),
-    ("µs a step", "The time of a call over its time steps; of all layers and directions together."),
-    ("% of limit", "The limit's time as a share of the row's."),
-    ("95 %", "Where the median lies in 95 of 100 repetitions, in which processes, and samples of each,"
-     " are drawn anew from those that were measured (a bootstrap). With fewer than three "
-     "processes nobody can say."),
-    ("95 % up to", "95 of 100 cases have a margin of at most so much."),
+    ("µs per step", "Time of a call divided by its time steps, for all layers and directions together."),
+    ("% of limit", "The limit's time divided by the row's time."),
+    ("95 %", "Confidence interval of the median, by a bootstrap over processes and their samples. It needs at least "
+     "three processes."),
+    ("95th percentile", "95 of 100 cases have a margin of at most this."),
 )  # fmt: skip

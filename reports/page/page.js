@@ -1,6 +1,6 @@
 "use strict";
-// What the page can do beyond being read: a series in large, and another run beside those shown.
-// Nothing is fetched and nothing leaves the machine; text from runs is only ever set as text.
+// Interaction: a large chart of a series, and a comparison with another run file.
+// The page fetches nothing and sends nothing; text from runs is only ever inserted as text.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const { runs, series, columns } = JSON.parse(document.getElementById("data").textContent);
@@ -37,7 +37,7 @@
     dialog.showModal();
   }
 
-  // A series in large: drag over it to see a part, or + and − and the arrows on the keyboard.
+  // Large chart of a series: drag to zoom, or use +, − and the arrow keys.
 
   const WIDTH = 720, HEIGHT = 240, LEFT = 56, BELOW = 22;
   const three = value => value === null ? "–" : Number(value.toPrecision(3)).toString();
@@ -108,8 +108,8 @@
     const spread = (least, most) => least === undefined ? "–" : `${three(least)} to ${three(most)}`;
     const rows = points.map(([r, v, least, most]) =>
       [day(runs[r]), three(v), spread(least, most), runs[r].id, runs[r].version]).reverse();
-    show(name, make("p", {}, "Drag to see a part; with the keyboard +, − and the arrows. Dashed: another environment. A line through a point spans its processes."),
-      place, all, make("div", { className: "scroll", tabIndex: 0 }, table("Values, the last first", ["Run", "Value", "Its processes", "Id", "Version"], rows)));
+    show(name, make("p", {}, "Drag to zoom, or use +, − and the arrow keys. A dashed line marks a new environment. A vertical line spans the processes of a run."),
+      place, all, make("div", { className: "scroll", tabIndex: 0 }, table("Values, the latest first", ["Run", "Value", "Range of processes", "Id", "Version"], rows)));
   }
 
   for (const { row, name, points } of series) {
@@ -120,7 +120,7 @@
     cell?.append(button);
   }
 
-  // Another run: dropped on the page, or chosen. Compared case by case with what is listed here.
+  // Compare another run file, dropped or chosen, case by case with the cases on the page.
 
   const ORDER = ["errored", "differs", "inconclusive", "known", "agrees"];
   const status = record => record.outcome === "differs" && record.known ? "known" : record.outcome;
@@ -132,7 +132,7 @@
     const whole = text.split("\n"), cut = whole.pop();
     const read = whole.filter(line => line.trim()).map(line => JSON.parse(line));
     try { if (cut.trim()) read.push(JSON.parse(cut)); } catch (error) {
-      if (packed) throw error;  // a .jsonl may have been interrupted in its last line
+      if (packed) throw error;  // the last line of a .jsonl may be cut off
     }
     return read;
   }
@@ -155,29 +155,29 @@
     try { read = await lines(file); } catch (error) { read = []; }
     const [header] = read, records = read.filter(one => one && one.kind === "conformance");
     if (!header || header.kind !== "header" || !records.length)
-      return show(file.name, make("p", {}, "This is no run file with cases: expected a .jsonl or .jsonl.gz of results/runs."));
+      return show(file.name, make("p", {}, "This file has no conformance cases; choose a .jsonl or .jsonl.gz file from results/runs."));
     const column = columns.findIndex(one => one.backend === header.backend && one.device === header.device);
     if (column < 0)
-      return show(file.name, make("p", {}, `It is of ${header.backend} on ${header.device}, of which this page has no run.`));
+      return show(file.name, make("p", {}, `The file is a run of ${header.backend} on ${header.device}; this page shows no run of it.`));
     const here = listed(column), found = [];
     let compared = 0;
     for (const record of records) {
       const was = here.get(record.case);
       if (was === undefined) continue;
       compared += 1;
-      const what = was.version === record.case_version ? kind(was.status, status(record)) : "another case of this name";
+      const what = was.version === record.case_version ? kind(was.status, status(record)) : "redefined case";
       if (what) found.push([record.case, what, was.status, status(record)]);
     }
-    const told = `${header.backend} on ${header.device}: ${header.backend_version} in the file, ${columns[column].version} here. ` +
-      `${compared} of its ${records.length} cases are listed here, and ${found.length} are not alike.`;
-    show(file.name, make("p", {}, told), make("div", { className: "scroll", tabIndex: 0 },
-      table("Cases that are not alike", ["Case", "Change", "Here", "In the file"], found)));
+    const summary = `${header.backend} on ${header.device}: ${header.backend_version} in the file, ${columns[column].version} on this page. ` +
+      `${compared} of its ${records.length} cases are on this page; ${found.length} of them differ from the file.`;
+    show(file.name, make("p", {}, summary), make("div", { className: "scroll", tabIndex: 0 },
+      table("Cases with different results", ["Case", "Change", "This page", "File"], found)));
   }
 
   const chosen = make("input", { type: "file", accept: ".jsonl,.gz" });
   chosen.addEventListener("change", () => { if (chosen.files[0]) compare(chosen.files[0]); chosen.value = ""; });
   if (columns.length) document.querySelector("nav").after(make("p", { className: "repeat" },
-    make("label", {}, "Compare with another run file, or drop it here: ", chosen)));
+    make("label", {}, "Compare with another run file (choose it, or drop it on the page): ", chosen)));
   addEventListener("dragover", event => event.preventDefault());
   addEventListener("drop", event => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-"""What the page shows of series: those that changed first, as many as there is room for."""
+"""Choose the series that the page lists: changed ones first, as many as there is room for."""
 
 from __future__ import annotations
 
@@ -12,37 +12,46 @@ from reports.history.triage import TriageEntry
 from reports.matrix import Matrix
 
 ROOM = 150_000
-"""Bytes of the page."""
+"""Bytes of the page for series."""
 MARKUP = 900
-"""Of a row, about, without its names; the line over runs is most of it."""
+"""Approximate bytes of a row without its names; mostly its line chart."""
 POINTS = 60
-"""Of a series, that the page has for its drawing in large."""
+"""Most values per series in the page's large chart."""
 POINT, SPREAD, RUN = 14, 16, 130
-"""Bytes of a value there, of what its processes span, and of the run that both are of."""
+"""Bytes of a value, of the range of its processes, and of its run."""
 
 
 class SeriesLabel(NamedTuple):
-    """How a trend is shown."""
+    """How the page labels a series."""
 
     shown: str
-    """As which status."""
+    """Status whose colour it has."""
     glyph: str
     word: str
     entry: TriageEntry | None = None
     folded: bool = False
-    """Whether the page shows it only to those who ask."""
+    """True if the page lists the series only on request."""
 
 
 LABELS = {
     "worse": SeriesLabel("differs", "✗", "worse"),
     "better": SeriesLabel("agrees", "✓", "better"),
     "steady": SeriesLabel("agrees", "✓", "steady", folded=True),
-    "too few": SeriesLabel("missing", "○", "too few runs to say", folded=True),
+    "too few": SeriesLabel("missing", "○", "too few runs", folded=True),
 }
+"""Labels by verdict."""
 
 
 def listed_series(matrix: Matrix) -> list[tuple[Trend, SeriesLabel]]:
-    """The series for which there is room: worse, acknowledged, better, and then the others."""
+    """Choose the series that fit: regressions, acknowledged ones, improvements, then the others.
+
+    Args:
+        matrix: the matrix.
+
+    Returns:
+        The series with their labels.
+
+    """
     entries = {trend.key: entry for trend, entry in matrix.triage.acknowledged}
     order = {"worse": 0, "better": 2, "steady": 3, "too few": 4}
 
@@ -68,7 +77,15 @@ def listed_series(matrix: Matrix) -> list[tuple[Trend, SeriesLabel]]:
 def group_by_label(
     found: Sequence[tuple[Trend, SeriesLabel]],
 ) -> list[tuple[SeriesLabel, list[tuple[int, Trend, SeriesLabel]]]]:
-    """Those of which the same is said together, each with its place among all."""
+    """Group series with the same label.
+
+    Args:
+        found: series with labels, sorted by label.
+
+    Returns:
+        Each label with its series and their positions.
+
+    """
     numbered = [(place, trend, said) for place, (trend, said) in enumerate(found)]
     groups = ([*of] for _, of in groupby(numbered, key=lambda row: row[2].word))
     return [(of[0][2], of) for of in groups]

@@ -1,4 +1,4 @@
-"""Every time at a glance: a row for each workload, mode and number of processors, a column for each backend."""
+"""Build the table of times: a row per workload, mode and core count, a column per backend."""
 
 from __future__ import annotations
 
@@ -11,51 +11,59 @@ from records.text import clip
 from records.timing import Timing, group_by_workload
 
 ROOM = 300_000
-"""Bytes of the page for what lies behind the times."""
+"""Bytes of the page for the details of the times."""
 HEAD, MARKUP = 900, 700
-"""Of a row there, about, and of each backend in it."""
+"""Approximate bytes of a row's details, and of each backend in them."""
 MOST = 1500
-"""Times at a glance."""
+"""Most times in the table."""
 REASON = 300
-"""Characters of why there is none."""
+"""Most characters of the reason for a missing time."""
 
 Backend = tuple[str, str]
-"""Its name, and the device."""
+"""Name of the backend, and the device."""
 
 
 class Row(NamedTuple):
-    """One workload, mode and number of processors."""
+    """One workload, mode and core count."""
 
     anchor: str
     group: list[Timing]
-    """The fastest first."""
+    """Timed rows, the fastest first."""
     times: list[Timing | None]
-    """By column; None where the backend was not timed."""
+    """Timed rows by column; None if the backend was not timed."""
     detailed: bool
-    """Whether the page has room for what lies behind."""
+    """True if the page has room for the details."""
 
     @property
     def workload(self) -> tuple[str, str]:
-        """With its dtype."""
+        """Name and dtype of the workload."""
         return self.group[0].first.workload, self.group[0].first.dtype
 
 
 class SpeedTable(NamedTuple):
-    """What the page shows of speed."""
+    """The table of times."""
 
     backends: list[Backend]
     rows: list[Row]
     omitted: int
-    """Rows for which there is no room at all."""
+    """Number of rows that do not fit."""
 
     @property
     def alone(self) -> int:
-        """Rows of which nothing but the times is shown."""
+        """Number of rows without details."""
         return sum(not row.detailed for row in self.rows)
 
 
 def speed_table(timings: Sequence[Timing]) -> SpeedTable:
-    """Of all that was timed."""
+    """Build the table of times.
+
+    Args:
+        timings: the timed rows.
+
+    Returns:
+        The table.
+
+    """
     backends = sorted({_backend(t) for t in timings})
     groups = group_by_workload(timings)
     shown, room = groups[: max(1, MOST // max(len(backends), 1))], ROOM
@@ -68,7 +76,7 @@ def speed_table(timings: Sequence[Timing]) -> SpeedTable:
 
 
 def _bytes(t: Timing) -> int:
-    """Of why it has no speed."""
+    """Return the bytes of the reason why a row has no speed."""
     return len(escape(clip(t.refused.reason, REASON)).encode()) if t.refused else 0
 
 

@@ -49,7 +49,7 @@ def test_without_a_page_there_is_nothing_to_look_at(
     with pytest.raises(SystemExit) as ended:
         command.main(["--site", str(tmp_path)])
     assert ended.value.code == ExitCode.HARNESS_ERROR
-    assert "no index.html there; expected what `nox -s report` writes" in capsys.readouterr().err
+    assert "the folder has no index.html; run `nox -s report` first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("command", "missing"), [(screenshots, "chromium"), (lighthouse, "npx")],
@@ -101,6 +101,6 @@ def test_lighthouse_is_given_the_page_and_told_in_a_table(
     text = console.export_text()
     assert "Performance" in text
     assert "96" in text
-    assert "not passed: It is bad" in text
+    assert "failed: It is bad" in text
     assert text.count("1 s") == len(lighthouse.FIGURES) - 1
     assert text.count("–") == 2, "what it could not tell"

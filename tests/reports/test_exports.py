@@ -91,7 +91,7 @@ def _statuses(of: Matrix) -> Counter[str]:
 def test_junit_counts_as_the_matrix_does(either: Matrix, written: Path) -> None:
     found: Counter[str] = Counter()
     for suite in junitparser.JUnitXml.fromfile(str(written / "junit.xml")):
-        if suite.name.endswith(("throughput", "fuzzing", "set aside")):
+        if suite.name.endswith(("throughput", "fuzzing", "unreadable files")):
             continue
         kinds: Counter[str] = Counter()
         for case in suite:
@@ -386,7 +386,7 @@ def test_an_alarm_of_fuzzing_is_told(tmp_path: Path) -> None:
 def test_files_set_aside_are_told_where_there_is_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "rot.jsonl.gz").write_bytes(b"bit rot")
     shown = build_matrix(*read_folder(tmp_path))
-    assert "**Set aside:** `rot.jsonl.gz`" in (exports.summary.text(shown) or "")
+    assert "**Unreadable file:** `rot.jsonl.gz`" in (exports.summary.text(shown) or "")
     assert "rot.jsonl.gz" in (exports.junit.text(shown) or "")
 
 

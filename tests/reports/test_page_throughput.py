@@ -56,7 +56,7 @@ def test_why_there_is_no_speed_is_told_where_there_is_room_for_nothing_else(
     wrong = sample.measurement(workload="deepbench/y", outcome="differs", reason="it is wrong")
     text = text_of(render(of(tmp_path, row("pytorch", "deepbench/x", 7.25), wrong)))
     assert "no speed: it is wrong" in text
-    assert "What lies behind the times of 2 rows is omitted" in text
+    assert "Details of 2 rows omitted" in text
 
 
 def test_a_time_on_the_page_leads_to_what_lies_behind(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def run(folder: Path, number: int, *records: Record, **changes: object) -> Path:
         (AGREES, KNOWN, "regressed"), (DIFFERS, KNOWN, "improved"),
         (AGREES, UNSUPPORTED, "changed"), (UNSUPPORTED, AGREES, "changed"),
         (None, DIFFERS, "added"), (AGREES, None, "removed"),
-        (AGREES, sample.failed(case="a", case_version="0" * 12), "another case"),
+        (AGREES, sample.failed(case="a", case_version="0" * 12), "redefined"),
     ],
 )  # fmt: skip
 def test_a_case_changed_for_better_for_worse_or_neither(
