@@ -249,8 +249,8 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
     for number, line in enumerate(lines, start=2):
         if isinstance(line, Header | Footer):
             header_again = isinstance(line, Header)
-            what = "a second header" if header_again else "a footer that is not the last line"
-            raise BadRunFile(path, f"line {number}: {what}")
+            problem = "a second header" if header_again else "a footer that is not the last line"
+            raise BadRunFile(path, f"line {number}: {problem}")
         if not isinstance(line, MutantRecord):
             ran, expected = (line.backend, line.device), (header.backend, header.device)
             if ran != expected:
@@ -259,11 +259,11 @@ def _records(path: Path, header: Header, lines: Sequence[Line]) -> tuple[Record,
                 )
         if isinstance(line, Measurement) and (why := _inconsistent_counts(line)):
             raise BadRunFile(path, f"line {number}: {why}")
-        what = UNIQUE_FIELDS.get(type(line), "")
-        if what:
-            first = seen.setdefault((what, getattr(line, what)), number)
+        kind = UNIQUE_FIELDS.get(type(line), "")
+        if kind:
+            first = seen.setdefault((kind, getattr(line, kind)), number)
             if first != number:
-                raise BadRunFile(path, f"line {number}: repeats the {what} of line {first}")
+                raise BadRunFile(path, f"line {number}: repeats the {kind} of line {first}")
         records.append(line)
     return tuple(records)
 
@@ -283,14 +283,16 @@ def _check_counts(path: Path, footer: Footer, records: Sequence[Record]) -> None
     """Check the counts in the footer against the records."""
     cases = Counter(record.outcome for record in records if type(record) is CaseRecord)
     kinds = Counter(map(type, records))
-    for what, said, counted in (
+    for kind, declared, counted in (
         ("outcomes", {outcome: n for outcome, n in footer.counts.items() if n}, dict(cases)),
         ("measurements", footer.measurements, kinds[Measurement]),
         ("mutants", footer.mutants, kinds[MutantRecord]),
         ("rounds", footer.rounds, kinds[FuzzRecord]),
     ):
-        if said != counted:
-            raise BadRunFile(path, f"the footer says {what} {said}, but the file holds {counted}")
+        if declared != counted:
+            raise BadRunFile(
+                path, f"the footer says {kind} {declared}, but the file holds {counted}"
+            )
     if footer.selected < cases.total():
         raise BadRunFile(
             path, f"the footer says {footer.selected} selected, but the file holds {cases.total()}"

@@ -114,7 +114,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
 
 
 def _new_table(title: str, columns: Iterable[str], left: int) -> Table:
-    """A table whose first ``left`` columns hold words and the others figures."""
+    """Create a table with ``left`` text columns, then numeric columns."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, name in enumerate(columns):
         lines = "\n".join(one_line(line) for line in name.split("\n"))

@@ -76,19 +76,20 @@ def margins_by_version(index: Index) -> list[VersionMargins]:
 
 
 def fit_to_page(
-    of: Sequence[VersionMargins],
+    margins: Sequence[VersionMargins],
 ) -> list[tuple[tuple[str, str, str], list[VersionMargins]]]:
     """Group by backend, device and dtype, and keep as many versions of each as the page has room for.
 
     Args:
-        of: margins, sorted.
+        margins: margins of all versions, sorted.
 
     Returns:
         The groups, by backend, device and dtype.
 
     """
     alike = [
-        (key, [*found]) for key, found in groupby(of, key=lambda s: (s.backend, s.device, s.dtype))
+        (key, [*found])
+        for key, found in groupby(margins, key=lambda s: (s.backend, s.device, s.dtype))
     ]
     each = max(1, ROOM // max(len(alike), 1))
     return [(key, found[:each]) for key, found in alike[:ROOM]]

@@ -24,7 +24,7 @@ POINT, SPREAD, RUN = 14, 16, 130
 class SeriesLabel(NamedTuple):
     """How the page labels a series."""
 
-    shown: str
+    status: str
     """Status whose colour it has."""
     glyph: str
     word: str
@@ -55,7 +55,7 @@ def listed_series(matrix: Matrix) -> list[tuple[Trend, SeriesLabel]]:
     entries = {trend.key: entry for trend, entry in matrix.triage.acknowledged}
     order = {"worse": 0, "better": 2, "steady": 3, "too few": 4}
 
-    def said(trend: Trend) -> tuple[int, SeriesLabel]:
+    def labelled(trend: Trend) -> tuple[int, SeriesLabel]:
         entry = entries.get(trend.key)
         if entry:
             return 1, SeriesLabel("known", "≠", "worse, acknowledged", entry)
@@ -63,14 +63,14 @@ def listed_series(matrix: Matrix) -> list[tuple[Trend, SeriesLabel]]:
 
     found, runs = [], set[str]()
     room = ROOM
-    for trend in sorted(matrix.trends, key=lambda t: (said(t)[0], -abs(t.change), t.key)):
+    for trend in sorted(matrix.trends, key=lambda t: (labelled(t)[0], -abs(t.change), t.key)):
         room -= MARKUP + 2 * len(one_line(str(trend.series)).encode())
         for point in trend.points[-POINTS:]:
             room -= POINT + SPREAD * (point.low is not None) + RUN * (point.run_id not in runs)
             runs.add(point.run_id)
         if room < 0:
             break
-        found.append((trend, said(trend)[1]))
+        found.append((trend, labelled(trend)[1]))
     return found
 
 
@@ -86,6 +86,6 @@ def group_by_label(
         Each label with its series and their positions.
 
     """
-    numbered = [(place, trend, said) for place, (trend, said) in enumerate(found)]
+    numbered = [(place, trend, label) for place, (trend, label) in enumerate(found)]
     groups = ([*of] for _, of in groupby(numbered, key=lambda row: row[2].word))
     return [(of[0][2], of) for of in groups]
