@@ -72,7 +72,7 @@ def test_cases_that_failed_are_counted_and_never_hidden(tmp_path: Path) -> None:
     add(tmp_path / "runs", 1, "torch 1", 0.3, None, None)
     add(tmp_path / "runs", 2, "torch 2", None, None)
     worst, bad = found(tmp_path)
-    assert (worst.version, len(worst.margins), worst.failed, worst.middle, worst.most) == (
+    assert (worst.version, len(worst.margins), worst.failed, worst.median, worst.percentile_95) == (
         "torch 2",
         0,
         2,
@@ -97,8 +97,8 @@ def test_a_run_of_any_year_has_a_day(tmp_path: Path, moment: str) -> None:
 def test_what_a_spread_says(tmp_path: Path) -> None:
     add(tmp_path / "runs", 1, "torch 2", *(k / 100 for k in range(99)), 1.5)
     (spread,) = found(tmp_path)
-    assert spread.middle == pytest.approx(0.495)
-    assert spread.most == 0.94
+    assert spread.median == pytest.approx(0.495)
+    assert spread.percentile_95 == 0.94
     assert spread.beyond == 1
 
 
