@@ -77,7 +77,7 @@ def test_the_page_compares_with_the_last_whole_run_before(tmp_path: Path) -> Non
     (found,) = shown.run_diffs
     assert (found.before.header.run_id, found.after.header.run_id) == ("r1", "r2")
     html = render(shown)
-    assert "1 regressed; before: torch 2.0, run r1" in html
+    assert "1 regressed; previous: torch 2.0, run r1" in html
     assert 'href="#changes"' in html
 
 
