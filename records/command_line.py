@@ -150,7 +150,14 @@ def command(name: str, *, examples: Sequence[str] = (), **more: Any) -> Callable
 
 
 class Value(click.ParamType):  # type: ignore[type-arg]  # older versions of click take none
-    """The value of an option or argument: how it is read, and which values there are."""
+    """Type of an option or argument: how its value is parsed, and which values are allowed.
+
+    Args:
+        read: parses the text; raises ValueError with what was expected.
+        choices: the allowed values, or examples of them.
+        closed: refuse any other value.
+        complete: values that shell completion suggests; ``choices`` by default.
+    """
 
     def __init__(
         self,
@@ -167,6 +174,16 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # older versions of cli
         self.complete = complete or (lambda: self.choices)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Parse a value.
+
+        Args:
+            value: text from the command line, or a default of another type.
+            param: the option, for error messages.
+            ctx: the context, for error messages.
+
+        Returns:
+            The parsed value; a default is returned unchanged.
+        """
         if not isinstance(value, str):
             return value  # a default
         if self.choices and self.closed and value not in self.choices:
@@ -179,6 +196,16 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # older versions of cli
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        """Suggest values that complete a partial one.
+
+        Args:
+            ctx: the context.
+            param: the option.
+            incomplete: the text typed so far.
+
+        Returns:
+            The matching values; file names if there are none and any value is allowed.
+        """
         found = [CompletionItem(v) for v in self.complete() if v.startswith(incomplete)]
         if not found and (not self.choices or not self.closed):
             return [CompletionItem(incomplete, type="file")]

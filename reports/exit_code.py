@@ -1,4 +1,4 @@
-"""The exit code of the results that a report shows."""
+"""Choose the exit code of the results that a report shows."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from reports.matrix import Matrix
 
 
 def exit_code_of(shown: Matrix) -> ExitCode:
-    """Return the exit code of results.
+    """Return the exit code of the results that a report shows.
 
     Args:
-        shown: all that a report shows.
+        shown: the matrix.
 
     Returns:
-        The code.
-
+        The exit code.
     """
     alarms: Counter[Outcome] = Counter({"differs": sum(fuzzed.alarms for fuzzed in shown.fuzzed)})
     return exit_code(

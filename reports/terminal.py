@@ -102,7 +102,9 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
         yield _fuzzing(matrix)
     for column in matrix.columns:
         for entry in column.stale:
-            text = f"✗ known difference no longer occurs: {one_line(column.label)}: {one_line(entry)}"
+            text = (
+                f"✗ known difference no longer occurs: {one_line(column.label)}: {one_line(entry)}"
+            )
             yield Text(text, "red")
     for run in matrix.interrupted:
         text = f"! interrupted: {one_line(label(run))}: {run.why_incomplete}; {one_line(run.path.name)}"

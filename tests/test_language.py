@@ -28,9 +28,7 @@ UNFINISHED = {
     "evidence",
     "fleet",
     "porting",
-    "records",
     "reference",
-    "reports",
 }
 """Packages whose docstrings are still to be rewritten."""
 

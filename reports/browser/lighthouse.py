@@ -37,7 +37,7 @@ def main(site: Path, form: str) -> ExitCode:
     page = require_page(site)
     npx = shutil.which("npx")
     if npx is None:
-        raise Refused("npx: not on the PATH; install Node.js")
+        raise Refused("no npx on the PATH; install Node.js")
     with refusing(NoBrowser):
         browser = find_chromium()
     report = page.parent.with_name("lighthouse.json")

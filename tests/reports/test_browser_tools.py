@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Path:
 @pytest.mark.usefixtures("browser")
 def test_the_page_is_shown_light_and_dark(site: Path, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "reports.browser.screenshots", "--site", str(site), "--out", str(tmp_path)],
+        [sys.executable, "-m", "reports.browser.screenshots", "--site", str(site), "--docs", str(tmp_path)],
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == ExitCode.CLEAN, done.stderr
@@ -49,7 +49,7 @@ def test_without_a_page_there_is_nothing_to_look_at(
     with pytest.raises(SystemExit) as ended:
         command.main(["--site", str(tmp_path)])
     assert ended.value.code == ExitCode.HARNESS_ERROR
-    assert "the folder has no index.html; run `nox -s report` first" in capsys.readouterr().err
+    assert "has no index.html; run `rnnspec report` first" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("command", "missing"), [(screenshots, "chromium"), (lighthouse, "npx")],
