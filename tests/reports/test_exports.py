@@ -25,7 +25,6 @@ from pytest_benchmark.storage.file import FileStorage
 from records.runs import read_folder
 from records.text import one_line
 from reports import exports
-from reports.__main__ import main
 from reports.exports.names import timing_name
 from reports.exports.summary import fitting
 from reports.history.detection import judge_points
@@ -33,6 +32,7 @@ from reports.history.index import Point, Series
 from reports.history.triage import TriageEntry, apply_triage
 from reports.matrix import Matrix, build_matrix
 from reports.outcomes import status
+from rnnspec.report import report as command
 
 SCHEMAS = Path(__file__).with_name("schemas")
 HOSTILE = (
@@ -326,7 +326,7 @@ def test_what_was_acknowledged_is_not_in_the_feed_and_is_so_called(shown: Matrix
 
 @pytest.mark.parametrize("form", exports.FORMS)
 def test_one_form_writes_its_files_alone(runs: Path, tmp_path: Path, form: str) -> None:
-    main(
+    command.main(
         [
             "--runs",
             str(runs),
@@ -346,7 +346,7 @@ def test_a_form_that_is_none_is_refused(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main(["--runs", str(runs), "--site", str(tmp_path), "--format", "xls"])
+        command.main(["--runs", str(runs), "--site", str(tmp_path), "--format", "xls"])
     assert "junit" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

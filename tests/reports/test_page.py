@@ -22,7 +22,7 @@ from records.runs import RunWriter, read_folder
 from records.schema import Gpu, Record
 from records.text import clip, number, one_line
 from reference.rounding import ARITHMETICS
-from reports.__main__ import code, main
+from reports.exit_code import exit_code_of
 from reports.load import load_matrix
 from reports.matrix import Matrix, build_matrix
 from reports.outcomes import STATUSES
@@ -30,6 +30,7 @@ from reports.page import breakable, render, write_page
 from reports.page.figures import BOUND_X, HEIGHT, histogram
 from reports.precision import TIGHTEST_FIRST, precisions
 from reports.terminal import print_matrix
+from rnnspec.report import report as command
 
 ROOT = Path(__file__).parents[2]
 PAGE_LIMIT = 1_500_000
@@ -131,7 +132,7 @@ def test_unsupported_is_never_passed(tmp_path: Path) -> None:
     assert (group.agrees, group.applicable) == (0, 0)
     assert "supports no case; 1 unsupported" in text_of(render(shown))
     assert "no such cell" in text_of(render(shown))
-    assert code(shown) is ExitCode.NOT_ENOUGH_DATA
+    assert exit_code_of(shown) is ExitCode.NOT_ENOUGH_DATA
 
 
 def test_a_column_is_the_latest_run_of_a_backend_and_device(tmp_path: Path) -> None:
@@ -146,7 +147,7 @@ def test_a_column_is_the_latest_run_of_a_backend_and_device(tmp_path: Path) -> N
     assert len(shown.columns[0].run.cases) == len(shown.timings) == 1, (
         "a later run of workloads does not hide the cases"
     )
-    assert code(shown) is ExitCode.CLEAN
+    assert exit_code_of(shown) is ExitCode.CLEAN
 
 
 def test_rows_are_cells_and_dtypes_from_wide_to_narrow(samples: Path) -> None:
@@ -206,7 +207,7 @@ def test_the_exit_code_of_a_run(
 ) -> None:
     sample.write(tmp_path, sample.header(), records, **more)
     shown = model(tmp_path)
-    assert code(shown) is expected
+    assert exit_code_of(shown) is expected
     for text in (printed(shown), text_of(render(shown))):
         assert ("no longer occurs" in text) == ("stale_known" in more)
 
@@ -292,7 +293,7 @@ def test_fuzzing_is_shown_beside_the_cases_and_not_among_them(tmp_path: Path) ->
     shown = model(tmp_path)
     assert len(shown.columns) == 1
     assert shown.columns[0].run.cases, "the run of cases is the column still"
-    assert code(shown) is ExitCode.CLEAN
+    assert exit_code_of(shown) is ExitCode.CLEAN
     row = "✓ 0 256 200 54 0 2 0.500"
     assert row in text_of(render(shown))
     assert row in " ".join(printed(shown).split())
@@ -301,7 +302,7 @@ def test_fuzzing_is_shown_beside_the_cases_and_not_among_them(tmp_path: Path) ->
 def test_an_alarm_of_fuzzing_is_a_failure(tmp_path: Path) -> None:
     find = sample.failed(case="fuzz/lstm/1-layer/…")
     shown = of(tmp_path, sample.case(), sample.fuzzed(found=[find], others=["fuzz/gru/…"]))
-    assert code(shown) is ExitCode.CONFORMANCE_FAILURE
+    assert exit_code_of(shown) is ExitCode.CONFORMANCE_FAILURE
     page = text_of(render(shown))
     assert "✗ 2 128 100 27" in page
     assert "fuzz/lstm/1-layer/…" in page
@@ -342,13 +343,13 @@ def test_interrupted_and_bad_files_are_harness_errors(tmp_path: Path) -> None:
     with RunWriter(tmp_path / "a", sample.header()) as writer:
         writer.write(sample.case())
     shown = model(tmp_path / "a")
-    assert code(shown) is ExitCode.HARNESS_ERROR
+    assert exit_code_of(shown) is ExitCode.HARNESS_ERROR
     assert "interrupted" in printed(shown)
     assert "The run was interrupted." in text_of(render(shown))
     sample.write(tmp_path / "b", sample.header(), [sample.case()])
     (tmp_path / "b" / "broken.jsonl").write_bytes(b"{}\n")
     shown = model(tmp_path / "b")
-    assert code(shown) is ExitCode.HARNESS_ERROR
+    assert exit_code_of(shown) is ExitCode.HARNESS_ERROR
     for text in (printed(shown, 300), text_of(render(shown))):
         assert "unreadable" in text
         assert "broken.jsonl" in text
@@ -356,7 +357,9 @@ def test_interrupted_and_bad_files_are_harness_errors(tmp_path: Path) -> None:
 
 def test_the_command(samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = tmp_path / "site"
-    assert main(["--runs", str(samples), "--site", str(site)]) is ExitCode.CONFORMANCE_FAILURE
+    assert (
+        command.main(["--runs", str(samples), "--site", str(site)]) is ExitCode.CONFORMANCE_FAILURE
+    )
     assert str(site / "index.html") in capsys.readouterr().out
     names = {path.name for path in site.iterdir()}
     assert names == {"exports", "index.html"}, "nothing temporary is left"
@@ -364,7 +367,7 @@ def test_the_command(samples: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_no_runs_is_not_enough_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--runs", str(tmp_path / "none"), "--site", str(tmp_path / "site")]
-    assert main(arguments) is ExitCode.NOT_ENOUGH_DATA
+    assert command.main(arguments) is ExitCode.NOT_ENOUGH_DATA
     assert "no results" in capsys.readouterr().out
     page = (tmp_path / "site" / "index.html").read_text()
     assert "There are no results" in page

@@ -11,7 +11,6 @@ import pytest
 import sample_runs as sample
 
 from records.exit_codes import ExitCode
-from reports.__main__ import main
 from reports.history.detection import judge_points
 from reports.history.index import Point, Series
 from reports.history.trend import Trend
@@ -21,6 +20,7 @@ from reports.page import render
 from reports.page.figures import SPARK_HEIGHT, SPARK_RUNS, SPARK_WIDTH, spark
 from reports.page.series_list import POINTS, ROOM, group_by_label, listed_series
 from reports.terminal import text
+from rnnspec.report import report as command
 
 HOSTILE = "<script>alert(1)</script>\x1b\u202e{{ 7*7 }}"
 
@@ -150,9 +150,9 @@ def test_the_command_answers_for_changes_that_last(
         "--triage",
         str(entries),
     ]
-    assert main(given) is code
+    assert command.main(given) is code
     assert (tmp_path / "runs.sqlite").exists(), "the index is beside the runs"
-    assert main(given) is code, "and the second time, from the index"
+    assert command.main(given) is code, "and the second time, from the index"
 
 
 def test_the_terminal_says_what_became_worse() -> None:
@@ -168,13 +168,13 @@ def test_the_terminal_says_what_became_worse() -> None:
 
 def test_a_triage_file_that_is_not_there_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stopped:
-        main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "typo.toml")])
+        command.main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "typo.toml")])
     assert stopped.value.code == ExitCode.HARNESS_ERROR
 
 
 def test_a_bad_triage_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "triage.toml").write_text("[[triage]]\nseries = 3\n")
     with pytest.raises(SystemExit) as stopped:
-        main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "triage.toml")])
+        command.main(["--runs", str(tmp_path / "runs"), "--triage", str(tmp_path / "triage.toml")])
     assert stopped.value.code == ExitCode.HARNESS_ERROR
     assert "triage.toml" in capsys.readouterr().err
