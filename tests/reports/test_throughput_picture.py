@@ -94,7 +94,7 @@ def test_rows_without_an_interval_are_refused(
     (tmp_path / "README.md").write_text(README)
     with pytest.raises(SystemExit):
         _main(tmp_path)
-    assert "no row has an interval" in capsys.readouterr().err
+    assert "no row with an interval" in capsys.readouterr().err
     assert (tmp_path / "README.md").read_text() == README, "nothing was written"
 
 
