@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from backends.dialects import Dialect, fixed_parameters, unsupported, unsupported_training
+from backends.options import undeclared_in
 from reference import Array, Output, Params, Spec
 from reference.networks.layers import Data, Decoder, Network, NetworkParams, Recurrent
 from reference.networks.optimisers import Clip, Optimiser
@@ -228,11 +229,22 @@ class Backend(ABC):
 
 
 def refusal(dialect: Dialect, inputs: AnyInputs, kind: str = "cpu") -> str | None:
-    """Why a backend of this dialect cannot run these inputs on this kind of device, as "<option>: <why>"; None
-    if it can.
+    """Return why a backend of a dialect cannot run these inputs.
 
-    Decided from the declaration alone, so that no framework need be installed to ask.
+    The declaration alone decides, so no framework need be installed. What the dialect does not
+    declare is refused: options of specs, layers, optimisers and the inputs themselves.
+
+    Args:
+        dialect: The backend's declaration.
+        inputs: What is to be run.
+        kind: The kind of device.
+
+    Returns:
+        "<option>: <why>", or None if it can.
     """
+    for holder in _holders(inputs):
+        if why := undeclared_in(dialect.options, holder):
+            return why
     for spec, lengths in _recurrent(inputs):
         ends = None if lengths is None else tuple(int(n) for n in lengths)
         if why := unsupported(dialect, spec, inputs.named_dtype, ends, kind):
@@ -247,8 +259,17 @@ def refusal(dialect: Dialect, inputs: AnyInputs, kind: str = "cpu") -> str | Non
     return None
 
 
+def _holders(inputs: AnyInputs) -> Iterator[Any]:
+    """Yield the inputs, their data and their layers, whose options a dialect declares."""
+    yield inputs
+    if isinstance(inputs, Inputs):
+        return
+    yield from inputs.batches if isinstance(inputs, TrainingInputs) else (inputs.data,)
+    yield from inputs.network
+
+
 def _recurrent(inputs: AnyInputs) -> Iterator[tuple[Spec, Array | None]]:
-    """Every recurrent network that is run, with the lengths that it is given."""
+    """Yield every recurrent network, with the lengths that it is given."""
     if isinstance(inputs, Inputs):
         yield inputs.spec, inputs.lengths
         return

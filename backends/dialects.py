@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from backends.options import ANY, COMMON, Options, undeclared, undeclared_in
 from reference import GATES, Array, Spec
 from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
 from reference.networks.optimisers import Adam, Clip, Optimiser
@@ -34,8 +35,8 @@ class CellDialect:
     """The cell can do without biases; where it cannot, zeros stand for none."""
     forget_bias: Literal["run time", "stored", ""]
     """The cell adds it itself, or it is stored in the bias; empty where the cell has none."""
-    reset: tuple[str, ...] = ()
-    """The placements of a GRU's reset gate that the cell knows."""
+    options: Options
+    """The values of the cell's own options that it runs, by field of the spec."""
     update: Literal["keeps", "takes", ""] = ""
     """What a GRU's z = 1 does: keeps the old state, or takes the candidate."""
     apart: str = ""
@@ -48,6 +49,8 @@ class Dialect:
 
     cells: Mapping[str, CellDialect]
     directions: tuple[str, ...]
+    options: Mapping[str, Options]
+    """The values of all other options that it runs, by class and field."""
     state: Literal["hc", "ch"]
     """Order of an LSTM's state."""
     padded_outputs: Literal["zero", "previous"]
@@ -100,17 +103,23 @@ def _plain(default: str = "tf32", **on_cpu: str) -> dict[str, dict[str, str]]:
     }
 
 
+_ACTIVATION: Options = {"activation": ("tanh", "relu")}
+_FORGET_BIAS: Options = {"forget_bias": ANY}
+CELL_OPTIONS: Mapping[str, Options] = {
+    "vanilla": _ACTIVATION, "gru": {"reset": ("after", "before")}, "lstm": _FORGET_BIAS,
+}  # fmt: skip
+"""The options of the specification's cells."""
+
 SPECIFICATION = Dialect(
     cells={
         cell: CellDialect(
             blocks=("".join(gates),), joined=False, transposed=False, biases=2, bias_optional=True,
-            forget_bias="run time" if cell == "lstm" else "",
-            reset=("after", "before") if cell == "gru" else (),
-            update="keeps" if cell == "gru" else "",
+            forget_bias="run time" if "f" in gates else "", options=CELL_OPTIONS[cell],
+            update="keeps" if "z" in gates else "",
         )
         for cell, gates in GATES.items()
     },
-    directions=("forward", "reverse", "bidirectional"),
+    directions=("forward", "reverse", "bidirectional"), options=COMMON,
     state="hc", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", arithmetic={"cpu": _TYPES},
 )  # fmt: skip
@@ -119,18 +128,18 @@ TENSORFLOW_LEGACY = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=True, transposed=True, biases=1, bias_optional=False,
-            forget_bias="",
+            forget_bias="", options=_ACTIVATION,
         ),
         "gru": CellDialect(
             blocks=("rz", "n"), joined=True, transposed=True, biases=1, bias_optional=False,
-            forget_bias="", reset=("before",), update="keeps",
+            forget_bias="", options={"reset": ("before",)}, update="keeps",
         ),
         "lstm": CellDialect(
             blocks=("igfo",), joined=True, transposed=True, biases=1, bias_optional=False,
-            forget_bias="run time",
+            forget_bias="run time", options=_FORGET_BIAS,
         ),
     },
-    directions=("forward", "bidirectional"),
+    directions=("forward", "bidirectional"), options=COMMON,
     state="ch", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", adam_epsilon="inside",
     arithmetic=_plain(bfloat16="bfloat16-summed"),  # BiasAddGrad on a CPU
@@ -142,18 +151,18 @@ TENSORFLOW_UNROLLED = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=False, transposed=True, biases=1, bias_optional=True,
-            forget_bias="",
+            forget_bias="", options=_ACTIVATION,
         ),
         "gru": CellDialect(
             blocks=("rzn",), joined=False, transposed=True, biases=2, bias_optional=True,
-            forget_bias="", reset=("after", "before"), update="keeps",
+            forget_bias="", options={"reset": ("after", "before")}, update="keeps",
         ),
         "lstm": CellDialect(
             blocks=("ifgo",), joined=False, transposed=True, biases=1, bias_optional=True,
-            forget_bias="run time",
+            forget_bias="run time", options=_FORGET_BIAS,
         ),
     },
-    directions=("forward", "reverse", "bidirectional"),
+    directions=("forward", "reverse", "bidirectional"), options=COMMON,
     state="hc", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", adam_epsilon="inside",
     arithmetic=_plain(float16="float16-summed"),  # the gradient of a broadcast sum on a CPU
@@ -165,18 +174,18 @@ PYTORCH = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=False, transposed=False, biases=2, bias_optional=True,
-            forget_bias="",
+            forget_bias="", options=_ACTIVATION,
         ),
         "gru": CellDialect(
             blocks=("rzn",), joined=False, transposed=False, biases=2, bias_optional=True,
-            forget_bias="", reset=("after",), update="keeps",
+            forget_bias="", options={"reset": ("after",)}, update="keeps",
         ),
         "lstm": CellDialect(
             blocks=("ifgo",), joined=False, transposed=False, biases=2, bias_optional=True,
-            forget_bias="stored",
+            forget_bias="stored", options=_FORGET_BIAS,
         ),
     },
-    directions=("forward", "bidirectional"),
+    directions=("forward", "bidirectional"), options=COMMON,
     state="hc", padded_outputs="zero", reverse_outputs="input order",
     zero_length="left out", arithmetic=_plain(), clip_epsilon=1e-6,
 )  # fmt: skip
@@ -192,18 +201,18 @@ JAX = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=False, transposed=True, biases=1, bias_optional=True,
-            forget_bias="",
+            forget_bias="", options=_ACTIVATION,
         ),
         "gru": CellDialect(
             blocks=("rzn",), joined=False, transposed=True, biases=2, bias_optional=True,
-            forget_bias="", reset=("after", "before"), update="keeps",
+            forget_bias="", options={"reset": ("after", "before")}, update="keeps",
         ),
         "lstm": CellDialect(
             blocks=("ifgo",), joined=False, transposed=True, biases=1, bias_optional=True,
-            forget_bias="stored",
+            forget_bias="stored", options=_FORGET_BIAS,
         ),
     },
-    directions=("forward", "reverse", "bidirectional"),
+    directions=("forward", "reverse", "bidirectional"), options=COMMON,
     state="hc", padded_outputs="zero", reverse_outputs="input order",
     zero_length="runs", arithmetic=_plain(),
 )  # fmt: skip
@@ -215,64 +224,86 @@ JAX_VJP = replace(
 
 PYTORCH_NATIVE = replace(PYTORCH, arithmetic=_plain(default="float32"))
 
-_CUDNN = {name: replace(cell, bias_optional=False) for name, cell in PYTORCH.cells.items()}
+_CUDNN_OPTIONS: Mapping[str, Options] = {
+    "vanilla": _ACTIVATION, "gru": {"reset": ("after",)}, "lstm": _FORGET_BIAS,
+}  # fmt: skip
+_CUDNN = {
+    name: replace(PYTORCH.cells[name], bias_optional=False, options=options)
+    for name, options in _CUDNN_OPTIONS.items()
+}
 
 JAX_CUDNN = Dialect(
     cells={"lstm": _CUDNN["lstm"]},
-    directions=("forward", "bidirectional"),
+    directions=("forward", "bidirectional"), options=COMMON,
     state="hc", padded_outputs="zero", reverse_outputs="input order", zero_length="refused",
     arithmetic={"cuda": {"float32": "float32", "tf32": "tf32", "default": "tf32"}},
 )  # fmt: skip
 
 TENSORFLOW_CUDNN = replace(
-    JAX_CUDNN, cells=_CUDNN, arithmetic={"cuda": _plain()["cuda"]}, adam_epsilon="inside"
+    JAX_CUDNN,
+    cells=_CUDNN,
+    options=COMMON,
+    arithmetic={"cuda": _plain()["cuda"]},
+    adam_epsilon="inside",
 )
 
 
 ONNX: dict[str, CellDialect] = {
-    "vanilla": PYTORCH.cells["vanilla"],
-    "gru": replace(PYTORCH.cells["gru"], blocks=("zrn",), reset=("after", "before")),
-    "lstm": replace(PYTORCH.cells["lstm"], blocks=("iofg",)),
+    "vanilla": replace(PYTORCH.cells["vanilla"], options=_ACTIVATION),
+    "gru": replace(PYTORCH.cells["gru"], blocks=("zrn",), options={"reset": ("after", "before")}),
+    "lstm": replace(PYTORCH.cells["lstm"], blocks=("iofg",), options=_FORGET_BIAS),
 }
-"""How ONNX's nodes lay out their weights."""
+"""The layout of ONNX's nodes."""
 
 KERAS: dict[str, CellDialect] = {
-    "vanilla": JAX.cells["vanilla"],
-    "gru": replace(JAX.cells["gru"], blocks=("zrn",), reset=("after",)),
-    "gru-before": replace(JAX.cells["gru"], blocks=("zrn",), biases=1, reset=("before",)),
-    "lstm": JAX.cells["lstm"],
+    "vanilla": replace(JAX.cells["vanilla"], options=_ACTIVATION),
+    "gru": replace(JAX.cells["gru"], blocks=("zrn",), options={"reset": ("after",)}),
+    "gru-before": replace(
+        JAX.cells["gru"], blocks=("zrn",), biases=1, options={"reset": ("before",)}
+    ),
+    "lstm": replace(JAX.cells["lstm"], options=_FORGET_BIAS),
 }
-"""How Keras's layers do."""
+"""The layout of Keras's layers."""
 
 FLAX: dict[str, CellDialect] = {
-    "vanilla": replace(JAX.cells["vanilla"], bias_optional=False),
+    "vanilla": replace(JAX.cells["vanilla"], bias_optional=False, options=_ACTIVATION),
     "gru": CellDialect(
         blocks=("r", "z", "n"), joined=False, transposed=True, biases=1, bias_optional=False,
-        forget_bias="", reset=("after",), update="keeps", apart="n",
+        forget_bias="", options={"reset": ("after",)}, update="keeps", apart="n",
     ),
     "lstm": CellDialect(
         blocks=("i", "f", "g", "o"), joined=False, transposed=True, biases=1, bias_optional=False,
-        forget_bias="stored",
+        forget_bias="stored", options=_FORGET_BIAS,
     ),
 }  # fmt: skip
-"""How Flax's cells do, a matrix for every gate."""
+"""The layout of Flax's cells: a matrix for every gate."""
 
 EQUINOX: dict[str, CellDialect] = {
-    "gru": replace(PYTORCH.cells["gru"], biases=1, apart="n"),
-    "lstm": replace(PYTORCH.cells["lstm"], biases=1),
+    "gru": replace(PYTORCH.cells["gru"], biases=1, apart="n", options={"reset": ("after",)}),
+    "lstm": replace(PYTORCH.cells["lstm"], biases=1, options=_FORGET_BIAS),
 }
-"""How Equinox's cells do; it has no vanilla one."""
+"""The layout of Equinox's cells; it has no vanilla one."""
 
 
 def unsupported(
     dialect: Dialect, spec: Spec, dtype: str, lengths: tuple[int, ...] | None, kind: str = "cpu"
 ) -> str | None:
-    """Why a framework of this dialect cannot run this network on this kind of device, as "<option>: <why>";
-    None if it can.
+    """Return why a framework of a dialect cannot run a recurrent network.
 
-    Decided from the declaration alone, so that no framework need be installed to ask.
+    The declaration alone decides, so no framework need be installed.
+
+    Args:
+        dialect: The framework's declaration.
+        spec: The network.
+        dtype: The dtype, as users name it.
+        lengths: The valid steps of every row (B,), or None where all are.
+        kind: The kind of device.
+
+    Returns:
+        "<option>: <why>", or None if it can.
     """
-    if why := unrepresentable(dialect.cells, dialect.directions, spec):
+    options = {**dialect.options["Spec"], "direction": dialect.directions}
+    if why := unrepresentable(dialect.cells, options, spec):
         return why
     if not dialect.held_to(dtype, kind):
         able = ", ".join(dialect.arithmetic.get(kind, {})) or "nothing"
@@ -284,33 +315,50 @@ def unsupported(
     return None
 
 
-def unrepresentable(
-    cells: Mapping[str, CellDialect], directions: tuple[str, ...], spec: Spec
-) -> str | None:
-    """Why no weights of these cells, run in these directions, are this network, as "<option>: <why>"; None if some
-    are.
+def unrepresentable(cells: Mapping[str, CellDialect], options: Options, spec: Spec) -> str | None:
+    """Return why no weights of these cells are a network.
+
+    Args:
+        cells: The layouts of the cells that there are.
+        options: The values that are declared of the options of all cells.
+        spec: The network.
+
+    Returns:
+        "<option>: <why>", or None if some weights are.
     """
     cell = cell_of(cells, spec)
     if cell is None:
         return f"cell: it has no {spec.cell} cell"
-    if spec.direction not in directions:
-        return f"direction: it runs {' or '.join(directions)}, not {spec.direction}"
-    if spec.cell == "gru" and spec.reset not in cell.reset:
-        return (
-            f"reset: its GRU applies the reset gate {' or '.join(cell.reset)} the recurrent "
-            f"product, and no weights turn that into {spec.reset}"
-        )
-    return None
+    return undeclared({"cell": ANY, **options, **cell.options}, spec)
 
 
 def cell_of(cells: Mapping[str, CellDialect], spec: Spec) -> CellDialect | None:
-    """The cell of a spec, or None; a GRU's may be another where its reset gate is applied before."""
-    own = f"gru-{spec.reset}" if spec.cell == "gru" else ""
-    return cells.get(own, cells.get(spec.cell))
+    """Return the layout of a spec's cell.
+
+    Args:
+        cells: Layouts by cell; a GRU with another layout for one reset is "gru-before" or "gru-after".
+        spec: The network.
+
+    Returns:
+        The layout, or None where there is no such cell.
+    """
+    return cells.get(f"{spec.cell}-{spec.reset}", cells.get(spec.cell))
 
 
 def unsupported_training(dialect: Dialect, optimiser: Optimiser, clip: Clip | None) -> str | None:
-    """Why a framework of this dialect cannot train so, as "<option>: <why>"; None if it can."""
+    """Return why a framework of a dialect cannot train so.
+
+    Args:
+        dialect: The framework's declaration.
+        optimiser: The optimiser.
+        clip: The clipping of gradients, or None.
+
+    Returns:
+        "<option>: <why>", or None if it can.
+    """
+    for rule in (optimiser, clip):
+        if rule is not None and (why := undeclared_in(dialect.options, rule)):
+            return why
     if isinstance(optimiser, Adam) and optimiser.placement != dialect.adam_epsilon:
         return f"placement: its Adam adds ε {dialect.adam_epsilon}, not {optimiser.placement}"
     if clip and clip.epsilon != dialect.clip_epsilon:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +15,18 @@ import numpy as np
 from backends.dialects import CellDialect, cell_of, unrepresentable
 from backends.dtypes import rounded
 from backends.layouts import Block, convert, restored
+from backends.options import ANY, BOTH, Options, restricted
 from formats.model import BadModel, Model, parameters_by_name, shortened
 from reference import GATES, Spec, Weights, weight_shapes
+from reference.spec import CHOICES
 from reference.trees import each
 
+SPEC_OPTIONS: Options = {
+    "input_size": ANY, "hidden_size": ANY, "num_layers": ANY, "bias": BOTH, "batch_first": BOTH,
+}  # fmt: skip
+"""The options of all cells that files hold; a format lists its directions and cells itself."""
+CELL_OPTIONS = ("activation", "reset", "forget_bias")
+"""The options of single cells that files hold or that readers assume."""
 DTYPES = ("float64", "float32")
 """The dtypes that every framework runs without conversion."""
 
@@ -80,7 +89,11 @@ class Format(NamedTuple):
         """
         if dtype not in self.dtypes:
             return f"dtype: it holds {' or '.join(self.dtypes)}, not {dtype}"
-        return unrepresentable(self.cells, self.directions, spec)
+        cells = {
+            name: replace(cell, options=restricted(cell.options, CELL_OPTIONS))
+            for name, cell in self.cells.items()
+        }
+        return unrepresentable(cells, {**SPEC_OPTIONS, "direction": self.directions}, spec)
 
     def unstored_fields(self, spec: Spec) -> dict[str, Any]:
         """Return the fields of a spec that such a file does not store.
@@ -141,7 +154,12 @@ def assemble(
         stated["direction"] = "bidirectional"
     if not first.has_bias:
         stated["bias"] = False
-    resets = {reset for cell in kind.cells.values() for reset in cell.reset}
+    resets = {
+        reset
+        for cell in kind.cells.values()
+        for reset in CHOICES["reset"]
+        if reset in cell.options.get("reset", ())
+    }
     if first.cell == "gru" and len(resets) == 1:
         stated["reset"] = resets.pop()
     for name, value in given.items():

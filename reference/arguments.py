@@ -22,6 +22,11 @@ def check_arguments(
     """Raise ``ValueError`` for the first argument of ``run`` that does not fit ``spec``."""
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: {kind_of(spec)} given, expected a Spec")
+    if type(spec) is not Spec:
+        raise ValueError(
+            f"spec: a subclass {kind_of(spec)} given, expected a plain Spec, since the equations "
+            "know no further options"
+        )
     layout = "(..., B, T, I)" if spec.batch_first else "(..., T, B, I)"
     check_float("x", x)
     if x.ndim < 3 or x.shape[-1] != spec.input_size:

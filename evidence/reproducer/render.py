@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupported
+from backends import BACKENDS, Dialect, Inputs, NetworkInputs, TrainingInputs, Unsupported
 from backends.adapter import kind_of, refusal
+from backends.options import COMMON, restricted
 from conformance.agreement import Z
 from conformance.cases import AnyCase
 from conformance.check import apply_training_dialect
@@ -22,6 +24,8 @@ from evidence.reproducer.frameworks import FRAMEWORKS, WAYS
 from evidence.reproducer.subject import Subject
 from reference import GATES, STATES
 
+SHOWN = ("activation", "reset", "forget_bias")
+"""The options of cells that the templates know."""
 WIDTH = 96
 """Of a line of prose."""
 
@@ -34,7 +38,7 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
     entry = BACKENDS[backend]
     inputs = apply_training_dialect(draw(case), entry.dialect)
     kind = kind_of(device)
-    if why := refusal(entry.dialect, inputs, kind):
+    if why := refusal(shown(entry.dialect), inputs, kind):
         raise Unsupported(why)
     subject = Subject(case.id, truth(inputs), entry.dialect, kind)
     written = data(subject)
@@ -56,6 +60,22 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
         )
     )
     return tidy(text)
+
+
+def shown(dialect: Dialect) -> Dialect:
+    """Return the dialect without the options that the templates do not know.
+
+    Args:
+        dialect: A framework's declaration.
+
+    Returns:
+        The declaration of what a script can show.
+    """
+    cells = {
+        name: replace(cell, options=restricted(cell.options, SHOWN))
+        for name, cell in dialect.cells.items()
+    }
+    return replace(dialect, cells=cells, options=COMMON)
 
 
 def title(subject: Subject) -> str:

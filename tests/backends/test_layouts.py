@@ -17,7 +17,7 @@ from tests.backends.test_dialects import DISTINCT
 
 ROWS = {"vanilla": [1], "gru": [1, 2, 3], "lstm": [1, 2, 3, 4]}
 PLAIN = CellDialect(blocks=("h",), joined=False, transposed=False, biases=2, bias_optional=True,
-                    forget_bias="")  # fmt: skip
+                    forget_bias="", options={})  # fmt: skip
 
 
 def weights(cell: str, bias: bool = True) -> tuple[Spec, Weights]:
@@ -33,7 +33,7 @@ def block(kernel: Any, recurrent: Any, bias: Any, recurrent_bias: Any) -> Block:
     return Block(*(None if p is None else np.array(p, float) for p in parts))
 
 
-GRU = replace(PLAIN, blocks=("rzn",), reset=("after",), update="keeps")
+GRU = replace(PLAIN, blocks=("rzn",), options={"reset": ("after",)}, update="keeps")
 LSTM = replace(PLAIN, blocks=("ifgo",), forget_bias="stored")
 V_KERNEL, V_RECURRENT = [[1, 10]], [[100]]
 
@@ -122,7 +122,7 @@ CONVERSIONS: dict[str, Conversion] = {
                [0.1, -0.2, 0.3])],
     ),
     "z takes the candidate, one bias": Conversion(
-        "gru", replace(GRU, update="takes", biases=1, reset=("before",)),
+        "gru", replace(GRU, update="takes", biases=1, options={"reset": ("before",)}),
         [block([[1, 10], [-2, -20], [3, 30]], [[100], [-200], [300]], [1.1, -2.2, 3.3], None)],
         reset="before",
     ),
@@ -206,7 +206,7 @@ def test_gradients_are_the_transpose_of_conversion(what: str, bias: bool) -> Non
     """⟨A w, d⟩ = ⟨w, Aᵀ d⟩ for A the conversion less what it makes of zeros, the forget bias."""
     cell, dialect = CELL_DIALECTS[what]
     random = np.random.default_rng(len(what))
-    for reset in dialect.reset or ("after",):
+    for reset in dialect.options.get("reset", ("after",)):  # type: ignore[attr-defined]  # values listed
         if cell == "gru" and reset == "after" and dialect.biases == 1 and bias:
             continue  # refused, below
         for layer, forget_bias in ((0, 0.0), (1, 1.5 if cell == "lstm" else 0.0)):

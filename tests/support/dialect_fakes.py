@@ -45,18 +45,18 @@ KERAS_LIKE = Dialect(
     cells={
         "vanilla": CellDialect(
             blocks=("h",), joined=True, transposed=False, biases=1, bias_optional=True,
-            forget_bias="",
+            forget_bias="", options=JAX.cells["vanilla"].options,
         ),
         "gru": CellDialect(
             blocks=("n", "zr"), joined=False, transposed=True, biases=2, bias_optional=False,
-            forget_bias="", reset=("after", "before"), update="takes",
+            forget_bias="", options={"reset": ("after", "before")}, update="takes",
         ),
         "lstm": CellDialect(
             blocks=("oi", "gf"), joined=True, transposed=False, biases=2, bias_optional=False,
-            forget_bias="run time",
+            forget_bias="run time", options=JAX.cells["lstm"].options,
         ),
     },
-    directions=("forward", "reverse", "bidirectional"),
+    directions=("forward", "reverse", "bidirectional"), options=JAX.options,
     state="ch", padded_outputs="previous", reverse_outputs="processing order",
     zero_length="left out", arithmetic=JAX.arithmetic, adam_epsilon="inside",
     clip_epsilon=1e-5,

@@ -21,8 +21,9 @@ def native_spec(native: Dialect, spec: Spec) -> Spec:
     cell = native.cells[spec.cell]
     if spec.direction not in native.directions:
         raise ValueError(f"no direction {spec.direction}")
-    if spec.cell == "gru" and spec.reset not in cell.reset:
-        return replace(spec, reset=cell.reset[0])
+    resets = cell.options.get("reset", (spec.reset,))
+    if spec.reset not in resets:
+        return replace(spec, reset=resets[0])
     return replace(spec, forget_bias=spec.forget_bias if cell.forget_bias == "run time" else 0.0)
 
 
