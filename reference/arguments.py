@@ -19,7 +19,19 @@ def check_arguments(
     c0: Array | None,
     lengths: Array | None,
 ) -> None:
-    """Raise ``ValueError`` for the first argument of ``run`` that does not fit ``spec``."""
+    """Check the arguments of ``run``.
+
+    Args:
+        spec: The network.
+        params: Its weights.
+        x: Its input.
+        h0: Initial h, or None.
+        c0: Initial c, or None.
+        lengths: Valid steps of every row, or None.
+
+    Raises:
+        ValueError: The first argument that does not fit the spec.
+    """
     if not isinstance(spec, Spec):
         raise ValueError(f"spec: {kind_of(spec)} given, expected a Spec")
     if type(spec) is not Spec:
@@ -55,7 +67,15 @@ def check_arguments(
 
 
 def check_incoming(output: Any, incoming: Any) -> None:
-    """Raise ``ValueError`` unless ``incoming`` has a finite gradient for every part of ``output``."""
+    """Check the gradients by an output.
+
+    Args:
+        output: The output.
+        incoming: What is given as its gradients.
+
+    Raises:
+        ValueError: A part of the output has no finite gradient of its shape.
+    """
     if type(incoming) is not type(output):
         raise ValueError(
             f"incoming: {kind_of(incoming)} given, expected {kind_of(output)} of gradients"
@@ -75,7 +95,16 @@ def check_incoming(output: Any, incoming: Any) -> None:
 
 
 def check_params(spec: Spec, params: Params, x: Array) -> None:
-    """Raise ``ValueError`` unless ``params`` has one ``Weights`` for every layer and direction."""
+    """Check that there is one ``Weights`` for every layer and direction, of the right shapes.
+
+    Args:
+        spec: The network.
+        params: What is given as its weights.
+        x: Its input, whose dtype all weights must have.
+
+    Raises:
+        ValueError: Weights are missing, misshapen, not finite or of another dtype.
+    """
     if not _is_plain_tuple(params):
         raise ValueError(
             f"params: {kind_of(params)} given, expected a tuple with one tuple for every layer"
@@ -106,6 +135,7 @@ def check_params(spec: Spec, params: Params, x: Array) -> None:
 
 
 def _check_weight(where: str, value: Array | None, shape: tuple[int, ...] | None, x: Array) -> None:
+    """Check one parameter; ``shape`` is None where it must be None."""
     if shape is None:
         if value is not None:
             raise ValueError(f"{where}: given, expected None because bias is False")
@@ -124,7 +154,19 @@ def check_array(
     like: Array,
     of: str = "x",
 ) -> None:
-    """Shape up to leading axes, the dtype of ``like``, called ``of``, and no NaN or infinity."""
+    """Check an array: its shape up to leading axes, its dtype, and that it is finite.
+
+    Args:
+        where: The array's name, for the message.
+        value: The array.
+        meaning: The wanted shape in letters, for the message.
+        shape: The wanted last axes.
+        like: An array of the wanted dtype.
+        of: The name of that array.
+
+    Raises:
+        ValueError: The array is another, or holds NaN or infinity.
+    """
     check_float(where, value)
     if value.shape[-len(shape) :] != shape:
         raise ValueError(
@@ -141,7 +183,15 @@ def check_array(
 
 
 def check_float(where: str, value: Array) -> None:
-    """A plain array, or a type that stands in for one (reference/rounding/), of floats."""
+    """Check that a value is a plain array of floats, or a type that stands in for one.
+
+    Args:
+        where: The value's name, for the message.
+        value: The value; ``reference/rounding/`` has types that stand in.
+
+    Raises:
+        ValueError: It is not.
+    """
     stands_in = isinstance(value, np.lib.mixins.NDArrayOperatorsMixin)
     if not (stands_in or is_plain_array(value)):
         raise ValueError(f"{where}: {kind_of(value)} given, expected a plain NumPy array")
@@ -150,7 +200,17 @@ def check_float(where: str, value: Array) -> None:
 
 
 def check_lengths(lengths: Array, batch: int, steps: int, name: str = "lengths") -> None:
-    """Raise ``ValueError`` unless ``lengths`` holds ``batch`` integers in 0 … ``steps``."""
+    """Check the lengths of a batch.
+
+    Args:
+        lengths: What is given as lengths.
+        batch: B.
+        steps: T.
+        name: The array's name, for the message.
+
+    Raises:
+        ValueError: They are not B integers in 0 … T.
+    """
     if not is_plain_array(lengths):
         raise ValueError(f"{name}: {kind_of(lengths)} given, expected a plain NumPy array")
     if lengths.dtype.kind not in "iu":
@@ -164,7 +224,16 @@ def check_lengths(lengths: Array, batch: int, steps: int, name: str = "lengths")
 
 
 def check_input_is_finite(x: Array, lengths: Array | None, *, batch_first: bool = True) -> None:
-    """NaN is welcome in the padding, which is never read, and nowhere else."""
+    """Check that NaN and infinity stand nowhere but in the padding, which is never read.
+
+    Args:
+        x: Input.
+        lengths: Valid steps of every row (B,), or None for all.
+        batch_first: Whether the batch axis of x is before the time axis.
+
+    Raises:
+        ValueError: A number inside a row's length is not finite.
+    """
     finite = np.isfinite(x)
     if finite.all():
         return
@@ -183,7 +252,7 @@ def check_input_is_finite(x: Array, lengths: Array | None, *, batch_first: bool 
 def _check_leading_axes(
     spec: Spec, params: Params, x: Array, *, h0: Array | None, c0: Array | None
 ) -> None:
-    """Every array has the leading axes of x, up to broadcasting, or none."""
+    """Check that every array has the leading axes of x, up to broadcasting, or none."""
     largest = x.shape[:-3]
     arrays = {"h0": (h0, 3), "c0": (c0, 3)}
     for layer, by_direction in enumerate(params):
@@ -208,15 +277,31 @@ def _check_leading_axes(
 
 
 def _is_plain_tuple(value: object) -> bool:
-    """A tuple, but not ``Weights``, which is one too."""
+    """Return whether a value is a tuple, but not ``Weights``, which is one too."""
     return isinstance(value, tuple) and not isinstance(value, Weights)
 
 
 def is_plain_array(value: object) -> bool:
-    """An array, but no masked one, whose mask would be ignored, and no matrix, whose ``*`` is ``@``."""
+    """Return whether a value is an ordinary array.
+
+    A masked array's mask would be ignored, and a matrix's ``*`` is ``@``.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        True for an array that is neither.
+    """
     return isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray | np.matrix)
 
 
 def kind_of(value: object) -> str:
-    """The name of its type."""
+    """Return the name of a value's type.
+
+    Args:
+        value: Anything.
+
+    Returns:
+        The name.
+    """
     return type(value).__name__

@@ -49,7 +49,7 @@ class Gradients(NamedTuple):
 
 
 Pullback = Callable[[Output], Gradients]
-"""From the loss's gradient by every output to its gradient by every argument."""
+"""A function from the loss's gradients by every output to those by every argument."""
 
 
 def vjp(
@@ -61,7 +61,20 @@ def vjp(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> tuple[Output, Pullback]:
-    """What ``reference.vjp`` returns, of arguments that were checked."""
+    """Run a network on arguments that were checked, and return its vector–Jacobian product.
+
+    Args:
+        spec: The network.
+        params: ``params[layer][direction]``.
+        x: Input (..., B, T, I), or (..., T, B, I) where ``spec.batch_first`` is false. Values past a
+            row's length are never read.
+        h0: Initial h (..., L·D, B, H); zero if None.
+        c0: Initial c (..., L·D, B, H); zero if None.
+        lengths: Valid steps of every row (B,), integers in 0 … T; all T if None.
+
+    Returns:
+        The output, and the function from its gradients to those of the arguments.
+    """
     xs, valid = time_major(spec, x, lengths)
     starts = initial_states(spec, x, h0, c0)
     final: list[State] = []
@@ -115,7 +128,17 @@ def vjp(
 def incoming(
     output: Output, y: Array | None = None, h_n: Array | None = None, c_n: Array | None = None
 ) -> Output:
-    """Incoming gradients of ``output``: those given, and 0 elsewhere."""
+    """Return incoming gradients of an output: those given, and 0 elsewhere.
+
+    Args:
+        output: The output.
+        y: Gradient by y, or None for 0.
+        h_n: Gradient by h_n, or None for 0.
+        c_n: Gradient by c_n, or None for 0.
+
+    Returns:
+        A gradient for every part of the output.
+    """
 
     def given(d: Array | None, part: Array) -> Array:
         return np.zeros_like(part, shape=part.shape) if d is None else d
@@ -130,7 +153,20 @@ def incoming(
 def backwards(
     spec: Spec, w: Weights, ran: Sequence[Step], dys: Array, d_state: State, valid: Array | None
 ) -> tuple[Array, Array, State]:
-    """From the last step that ran to the first: da on both sides of all steps, and of the start."""
+    """Walk the steps of one layer in one direction back, from the last that ran to the first.
+
+    Args:
+        spec: The network.
+        w: The weights.
+        ran: The steps as they ran.
+        dys: Gradients by the outputs (..., T, B, H).
+        d_state: Gradients by the final state, h first.
+        valid: The mask of valid steps (T, B, 1), or None for all.
+
+    Returns:
+        da on the input's side and on the recurrent side, both (..., T, B, G·H); and the gradients by
+        the initial state.
+    """
     gradient = GRADIENT[spec.cell]
     d_in, d_rec = {}, {}
     for t, _, start, saved, _ in reversed(ran):
@@ -148,7 +184,21 @@ def backwards(
 def weight_gradients(
     spec: Spec, w: Weights, ran: Sequence[Step], xs: Array, d_in: Array, d_rec: Array
 ) -> Weights:
-    """The gradients of one layer's weights in one direction, summed from the last step that ran to the first."""
+    """Sum the gradients of one layer's weights in one direction.
+
+    The sum runs from the last step that ran to the first.
+
+    Args:
+        spec: The network.
+        w: The weights.
+        ran: The steps as they ran.
+        xs: The sequence that the layer read (..., T, B, I).
+        d_in: da on the input's side (..., T, B, G·H).
+        d_rec: da on the recurrent side (..., T, B, G·H).
+
+    Returns:
+        A gradient for every parameter.
+    """
     hs = in_order({step.t: step.start[0] for step in ran})
     last_first = slice(None, None, -1 if ran[0].t < ran[-1].t else 1)
     d_in, d_rec, xs, hs = (a[..., last_first, :, :] for a in (d_in, d_rec, xs, hs))
@@ -167,5 +217,13 @@ def weight_gradients(
 
 
 def times(d: Array, W: Array) -> Array:
-    """Wᵀ d for every step and row: ``d (..., T, B, M)``, ``W (..., M, N)``, in one product."""
+    """Multiply by Wᵀ for every step and row, in one matmul.
+
+    Args:
+        d: Gradients (..., T, B, M).
+        W: A matrix (..., M, N).
+
+    Returns:
+        Wᵀ d, (..., T, B, N).
+    """
     return (rows(d) @ W).reshape(*d.shape[:-1], W.shape[-1])

@@ -1,12 +1,12 @@
 """One time step of each cell: the equations, and their gradients.
 
 A step takes ``from_x (..., B, G·H)``, which is W_ih x + b_ih, and the state it starts from, each part
-``(..., B, H)``; no state changes what comes from x, so that ``rnn.py`` computes it for many steps at
-once. It returns the new state, h first, and what its gradient needs. Gate blocks stand in the order of
-``GATES``; ⊙ is the elementwise product and σ(a) = 1 / (1 + e⁻ᵃ).
+``(..., B, H)``. No state changes W_ih x, so ``rnn.py`` computes it for many steps at once. A step
+returns the new state, h first, and the values that its gradient needs. Gate blocks stand in the order
+of ``GATES``; ⊙ is the elementwise product and σ(a) = 1 / (1 + e⁻ᵃ).
 
-The gradient of a step takes d_next, the loss's gradient by the new state. It returns a ``StepGradient``;
-what belongs to the input and the weights follows from that for all steps at once (``bptt.py``).
+The gradient of a step takes d_next, the loss's gradient by the new state, and returns a
+``StepGradient``. The gradients by the input and the weights follow for all steps at once (``bptt.py``).
 """
 
 from __future__ import annotations
@@ -25,16 +25,29 @@ State: TypeAlias = tuple[Array, ...]
 
 @singledispatch
 def sigmoid(a: Array) -> Array:
-    """σ(a) = 1 / (1 + e⁻ᵃ); where e⁻ᵃ overflows, the quotient is the correct 0.
+    """Return σ(a) = 1 / (1 + e⁻ᵃ); where e⁻ᵃ overflows, the quotient is the correct 0.
 
     One operation, as tanh is: other kinds of arrays may register their own.
+
+    Args:
+        a: Pre-activations, of any shape.
+
+    Returns:
+        An array of the same shape.
     """
     with np.errstate(over="ignore"):
         return 1 / (1 + np.exp(-a))
 
 
 def relu(a: Array) -> Array:
-    """max(a, 0)."""
+    """Return max(a, 0).
+
+    Args:
+        a: Pre-activations, of any shape.
+
+    Returns:
+        An array of the same shape.
+    """
     return np.maximum(a, 0)
 
 
@@ -42,20 +55,37 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "relu": rel
 
 
 def affine(v: Array, W: Array, b: Array | None) -> Array:
-    """W v + b for every row of ``v (..., B, N)``, with ``W (..., M, N)`` and ``b (..., M)``."""
+    """Return W v + b for every row.
+
+    Args:
+        v: Rows (..., B, N).
+        W: A matrix (..., M, N).
+        b: A vector (..., M), or None for 0.
+
+    Returns:
+        Rows (..., B, M).
+    """
     if b is None:
         return v @ np.swapaxes(W, -1, -2)
     return v @ np.swapaxes(W, -1, -2) + b[..., None, :]
 
 
 def gates(a: Array, count: int) -> list[Array]:
-    """The ``count`` equal blocks of the last axis."""
+    """Split the last axis into equal blocks.
+
+    Args:
+        a: Pre-activations (..., G·H).
+        count: The number of blocks, G.
+
+    Returns:
+        The blocks in order, each (..., H).
+    """
     size = a.shape[-1] // count
     return [a[..., k * size : (k + 1) * size] for k in range(count)]
 
 
 class StepGradient(NamedTuple):
-    """The loss's gradients by what one step adds up and by the state that it started from.
+    """The loss's gradients by both sides of a step's pre-activations, and by its old state.
 
     ``input (..., B, G·H)`` is that of W_ih x + b_ih, ``recurrent (..., B, G·H)`` that of the products
     with W_hh, and b_hh; ``state`` is that of every part of the old state.
@@ -67,9 +97,18 @@ class StepGradient(NamedTuple):
 
 
 def vanilla(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
-    """The simple recurrent cell (Elman, Finding structure in time, 1990).
+    """Run the simple recurrent cell (Elman, Finding structure in time, 1990) for one step.
 
     h' = act(W_ih x + b_ih + W_hh h + b_hh),   act = tanh or relu
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        from_x: W_ih x + b_ih, (..., B, G·H).
+        state: The state that the step starts from, h first, each part (..., B, H).
+
+    Returns:
+        The new state, h first; and the values that the gradient needs: h'.
     """
     (h,) = state
     act = ACTIVATIONS[spec.activation]
@@ -80,10 +119,21 @@ def vanilla(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State,
 def vanilla_gradient(
     spec: Spec, w: Weights, state: State, saved: State, d_next: State
 ) -> StepGradient:
-    """Of the pre-activation a, and of the old state.
+    """Return the gradients of one vanilla step.
 
     da = dh' ⊙ act'(a),   tanh'(a) = 1 − h'²,   relu'(a) = 1 where h' > 0, else 0
     dh = W_hhᵀ da
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        state: The state that the step started from, h first.
+        saved: The values that the step saved.
+        d_next: Gradients by the new state, h first.
+
+    Returns:
+        The gradients by the input's side of the pre-activations, by the recurrent side, and by the
+        old state.
     """
     (h_next,), (dh_next,) = saved, d_next
     if spec.activation == "tanh":
@@ -94,13 +144,24 @@ def vanilla_gradient(
 
 
 def gru(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
-    """The gated recurrent unit (Cho et al., arXiv:1406.1078); blocks r, z, n.
+    """Run the gated recurrent unit (Cho et al., arXiv:1406.1078) for one step.
+
+    The blocks are r, z, n.
 
     r  = σ(W_r x + b_ih,r + U_r h + b_hh,r)
     z  = σ(W_z x + b_ih,z + U_z h + b_hh,z)
     n  = tanh(W_n x + b_ih,n + r ⊙ (U_n h + b_hh,n))     reset = "after"  (arXiv:1412.3555v1, cuDNN)
     n  = tanh(W_n x + b_ih,n + U_n (r ⊙ h) + b_hh,n)     reset = "before" (arXiv:1406.1078)
     h' = (1 − z) ⊙ n + z ⊙ h
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        from_x: W_ih x + b_ih, (..., B, G·H).
+        state: The state that the step starts from, h first, each part (..., B, H).
+
+    Returns:
+        The new state, h first; and the values that the gradient needs: r, z, n and v.
     """
     (h,) = state
     x_r, x_z, x_n = gates(from_x, 3)
@@ -119,13 +180,26 @@ def gru(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, Sta
 
 
 def gru_gradient(spec: Spec, w: Weights, state: State, saved: State, d_next: State) -> StepGradient:
-    """Of the three pre-activations, and of the old state; v = U_n h + b_hh,n after, r ⊙ h before.
+    """Return the gradients of one GRU step.
+
+    v is U_n h + b_hh,n with reset after, and r ⊙ h with reset before.
 
     da_n = dh' ⊙ (1 − z) ⊙ (1 − n²)
     da_z = dh' ⊙ (h − n) ⊙ z ⊙ (1 − z)
     da_r = dr ⊙ r ⊙ (1 − r)
     after    dv = r ⊙ da_n,   dr = v ⊙ da_n,   dh = z ⊙ dh' + W_hhᵀ [da_r, da_z, dv]
     before   dv = U_nᵀ da_n,  dr = h ⊙ dv,     dh = z ⊙ dh' + r ⊙ dv + W_hh,rzᵀ [da_r, da_z]
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        state: The state that the step started from, h first.
+        saved: The values that the step saved.
+        d_next: Gradients by the new state, h first.
+
+    Returns:
+        The gradients by the input's side of the pre-activations, by the recurrent side, and by the
+        old state.
     """
     (h,), (r, z, n, v), (dh_next,) = state, saved, d_next
     da_n = dh_next * (1 - z) * (1 - n * n)
@@ -145,11 +219,22 @@ def gru_gradient(spec: Spec, w: Weights, state: State, saved: State, d_next: Sta
 
 
 def lstm(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, State]:
-    """Long short-term memory with a forget gate (Gers et al., 2000); blocks i, f, g, o.
+    """Run the long short-term memory with a forget gate (Gers et al., 2000) for one step.
+
+    The blocks are i, f, g, o.
 
     a  = W_ih x + b_ih + W_hh h + b_hh
     c' = σ(a_f + forget_bias) ⊙ c + σ(a_i) ⊙ tanh(a_g)
     h' = σ(a_o) ⊙ tanh(c')
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        from_x: W_ih x + b_ih, (..., B, G·H).
+        state: The state that the step starts from, h first, each part (..., B, H).
+
+    Returns:
+        The new state, h first; and the values that the gradient needs: i, f, g, o and tanh(c').
     """
     h, c = state
     a = from_x + affine(h, w.W_hh, w.b_hh)
@@ -165,12 +250,23 @@ def lstm(spec: Spec, w: Weights, from_x: Array, state: State) -> tuple[State, St
 def lstm_gradient(
     spec: Spec, w: Weights, state: State, saved: State, d_next: State
 ) -> StepGradient:
-    """Of the four pre-activations, and of the old state, with m = tanh(c').
+    """Return the gradients of one LSTM step, with m = tanh(c').
 
     dc'' = dc' + dh' ⊙ o ⊙ (1 − m²)
     da_i = dc'' ⊙ g ⊙ i ⊙ (1 − i)      da_g = dc'' ⊙ i ⊙ (1 − g²)
     da_f = dc'' ⊙ c ⊙ f ⊙ (1 − f)      da_o = dh' ⊙ m ⊙ o ⊙ (1 − o)
     dc   = dc'' ⊙ f                    dh   = W_hhᵀ da
+
+    Args:
+        spec: The network.
+        w: Weights of one layer in one direction.
+        state: The state that the step started from, h first.
+        saved: The values that the step saved.
+        d_next: Gradients by the new state, h first.
+
+    Returns:
+        The gradients by the input's side of the pre-activations, by the recurrent side, and by the
+        old state.
     """
     (_, c), (i, f, g, o, m), (dh_next, dc_next) = state, saved, d_next
     dc_next = dc_next + dh_next * o * (1 - m * m)
@@ -195,4 +291,4 @@ GRADIENT: dict[str, Gradient] = {
     "gru": gru_gradient,
     "lstm": lstm_gradient,
 }
-"""Of ``STEP``, cell by cell."""
+"""The gradient of each cell of ``STEP``."""

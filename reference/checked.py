@@ -19,14 +19,25 @@ def run(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> Output:
-    """Run the network ``spec`` over ``x``, in the floating-point type of its arguments.
+    """Run a network over ``x``, in the floating-point type of its arguments.
 
-    ``x (..., B, T, I)``, or ``(..., T, B, I)`` where ``spec.batch_first`` is false;
-    ``params[layer][direction]``; ``h0, c0 (..., L·D, B, H)``, zero where not given;
-    ``lengths (B,)`` integers in 0 … T, all T where not given. What ``x`` holds past a row's
-    length is never read. ``x`` may carry leading axes, and so may
-    the other arguments but ``lengths``, to the same or fewer values. Raises
-    ``ValueError`` naming the argument, what was given and what was expected.
+    ``x`` may carry leading axes, and so may the other arguments except ``lengths``, with the same or
+    fewer values.
+
+    Args:
+        spec: The network.
+        params: ``params[layer][direction]``.
+        x: Input (..., B, T, I), or (..., T, B, I) where ``spec.batch_first`` is false. Values past a
+            row's length are never read.
+        h0: Initial h (..., L·D, B, H); zero if None.
+        c0: Initial c (..., L·D, B, H); zero if None.
+        lengths: Valid steps of every row (B,), integers in 0 … T; all T if None.
+
+    Returns:
+        Outputs and final states.
+
+    Raises:
+        ValueError: An argument does not fit; the text names it, what was given and what was expected.
     """
     check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
     return rnn.run(spec, params, x, h0=h0, c0=c0, lengths=lengths)
@@ -41,11 +52,25 @@ def vjp(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> tuple[Output, Pullback]:
-    """What ``run`` returns, and the vector–Jacobian product at these arguments.
+    """Run a network, and return the vector–Jacobian product at these arguments.
 
-    The arguments are those of ``run``. The second result takes an ``Output`` of incoming gradients
-    dy, dh_n and dc_n, each in the shape of what it belongs to, and raises ``ValueError`` for any that
-    is not. Gradients by dy past a row's length do not count, since y is 0 there whatever x is.
+    Args:
+        spec: The network.
+        params: ``params[layer][direction]``.
+        x: Input (..., B, T, I), or (..., T, B, I) where ``spec.batch_first`` is false. Values past a
+            row's length are never read.
+        h0: Initial h (..., L·D, B, H); zero if None.
+        c0: Initial c (..., L·D, B, H); zero if None.
+        lengths: Valid steps of every row (B,), integers in 0 … T; all T if None.
+
+    Returns:
+        The output as from ``run``; and a function from the loss's gradients by the output to those by
+        the arguments. It takes an ``Output`` of dy, dh_n and dc_n, each in the shape of its part, and
+        raises ``ValueError`` for any other. Gradients by dy past a row's length do not count, since
+        y is 0 there whatever x is.
+
+    Raises:
+        ValueError: An argument does not fit, as in ``run``.
     """
     check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
     output, pullback = bptt.vjp(spec, params, x, h0=h0, c0=c0, lengths=lengths)

@@ -24,16 +24,16 @@ REVERSED: dict[str, tuple[bool, ...]] = {
     "reverse": (True,),
     "bidirectional": (False, True),
 }
-"""For each direction of a spec, in order: does it run from the last step to the first?"""
+"""True for each direction of a spec, in order, that runs from the last step to the first."""
 
 ROWS = 256
-"""Of x in one product with W_ih: more are no faster, and their results leave the cache."""
+"""Rows of x in one matmul with W_ih: more are no faster, and their results leave the cache."""
 
 
 class Output(NamedTuple):
-    """What a network returns: ``y (..., B, T, D·H)``, ``h_n, c_n (..., L·D, B, H)``.
+    """The output of a network: ``y (..., B, T, D·H)``, ``h_n, c_n (..., L·D, B, H)``.
 
-    ``y`` is ``(..., T, B, D·H)`` where the spec is time-major; ``c_n`` is None but for an LSTM.
+    ``y`` is ``(..., T, B, D·H)`` where the spec is time-major; ``c_n`` is None for cells without c.
     """
 
     y: Array
@@ -50,7 +50,20 @@ def run(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> Output:
-    """What ``reference.run`` returns, of arguments that were checked."""
+    """Run a network on arguments that were checked.
+
+    Args:
+        spec: The network.
+        params: ``params[layer][direction]``.
+        x: Input (..., B, T, I), or (..., T, B, I) where ``spec.batch_first`` is false. Values past a
+            row's length are never read.
+        h0: Initial h (..., L·D, B, H); zero if None.
+        c0: Initial c (..., L·D, B, H); zero if None.
+        lengths: Valid steps of every row (B,), integers in 0 … T; all T if None.
+
+    Returns:
+        Outputs and final states.
+    """
     xs, valid = time_major(spec, x, lengths)
     starts = initial_states(spec, x, h0, c0)
     final: list[State] = []
@@ -68,7 +81,16 @@ def run(
 
 
 def time_major(spec: Spec, x: Array, lengths: Array | None) -> tuple[Array, Array | None]:
-    """``x`` as ``(..., T, B, I)`` with 0 in the padding, and where it is valid ``(T, B, 1)``."""
+    """Return the input with time first, and the mask of its valid steps.
+
+    Args:
+        spec: The network.
+        x: Input, laid out as the spec says.
+        lengths: Valid steps of every row (B,), or None for all.
+
+    Returns:
+        The input (..., T, B, I) with 0 in the padding; and the mask (T, B, 1), or None for all.
+    """
     xs = np.swapaxes(x, -2, -3) if spec.batch_first else x
     if lengths is None:
         return xs, None
@@ -79,7 +101,17 @@ def time_major(spec: Spec, x: Array, lengths: Array | None) -> tuple[Array, Arra
 def initial_states(
     spec: Spec, x: Array, h0: Array | None, c0: Array | None
 ) -> Callable[[int], State]:
-    """The state ``(..., B, H)`` from which each row of ``h_n`` starts; 0 where none is given."""
+    """Return a function that gives the initial state of each layer and direction.
+
+    Args:
+        spec: The network.
+        x: Input, whose leading axes the states get.
+        h0: Initial h (..., L·D, B, H); zero if None.
+        c0: Initial c (..., L·D, B, H); zero if None.
+
+    Returns:
+        A function from a row of ``h_n`` to its state, h first, each part (..., B, H).
+    """
     given = {"h": h0, "c": c0}
     batch = x.shape[-3 if spec.batch_first else -2]
     leading = x.shape[:-3]
@@ -98,38 +130,73 @@ def initial_states(
 
 
 def in_order(by_step: Mapping[int, Array]) -> Array:
-    """The steps' arrays ``(..., B, N)``, in whatever order they were made, as ``(..., T, B, N)``."""
+    """Stack the steps' arrays in the order of time.
+
+    Args:
+        by_step: An array (..., B, N) for every step t, in any order.
+
+    Returns:
+        An array (..., T, B, N).
+    """
     return np.stack([by_step[t] for t in range(len(by_step))], axis=-3)
 
 
 def side_by_side(outputs: Sequence[Array]) -> Array:
-    """The outputs of all directions as those of one layer, ``(..., T, B, D·H)``."""
+    """Join the outputs of all directions of a layer.
+
+    Args:
+        outputs: The outputs of every direction, (..., T, B, H).
+
+    Returns:
+        The layer's outputs (..., T, B, D·H).
+    """
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs, axis=-1)
 
 
 def collect(spec: Spec, ys: Array, final: Sequence[State]) -> Output:
-    """What a network returns, from the last layer's outputs and every row's final state."""
+    """Return a network's output, laid out as its spec says.
+
+    Args:
+        spec: The network.
+        ys: Outputs of the last layer (..., T, B, D·H).
+        final: The final state of every layer and direction.
+
+    Returns:
+        Outputs and final states.
+    """
     h_n, *rest = (np.stack(part, axis=-3) for part in zip(*final, strict=True))
     y = np.swapaxes(ys, -2, -3) if spec.batch_first else ys
     return Output(y, h_n, rest[0] if rest else None)
 
 
 class Step(NamedTuple):
-    """What one time step did, in the order in which the steps ran."""
+    """One time step as it ran."""
 
     t: int
     y: Array
     start: State
-    """The state that it started from."""
+    """The state before it."""
     saved: State
-    """What its gradient needs (``cells.py``)."""
+    """The values that its gradient needs (``cells.py``)."""
     end: State
 
 
 def steps(
     spec: Spec, w: Weights, xs: Array, state: State, valid: Array | None, *, reverse: bool
 ) -> Iterator[Step]:
-    """One layer in one direction over ``xs (..., T, B, I)``, step by step."""
+    """Run one layer in one direction, step by step.
+
+    Args:
+        spec: The network.
+        w: The weights.
+        xs: The sequence that the layer reads (..., T, B, I).
+        state: Its initial state, h first.
+        valid: The mask of valid steps (T, B, 1), or None for all.
+        reverse: Run from the last step to the first.
+
+    Yields:
+        Every step in the order in which they run.
+    """
     order = range(xs.shape[-3])
     for t, from_x in read(w, xs, order[::-1] if reverse else order):
         new, saved = STEP[spec.cell](spec, w, from_x, state)
@@ -143,7 +210,16 @@ def steps(
 
 
 def read(w: Weights, xs: Array, order: Sequence[int]) -> Iterator[tuple[int, Array]]:
-    """Every step t of ``order`` with its W_ih x_t + b_ih, which several steps share a product for."""
+    """Multiply the input by W_ih; several steps share one matmul.
+
+    Args:
+        w: The weights.
+        xs: The sequence (..., T, B, I).
+        order: The steps in the order in which they run.
+
+    Yields:
+        Every step t with its W_ih x_t + b_ih, (..., B, G·H).
+    """
     at_once = max(1, ROWS // xs.shape[-2])
     for first in range(0, len(order), at_once):
         some = order[first : first + at_once]

@@ -11,7 +11,15 @@ Tree = TypeVar("Tree")
 
 
 def named(tree: Any, name: str) -> dict[str, Array]:
-    """Every array of ``tree`` under its path below ``name``, such as ``name[0][1].W_ih``."""
+    """Return every array of a tree under its path.
+
+    Args:
+        tree: Nested tuples of arrays; None where an array is missing.
+        name: The path of the tree itself.
+
+    Returns:
+        Arrays by paths such as ``name[0][1].W_ih``.
+    """
     if tree is None:
         return {}
     if not isinstance(tree, tuple):
@@ -26,7 +34,16 @@ def named(tree: Any, name: str) -> dict[str, Array]:
 
 
 def each(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
-    """The tree of ``function(array, ...)`` over the arrays of ``tree`` and its likes; None stays."""
+    """Apply a function to every array of a tree.
+
+    Args:
+        function: Takes an array, and the arrays at the same place of the other trees.
+        tree: Nested tuples of arrays; None stays None.
+        *others: Trees of the same structure.
+
+    Returns:
+        The tree of results.
+    """
     if tree is None:
         return tree
     if not isinstance(tree, tuple):

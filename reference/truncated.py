@@ -30,10 +30,27 @@ def truncated_gradients(
     c0: Array | None = None,
     lengths: Array | None = None,
 ) -> tuple[Output, Gradients]:
-    """What ``run`` returns, and the truncated gradients of Σ dy · y.
+    """Return the output and the truncated gradients of Σ dy · y.
 
-    Arguments as in ``vjp``, without leading axes. Raises ``ValueError`` as that does, for k₁ < 1, for
-    k₂ < k₁, and for a network that reads its input from the end, which no chunk can do.
+    No argument has leading axes.
+
+    Args:
+        spec: The network, which reads its input forward.
+        params: ``params[layer][direction]``.
+        x: Input (B, T, I), or (T, B, I) where ``spec.batch_first`` is false.
+        dy: The loss's gradient by y, in its shape.
+        k1: k₁, the number of steps between two propagations back.
+        k2: k₂, the number of steps that each goes back, at least k₁.
+        h0: Initial h (L·D, B, H); zero if None.
+        c0: Initial c (L·D, B, H); zero if None.
+        lengths: Valid steps of every row (B,); all T if None.
+
+    Returns:
+        The output as from ``run``, and the gradients by every argument.
+
+    Raises:
+        ValueError: An argument does not fit, as in ``vjp``; k₁ < 1; k₂ < k₁; or the network reads its
+            input from the end, which no chunk can do.
     """
     check_arguments(spec, params, x, h0=h0, c0=c0, lengths=lengths)
     if x.ndim != 3:
@@ -78,7 +95,20 @@ def states_at(
     c: Array | None,
     lengths: Array | None,
 ) -> dict[int, tuple[Array | None, Array | None]]:
-    """h and c before each of ``times``, which ascend from 0."""
+    """Return the states before some steps.
+
+    Args:
+        spec: The network.
+        params: ``params[layer][direction]``.
+        x: Input, laid out as the spec says.
+        times: Steps in ascending order, from 0.
+        h: Initial h (L·D, B, H), or None.
+        c: Initial c (L·D, B, H), or None.
+        lengths: Valid steps of every row (B,), or None.
+
+    Returns:
+        h and c by step; None where the cell has none or it is the missing initial one.
+    """
     axis = 1 if spec.batch_first else 0
     found, last = {0: (h, c)}, 0
     for t in times:
@@ -90,5 +120,14 @@ def states_at(
 
 
 def within(lengths: Array | None, start: int, end: int) -> Array | None:
-    """How many of the steps from ``start`` to ``end`` are valid in each row."""
+    """Return the number of valid steps of every row in a window.
+
+    Args:
+        lengths: Valid steps of every row (B,), or None.
+        start: The first step of the window.
+        end: The step after its last.
+
+    Returns:
+        Counts (B,), or None where ``lengths`` is None.
+    """
     return None if lengths is None else np.clip(lengths.astype(np.int64) - start, 0, end - start)

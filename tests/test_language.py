@@ -28,7 +28,6 @@ UNFINISHED = {
     "evidence",
     "fleet",
     "porting",
-    "reference",
 }
 """Packages whose docstrings are still to be rewritten."""
 

@@ -42,14 +42,31 @@ SIZES = ("size", "vocabulary", "units", "steps")
 def check_arguments(
     network: Network, params: NetworkParams, data: Data, words: Array | None = None
 ) -> None:
-    """Raise ``ValueError`` for the first thing that does not fit the network."""
+    """Check the arguments of a network's run.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+
+    Raises:
+        ValueError: The first of them that does not fit.
+    """
     check_network(network)
     check_parameters(network, params)
     check_data(network, params, data, words)
 
 
 def check_network(network: Any) -> None:
-    """Raise ``ValueError`` unless every layer can read what the one before it passes on."""
+    """Check that every layer can read what the layer before it passes on.
+
+    Args:
+        network: Layers.
+
+    Raises:
+        ValueError: A layer is unknown, has a bad value, or cannot stand in its place.
+    """
     if not isinstance(network, tuple) or len(network) == 0:
         raise ValueError(f"network: {network!r} given, expected a tuple of layers")
     for k, layer in enumerate(network):
@@ -70,7 +87,7 @@ def check_network(network: Any) -> None:
 
 
 def _check_steps(network: Network) -> None:
-    """Once the steps are no longer the input's, no layer may count by them."""
+    """Check that no layer counts by the input's steps once the steps are no longer the input's."""
     changed: Layer | None = None
     for k, layer in enumerate(network):
         chooses = isinstance(layer, Readout) and layer.at != "every"
@@ -84,7 +101,7 @@ def _check_steps(network: Network) -> None:
 
 
 def _check_choices(where: str, layer: Layer) -> None:
-    """Every field on its own."""
+    """Check every field of a layer on its own."""
     for name, value in vars(layer).items():
         wanted = ""
         if name in CHOICES and not (isinstance(value, str) and value in CHOICES[name]):
@@ -170,7 +187,15 @@ def _check_decoder(where: str, layer: Decoder, context: int) -> None:
 
 
 def check_parameters(network: Network, params: Any) -> None:
-    """Raise ``ValueError`` unless ``params`` has the network's parameters, finite and of one dtype."""
+    """Check that parameters are those of a network, finite and of one dtype.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+
+    Raises:
+        ValueError: A parameter is missing, unknown, misshapen, not finite or of another dtype.
+    """
     expected = named(zeros(network), "params")
     if not expected and isinstance(network[0], OneHot):
         raise ValueError(f"network: {network} given, expected a layer with parameters, whose type a "
@@ -196,6 +221,13 @@ def check_parameters(network: Network, params: Any) -> None:
 
 
 def check_loss(network: Network) -> None:
-    """Raise ``ValueError`` unless the network ends in a loss."""
+    """Check that a network ends in a loss.
+
+    Args:
+        network: Layers.
+
+    Raises:
+        ValueError: It does not.
+    """
     if not isinstance(network[-1], LOSSES):
         raise ValueError(f"network: it ends in {network[-1]}, expected a loss")

@@ -42,10 +42,17 @@ def check_data(
     *,
     alone: bool = True,
 ) -> None:
-    """Raise ``ValueError`` unless ``data`` is what the network reads and its loss compares with.
+    """Check that data are those that a network reads and its loss compares with.
 
-    ``words`` are those that a free-running decoder is fed; ``alone``: x may have leading axes that no
-    parameter has.
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+        alone: Whether x may have leading axes that no parameter has.
+
+    Raises:
+        ValueError: An array is missing, misshapen, of another dtype or out of range.
     """
     if not isinstance(data, Data):
         raise ValueError(f"data: {kind_of(data)} given, expected Data")
@@ -84,7 +91,7 @@ def _check_words_fed(network: Network, batch: int, words: Array) -> None:
 def _check_leading_axes(
     network: Network, params: NetworkParams, data: Data, words: Array | None, *, alone: bool
 ) -> None:
-    """Numbers have those of the parameters, or their own where nothing else has to follow."""
+    """Check that numbers have the leading axes of the parameters, or their own where nothing follows."""
     of, expected = next(iter(leading_axes(network, params).items()), ("params", ()))
     fed = {layer.words for layer in network if isinstance(layer, Decoder)} - {"none"}
     if "free" in fed and expected and words is None:
@@ -100,7 +107,17 @@ def _check_leading_axes(
 
 
 def leading_axes(network: Network, params: NetworkParams) -> dict[str, tuple[int, ...]]:
-    """Of every parameter that is a plain array; samples, which stand-ins have, are none."""
+    """Return the leading axes of every parameter that is a plain array.
+
+    Samples of a stand-in are not leading axes.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+
+    Returns:
+        The axes by the parameter's name.
+    """
     shapes = named(zeros(network), "params")
     return {
         name: value.shape[: value.ndim - shapes[name].ndim]
@@ -110,7 +127,7 @@ def leading_axes(network: Network, params: NetworkParams) -> dict[str, tuple[int
 
 
 def _check_input(layer: Layer, params: NetworkParams, data: Data) -> tuple[int, int]:
-    """B and T (1 of a vector)."""
+    """Check the input, and return B and T (1 for a vector)."""
     x = data.x
     if isinstance(layer, OneHot | Embedding):
         _check_words("x", x, layer.vocabulary)
@@ -136,7 +153,7 @@ def _check_input(layer: Layer, params: NetworkParams, data: Data) -> tuple[int, 
 
 
 def _check_lengths(network: Network, lengths: Array, batch: int, steps: int) -> None:
-    """Only a recurrent network stops at a row's length."""
+    """Check lengths, which only a recurrent network stops at."""
     reader = network[1] if len(network) > 1 else "no layer"
     if not isinstance(reader, Recurrent):
         raise ValueError(
@@ -154,7 +171,7 @@ def _check_readout(where: str, layer: Readout, lengths: Array | None, steps: int
 
 
 def _valid_targets(data: Data, shape: list[int]) -> Array:
-    """Which targets count, in their shape."""
+    """Return the mask of the targets that count, in their shape."""
     ends = data.target_lengths
     if ends is None:
         return np.ones(shape, bool)

@@ -29,7 +29,18 @@ Bridge = tuple[tuple[Affine, ...], ...]
 def decode(
     layer: Decoder, params: DecoderParams, context: Array, words: Array | None
 ) -> tuple[Array, LayerBack]:
-    """Pre-activations ``(..., B, S, units)`` from ``context (..., B, 1, C)`` and the words fed in."""
+    """Run a decoder up to its pre-activations.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+        words: Words that are fed in (B, S), or None where none are.
+
+    Returns:
+        Pre-activations (..., B, S, units), and the function back to the gradients by the parameters and
+        the context.
+    """
     read, read_back = inputs(layer, params, context, words)
     state, state_back = initial_state(layer, params, context)
     output, rnn_back = vjp(layer.spec, params.rnn, read, **state)
@@ -49,9 +60,19 @@ def decode(
 def inputs(
     layer: Decoder, params: DecoderParams, context: Array, words: Array | None
 ) -> tuple[Array, Callable[[Array], tuple[Array | None, list[Array]]]]:
-    """[embedding of the word, context] at every step, of the two those that there are.
+    """Return the input of every step: [embedding of the word, context], those of the two that there are.
 
     The context's gradient is the sum over the steps.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+        words: Words that are fed in (B, S), or None.
+
+    Returns:
+        The sequence (..., B, S, N), and the function from its gradient to that by the table, and to the
+        shares of the context's.
     """
     parts = []
     if layer.words != "none":
@@ -75,9 +96,18 @@ def inputs(
 def initial_state(
     layer: Decoder, params: DecoderParams, context: Array
 ) -> tuple[State, Callable[[State], tuple[Bridge, list[Array]]]]:
-    """The decoder's initial state from the context: through the bridge, or h = context as it is.
+    """Return the initial state from the context: through the bridge, or h = context as it is.
 
     Every layer and part of the state adds its share to the context's gradient.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+
+    Returns:
+        The parts that are not 0, (..., L, B, H) each; and the function from their gradients to those by
+        the bridge, and to the shares of the context's.
     """
     if layer.context == "input":
         return {}, lambda _: ((), [])
@@ -91,7 +121,16 @@ def initial_state(
 def bridged(
     layer: Decoder, params: DecoderParams, context: Array
 ) -> tuple[State, Callable[[State], tuple[Bridge, list[Array]]]]:
-    """act(W context + b) for every layer and part of the state."""
+    """Return act(W context + b) for every layer and part of the state.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+
+    Returns:
+        As from ``initial_state``.
+    """
     names = [f"{part}0" for part in layer.spec.states]
     made: dict[str, list[Array]] = {name: [] for name in names}
     backs = []
@@ -117,7 +156,16 @@ def bridged(
 
 
 def own_words(layer: Decoder, params: DecoderParams, context: Array) -> Array:
-    """The words ``(B, S)`` that a free-running decoder feeds itself: 0, then its likeliest so far."""
+    """Return the words that a free-running decoder feeds itself: 0, then its likeliest so far.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+
+    Returns:
+        Words (B, S).
+    """
     state, _ = initial_state(layer, params, context)
     words = np.zeros((context.shape[-3], 1), np.int64)
     one_step = replace(layer, steps=1)

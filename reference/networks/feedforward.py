@@ -1,7 +1,7 @@
 """The layers around a recurrent network: words in, outputs out; each with its gradient.
 
-Every function returns its result, and a function from the loss's gradient by that to the gradients by
-the parameters and by what was read. A sequence is ``(..., B, T, N)``; a vector is a sequence of one
+Every function returns its result, and a function from the loss's gradient by the result to those by
+the parameters and the input. A sequence is ``(..., B, T, N)``; a vector is a sequence of one
 step.
 """
 
@@ -18,24 +18,48 @@ from reference.spec import Array
 from reference.sums import rows, scatter, unrows
 
 LayerBack = Callable[[Array], tuple[Any, Array]]
-"""From a layer's incoming gradient to those of its parameters and of what it read."""
+"""A function from a layer's incoming gradient to those by its parameters and its input."""
 
 
 def one_hot(words: Array, vocabulary: int, like: Array) -> Array:
-    """Word k as the k-th unit vector: ``(B, T)`` to ``(..., B, T, vocabulary)``, of the kind of ``like``."""
+    """Return word k as the k-th unit vector.
+
+    Args:
+        words: Words (B, T).
+        vocabulary: The number of words.
+        like: An array of the wanted kind.
+
+    Returns:
+        (..., B, T, vocabulary).
+    """
     zero = np.zeros_like(like, shape=(*like.shape[:-2], 1, 1, 1))
     return np.where(words[..., None] == np.arange(vocabulary), 1.0, zero)
 
 
 def embed(table: Array, words: Array) -> tuple[Array, Callable[[Array], Array]]:
-    """Row k of the table for word k; a row's gradient is the sum over the places of its word."""
+    """Look up row k of a table for word k; a row's gradient is the sum over the places of its word.
+
+    Args:
+        table: (..., vocabulary, N).
+        words: Words (B, T).
+
+    Returns:
+        (..., B, T, N), and the function from its gradient to the table's.
+    """
     return table[..., words, :], lambda d: scatter(d, words, table.shape[-2])
 
 
 def affine_layer(params: Affine, v: Array) -> tuple[Array, LayerBack]:
-    """a = W v + b, with the same W and b for every row and step.
+    """Return a = W v + b, with the same W and b for every row and step.
 
     dW = Σ da vᵀ,   db = Σ da,   dv = Wᵀ da;   sums over rows and steps
+
+    Args:
+        params: W (..., M, N), and b (..., M) or None.
+        v: A sequence (..., B, T, N).
+
+    Returns:
+        (..., B, T, M), and the function from its gradient to those by the parameters and v.
     """
     W, b = params
     flat = rows(v)
@@ -51,7 +75,16 @@ def affine_layer(params: Affine, v: Array) -> tuple[Array, LayerBack]:
 def select(
     at: Literal["every", "last"] | tuple[int, ...], v: Array, lengths: Array | None
 ) -> tuple[Array, Callable[[Array], Array]]:
-    """The steps of ``v`` that a readout reads; elsewhere the gradient is 0."""
+    """Return the steps of a sequence that a readout reads; the gradient of others is 0.
+
+    Args:
+        at: Every step, the last valid one, or the numbers of steps.
+        v: A sequence (..., B, T, N).
+        lengths: Valid steps of every row (B,), or None for all.
+
+    Returns:
+        A sequence (..., B, S, N), and the function from its gradient to that by v.
+    """
     if at == "every":
         return v, lambda d: d
     batch, steps = v.shape[-3:-1]

@@ -1,4 +1,4 @@
-"""What networks are made of, as data.
+"""Layers: the parts of a network, as data.
 
 A network is a tuple: one input layer, then layers that each read what the one before returns, then at
 most one loss. A *sequence* is ``(..., B, T, N)``, a *vector* is ``(..., B, N)``.
@@ -180,12 +180,12 @@ NetworkParams: TypeAlias = tuple[LayerParams, ...]
 
 
 class Data(NamedTuple):
-    """What a network is given, and what it should return.
+    """The data of a network: its input, and the targets of its loss.
 
     ``x``: numbers ``(B, T, N)`` or ``(B, N)``, or words ``(B, T)``; ``lengths (B,)`` of the input,
     where a ``Recurrent`` reads it, or None; ``targets``: classes ``(B, S)`` or ``(B,)`` for a
     likelihood or a decoder's words, numbers ``(B, S, U)`` or ``(B, U)`` for a squared error, or None;
-    ``target_lengths (B,)``: targets past them do not count; None: all do.
+    ``target_lengths (B,)``: targets past them do not count; all count if None.
     """
 
     x: Array

@@ -11,9 +11,17 @@ from reference.sums import constant
 
 
 def weights(data: Data, o: Array, reduction: str) -> tuple[Array, float, Array]:
-    """Which targets are valid ``(B, S)``, N by which the sum over them is divided, and 1/N.
+    """Return the valid targets, their number, and its inverse.
 
-    1/N is rounded like any other number: it is a factor of every gradient.
+    1/N is rounded like any other number, since it is a factor of every gradient.
+
+    Args:
+        data: Targets and their lengths.
+        o: The network's output (..., B, S, K).
+        reduction: "mean" divides by the number of valid targets, "sum" by 1.
+
+    Returns:
+        The mask of valid targets (B, S), N, and 1/N as an array.
     """
     batch, steps = o.shape[-3:-1]
     ends = np.full(batch, steps) if data.target_lengths is None else data.target_lengths
@@ -25,10 +33,18 @@ def weights(data: Data, o: Array, reduction: str) -> tuple[Array, float, Array]:
 def negative_log_likelihood(
     layer: NegativeLogLikelihood, a: Array, data: Data
 ) -> tuple[Array, Array]:
-    """The loss, and its gradient by the pre-activations ``a (..., B, S, K)`` of the softmax.
+    """Return −log p of the target classes, and its gradient.
 
     L   = Σ_bs −log softmax(a_bs)[target_bs] / N,   log softmax(a) = a − log Σ_k e^{a_k}
     da  = (softmax(a_bs) − unit(target_bs)) / N     where the target is valid, else 0
+
+    Args:
+        layer: The loss.
+        a: Pre-activations of the softmax (..., B, S, K).
+        data: Target classes.
+
+    Returns:
+        The loss (...), and its gradient by a.
     """
     assert data.targets is not None
     batch, steps, classes = a.shape[-3:]
@@ -44,10 +60,18 @@ def negative_log_likelihood(
 
 
 def mean_squared_error(layer: MeanSquaredError, o: Array, data: Data) -> tuple[Array, Array]:
-    """The loss, and its gradient by the outputs ``o (..., B, S, U)``.
+    """Return the mean squared error, and its gradient.
 
     L  = Σ_bs (1/U) Σ_u (o_bsu − target_bsu)² / N
     do = 2 (o − target) / (U N)    where the target is valid, else 0
+
+    Args:
+        layer: The loss.
+        o: The network's output (..., B, S, U).
+        data: Targets, numbers.
+
+    Returns:
+        The loss (...), and its gradient by o.
     """
     assert data.targets is not None
     targets = data.targets.reshape(o.shape[-3:])

@@ -54,7 +54,10 @@ class NetworkGradients(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """One layer that was passed on the way forward: its pre-activation, its output, the ways back."""
+    """One layer that was passed on the way forward.
+
+    ``a`` is its pre-activation, ``v`` its output; ``back`` and ``activation_back`` go back through it.
+    """
 
     a: Any
     v: Any
@@ -63,12 +66,22 @@ class Passed(NamedTuple):
 
 
 def run(network: Network, params: NetworkParams, data: Data, words: Array | None = None) -> Array:
-    """The last layer's output: a sequence ``(..., B, T, N)`` or a vector ``(..., B, N)``.
+    """Run a network and return the last layer's output.
 
-    ``words (B, S)`` are those that a free-running decoder feeds itself, where they are known
-    (``free_words``). All parameters may carry the same leading axes, and then x does, where it is
-    numbers; x alone may where no words are fed. Raises ``ValueError`` for a network, parameters or
-    data that do not fit.
+    All parameters may carry the same leading axes, and then x does, where it is numbers; x alone may
+    where no words are fed.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+
+    Returns:
+        A sequence (..., B, T, N) or a vector (..., B, N).
+
+    Raises:
+        ValueError: The network, parameters or data do not fit.
     """
     check_arguments(network, params, data, words)
     passed = forward(network, params, data, words)
@@ -78,9 +91,19 @@ def run(network: Network, params: NetworkParams, data: Data, words: Array | None
 def differentiate(
     network: Network, params: NetworkParams, data: Data, words: Array | None = None
 ) -> NetworkGradients:
-    """The output and the loss, and the loss's gradients by the parameters and the input.
+    """Run a network that ends in a loss, forward and back.
 
-    Arguments and errors as in ``run``; the network ends in a loss, and there are targets.
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+
+    Returns:
+        The output, the loss, and the loss's gradients by the parameters and the input.
+
+    Raises:
+        ValueError: The network, parameters or data do not fit.
     """
     check_arguments(network, params, data, words)
     check_loss(network)
@@ -90,7 +113,17 @@ def differentiate(
 def gradients(
     network: Network, params: NetworkParams, data: Data, words: Array | None = None
 ) -> NetworkGradients:
-    """What ``differentiate`` returns, of arguments that were checked."""
+    """Run a network forward and back, on arguments that were checked.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+
+    Returns:
+        The output, the loss, and the loss's gradients by the parameters and the input.
+    """
     *_, loss_layer = network
     passed = forward(network, params, data, words)
     last = passed[-1]
@@ -112,7 +145,16 @@ def gradients(
 
 
 def free_words(network: Network, params: NetworkParams, data: Data) -> Array | None:
-    """The words ``(B, S)`` that the network's free-running decoder feeds itself; None without one."""
+    """Return the words that a network's free-running decoder feeds itself.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+
+    Returns:
+        Words (B, S), or None where no decoder runs freely.
+    """
     check_arguments(network, params, data)
     for k, layer in enumerate(network):
         if isinstance(layer, Decoder) and layer.words == "free":
@@ -124,7 +166,17 @@ def free_words(network: Network, params: NetworkParams, data: Data) -> Array | N
 def forward(
     network: Network, params: NetworkParams, data: Data, words: Array | None
 ) -> list[Passed]:
-    """Every layer that was passed, but for the loss."""
+    """Run all layers except the loss.
+
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        data: Input and targets.
+        words: Words that a free-running decoder is fed (B, S), or None.
+
+    Returns:
+        Every layer that was passed, in order.
+    """
     passed: list[Passed] = []
     v: Any = None
     for k, layer in enumerate(network):
@@ -146,7 +198,18 @@ def forward(
 def fed_words(
     layer: Decoder, params: DecoderParams, context: Array, data: Data, known: Array | None
 ) -> Array | None:
-    """The word before every step: of the targets after word 0, or the decoder's own."""
+    """Return the word before every step: of the targets after word 0, or the decoder's own.
+
+    Args:
+        layer: The decoder.
+        params: Its parameters.
+        context: The context vector (..., B, 1, C).
+        data: The network's data, with a teacher's targets.
+        known: Words of a free-running decoder (B, S) where they are known, or None.
+
+    Returns:
+        Words (B, S), or None where none are fed.
+    """
     if layer.words == "teacher":
         assert data.targets is not None
         return np.concatenate([np.zeros_like(data.targets[:, :1]), data.targets[:, :-1]], axis=1)
@@ -158,7 +221,17 @@ def fed_words(
 def read(
     layer: Layer, params: LayerParams, data: Data, every: NetworkParams
 ) -> tuple[Any, LayerBack]:
-    """The input as a sequence."""
+    """Return the input as a sequence.
+
+    Args:
+        layer: The input layer.
+        params: Its parameters.
+        data: The network's data.
+        every: Parameters of all layers, whose kind of array a one-hot word gets.
+
+    Returns:
+        A sequence (..., B, T, N), and the function back from its gradient to those by the parameters and the input.
+    """
     if isinstance(layer, Embedding):
         assert isinstance(params, Table)
         v, back = embed(params.table, data.x)
@@ -171,7 +244,17 @@ def read(
 
 
 def recurrent(layer: Any, params: Any, v: Any, data: Data) -> tuple[Output, LayerBack]:
-    """A recurrent network over the sequence: its outputs, and its final states."""
+    """Run a recurrent network over a sequence.
+
+    Args:
+        layer: The layer.
+        params: Its parameters.
+        v: A sequence (..., B, T, N).
+        data: The network's data.
+
+    Returns:
+        Outputs and final states, and the function back from its gradient to those by the parameters and the input.
+    """
     output, pullback = vjp(layer.spec, params, values(v), lengths=data.lengths)
 
     def back(d: Any) -> tuple[Any, Any]:
@@ -182,7 +265,17 @@ def recurrent(layer: Any, params: Any, v: Any, data: Data) -> tuple[Output, Laye
 
 
 def final_state(layer: Any, params: Any, v: Output, data: Data) -> tuple[Array, LayerBack]:
-    """h_n of the last layer, the directions side by side, as a sequence of one step."""
+    """Return h_n of the last layer, the directions side by side.
+
+    Args:
+        layer: The layer.
+        params: Its parameters.
+        v: The output of a recurrent network.
+        data: The network's data.
+
+    Returns:
+        A sequence of one step (..., B, 1, D·H), and the function back from its gradient to those by the parameters and the input.
+    """
     rows = v.h_n.shape[-3]
     directions = v.y.shape[-1] // v.h_n.shape[-1]
     states = [v.h_n[..., row, :, :] for row in range(rows - directions, rows)]
@@ -197,7 +290,17 @@ def final_state(layer: Any, params: Any, v: Output, data: Data) -> tuple[Array, 
 
 
 def readout(layer: Any, params: Any, v: Any, data: Data) -> tuple[Array, LayerBack]:
-    """The steps that are read, through an affine map."""
+    """Apply an affine map to the steps that a readout reads.
+
+    Args:
+        layer: The layer.
+        params: Its parameters.
+        v: A sequence (..., B, T, N).
+        data: The network's data.
+
+    Returns:
+        A sequence (..., B, S, units), and the function back from its gradient to those by the parameters and the input.
+    """
     chosen, select_back = select(layer.at, values(v), data.lengths)
     a, affine_back = affine_layer(params, chosen)
 
@@ -209,7 +312,17 @@ def readout(layer: Any, params: Any, v: Any, data: Data) -> tuple[Array, LayerBa
 
 
 def dense(layer: Any, params: Any, v: Any, data: Data) -> tuple[Array, LayerBack]:
-    """An affine map of every step."""
+    """Apply an affine map to every step.
+
+    Args:
+        layer: The layer.
+        params: Its parameters.
+        v: A sequence (..., B, T, N).
+        data: The network's data.
+
+    Returns:
+        A sequence (..., B, T, units), and the function back from its gradient to those by the parameters and the input.
+    """
     return affine_layer(params, values(v))
 
 
@@ -222,16 +335,38 @@ PASS: dict[type, Callable[[Any, Any, Any, Data], tuple[Any, LayerBack]]] = {
 
 
 def activation(layer: Layer) -> str:
-    """The layer's own g."""
+    """Return a layer's own activation.
+
+    Args:
+        layer: The layer.
+
+    Returns:
+        Its name; "identity" where the layer has none.
+    """
     return layer.activation if isinstance(layer, Readout | Dense | Decoder) else "identity"
 
 
 def values(v: Any) -> Any:
-    """The sequence that a layer passes on, where it passes on states too."""
+    """Return the sequence that a layer passes on, without final states.
+
+    Args:
+        v: A sequence, or the output of a recurrent network.
+
+    Returns:
+        A sequence (..., B, T, N).
+    """
     return v.y if isinstance(v, Output) else v
 
 
 def as_given(network: Network, v: Any) -> Array:
-    """A sequence as it is, a vector without its one step."""
+    """Return a network's output as its user sees it: a vector without its one step.
+
+    Args:
+        network: Layers.
+        v: The last layer's sequence, or the output of a recurrent network.
+
+    Returns:
+        A sequence (..., B, T, N) or a vector (..., B, N).
+    """
     v = values(v)
     return v if is_sequence(network) else v[..., 0, :]

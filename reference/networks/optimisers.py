@@ -1,7 +1,7 @@
 """How training changes the parameters, from the papers' equations; θ parameters, g gradients.
 
-θ and g are one vector each, of all parameters together. An optimiser's ``update`` takes g and what it
-remembers, and returns what is subtracted from θ, and what it remembers next.
+θ and g are one vector each, of all parameters together. An optimiser's ``update`` takes g and its
+memory, and returns the numbers that are subtracted from θ, and the next memory.
 """
 
 from __future__ import annotations
@@ -27,11 +27,26 @@ class GradientDescent:
     rate: float
 
     def remember(self, g: Array) -> Memory:
-        """Nothing."""
+        """Return an empty memory.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+
+        Returns:
+            ().
+        """
         return ()
 
     def update(self, g: Array, memory: Memory) -> tuple[Array, Memory]:
-        """Rate · g."""
+        """Return rate · g.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+            memory: ().
+
+        Returns:
+            The numbers that are subtracted from θ, (..., P); and the memory of the next step.
+        """
         return g * self.rate, ()
 
 
@@ -43,11 +58,26 @@ class Momentum:
     momentum: float
 
     def remember(self, g: Array) -> Memory:
-        """v = 0."""
+        """Return v = 0.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+
+        Returns:
+            v.
+        """
         return (np.zeros_like(g, shape=g.shape),)
 
     def update(self, g: Array, memory: Memory) -> tuple[Array, Memory]:
-        """Rate · v."""
+        """Return rate · v.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+            memory: v.
+
+        Returns:
+            The numbers that are subtracted from θ, (..., P); and the memory of the next step.
+        """
         v = memory[0] * self.momentum + g
         return v * self.rate, (v,)
 
@@ -68,12 +98,27 @@ class Adam:
     placement: Literal["outside", "inside"] = "outside"
 
     def remember(self, g: Array) -> Memory:
-        """m = v = 0 and β₁⁰ = β₂⁰ = 1; the powers are arrays, and round as such."""
+        """Return m = v = 0 and β₁⁰ = β₂⁰ = 1; the powers are arrays, and round as such.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+
+        Returns:
+            m, v and the powers of β₁ and β₂.
+        """
         zero, one = np.zeros_like(g, shape=g.shape), constant(1.0, g)
         return zero, zero, one, one
 
     def update(self, g: Array, memory: Memory) -> tuple[Array, Memory]:
-        """As ``placement`` says."""
+        """Return the step of the equations with ε where ``placement`` says.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+            memory: m, v and the powers of β₁ and β₂.
+
+        Returns:
+            The numbers that are subtracted from θ, (..., P); and the memory of the next step.
+        """
         m, v, power1, power2 = memory
         power1, power2 = power1 * self.beta1, power2 * self.beta2
         m = m * self.beta1 + g * (1 - self.beta1)
@@ -100,7 +145,14 @@ class Clip:
     epsilon: float = 0.0
 
     def __call__(self, g: Array) -> Array:
-        """The clipped gradients."""
+        """Clip gradients by their global norm.
+
+        Args:
+            g: Gradients of all parameters (..., P).
+
+        Returns:
+            The clipped gradients (..., P).
+        """
         norm = np.sqrt(np.sum(g * g, axis=-1, keepdims=True))
         return g * (self.most / np.maximum(norm + self.epsilon, self.most))
 
@@ -110,7 +162,16 @@ BELOW_ONE = ("momentum", "beta1", "beta2")
 
 
 def check_optimiser(optimiser: Optimiser, clip: Clip | None, dtype: np.dtype[Any]) -> None:
-    """Raise ``ValueError`` for a hyperparameter that is no number of its range, or not in ``dtype``."""
+    """Check the hyperparameters of training.
+
+    Args:
+        optimiser: The optimiser.
+        clip: The clipping of gradients, or None.
+        dtype: The dtype of the parameters.
+
+    Raises:
+        ValueError: A hyperparameter is no number of its range, or is not one in ``dtype``.
+    """
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser: {type(optimiser).__name__} given, expected {Optimiser}")
     if not (clip is None or isinstance(clip, Clip)):
@@ -131,7 +192,7 @@ def check_optimiser(optimiser: Optimiser, clip: Clip | None, dtype: np.dtype[Any
 
 
 def _rounded(value: object, dtype: np.dtype[Any]) -> float:
-    """The number as ``dtype`` has it, infinity where it overflows; NaN for what is no number."""
+    """Return a number rounded to ``dtype``: infinity if it overflows, NaN if it is no number."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return math.nan
     with np.errstate(all="ignore"), suppress(OverflowError):
@@ -140,6 +201,13 @@ def _rounded(value: object, dtype: np.dtype[Any]) -> float:
 
 
 def in_floats(rule: Rule) -> Rule:
-    """Its numbers as Python's, which take the dtype of the arrays that they meet; NumPy's do not."""
+    """Return a rule with Python's floats, which take the dtype of the arrays that they meet.
+
+    Args:
+        rule: An optimiser or a clip, with any real numbers.
+
+    Returns:
+        The same rule.
+    """
     floats: dict[str, Any] = {k: float(v) for k, v in vars(rule).items() if k != "placement"}
     return replace(rule, **floats)

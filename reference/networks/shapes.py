@@ -1,4 +1,4 @@
-"""What every layer of a network passes on, and the shapes of its parameters."""
+"""The kind and width of every layer's output, and the shapes of its parameters."""
 
 from __future__ import annotations
 
@@ -29,18 +29,26 @@ from reference.spec import Spec
 
 
 class Passing(NamedTuple):
-    """What a layer passes on: a sequence or a vector, of ``width`` numbers a step."""
+    """A layer's output: a sequence or a vector, of ``width`` numbers a step."""
 
     sequence: bool
     width: int
 
 
 NOTHING = Passing(False, 0)
-"""What an input layer reads."""
+"""The input of an input layer."""
 
 
 def passes(layer: Layer, before: Passing) -> Passing:
-    """What ``layer`` passes on when it reads ``before``."""
+    """Return the kind and width of a layer's output.
+
+    Args:
+        layer: The layer.
+        before: The output of the layer before it.
+
+    Returns:
+        Its output; a loss passes on the output before it.
+    """
     match layer:
         case Vectors(size=size) | Embedding(size=size):
             return Passing(True, size)
@@ -62,7 +70,14 @@ def passes(layer: Layer, before: Passing) -> Passing:
 
 
 def passings(network: Network) -> list[Passing]:
-    """What every layer passes on, in order."""
+    """Return the kind and width of every layer's output.
+
+    Args:
+        network: Layers.
+
+    Returns:
+        The outputs in order.
+    """
     found: list[Passing] = []
     for layer in network:
         found.append(passes(layer, found[-1] if found else NOTHING))
@@ -70,14 +85,28 @@ def passings(network: Network) -> list[Passing]:
 
 
 def is_sequence(network: Network) -> bool:
-    """Whether the network's output has an axis of steps."""
+    """Return whether a network's output has an axis of steps.
+
+    Args:
+        network: Layers.
+
+    Returns:
+        True for a sequence, False for a vector.
+    """
     return passings(network)[-1].sequence
 
 
 def target_shape(network: Network, batch: int, steps: int) -> tuple[int, ...]:
-    """``(B, S, N)`` of the output that a loss looks at, or ``(B, N)`` of a vector.
+    """Return the shape of the output that a loss looks at.
 
-    S is how many steps a decoder makes, a readout reads, or the input has (``steps``).
+    Args:
+        network: Layers.
+        batch: B.
+        steps: T, the steps of the input.
+
+    Returns:
+        (B, S, N) of a sequence, or (B, N) of a vector; S is the number of steps that a decoder makes, a
+        readout reads, or the input has.
     """
     for layer in network:
         if isinstance(layer, Decoder):
@@ -89,7 +118,14 @@ def target_shape(network: Network, batch: int, steps: int) -> tuple[int, ...]:
 
 
 def zeros(network: Network) -> NetworkParams:
-    """Parameters of the shapes that the network has, all 0."""
+    """Return parameters of the shapes that a network has, all 0.
+
+    Args:
+        network: Layers.
+
+    Returns:
+        An entry for every layer.
+    """
     read = [NOTHING, *passings(network)]
     return tuple(
         _layer_zeros(layer, before.width) for layer, before in zip(network, read, strict=False)
@@ -112,7 +148,14 @@ def _layer_zeros(layer: Layer, width: int) -> LayerParams:
 
 
 def recurrent_zeros(spec: Spec) -> Params:
-    """Weights of the shapes that ``spec`` has, all 0."""
+    """Return weights of the shapes that a recurrent network has, all 0.
+
+    Args:
+        spec: The network.
+
+    Returns:
+        ``params[layer][direction]``.
+    """
 
     def weights(layer: int) -> Weights:
         shapes = weight_shapes(spec, layer)

@@ -26,12 +26,23 @@ def train(
     clip: Clip | None = None,
     fixed: Any = (),
 ) -> tuple[Array, NetworkParams]:
-    """The loss of every batch before its update ``(steps,)``, and the parameters after the last one.
+    """Train a network, one update a batch.
 
-    The ``fixed`` parameters, named as in ``trees.named(params, "params")``, stay as they are, and no
-    norm counts their gradients. Raises ``ValueError`` for no batches, for a bad hyperparameter, for an
-    unknown name, and as ``differentiate`` does, all before the first step; ``FloatingPointError`` for a
-    step after which the parameters are not finite.
+    Args:
+        network: Layers.
+        params: The network's parameters, an entry for every layer.
+        batches: Data of every step, a tuple of at least one.
+        optimiser: The optimiser.
+        clip: The clipping of gradients, or None.
+        fixed: Names of parameters that stay as they are, as in ``trees.named(params, "params")``; no
+            norm counts their gradients.
+
+    Returns:
+        The loss of every batch before its update (steps,), and the parameters after the last one.
+
+    Raises:
+        ValueError: An argument does not fit; before the first step.
+        FloatingPointError: Parameters are not finite after a step.
     """
     _check_arguments(network, params, batches, optimiser, clip, fixed)
     optimiser, clip = in_floats(optimiser), clip and in_floats(clip)
@@ -64,7 +75,7 @@ def _check_arguments(
     clip: Clip | None,
     fixed: Any,
 ) -> None:
-    """Raise ``ValueError`` for the first argument of ``train`` that is bad."""
+    """Check the arguments of ``train``; raise ``ValueError`` for the first that is bad."""
     check_network(network)
     check_loss(network)
     if not isinstance(batches, tuple | list) or len(batches) == 0:
@@ -85,13 +96,29 @@ def _check_arguments(
 
 
 def as_vector(params: Tree, shapes: Tree) -> Array:
-    """All parameters, one after the other: ``(..., P)``."""
+    """Join all parameters into one vector.
+
+    Args:
+        params: A tree of arrays, with the same leading axes.
+        shapes: The tree of the parameters' shapes.
+
+    Returns:
+        (..., P).
+    """
     pairs = zip(named(params, "").values(), named(shapes, "").values(), strict=True)
     return np.concatenate([a.reshape(*a.shape[: a.ndim - s.ndim], -1) for a, s in pairs], axis=-1)
 
 
 def as_params(vector: Array, shapes: Tree) -> Tree:
-    """The parameters whose vector this is."""
+    """Split a vector into parameters.
+
+    Args:
+        vector: (..., P).
+        shapes: The tree of the parameters' shapes.
+
+    Returns:
+        A tree of arrays.
+    """
     start = 0
 
     def take(s: Array) -> Array:

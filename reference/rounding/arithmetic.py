@@ -1,4 +1,4 @@
-"""Arithmetics: what computing in a floating-point type rounds, and how coarsely.
+"""Arithmetics: which operations of a floating-point type round, and how coarsely.
 
 An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew for every element:
 
@@ -12,7 +12,7 @@ An arithmetic is four unit roundoffs. With ξ uniform on (−1, 1), drawn anew f
     overflow            ±∞ where |v| is above largest
 
 Frameworks compute σ in 16 bits as one operation, or as 1 / (1 + exp(−v)) of three that are stored: each is
-the way of half of the samples.
+done in half of the samples.
 
 The max(p₂, v²) is for sums of one sign, whose partial sums are as large as the result.
 """
@@ -23,7 +23,7 @@ import math
 from dataclasses import dataclass
 
 K_ACT = 3.0
-"""How many u_op an elementary function may be off; docs/calibration.md has the evidence."""
+"""The number of u_op that an elementary function may be off; evidence: docs/calibration.md."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Arithmetic:
     u_op: float
     u_store: float
     k_act: float = K_ACT
-    """How many u_op an elementary function may be off."""
+    """The number of u_op that an elementary function may be off."""
     u_sum: float = 0
-    """Of the accumulation of plain sums, where it is not that of matrix products."""
+    """Unit roundoff of plain sums, where it is not that of matmuls; 0 where it is."""
     least: float = 2.0**-126
     """The smallest normal number of operations: many kernels make 0 of anything smaller."""
     least_stored: float = 2.0**-126
-    """Of storage; of float16, whose smaller numbers are kept, half of the step between them."""
+    """The same of storage; for float16, which keeps smaller numbers, half the step between them."""
     largest: float = 2.0**128 * (1 - 2.0**-24)
-    """Number of the type that results are stored in."""
+    """The largest number of the type that results are stored in."""
 
     @property
     def u_out(self) -> float:

@@ -30,8 +30,12 @@ _FUNCTIONS = {np.where: 3, np.stack: 1, np.concatenate: 1, np.swapaxes: 3, np.su
 class Rounding:
     """A source of rounding errors: one arithmetic, one stream of random numbers, K samples.
 
-    ``scale`` is how much smaller the spread is made afterwards (``radius.py``); errors of underflow,
-    which do not depend on a roundoff, are that much larger here.
+    Args:
+        arithmetic: The arithmetic under test.
+        samples: K.
+        seed: Seed of the random numbers.
+        scale: The factor by which the spread is made smaller afterwards (``radius.py``). Errors of
+            underflow, which do not depend on a roundoff, are that much larger here.
     """
 
     def __init__(
@@ -44,18 +48,40 @@ class Rounding:
         self._grids = Grids(samples, random, coarse=scale != 1)
 
     def array(self, value: Array) -> Array:
-        """``value (…)`` as an exact array ``(1, …)`` that rounds from its first operation on."""
+        """Return a value as an exact array that rounds from its first operation on.
+
+        Args:
+            value: Numbers (...).
+
+        Returns:
+            A ``RoundingArray`` (1, ...).
+        """
         return cast(Array, RoundingArray(np.asarray(value, np.float64)[None], self))
 
     def operation(self, v: Array, kind: str) -> Array:
-        """v to a grid of 2 u_op |v|, then storage."""
+        """Round the value of an operation to a grid of 2 u_op |v|, then store it.
+
+        Args:
+            v: Values (K or 1, ...).
+            kind: The name of the operation.
+
+        Returns:
+            Rounded values (K, ...).
+        """
         a = self.arithmetic
         return self.stored(self._grids.rounded(v, self._spacing(v, a.u_op, a.least), kind))
 
     def elementary(self, function: Callable[[Array], Array], argument: Array) -> Array:
-        """Its value v to a grid of 2 k_act u_op |v|, then storage.
+        """Round the value v of an elementary function to a grid of 2 k_act u_op |v|, then store it.
 
-        exp and σ are never 0, but may be too small to be seen: then an error of theirs is not.
+        exp and σ are never 0, but may be too small to be seen: then their error is not.
+
+        Args:
+            function: tanh, exp, log or σ.
+            argument: Its argument (K or 1, ...).
+
+        Returns:
+            Rounded values (K, ...).
         """
         a, v, kind = self.arithmetic, function(argument), function.__name__
         spacing = self._spacing(v, a.k_act * a.u_op, a.least)
@@ -65,7 +91,14 @@ class Rounding:
         return self.stored(self._grids.approximated(v, spacing, argument, step, kind))
 
     def stored(self, v: Array) -> Array:
-        """v to a grid of 2 u_store |v|; infinite where it is larger than any number."""
+        """Round values to a grid of 2 u_store |v|; those above the largest number become infinite.
+
+        Args:
+            v: Values (K or 1, ...).
+
+        Returns:
+            Stored values.
+        """
         a = self.arithmetic
         if a.u_store:
             v = self._grids.rounded(v, self._spacing(v, a.u_store, a.least_stored), "storage")
@@ -74,11 +107,29 @@ class Rounding:
         return v
 
     def composed(self, axes: int) -> Array:
-        """In which samples σ is composed of stored operations, ``(K, 1, ...)`` with so many axes."""
+        """Return in which samples σ is composed of stored operations.
+
+        Args:
+            axes: The number of axes of the mask.
+
+        Returns:
+            A mask (K, 1, ...).
+        """
         return self._composed.reshape(-1, *(1,) * (axes - 1))
 
     def summed(self, v: Array, p2: Array, depth: int, u_operand: float, u_acc: float) -> Array:
-        """A sum of ``depth`` products with their squares' sum ``p2``, then storage."""
+        """Round a sum of products, then store it.
+
+        Args:
+            v: Values (K or 1, ...).
+            p2: The sum of the squares of the products, in the shape of v.
+            depth: The number of products.
+            u_operand: Unit roundoff of the operands.
+            u_acc: Unit roundoff of the accumulation.
+
+        Returns:
+            Rounded values (K, ...).
+        """
         size = np.maximum(np.sqrt(p2), np.abs(v))
         deviation = (u_acc * math.sqrt(depth / 6)) * size
         if u_operand:
@@ -100,8 +151,12 @@ class Rounding:
 class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
     """Float64 values ``(K or 1, ...)`` whose every operation rounds at random.
 
-    The first axis holds the samples. It knows the operations named in this file; any other
+    The first axis holds the samples. The class knows the operations named in this file; any other
     raises ``TypeError``, so that no operation is silently exact.
+
+    Args:
+        values: The values, with the samples first.
+        rounding: The source of their errors.
     """
 
     def __init__(self, values: Array, rounding: Rounding) -> None:
@@ -127,7 +182,17 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         return self._like(self.values[index])
 
     def reshape(self, *shape: int) -> RoundingArray:
-        """The same values in another shape, in which the samples stay apart."""
+        """Return the same values in another shape, in which the samples stay apart.
+
+        Args:
+            *shape: The shape, with the samples first.
+
+        Returns:
+            The array.
+
+        Raises:
+            TypeError: The shape would mix samples (``_unknown``).
+        """
         if shape[0] != len(self):
             raise _unknown(f"reshape to {shape}, which does not leave the samples apart,")
         return self._like(self.values.reshape(*shape))
@@ -142,7 +207,14 @@ class RoundingArray(np.lib.mixins.NDArrayOperatorsMixin):
         return RoundingArray(values, self.rounding)
 
     def elementary(self, function: Callable[[Array], Array]) -> RoundingArray:
-        """tanh, exp, log or σ: off by up to k_act u_op, then stored."""
+        """Apply tanh, exp, log or σ: off by up to k_act u_op, then stored.
+
+        Args:
+            function: The function.
+
+        Returns:
+            Rounded values.
+        """
         return self._like(self.rounding.elementary(function, self.values))
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -233,7 +305,7 @@ def _(d: Any, words: Array, vocabulary: int) -> Any:  # type: ignore[misc]
 
 
 def _values(a: Any) -> Any:
-    """What an operand holds; of a list or tuple of operands, item by item, samples aligned."""
+    """Return an operand's values; for a list or tuple, item by item, with the samples aligned."""
     if isinstance(a, RoundingArray):
         return a.values
     if isinstance(a, list | tuple) and any(isinstance(i, RoundingArray) for i in a):

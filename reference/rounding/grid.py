@@ -40,7 +40,14 @@ _LEAST = float(np.finfo(np.float64).tiny)
 
 
 def magnitude(v: Array) -> Array:
-    """The largest power of two that is at most |v|; 0 below the smallest normal number."""
+    """Return the largest power of two that is at most |v|; 0 below the smallest normal number.
+
+    Args:
+        v: Values.
+
+    Returns:
+        Powers of two, in the shape of v.
+    """
     return (v.view(np.int64) & _EXPONENT).view(np.float64)
 
 
@@ -63,7 +70,7 @@ def _to_grid(v: Array, t: Array, spacing: Array, d: Array) -> Array:
 
 
 def _as_infinite(rounded: Array, v: Array) -> Array:
-    """What is infinite stays so; a grid of infinite spacing has no places."""
+    """Keep infinite values as they are; a grid of infinite spacing has no places."""
     lost = np.isnan(rounded)
     if lost.any():
         np.copyto(rounded, v, where=lost)
@@ -71,7 +78,13 @@ def _as_infinite(rounded: Array, v: Array) -> Array:
 
 
 class Grids:
-    """The grids of K samples; ``coarse`` where they stand for much finer ones."""
+    """The grids of K samples.
+
+    Args:
+        samples: K.
+        random: The random numbers.
+        coarse: Whether they stand for much finer grids.
+    """
 
     def __init__(self, samples: int, random: np.random.Generator, *, coarse: bool) -> None:
         self.samples = samples
@@ -81,14 +94,34 @@ class Grids:
         self._drawn: dict[tuple[str | int, ...], Array] = {}
 
     def rounded(self, v: Array, spacing: Array, kind: str) -> Array:
-        """``v (K or 1, ...)`` to grids of that spacing; where the spacing is 0, or v infinite, as it is."""
+        """Round values to grids; a value stays where the spacing is 0 or it is infinite.
+
+        Args:
+            v: Values (K or 1, ...).
+            spacing: The spacing of the grid at every value.
+            kind: The kind of operation, whose grids it shares.
+
+        Returns:
+            Rounded values (K, ...).
+        """
         t = _in_grid(v, spacing)
         return _to_grid(v, t, spacing, self._places(t, kind))
 
     def approximated(
         self, v: Array, spacing: Array, argument: Array, step: Array, kind: str
     ) -> Array:
-        """A function's value, which errs by its argument, told apart in that step, or by one share."""
+        """Round a function's values by its argument in half of the samples, and by one share in the others.
+
+        Args:
+            v: Values (K or 1, ...).
+            spacing: The spacing of the grid at every value.
+            argument: The function's argument.
+            step: The spacing in which arguments are told apart.
+            kind: The name of the function.
+
+        Returns:
+            Rounded values (K, ...).
+        """
         places = self._places(_in_grid(argument, step), kind)
         by_argument = _to_grid(v, _in_grid(v, spacing), spacing, places)
         _, share = self._draws(f"bias of {kind}", v)
@@ -97,7 +130,7 @@ class Grids:
         return _as_infinite(np.where(biased, by_share, by_argument), v)
 
     def _places(self, t: Array, kind: str) -> Array:
-        """d, whose whole part does not matter."""
+        """Return d, whose whole part does not matter."""
         alpha, beta = self._draws(kind, t)
         n = np.rint(t if self._finer == 1 else t * self._finer)
         d = np.multiply(alpha, n, out=n) if len(n) == self.samples else alpha * n
@@ -105,7 +138,7 @@ class Grids:
         return d
 
     def _draws(self, kind: str, v: Array) -> Array:
-        """α and β of every sample and unit, as they go with ``v``."""
+        """Return α and β of every sample and unit, in axes that fit ``v``."""
         units = v.shape[1:][-1:]  # of a single number, a loss, none
         key = kind, *units
         if key not in self._drawn:

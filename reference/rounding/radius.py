@@ -56,22 +56,36 @@ def radii(
     samples: int = SAMPLES,
     at_once: int = SAMPLES,
 ) -> list[Radius]:
-    """The radius of every result: σ = √(mean over K samples of (ỹ − y)²), and the freedom.
+    """Return the radius of every result: σ = √(mean over K samples of (ỹ − y)²), and the freedom.
 
-    ``compute(lift)`` runs the specification on arguments made with ``lift``; ``truth`` is what it
-    gives without. ``at_once`` samples share one broadcast call; fewer need less memory.
+    Args:
+        compute: ``compute(lift)`` runs the specification on arguments that were made with ``lift``.
+        truth: The results without rounding.
+        arithmetic: The arithmetic under test.
+        seed: Seed of the random numbers.
+        samples: K.
+        at_once: Samples that share one broadcast call; fewer need less memory.
+
+    Returns:
+        A radius for every result.
     """
     found = deviations(compute, truth, arithmetic, seed=seed, samples=samples, at_once=at_once)
     return [radius(part, arithmetic) for part in found]
 
 
 def scale(arithmetic: Arithmetic) -> float:
-    """How much smaller the spread is than what is simulated.
+    """Return by how much the spread is smaller than the one that is simulated.
 
     The truth is a float64 run, with rounding errors of its own. Held to it, another float64 run
     is off by both: there σ grows by √2. In every wider arithmetic the truth's share is nothing.
     Noise as small as float64's would be lost in the float64 that simulates it, so it is simulated
     at float32's size and the spread scaled down: to first order the spread is linear in u.
+
+    Args:
+        arithmetic: The arithmetic under test.
+
+    Returns:
+        A factor of the spread.
     """
     return math.sqrt(2) * 2.0**-29 if arithmetic.u_op == DOUBLE else 1.0
 
@@ -85,7 +99,19 @@ def deviations(
     samples: int = SAMPLES,
     at_once: int = SAMPLES,
 ) -> list[Array]:
-    """ỹ − y of every result and sample ``(K, ...)``, as large as it is simulated."""
+    """Return ỹ − y of every result and sample, as large as it is simulated.
+
+    Args:
+        compute: ``compute(lift)`` runs the specification on arguments that were made with ``lift``.
+        truth: The results without rounding.
+        arithmetic: The arithmetic under test.
+        seed: Seed of the random numbers.
+        samples: K.
+        at_once: Samples that share one broadcast call; fewer need less memory.
+
+    Returns:
+        Deviations (K, ...) of every result.
+    """
     simulated = arithmetic
     if arithmetic.u_op == DOUBLE:
         float32 = ARITHMETICS["float32"]
@@ -103,10 +129,17 @@ def deviations(
 
 
 def radius(deviation: Array, arithmetic: Arithmetic) -> Radius:
-    """σ and freedom from K deviations ``(K, ...)``; σ is at least 1 / TAIL of the largest.
+    """Return σ and freedom; σ is at least 1 / TAIL of the largest deviation.
 
     tr C² is estimated from the inner products of different samples, whose mean square it is. The mean square
     of a sample varies by 2/ν; where it varies by that of far fewer errors, ν is theirs.
+
+    Args:
+        deviation: K deviations (K, ...).
+        arithmetic: The arithmetic under test.
+
+    Returns:
+        The radius of the tensor.
     """
     finite = np.isfinite(deviation).all(axis=0)
     if not finite.all():
@@ -129,12 +162,28 @@ def radius(deviation: Array, arithmetic: Arithmetic) -> Radius:
 
 
 def floored(sigma: Array, inexact: Array) -> Array:
-    """σ̂: ``sigma`` with every element at least ``FLOOR`` of the RMS over the ``inexact`` ones."""
+    """Return σ̂: σ with every element at least ``FLOOR`` of the RMS over the inexact ones.
+
+    Args:
+        sigma: σ of every element.
+        inexact: Mask of the elements that may be off.
+
+    Returns:
+        σ̂ of every element.
+    """
     return np.maximum(sigma, FLOOR * rms(sigma, inexact))
 
 
 def rms(values: Array, among: Array) -> float:
-    """Root mean square over the elements where ``among`` is true; 0 where there are none."""
+    """Return the root mean square over some elements.
+
+    Args:
+        values: Numbers.
+        among: Mask of the elements that count.
+
+    Returns:
+        Their RMS; 0 where there are none.
+    """
     chosen = values[among]
     most = float(np.abs(chosen).max(initial=0.0))  # whose square may be too small or too large
     return most * math.sqrt(float(np.mean((chosen / most) ** 2))) if 0 < most < math.inf else most
