@@ -28,8 +28,8 @@ REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification
 JOBS = "2"
 MINUTES = {REFERENCE: "2", "tensorflow": "12", "pytorch": "3", "jax": "3"}
 """That a framework's benchmarks may take, so that all of them take twenty; tensorflow has most backends."""
-PEERS = {REFERENCE: ("pytorch", "peers"), "jax": ("jax", "jax-peers")}
-"""Whose peers are timed, with which extra and which group."""
+LIBRARIES = {REFERENCE: ("pytorch", "libraries"), "jax": ("jax", "jax-libraries")}
+"""Groups of libraries to compare with: the extra and the dependency group of each."""
 
 
 TIERS = {"tests": "not processes and not every", "processes": "processes and not every"}
@@ -95,7 +95,7 @@ def conformance(session: nox.Session, framework: str) -> None:
 @nox.session
 def mutants(session: nox.Session) -> None:
     """Show that the default cases catch wrong specifications; then show the report."""
-    install(session, groups=("peers",))
+    install(session, groups=("libraries",))
     session.notify("report", ())
     session.run("rnnspec", "mutants", "--jobs", JOBS, *session.posargs)
 
@@ -208,12 +208,12 @@ def lighthouse(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("group", tuple(PEERS), ids=tuple(PEERS))
-def peers(session: nox.Session, group: str) -> None:
-    """Time the reference and jax_vjp beside their peers, each pair in one run."""
-    extra, of_group = PEERS[group]
+@nox.parametrize("group", tuple(LIBRARIES), ids=tuple(LIBRARIES))
+def libraries(session: nox.Session, group: str) -> None:
+    """Compare the speed of the reference and of jax_vjp with other libraries."""
+    extra, of_group = LIBRARIES[group]
     install(session, extra=extra, groups=(of_group,))
-    session.run("python", "-m", "benchmarks.studies.peers", group, *session.posargs)
+    session.run("python", "-m", "benchmarks.studies.libraries", group, *session.posargs)
 
 
 @nox.session

@@ -15,7 +15,7 @@ MOVED: Mapping[str, str] = {
     "benchmarks.memory": "python -m benchmarks.studies.peak_memory",
     "benchmarks.orientation": "python -m benchmarks.studies.published_figures",
     "benchmarks.overhead": "python -m benchmarks.studies.adapter_overhead",
-    "benchmarks.peers": "python -m benchmarks.studies.peers",
+    "benchmarks.peers": "python -m benchmarks.studies.libraries",
     "benchmarks.publish": "python -m benchmarks.studies.noise_tables",
     "conformance.calibration": "python -m evidence.calibration",
     "conformance.covering": "python -m evidence.covering",

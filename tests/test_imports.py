@@ -65,8 +65,8 @@ OWN: dict[str, set[str]] = {
 """For each adapter, a module or a package, the framework that it may import."""
 BESIDE: dict[str, tuple[str | None, set[str]]] = {
     **{f"formats.{name}": (None, mine) for name, mine in PORTED.items()},
-    "benchmarks.studies.peers.of_reference": (None, {"torch"}),
-    "benchmarks.studies.peers.of_jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
+    "benchmarks.studies.libraries.reference": (None, {"torch"}),
+    "benchmarks.studies.libraries.jax": ("backends.jax", {"jax", "flax", "keras", "torch"}),
     **{
         f"benchmarks.studies.bare.{extra}": (f"backends.{extra}", FRAMEWORKS[extra])
         for extra in EXTRAS
@@ -181,7 +181,7 @@ def test_a_file_imports_only_what_its_package_may(path: Path) -> None:
         ),
         ("benchmarks.timing.workloads", "import torch", "imports the framework torch"),
         (
-            "benchmarks.studies.peers.of_reference",
+            "benchmarks.studies.libraries.reference",
             "import torch\nimport jax",
             "line 2: imports the framework",
         ),

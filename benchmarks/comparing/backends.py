@@ -1,6 +1,6 @@
-"""Compare two backends on the same workloads: pairs of processes, which take a sample each in turn.
+"""Compare two backends on the same workloads, in pairs of processes that alternate.
 
-The figure is how many times as long the first one takes, with a 95 % interval: the median over pairs.
+The figure is the ratio of their times with a 95 % interval: the median over pairs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PAIRS = 5
 def compare_backends(
     first: str, second: str, rows: Rows, *, pairs: int, out: Path, console: Console
 ) -> ExitCode:
-    """Time two backends, and print how many times as long the first one takes.
+    """Time two backends in pairs, and print the ratio of the first one's time to the second one's.
 
     Args:
         first: a backend.
         second: another one.
         rows: the workloads and modes.
-        pairs: of processes.
+        pairs: number of pairs of processes.
         out: folder of results.
         console: where to print.
 
@@ -40,25 +40,25 @@ def compare_backends(
         The exit code: 1 if a row does not agree with the specification, 4 if a process gave no answer.
 
     """
-    folder = out / "beside" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    folder = out / "backends" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     both = Subject(second, CURRENT), Subject(first, CURRENT)
-    of = time_pairs(both, rows, range(pairs), folder, console)
-    if of is None:
+    timed = time_pairs(both, rows, range(pairs), folder, console)
+    if timed is None:
         return ExitCode.NOT_ENOUGH_DATA
-    # A comparison is of one row on two sides; here its sides are backends.
-    head = [replace(m, backend=second) for m in of.head]
-    found = compare_rows(of.base, head, lambda _: NO_NOISE)
-    console.print(table(found, first, second, rows))
+    # Rows are matched by backend too; here the sides are the backends, so both get one name.
+    head = [replace(m, backend=second) for m in timed.head]
+    found = compare_rows(timed.base, head, lambda _: NO_NOISE)
+    console.print(_table(found, first, second, rows))
     return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
 
 
-def table(found: list[Comparison], first: str, second: str, rows: Rows) -> Table:
-    """Every row, as a person reads it."""
-    shown = Table(title=f"1: {first}\n2: {second}\nthe time of 1 by that of 2, {rows.where}", box=None,
+def _table(found: list[Comparison], first: str, second: str, rows: Rows) -> Table:
+    """Return the table of all rows."""
+    shown = Table(title=f"1: {first}\n2: {second}\ntime of 1 / time of 2, {rows.where}", box=None,
                   title_justify="left", title_style="", pad_edge=False)  # fmt: skip
     for name in ("workload", "mode"):
         shown.add_column(name, no_wrap=True)
-    for name in ("1, ms", "2, ms", "1 : 2", "95 %"):
+    for name in ("1, ms", "2, ms", "1 / 2", "95 %"):
         shown.add_column(name, justify="right", no_wrap=True)
     for c in found:
         words = c.base.first.workload, c.base.first.mode
@@ -66,11 +66,11 @@ def table(found: list[Comparison], first: str, second: str, rows: Rows) -> Table
             shown.add_row(*words, "", "", "", f"{c.refused.outcome}: no speed")
             continue
         shown.add_row(*words, number(c.head.seconds.value * 1e3), number(c.base.seconds.value * 1e3),
-                      *times(c.change))  # fmt: skip
+                      *_ratio(c.change))  # fmt: skip
     return shown
 
 
-def times(change: Change) -> tuple[str, str]:
-    """A ratio and its interval."""
+def _ratio(change: Change) -> tuple[str, str]:
+    """Return a ratio and its interval as text."""
     low, value, high = (math.exp(x) for x in (change.low, change.value, change.high))
     return f"{value:.3f}", f"{low:.3f} to {high:.3f}"

@@ -1,4 +1,4 @@
-"""Compare two git revisions, or two versions of a framework: what became faster or slower, and which margins moved."""
+"""Compare the speed and the margins of two git revisions, or of two versions of a framework."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from records.timing import Timing
 
 PAIRS = 10
 ASSUMED = Noise(0.05, 0.05)
-"""Where nothing measured says."""
+"""The noise of a row that was not measured on this machine."""
 
 
 def compare_revisions(
@@ -39,9 +39,9 @@ def compare_revisions(
         head: another one.
         names: backends of one framework.
         rows: the workloads and modes.
-        pairs: of processes.
-        budget: relative difference of identical code, where it is given.
-        budgets: the file of differences measured on this machine.
+        pairs: number of pairs of processes.
+        budget: share of a row's time that identical code may differ by; None to take it from ``budgets``.
+        budgets: the file of budgets measured on this machine.
         out: folder of results.
         console: where to print.
 
@@ -58,39 +58,54 @@ def compare_revisions(
     with console.status("environments"):
         sides = [prepare_side(text, next(iter(extras), None)) for text in (base, head)]
     folder = out / "compare" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    compared = partial(_compared, sides, budget=budget, measured=measured, console=console)
-    found = compared(names, rows, range(pairs), folder / "first")
+    compare = partial(_compare_sides, sides, budget=budget, measured=measured, console=console)
+    found = compare(names, rows, range(pairs), folder / "first")
     doubtful = [c for c in found if in_doubt(c)]
     second: list[Comparison] = []
     if doubtful:
-        console.print(f"{len(doubtful)} slower or ambiguous: timed again")
+        console.print(f"timing {len(doubtful)} slower or ambiguous rows again")
         who, which, modes = (list(dict.fromkeys(getattr(c.base.first, part) for c in doubtful))
                              for part in ("backend", "workload", "mode"))  # fmt: skip
         again = rows._replace(workloads=which, modes=modes)
-        second = compared(who, again, range(pairs, 2 * pairs), folder / "again")
+        second = compare(who, again, range(pairs, 2 * pairs), folder / "again")
     judged = judge(found, second)
     console.print(table(judged, base, head, rows))
     path = folder / "comparison.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(
-        [as_data(row, base, head) for row in judged])))  # fmt: skip
+        [_as_data(row, base, head) for row in judged])))  # fmt: skip
     console.print(f"wrote {path}", soft_wrap=True, highlight=False)
     return code(judged, rows.total * len(names))
 
 
-class Judged(NamedTuple):
-    """A row, all its pairs together, and what is said of it."""
+class _Judged(NamedTuple):
+    """A row with all its pairs, and its final verdict."""
 
     all: Comparison
     verdict: Verdict
 
 
 def in_doubt(c: Comparison) -> bool:
-    """Whether a row is to be timed again."""
+    """Return True if a row has to be timed again.
+
+    Args:
+        c: the comparison of the row.
+
+    Returns:
+        True if it is slower or ambiguous.
+    """
     return not c.refused and c.verdict in ("slower", "ambiguous")
 
 
-def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Judged]:
-    """Every row of ``first`` with what was timed of it again; slower is only what is slower again."""
+def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[_Judged]:
+    """Judge every row by all its pairs; a row is slower only if the rerun alone confirms it.
+
+    Args:
+        first: the comparisons of all rows.
+        second: the comparisons of the rows that were timed again.
+
+    Returns:
+        The rows of ``first``, in order.
+    """
     again = {c.base.first.row: c for c in second if not c.refused}
     judged = []
     for c in first:
@@ -98,23 +113,41 @@ def judge(first: Sequence[Comparison], second: Sequence[Comparison]) -> list[Jud
         together = join(c, new) if new else c
         confirmed = new is not None and new.verdict == "slower"
         wavers = together.verdict == "slower" and not confirmed
-        judged.append(Judged(together, "ambiguous" if wavers else together.verdict))
+        judged.append(_Judged(together, "ambiguous" if wavers else together.verdict))
     return judged
 
 
-def code(judged: Sequence[Judged], rows: int) -> ExitCode:
-    """The code for what was found of so many rows."""
+def code(judged: Sequence[_Judged], rows: int) -> ExitCode:
+    """Return the exit code of a comparison.
+
+    Args:
+        judged: the judged rows.
+        rows: number of rows that were asked for.
+
+    Returns:
+        1 if a row does not agree, 2 for a regression, 4 if a row is ambiguous or missing, else 0.
+    """
     if any(row.all.differs for row in judged):
         return ExitCode.CONFORMANCE_FAILURE
     verdicts = {row.verdict for row in judged if not row.all.refused}
     if "slower" in verdicts:
         return ExitCode.PERFORMANCE_REGRESSION
-    told = verdicts and "ambiguous" not in verdicts and len(judged) == rows
-    return ExitCode.CLEAN if told else ExitCode.NOT_ENOUGH_DATA
+    decided = verdicts and "ambiguous" not in verdicts and len(judged) == rows
+    return ExitCode.CLEAN if decided else ExitCode.NOT_ENOUGH_DATA
 
 
-def table(judged: Sequence[Judged], base: str, head: str, rows: Rows) -> Table:
-    """Every row, as a person reads it."""
+def table(judged: Sequence[_Judged], base: str, head: str, rows: Rows) -> Table:
+    """Return the table of all rows.
+
+    Args:
+        judged: the judged rows.
+        base: name of the base side.
+        head: name of the head side.
+        rows: the rows that were timed.
+
+    Returns:
+        The table.
+    """
     shown = Table(
         title=f"{head} against {base}, {rows.where}", box=None, title_justify="left", pad_edge=False
     )
@@ -137,12 +170,12 @@ def table(judged: Sequence[Judged], base: str, head: str, rows: Rows) -> Table:
 
 
 def _why(c: Comparison) -> str:
-    """What an ambiguous row's own change does not show."""
-    return f"; by the clock {c.wall_change}" if c.slower_in_wall_time_only else ""
+    """Return the reason of a verdict that the shown change does not explain."""
+    return f"; wall time {c.wall_change}" if c.slower_in_wall_time_only else ""
 
 
-def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
-    """One row of comparison.json."""
+def _as_data(row: _Judged, base: str, head: str) -> dict[str, object]:
+    """Return a row of comparison.json."""
     c, verdict = row
     first = c.base.first
     data: dict[str, object] = {
@@ -160,25 +193,25 @@ def as_data(row: Judged, base: str, head: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _compared(
+def _compare_sides(
     sides: Sequence[Side], names: Sequence[str], rows: Rows, numbers: Sequence[int], folder: Path, *,
     budget: float | None, measured: Mapping[Key, Budget], console: Console,
 ) -> list[Comparison]:  # fmt: skip
-    """Time both sides in turn, and compare their rows."""
+    """Time both sides in pairs, and compare their rows."""
     base, head = sides
     found = []
     for name in names:
         both = Subject(name, base), Subject(name, head)
-        of = time_pairs(both, rows, numbers, folder, console)
-        if of:
-            on = of.headers[0].environment.machine
-            known = partial(_noise, given=budget, measured=measured, on=on)
-            found += compare_rows(of.base, of.head, known)
+        timed = time_pairs(both, rows, numbers, folder, console)
+        if timed:
+            machine = timed.headers[0].environment.machine
+            noise = partial(_noise, given=budget, measured=measured, on=machine)
+            found += compare_rows(timed.base, timed.head, noise)
     return found
 
 
 def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on: str) -> Noise:
-    """What can be told of a row: as given, as measured here, or as assumed."""
+    """Return the noise of a row: as given, as measured on this machine, or as assumed."""
     if given is not None:
         return Noise(given, given)
     known = measured.get(row_key(t.first, on))
@@ -186,5 +219,5 @@ def _noise(t: Timing, *, given: float | None, measured: Mapping[Key, Budget], on
 
 
 def _margin(measurements: Sequence[Measurement]) -> float | None:
-    """The largest of all processes."""
+    """Return the largest margin of all processes."""
     return max((m.margin for m in measurements if m.margin is not None), default=None)

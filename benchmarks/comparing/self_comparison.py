@@ -43,12 +43,12 @@ def measure_noise(
     codes = []
     for name in names:
         both = Subject(name, CURRENT), Subject(name, CURRENT)
-        of = time_pairs(both, rows, range(pairs), folder / name.replace("/", "_"), console)
-        if of is None:
+        timed = time_pairs(both, rows, range(pairs), folder / name.replace("/", "_"), console)
+        if timed is None:
             codes.append(ExitCode.NOT_ENOUGH_DATA)
             continue
-        found = compare_rows(of.base, of.head, lambda _: NO_NOISE)
-        on = of.headers[0].environment.machine
+        found = compare_rows(timed.base, timed.head, lambda _: NO_NOISE)
+        on = timed.headers[0].environment.machine
         new = [make_budget(c, on) for c in found if not c.refused]
         write_budgets(
             budgets_at, new

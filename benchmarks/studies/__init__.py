@@ -1,1 +1,1 @@
-"""Studies behind the documentation: false alarms, overhead, peers, published figures."""
+"""Studies behind the documentation: false alarms, adapter overhead, other libraries, published figures."""

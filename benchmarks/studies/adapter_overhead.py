@@ -1,7 +1,8 @@
-"""``python -m benchmarks.studies.adapter_overhead --framework NAME``: what an adapter's call takes beside the framework's.
+"""``python -m benchmarks.studies.adapter_overhead --framework NAME``: measure the overhead of adapters.
 
-Both run the same LSTM with B = T = I = H = 1, where a call is nothing but overhead, in turns in one
-process on one processor. The difference is the adapter's own; below it, what it is of a call of every workload of a CPU.
+The adapter and the bare framework run the same LSTM with B = T = I = H = 1, where a call is nothing but overhead. They
+alternate in one process on one processor, and the difference is the adapter's overhead. A second table shows it as a
+share of a call of every CPU workload.
 """
 
 from __future__ import annotations
@@ -43,34 +44,34 @@ def main(framework: str | None) -> ExitCode:
     pin()  # before a framework takes its threads
     bare = import_module(f"benchmarks.studies.bare.{framework}")
     own = Table("backend", "mode", "bare call µs", "adapter's µs", "overhead µs (95 %)",
-                title="Where a call is nothing else", **PLAIN)  # fmt: skip
+                title="A call of the smallest network", **PLAIN)  # fmt: skip
     workloads = SETS["cpu"]
     shares = Table("backend", "mode", *(name.partition("/")[2] for name in workloads),
-                   title="Share of a call", **PLAIN)  # fmt: skip
-    of = backend_names([], framework, "cpu")
-    for name, mode in track(list(product(of, MODES)), console=Console(stderr=True)):
+                   title="The overhead as a share of a call", **PLAIN)  # fmt: skip
+    names = backend_names([], framework, "cpu")
+    for name, mode in track(list(product(names, MODES)), console=Console(stderr=True)):
         backend = find(name)("cpu")
-        inputs = draw(smallest(gradients=mode == "training"))
+        inputs = draw(_smallest_case(gradients=mode == "training"))
         theirs, ours = alternate([bare.call(backend, inputs), backend.load(inputs)], ROUNDS) * 1e6
         low, high = interval(ours - theirs)
         overhead = float(np.median(ours - theirs))
         own.add_row(name, mode, f"{np.median(theirs):.1f}", f"{np.median(ours):.1f}",
                     f"{overhead:.1f} ({low:.1f} to {high:.1f})")  # fmt: skip
-        shares.add_row(name, mode, *(share(backend, mode, w, overhead) for w in workloads))
+        shares.add_row(name, mode, *(_share(backend, mode, w, overhead) for w in workloads))
     for table in (own, shares):
         standard_output().print(table)
     return ExitCode.CLEAN
 
 
-def smallest(*, gradients: bool) -> Case:
-    """The least network, from given states."""
+def _smallest_case(*, gradients: bool) -> Case:
+    """Return the smallest network, with given initial states."""
     spec = Spec(cell="lstm", input_size=1, hidden_size=1)
     return Case(id="overhead/lstm-1-1-1", spec=spec, dtype="float32", batch=1, steps=1, state=True,
                 gradients=gradients)  # fmt: skip
 
 
-def share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
-    """What so many microseconds are of a call; a dash where the framework has no such network."""
+def _share(backend: Backend, mode: Mode, workload: str, overhead: float) -> str:
+    """Return an overhead in microseconds as a share of a call; a dash if the framework lacks the network."""
     try:
         call = backend.load(draw(WORKLOADS[workload].case(mode)))
     except Unsupported:

@@ -1,14 +1,14 @@
-"""``python -m benchmarks.studies.false_alarms``: how often comparisons cry wolf, and how often they miss a wolf.
+"""``python -m benchmarks.studies.false_alarms``: measure how often comparisons report or miss a regression wrongly.
 
-The same backend is timed in pairs of processes under four conditions: beside itself and beside itself
-slowed by 15 %, on a quiet machine and with three processes that do nothing but count. Every pair is kept,
-so that it goes on where it was stopped. From the pairs:
+One backend is timed in pairs of processes under four conditions: against itself and against itself slowed by 15 %, on
+a quiet machine and next to three processes that keep the processors busy. Pairs are kept, so an interrupted study
+resumes. The pairs give:
 
-    budgets     from the first BUDGET_PAIRS quiet pairs, as ``nox -s bench -- --aa`` has them
-    ours        comparisons of PAIRS of the others each, and of half as many; and the same with what is in
-                doubt judged again, as ``compare`` does, by the pairs that follow
-    theirs      one run and the head of the next pair, as a run that was saved and a later one, decided as
-                ``--benchmark-compare-fail=mean:5%`` and ``min:5%`` of pytest-benchmark do, by its own code
+    budgets     from the first BUDGET_PAIRS quiet pairs of identical code, as a self-comparison measures them
+    ours        comparisons of PAIRS of the other pairs each, and of half as many; and the same with doubtful rows
+                judged again by the pairs that follow, as ``rnnspec compare`` does
+    theirs      the base of one pair and the head of the next, as a saved run and a later one, judged by the code of
+                pytest-benchmark's ``--benchmark-compare-fail=mean:5%`` and ``min:5%``
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ROWS = (
     "scaling/lstm-32-16-20-1", "scaling/lstm-64-16-20-1", "scaling/lstm-128-16-20-1",
     "scaling/lstm-256-1-20-1", "scaling/lstm-256-2-20-1", "scaling/lstm-256-16-5-1",
 )  # fmt: skip
-"""Of every magnitude, and none so large that a pair would take minutes."""
+"""Workloads of every magnitude, but none for which a pair would take minutes."""
 
 HOGS = 3
 BUDGET_PAIRS = 20
@@ -59,13 +59,13 @@ THEIRS = {"mean:5%": "mean", "min:5%": "min"}
 
 
 class Condition(NamedTuple):
-    """What stands beside the backend: itself or itself slowed, and how many hogs."""
+    """A condition: the head side is the same backend or a slowed one, next to a number of busy processes."""
 
     name: str
     slowed: bool
     hogs: int
     share: float
-    """How many of the pairs that are asked for; slowed rows say as much with fewer."""
+    """Share of the requested pairs; slowed code needs fewer to show as much."""
 
 
 CONDITIONS = (
@@ -92,7 +92,9 @@ def main(backend: str, workload: tuple[str, ...], pairs: int, out: Path) -> Exit
     rows = Rows(workload or ROWS, MODES, quick=True)
     counts = {c.name: max(PAIRS, round(c.share * pairs)) for c in CONDITIONS}
     found: dict[str, list[list[Pair]]] = {c.name: [] for c in CONDITIONS}
-    for number in range(max(counts.values())):  # conditions in turn: the machine's hours meet all
+    for number in range(
+        max(counts.values())
+    ):  # conditions alternate, so that slow hours of the machine affect all of them
         for condition in CONDITIONS:
             if number >= counts[condition.name]:
                 continue
@@ -118,35 +120,49 @@ def main(backend: str, workload: tuple[str, ...], pairs: int, out: Path) -> Exit
 def _run(
     condition: Condition, backend: str, rows: Rows, number: int, folder: Path, console: Console
 ) -> list[Pair] | None:
-    """Time one pair; None where a process gave no answer."""
-    shutil.rmtree(folder, ignore_errors=True)  # half a pair, whose other half was never timed
+    """Time one pair; return None if a process gave no answer."""
+    shutil.rmtree(folder, ignore_errors=True)  # an interrupted run may have left half a pair
     head = f"{Path(__file__).with_name('slowed.py')}:{backend}" if condition.slowed else backend
     console.print(f"{condition.name}, pair {number}")
     with hogs(condition.hogs):
-        of = time_pairs(
+        timed = time_pairs(
             (Subject(backend, CURRENT), Subject(head, CURRENT)), rows, [number], folder, console
         )
-    return of and matched(of.base, of.head)
+    return timed and _match(timed.base, timed.head)
 
 
 def kept(folder: Path) -> list[Pair] | None:
-    """The pair that an earlier run has timed; None where there is none, or half of one."""
+    """Read a pair that an earlier run timed.
+
+    Args:
+        folder: the folder of the pair.
+
+    Returns:
+        The pair of every row, or None if the folder has no pair, or half of one.
+    """
     sides = [list((folder / part / "runs").glob("*.jsonl.gz")) for part in ("base", "head")]
     try:
         base, head = (read_run(path) for (path,) in sides)
     except (ValueError, BadRunFile):
         return None
-    return matched(base.measurements, head.measurements)
+    return _match(base.measurements, head.measurements)
 
 
-def matched(base: Sequence[Measurement], head: Sequence[Measurement]) -> list[Pair]:
-    """The same rows of both sides; a slowed backend goes by the name of what it slows."""
+def _match(base: Sequence[Measurement], head: Sequence[Measurement]) -> list[Pair]:
+    """Match the rows of both sides; a slowed backend gets the name of the original."""
     return [(b, replace(h, backend=b.backend)) for b, h in zip(base, head, strict=True)]
 
 
 @contextmanager
 def hogs(count: int) -> Iterator[None]:
-    """So many processes that only count, meanwhile."""
+    """Keep processors busy with processes that only count.
+
+    Args:
+        count: number of processes.
+
+    Yields:
+        Nothing.
+    """
     started = [multiprocessing.get_context("spawn").Process(target=_count, daemon=True)
                for _ in range(count)]  # fmt: skip
     for process in started:
@@ -161,13 +177,20 @@ def hogs(count: int) -> Iterator[None]:
 
 def _count() -> None:
     parent = multiprocessing.parent_process()
-    while parent and parent.is_alive():  # where it was killed, nobody else ends this
+    while parent and parent.is_alive():  # if the parent was killed, nobody else ends this process
         for _ in range(10**7):
             pass
 
 
 def table(found: dict[str, list[list[Pair]]]) -> Table:
-    """What every way of deciding says under every condition."""
+    """Return the table of the verdicts of every method under every condition.
+
+    Args:
+        found: the pairs of every condition, by its name.
+
+    Returns:
+        The table.
+    """
     quiet = found[CONDITIONS[0].name]
     shown = Table(title=f"Rows called slower or faster; the slowdown is {SHARE:.0%}", box=None,
                   title_justify="left", pad_edge=False)  # fmt: skip
@@ -178,13 +201,16 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
     for condition in CONDITIONS:
         pairs = found[condition.name]
         pairs = pairs[BUDGET_PAIRS:] if pairs is quiet else pairs
-        halves, whole = (_compared(pairs, n, quiet[:BUDGET_PAIRS]) for n in (HALF, PAIRS))
+        halves, whole = (_compare_groups(pairs, n, quiet[:BUDGET_PAIRS]) for n in (HALF, PAIRS))
         for how, verdicts in {
             f"{HALF} pairs": [c.verdict for group in halves for c in group],
-            f"{HALF} pairs, doubtful again": again(halves),
+            f"{HALF} pairs, doubtful again": verdicts_after_rerun(halves),
             f"{PAIRS} pairs": [c.verdict for group in whole for c in group],
-            f"{PAIRS} pairs, doubtful again": again(whole),
-            **{f"pytest-benchmark {text}": theirs(pairs, text) for text in THEIRS},
+            f"{PAIRS} pairs, doubtful again": verdicts_after_rerun(whole),
+            **{
+                f"pytest-benchmark {text}": pytest_benchmark_verdicts(pairs, text)
+                for text in THEIRS
+            },
         }.items():
             counts = [verdicts.count(word) for word in ("slower", "faster", "same", "ambiguous")]
             shown.add_row(condition.name, how, str(len(verdicts)),
@@ -192,8 +218,15 @@ def table(found: dict[str, list[list[Pair]]]) -> Table:
     return shown
 
 
-def again(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
-    """The verdicts where a row in doubt is timed again, as by the group that follows."""
+def verdicts_after_rerun(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
+    """Judge doubtful rows again by the next group of pairs.
+
+    Args:
+        groups: comparisons, by group of pairs.
+
+    Returns:
+        The verdicts of all rows of all groups.
+    """
     found: list[Verdict] = []
     for first, second in zip(groups, [*groups[1:], groups[0]], strict=True):
         doubtful = {c.base.first.row for c in first if in_doubt(c)}
@@ -202,8 +235,16 @@ def again(groups: Sequence[Sequence[Comparison]]) -> list[Verdict]:
     return found
 
 
-def theirs(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
-    """What pytest-benchmark says of every run and the next one: it knows slower, and nothing else."""
+def pytest_benchmark_verdicts(pairs: Sequence[Sequence[Pair]], text: str) -> list[Verdict]:
+    """Judge every run and the next one with pytest-benchmark, which can only report slower rows.
+
+    Args:
+        pairs: the pairs, in the order of time.
+        text: the threshold, such as ``mean:5%``.
+
+    Returns:
+        ``slower`` or ``same`` for every row.
+    """
     check = PercentageRegressionCheck(THEIRS[text], 5)
     figure = FIGURES[THEIRS[text]]
 
@@ -223,13 +264,10 @@ def _mean(samples: Sequence[float]) -> float:
 FIGURES: dict[str, Callable[[Sequence[float]], float]] = {"mean": _mean, "min": min}
 
 
-def _compared(
+def _compare_groups(
     pairs: Sequence[Sequence[Pair]], size: int, identical: Sequence[Sequence[Pair]]
 ) -> list[list[Comparison]]:
-    """Comparisons of ``size`` pairs each, one group of pairs after another.
-
-    What can be told of a row is what the pairs of ``identical`` code say.
-    """
+    """Return comparisons of ``size`` pairs each, by group; the pairs of ``identical`` code give the noise."""
     known = {c.base.first.row: estimate_noise(c.changes, size)
                for c in _comparisons(identical, lambda _: NO_NOISE)}  # fmt: skip
     groups = range(0, len(pairs) - size + 1, size)

@@ -1,8 +1,8 @@
-"""``python -m benchmarks.studies.noise_tables``: what ``nox -s bench -- --aa`` measured, as tables in docs/noise.md.
+"""``python -m benchmarks.studies.noise_tables``: write the noise of every row as tables into docs/results/noise.md.
 
-A table for each machine, backend, device and dtype, between two comments: how much identical code may differ by, and which change is
-found; in bold where that is more than it should be. docs/noise.json keeps what was published, of other machines too; a row that was
-measured again is replaced.
+The rows come from a self-comparison. There is one table per machine, backend, device and dtype, between two comments,
+with the budget and the detectable change; a detectable change above the target is bold. docs/results/noise.json keeps
+all published rows, of other machines too; a row that was measured again is replaced.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from records.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
 from records.text import count, number, replace_between, write_atomically
 
-LONG, OF_LONG, OF_OTHERS = 0.01, 0.05, 0.1
-"""Of a row on one processor that takes so many seconds or more, the change that should be found, and of any other."""
+LONG, TARGET_LONG, TARGET_OTHERS = 0.01, 0.05, 0.1
+"""Seconds from which a row on one processor is long, the target of its detectable change, and that of other rows."""
 
 BEGIN, END = "<!-- rows: python -m benchmarks.studies.noise_tables -->", "<!-- end of rows -->"
 
@@ -35,7 +35,9 @@ def main(budgets: Path, published: Path, page: Path) -> ExitCode:
             raise Refused(f"--budgets: {budgets} has no row; expected the file that `rnnspec bench "
                           "--self-comparison` writes")  # fmt: skip
         text = page.read_text("utf-8")
-        replace_between(text, BEGIN, END, "")  # or it is no page for them, and nothing is written
+        replace_between(
+            text, BEGIN, END, ""
+        )  # raises before anything is written, if the page has no such comments
         write_budgets(published, measured)
         new = replace_between(
             text, BEGIN, END, "\n".join(tables(list(read_budgets(published).values())))
@@ -45,29 +47,29 @@ def main(budgets: Path, published: Path, page: Path) -> ExitCode:
     return ExitCode.CLEAN
 
 
-def is_long(b: Budget) -> bool:
-    """Whether a smaller change should be found of it."""
+def _is_long(b: Budget) -> bool:
+    """Return True for a row with the lower target."""
     return b.threads == 1 and (b.seconds or 0.0) >= LONG
 
 
-def most(b: Budget) -> float:
-    """The change that should be found."""
-    return OF_LONG if is_long(b) else OF_OTHERS
+def _target(b: Budget) -> float:
+    """Return the target of a row's detectable change."""
+    return TARGET_LONG if _is_long(b) else TARGET_OTHERS
 
 
-def summary(rows: Sequence[Budget]) -> Iterable[str]:
-    """Of every machine, in how many rows a change is found as small as it should be."""
+def _summary(rows: Sequence[Budget]) -> Iterable[str]:
+    """Yield the share of rows that reach their target, by machine."""
     for machine in sorted({b.machine for b in rows}):
         parts = []
         for long, what in (
             (True, f"of {LONG * 1e3:g} ms and more on one processor"),
             (False, "of the others"),
         ):
-            mine = [b for b in rows if b.machine == machine and is_long(b) == long]
+            mine = [b for b in rows if b.machine == machine and _is_long(b) == long]
             if not mine:
                 continue
-            found = sum(b.noise(PAIRS).detectable <= most(b) for b in mine)
-            change = OF_LONG if long else OF_OTHERS
+            found = sum(b.noise(PAIRS).detectable <= _target(b) for b in mine)
+            change = TARGET_LONG if long else TARGET_OTHERS
             parts.append(
                 f"a change of {change:.0%} is found in {found} of {count(len(mine), 'row')} {what}"
             )
@@ -75,8 +77,15 @@ def summary(rows: Sequence[Budget]) -> Iterable[str]:
 
 
 def tables(rows: Sequence[Budget]) -> Iterable[str]:
-    """Markdown, by machine and backend."""
-    yield from summary(rows)
+    """Yield the tables as Markdown, by machine and backend.
+
+    Args:
+        rows: the budgets of all rows.
+
+    Yields:
+        Lines.
+    """
+    yield from _summary(rows)
 
     def place(b: Budget) -> tuple[str, ...]:
         return b.machine, b.backend, b.device, b.dtype
@@ -93,7 +102,7 @@ def tables(rows: Sequence[Budget]) -> Iterable[str]:
             noise = b.noise(PAIRS)
             ms = number(b.seconds * 1e3 if b.seconds else None)
             shown = f"{noise.detectable:.1%}"
-            shown = f"**{shown}**" if noise.detectable > most(b) else shown
+            shown = f"**{shown}**" if noise.detectable > _target(b) else shown
             yield (f"| `{b.workload}` | {b.mode} | {b.threads or '–'} | {ms} | {noise.budget:.1%} "
                    f"| {shown} | {number(b.load)} |")  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.studies.published_figures``: what was timed on a GPU, as a table in docs/gpu.md, beside what others published.
+"""``python -m benchmarks.studies.published_figures``: write GPU timings and others' published figures into docs/gpu.md.
 
-The published figures are for orientation: of other machines and libraries, and without the input's product, which
-DeepBench leaves out of what it times.
+The published figures are for orientation only: they come from other machines and libraries, and omit the input matmul,
+which DeepBench does not time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from reports.matrix import build_matrix
 BEGIN, END = "<!-- rows: python -m benchmarks.studies.published_figures -->", "<!-- end of rows -->"
 
 
-class Published(NamedTuple):
-    """One figure that others have printed."""
+class _Published(NamedTuple):
+    """A figure that others have published."""
 
     workload: str
     dtype: str
@@ -33,29 +33,29 @@ class Published(NamedTuple):
 
 _V100, _TITAN, _1080 = "V100, cuDNN 7.6", "Titan Xp, cuDNN", "GTX 1080"
 PUBLISHED = (
-    Published("deepbench/lstm-512-16-25", "float32", "forward", _V100, 1.10),
-    Published("deepbench/lstm-512-16-25", "float16", "forward", _V100, 0.44),
-    Published("deepbench/lstm-256-16-150", "float32", "forward", _V100, 4.54),
-    Published("deepbench/lstm-256-16-150", "float16", "forward", _V100, 4.07),
-    Published("deepbench/lstm-256-1-150", "float32", "forward", _TITAN, 1.994),
-    Published("deepbench/lstm-1024-128-25", "float32", "forward", _V100, 3.25),
-    Published("deepbench/lstm-1024-128-25", "float16", "forward", _V100, 1.63),
-    Published("deepbench/lstm-4096-128-25", "float32", "forward", _V100, 31.2),
-    Published("deepbench/lstm-4096-128-25", "float16", "forward", _V100, 6.64),
-    Published("deepbench/vanilla-1760-16-50", "float32", "forward", _V100, 4.20),
-    Published("deepbench/vanilla-1760-16-50", "float16", "forward", _V100, 2.96),
-    Published("deepbench/vanilla-2560-128-50", "float32", "forward", _V100, 7.77),
-    Published("deepbench/vanilla-2560-128-50", "float16", "forward", _V100, 4.92),
-    Published("deepbench/gru-512-32-1", "float32", "forward", _V100, 0.088),
-    Published("deepbench/gru-512-32-1", "float16", "forward", _V100, 0.089),
-    Published("deepbench/gru-2816-32-1500", "float32", "forward", _V100, 223),
-    Published("deepbench/gru-2816-32-1500", "float16", "forward", _V100, 180),
-    Published("braun/1x320-short", "float32", "training", f"{_1080}, PyTorch on cuDNN", 11),
-    Published("braun/1x320-short", "float32", "training", f"{_1080}, dynamic_rnn", 47),
-    Published("braun/1x320-long", "float32", "training", f"{_1080}, PyTorch on cuDNN", 80),
-    Published("braun/1x320-long", "float32", "training", f"{_1080}, dynamic_rnn", 483),
-    Published("braun/4x320-bi", "float32", "training", f"{_1080}, PyTorch on cuDNN", 534),
-    Published("braun/4x320-bi", "float32", "training", f"{_1080}, dynamic_rnn", 3689),
+    _Published("deepbench/lstm-512-16-25", "float32", "forward", _V100, 1.10),
+    _Published("deepbench/lstm-512-16-25", "float16", "forward", _V100, 0.44),
+    _Published("deepbench/lstm-256-16-150", "float32", "forward", _V100, 4.54),
+    _Published("deepbench/lstm-256-16-150", "float16", "forward", _V100, 4.07),
+    _Published("deepbench/lstm-256-1-150", "float32", "forward", _TITAN, 1.994),
+    _Published("deepbench/lstm-1024-128-25", "float32", "forward", _V100, 3.25),
+    _Published("deepbench/lstm-1024-128-25", "float16", "forward", _V100, 1.63),
+    _Published("deepbench/lstm-4096-128-25", "float32", "forward", _V100, 31.2),
+    _Published("deepbench/lstm-4096-128-25", "float16", "forward", _V100, 6.64),
+    _Published("deepbench/vanilla-1760-16-50", "float32", "forward", _V100, 4.20),
+    _Published("deepbench/vanilla-1760-16-50", "float16", "forward", _V100, 2.96),
+    _Published("deepbench/vanilla-2560-128-50", "float32", "forward", _V100, 7.77),
+    _Published("deepbench/vanilla-2560-128-50", "float16", "forward", _V100, 4.92),
+    _Published("deepbench/gru-512-32-1", "float32", "forward", _V100, 0.088),
+    _Published("deepbench/gru-512-32-1", "float16", "forward", _V100, 0.089),
+    _Published("deepbench/gru-2816-32-1500", "float32", "forward", _V100, 223),
+    _Published("deepbench/gru-2816-32-1500", "float16", "forward", _V100, 180),
+    _Published("braun/1x320-short", "float32", "training", f"{_1080}, PyTorch on cuDNN", 11),
+    _Published("braun/1x320-short", "float32", "training", f"{_1080}, dynamic_rnn", 47),
+    _Published("braun/1x320-long", "float32", "training", f"{_1080}, PyTorch on cuDNN", 80),
+    _Published("braun/1x320-long", "float32", "training", f"{_1080}, dynamic_rnn", 483),
+    _Published("braun/4x320-bi", "float32", "training", f"{_1080}, PyTorch on cuDNN", 534),
+    _Published("braun/4x320-bi", "float32", "training", f"{_1080}, dynamic_rnn", 3689),
 )
 """Baidu's DeepBench as NVIDIA ran it, and S. Braun, arXiv:1806.01818."""
 
@@ -80,7 +80,14 @@ def main(runs: Path, page: Path) -> ExitCode:
 
 
 def table(timed: Sequence[Timing]) -> Iterator[str]:
-    """Markdown: what was timed, then what others published of the same workload, mode and dtype."""
+    """Yield a Markdown table of our figures, then of others' figures for the same rows.
+
+    Args:
+        timed: our rows.
+
+    Yields:
+        Lines.
+    """
     yield "\n| workload | dtype | mode | by | ms | 95 % | µs a step | TFLOP/s | % of limit | bound by | MHz |"
     yield "|---|---|---|---|---:|---|---:|---:|---:|---|---|"
     for t in timed:

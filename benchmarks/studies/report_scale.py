@@ -1,7 +1,7 @@
-"""``python -m benchmarks.studies.report_scale``: how long reports take over years of runs.
+"""``python -m benchmarks.studies.report_scale``: measure the time of reports on years of runs.
 
-Makes a history of many runs with many series, and times on it what reports do: the index rebuilt, one run
-appended, one series read, all of them judged and the page written.
+The study makes a history of many runs with many series. On it, it times rebuilding the index, appending a run, reading
+a series, judging all series, and writing the page.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ HEADER = Header(
 @option("--series")
 def main(run_files: int, series: int) -> ExitCode:
     """Measure how long the index of runs and the page take with many runs."""
-    told = Console(stderr=True)
+    progress = Console(stderr=True)
     with tempfile.TemporaryDirectory() as scratch:
         folder, place = Path(scratch) / "runs", Path(scratch) / "index.sqlite"
         folder.mkdir()
-        for number in track(range(run_files), "runs", console=told):
-            write(folder, number, series)
+        for number in track(range(run_files), "runs", console=progress):
+            _write_run(folder, number, series)
         table = Table("what", "seconds", title=f"{run_files:,} runs, {series:,} series",
                       box=None, title_justify="left", pad_edge=False)  # fmt: skip
         with Index(place) as index:
             table.add_row("index rebuilt", f"{_seconds(lambda: index.refresh(folder)):.1f}")
-            write(folder, run_files, series)
+            _write_run(folder, run_files, series)
             table.add_row("one run appended", f"{_seconds(lambda: index.refresh(folder)):.4f}")
             one = index.all_series()[0]
             table.add_row("a series read", f"{_seconds(lambda: index.points(one)):.4f}")
@@ -81,14 +81,14 @@ def main(run_files: int, series: int) -> ExitCode:
         size = (Path(scratch) / "index.html").stat().st_size
         table.add_row("MiB of the index", f"{place.stat().st_size / 2**20:.0f}")
         table.add_row("MB of the page", f"{size / 1e6:.2f}")
-        for what, seconds in in_browser(Path(scratch) / "index.html"):
+        for what, seconds in _time_in_browser(Path(scratch) / "index.html"):
             table.add_row(what, seconds)
     Console().print(table)
     return ExitCode.CLEAN
 
 
-def write(folder: Path, number: int, series: int) -> None:
-    """One run, a value of every series in it."""
+def _write_run(folder: Path, number: int, series: int) -> None:
+    """Write a run file with one value of every series."""
     drawn = random.Random(number)
     started = START + timedelta(hours=number)
     head = replace(HEADER, run_id=f"{number:08d}", started_at=started.isoformat())
@@ -109,11 +109,11 @@ OPENED = """() => {
     document.querySelector("dialog").getBoundingClientRect();
     return performance.now() - began;
 }"""
-"""Until the dialog is laid out."""
+"""Opens a series, and returns the milliseconds until its dialog is laid out."""
 
 
-def in_browser(page: Path) -> Iterator[tuple[str, str]]:
-    """How soon Chromium shows the page, and a series in large."""
+def _time_in_browser(page: Path) -> Iterator[tuple[str, str]]:
+    """Yield the times in which Chromium shows the page, and one series enlarged."""
     try:
         with open_browser() as running:
             opened = running.new_page()

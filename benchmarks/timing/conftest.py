@@ -1,4 +1,4 @@
-"""One process of the benchmarks: its options, and the run file that its measurements go to."""
+"""One process of the benchmarks: its options, and the run file for its measurements."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def process(request: pytest.FixtureRequest) -> ThisProcess:
-    """Which process this is, how long it times a row, and its alternation."""
+    """Facts about this process, and its alternation with another one."""
     option = request.config.getoption
     seconds = SECONDS["quick" if option("--quick") else "whole"]
     alternation = Alternation(option("--pipes"))
@@ -72,8 +72,8 @@ def process(request: pytest.FixtureRequest) -> ThisProcess:
 
 
 @pytest.fixture(autouse=True)
-def row(process: ThisProcess) -> Iterator[None]:
-    """A pair's processes begin and end a row together."""
+def _row(process: ThisProcess) -> Iterator[None]:
+    """Begin and end each row together with the other process of a pair."""
     with process.alternation.row():
         yield
 
@@ -86,7 +86,7 @@ def backend(request: pytest.FixtureRequest) -> OpenBackend:
 
 @pytest.fixture(scope="session")
 def write(request: pytest.FixtureRequest) -> Callable[[Measurement], None]:
-    """Writes a measurement to the run file of this process."""
+    """Write a measurement to the run file of this process."""
     config = request.config
     header = config.stash[BACKEND].header(environment(), "benchmarks")
     writer = RunWriter(runs_folder(config), header)
@@ -127,7 +127,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, and where its run file is."""
+    """Print the measurements and the path of the run file."""
     config = terminalreporter.config
     if WRITER in config.stash:
         path = config.stash[WRITER].path

@@ -1,4 +1,4 @@
-"""What the benchmarks' commands and each of their processes are given."""
+"""The rows that a benchmark times: workloads, modes, device and dtype."""
 
 from __future__ import annotations
 
@@ -8,40 +8,44 @@ from typing import NamedTuple
 from benchmarks.timing.workloads import MODES, WORKLOADS, names_in_set
 
 SETS = {"quick": names_in_set("quick"), "cpu": names_in_set("cpu"), "cuda": names_in_set("gpu")}
-"""The workloads of a quick run, and those of a device."""
+"""Workloads of a quick run, and of a kind of device."""
 
 PROCESSES = {"quick": 1, "whole": 5}
-"""How many time each row."""
+"""Number of processes that time each row."""
 
 SECONDS = {"quick": 0.2, "whole": 0.4}
-"""For the samples of one row in one process."""
+"""Time for the samples of one row in one process."""
 
 
 class Rows(NamedTuple):
-    """What is timed: every workload in every mode, for how long, and on which device."""
+    """The rows to time: every workload in every mode, on one device, in one dtype."""
 
     workloads: Sequence[str]
     modes: Sequence[str]
     device: str = "cpu"
     quick: bool = False
     pinned: bool = True
-    """To one processor, where they are timed in pairs."""
+    """True to run pairs on one processor, False to run them on all."""
     dtype: str = "float32"
 
     @property
     def where(self) -> str:
-        """On how many processors pairs are timed."""
+        """Text for the processors that pairs run on."""
         return "on one processor" if self.pinned else "on all processors"
 
     @property
     def total(self) -> int:
-        """Of one backend."""
+        """Number of rows of one backend."""
         return len(self.workloads) * len(self.modes)
 
     def options(self) -> list[str]:
-        """For a process."""
+        """Return the options of a process that times these rows.
+
+        Returns:
+            Words of the command line.
+        """
         found = ["--device", self.device]
-        if self.dtype != "float32":  # a revision of before there was a choice knows no other
+        if self.dtype != "float32":  # older revisions have no --dtype
             found += ["--dtype", self.dtype]
         found += ["--quick"] if self.quick else []
         for name in self.workloads:
@@ -52,9 +56,19 @@ class Rows(NamedTuple):
 
 
 def workloads(given: list[str], device: str, *, quick: bool, full: bool) -> list[str]:
-    """The names of the workloads that are to be timed: those given, or those of a set.
+    """Return the names of the workloads to time: those given, or those of a set.
 
-    Raises ``ValueError`` for a kind of device that has no set.
+    Args:
+        given: names that the user gives.
+        device: cpu, cuda or cuda:N.
+        quick: True for the quick set.
+        full: True for every workload.
+
+    Returns:
+        The names.
+
+    Raises:
+        ValueError: the kind of device has no set.
     """
     kind = device.partition(":")[0]
     if kind not in ("cpu", "cuda"):
@@ -81,9 +95,9 @@ def rows_of(
         mode: forward, training, or none for both.
         device: cpu, cuda or cuda:N.
         dtype: number type of what is timed.
-        quick: whether to take the small set.
-        full: whether to take every workload.
-        pinned: whether pairs of processes have one processor, or all.
+        quick: True for the quick set.
+        full: True for every workload.
+        pinned: True to run pairs on one processor, False to run them on all.
 
     Returns:
         The rows.

@@ -1,6 +1,6 @@
 """Time rows on several backends, each in several fresh processes.
 
-The results of a process are in the run file of its backend as soon as it ends; pytest-benchmark's own JSON is beside it.
+As each process ends, its results are appended to its backend's run file; pytest-benchmark's own JSON is next to it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def time_backends(
     Args:
         names: backends.
         rows: workloads and modes.
-        processes: how many time each row.
-        pinned: whether to time on one processor only, or on all as well.
+        processes: number of processes that time each row.
+        pinned: True to time on one processor only, False to time on all as well.
         minutes: time budget; no further process starts that would exceed it.
         out: folder of results.
         console: where to print.
@@ -48,7 +48,7 @@ def time_backends(
         The lowest exit code of the processes that is not 0.
 
     """
-    on_gpu = kind_of(rows.device) == "cuda"  # which one processor feeds as well as all
+    on_gpu = kind_of(rows.device) == "cuda"  # one processor is enough to feed a GPU
     series = (False,) if on_gpu else (True,) if pinned else (False, True)
     runs = out / "runs"
     merged = {name: MergedRun(runs, rows.total, command_line()) for name in names}

@@ -65,12 +65,12 @@ def test_slowed_rows_are_counted_as_slower_and_identical_ones_are_not() -> None:
 def test_pytest_benchmark_decides_of_a_run_and_the_next_by_its_own_rule() -> None:
     of = [[pair(0, factor, noise=0)] for factor in (1.1, 1.0, 1.04, 1.06)]
     for rule in experiment.THEIRS:
-        assert experiment.theirs(of, rule) == ["same", "same", "slower"], rule
+        assert experiment.pytest_benchmark_verdicts(of, rule) == ["same", "same", "slower"], rule
     base, head = pair(0, noise=0)
     spiked = sample.measurement(seconds=[*head.seconds[:-1], 10 * head.seconds[-1]])
     of = [[(base, head)], [(base, spiked)]]
-    assert experiment.theirs(of, "mean:5%") == ["slower"]
-    assert experiment.theirs(of, "min:5%") == ["same"]
+    assert experiment.pytest_benchmark_verdicts(of, "mean:5%") == ["slower"]
+    assert experiment.pytest_benchmark_verdicts(of, "min:5%") == ["same"]
 
 
 def test_what_is_in_doubt_is_judged_with_the_pairs_that_follow() -> None:
@@ -80,10 +80,12 @@ def test_what_is_in_doubt_is_judged_with_the_pairs_that_follow() -> None:
     )
     wide = experiment._comparisons(pairs(6, 1.0, noise=0.05), lambda _: sure)
     assert [c.verdict for c in (*same, *slow, *wide)] == ["same", "slower", "ambiguous"]
-    assert experiment.again([slow, slow]) == ["slower", "slower"]
-    assert experiment.again([slow, same]) == ["ambiguous", "same"], "not confirmed"
-    assert experiment.again([wide, same]) == ["same", "same"], "told by all pairs together"
-    assert experiment.again([same, slow]) == ["same", "ambiguous"], (
+    assert experiment.verdicts_after_rerun([slow, slow]) == ["slower", "slower"]
+    assert experiment.verdicts_after_rerun([slow, same]) == ["ambiguous", "same"], "not confirmed"
+    assert experiment.verdicts_after_rerun([wide, same]) == ["same", "same"], (
+        "told by all pairs together"
+    )
+    assert experiment.verdicts_after_rerun([same, slow]) == ["same", "ambiguous"], (
         "what is the same is not timed again"
     )
 
@@ -117,14 +119,14 @@ def test_it_goes_on_where_it_was_stopped(
     given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counted: list[Path] = []
-    monkeypatch.setattr(experiment, "run", timed_by(counted, stop_after=30))
+    monkeypatch.setattr(experiment, "_run", timed_by(counted, stop_after=30))
     with pytest.raises(KeyboardInterrupt):
         experiment.main(given)
-    monkeypatch.setattr(experiment, "run", timed_by(counted))
+    monkeypatch.setattr(experiment, "_run", timed_by(counted))
     assert experiment.main(given) == ExitCode.CLEAN
     assert len(counted) == len(set(counted)) == 40 + 3 * PAIRS, "no pair is timed twice"
     first = capsys.readouterr().out
-    monkeypatch.setattr(experiment, "run", timed_by(counted, stop_after=len(counted)))
+    monkeypatch.setattr(experiment, "_run", timed_by(counted, stop_after=len(counted)))
     assert experiment.main(given) == ExitCode.CLEAN
     assert capsys.readouterr().out == first, "kept pairs say what they said when they were timed"
 
@@ -143,14 +145,14 @@ def test_half_a_pair_is_timed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(experiment, "time_pairs", timed)
     rows = Rows([WORKLOAD], ["forward"])
-    timed_now = experiment.run(CONDITIONS[0], "a", rows, 0, tmp_path, Console(quiet=True))
+    timed_now = experiment._run(CONDITIONS[0], "a", rows, 0, tmp_path, Console(quiet=True))
     assert experiment.kept(tmp_path) == timed_now
 
 
 def test_pairs_of_other_workloads_are_refused(
     given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(experiment, "run", timed_by([]))
+    monkeypatch.setattr(experiment, "_run", timed_by([]))
     experiment.main(given)
     other = [*given, "--workload", "tutorial/6x5x3-7"]
     with pytest.raises(SystemExit) as ended:
@@ -162,7 +164,7 @@ def test_pairs_of_other_workloads_are_refused(
 def test_no_answer_from_a_process_ends_it(
     given: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(experiment, "run", lambda *_: None)
+    monkeypatch.setattr(experiment, "_run", lambda *_: None)
     assert experiment.main(given) == ExitCode.NOT_ENOUGH_DATA
 
 

@@ -212,7 +212,7 @@ def shown(folder: Path, records: list[MutantRecord]) -> Run:
 
 
 def test_onnx_s_cases_pass_on_the_specification_and_catch_some_mutants() -> None:
-    pytest.importorskip("onnx", reason="onnx is in the group peers")
+    pytest.importorskip("onnx", reason="onnx is in the group libraries")
     from evidence.mutants import onnx_node_cases as peers  # noqa: PLC0415
 
     cases = peers.node_cases()

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.studies.peers reference|jax``: ours beside its peers, each pair in one run.
+"""``python -m benchmarks.studies.libraries reference|jax``: compare our speed with that of other libraries.
 
-The two of a pair take turns, so that a change of the machine's speed meets both; the figure is the median of
-the ratios of neighbours, with a bootstrap 95 % interval.
+Our call and the other one alternate in one process, so that a change of the machine's speed affects both. The figure is
+the median of the ratios of neighbouring calls, with a bootstrap 95 % interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.studies.alternating_calls import alternate, interval
-from benchmarks.studies.peers.peer import difference
+from benchmarks.studies.libraries.library import difference
 from benchmarks.timing.schedule import pin
 from records.command_line import Value, argument, command, start
 from records.exit_codes import ExitCode
@@ -25,24 +25,24 @@ ROUNDS = 41
 GROUPS = ("reference", "jax")
 
 
-@command("python -m benchmarks.studies.peers")
+@command("python -m benchmarks.studies.libraries")
 @argument("group", "reference or jax", type=Value(str, GROUPS))
 def main(group: str) -> ExitCode:
     """Time the reference, or jax_vjp, against other implementations of the same network.
 
-    Both sides of a pair run in turn, in one process. Exits with 1 if two do not agree.
+    Our call and the other one alternate in one process. Exits with 1 if their results differ.
     """
     if group == "jax":  # before XLA takes its threads, and Keras its backend
         pin()
         os.environ["KERAS_BACKEND"] = "jax"
-    for peer in import_module(f"benchmarks.studies.peers.of_{group}").PEERS:
-        table = Table("(B, T, I, H)", "rnnspec ms", f"{peer.name} ms", f"{peer.name} / rnnspec",
-                      "95 % interval", title=peer.title)  # fmt: skip
-        with peer.within():
-            for size in track(peer.sizes, peer.name):
-                ours, theirs = peer.calls(size)
+    for library in import_module(f"benchmarks.studies.libraries.{group}").LIBRARIES:
+        table = Table("(B, T, I, H)", "rnnspec ms", f"{library.name} ms", f"{library.name} / rnnspec",
+                      "95 % interval", title=library.title)  # fmt: skip
+        with library.context():
+            for size in track(library.sizes, library.name):
+                ours, theirs = library.calls(size)
                 if why := difference(ours(), theirs()):
-                    Console(stderr=True).print(f"{peer.name} {size}: {why}: no times")
+                    Console(stderr=True).print(f"{library.name} {size}: {why}; not timed")
                     return ExitCode.CONFORMANCE_FAILURE
                 a, b = alternate([ours, theirs], ROUNDS)
                 ratios = b / a

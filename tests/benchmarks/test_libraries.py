@@ -1,4 +1,4 @@
-"""``python -m benchmarks.studies.peers``, with peers of our own: times of equal results, none of others."""
+"""``python -m benchmarks.studies.libraries``, with fake libraries: only equal results are timed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.studies.peers import __main__ as command
-from benchmarks.studies.peers.peer import Calls, Peer, Size, difference
+from benchmarks.studies.libraries import __main__ as command
+from benchmarks.studies.libraries.library import Calls, Library, Size, difference
 from records.exit_codes import ExitCode
 
 SIZES = ((1, 2, 3, 4),)
 
 
-def _peer(name: str, result: float, seconds: float = 0.0) -> Peer:
+def _library(name: str, result: float, seconds: float = 0.0) -> Library:
     def theirs() -> list[Any]:
         time.sleep(seconds)
         return [np.array([1.0, result])]
@@ -25,21 +25,23 @@ def _peer(name: str, result: float, seconds: float = 0.0) -> Peer:
         assert size == SIZES[0]
         return lambda: [np.array([1.0, 2.0])], theirs
 
-    return Peer(name, "how long they sleep", SIZES, calls)
+    return Library(name, "how long they sleep", SIZES, calls)
 
 
 @pytest.fixture
 def group(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Puts peers into the place of those of the reference."""
+    """Replace the libraries that the reference is compared with."""
 
-    def of(*peers: Peer) -> None:
-        monkeypatch.setattr(command, "import_module", lambda _: SimpleNamespace(PEERS=peers))
+    def of(*libraries: Library) -> None:
+        monkeypatch.setattr(
+            command, "import_module", lambda _: SimpleNamespace(LIBRARIES=libraries)
+        )
 
     return of
 
 
-def test_a_peer_is_timed_beside_ours(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    group(_peer("Sleeper", 2.0, 0.002))
+def test_a_library_is_timed_against_ours(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    group(_library("Sleeper", 2.0, 0.002))
     assert command.main(["reference"]) == ExitCode.CLEAN
     printed = capsys.readouterr().out
     row = next(line for line in printed.splitlines() if "(1, 2, 3, 4)" in line)
@@ -48,12 +50,14 @@ def test_a_peer_is_timed_beside_ours(group: Any, capsys: pytest.CaptureFixture[s
     assert ratio > 1 > ours, f"and ours does not: {row}"
 
 
-def test_a_peer_that_differs_has_no_times(group: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    group(_peer("Wrong", 2.001))
+def test_a_library_that_differs_is_not_timed(
+    group: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group(_library("Wrong", 2.001))
     assert command.main(["reference"]) == ExitCode.CONFORMANCE_FAILURE
     printed = capsys.readouterr()
     assert "Wrong (1, 2, 3, 4): tensor 0 differs" in printed.err
-    assert "no times" in printed.err
+    assert "not timed" in printed.err
     assert "rnnspec ms" not in printed.out
 
 

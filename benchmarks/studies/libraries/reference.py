@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from backends.dialects import ONNX
 from backends.layouts import convert
-from benchmarks.studies.peers.peer import Calls, Peer, Size, problem
+from benchmarks.studies.libraries.library import Calls, Library, Size, problem
 from reference import Array, Output, run, vjp
 
 
@@ -83,10 +83,10 @@ def _model(hidden: int) -> onnx.ModelProto:
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 14)])
 
 
-PEERS = (
-    Peer("ONNX", "LSTM forward, float32, NumPy, all cores",
+LIBRARIES = (
+    Library("ONNX", "LSTM forward, float32, NumPy, all cores",
          ((64, 50, 128, 256), (32, 25, 512, 512), (1, 100, 128, 256)), _onnx_calls),
-    Peer("PyTorch", "LSTM forward and backward, float32, one thread",
+    Library("PyTorch", "LSTM forward and backward, float32, one thread",
          ((16, 25, 512, 512), (16, 150, 256, 256)), _pytorch_calls,
          _one_thread),
 )  # fmt: skip

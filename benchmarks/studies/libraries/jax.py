@@ -22,7 +22,7 @@ from jax import lax
 from backends.jax import deferred
 from backends.jax import recurrent as rnn
 from backends.layouts import Block
-from benchmarks.studies.peers.peer import Calls, Peer, Size, problem
+from benchmarks.studies.libraries.library import Calls, Library, Size, problem
 from reference import Array, Spec
 
 SIZES = ((16, 25, 512, 512), (16, 150, 256, 256))
@@ -174,7 +174,7 @@ def _make_calls(theirs: Callable[[Problem], Callable[[], Any]], size: Size) -> C
     return _jax_step(OURS, given), theirs(given)
 
 
-PEERS = tuple(
-    Peer(name, "LSTM training step, float32, one processor", SIZES, partial(_make_calls, theirs))
+LIBRARIES = tuple(
+    Library(name, "LSTM training step, float32, one processor", SIZES, partial(_make_calls, theirs))
     for name, theirs in STEPS.items()
 )

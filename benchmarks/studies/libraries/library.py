@@ -14,7 +14,7 @@ Size = tuple[int, int, int, int]
 Calls = tuple[Callable[[], Sequence[Any]], Callable[[], Sequence[Any]]]
 
 
-class Peer(NamedTuple):
+class Library(NamedTuple):
     """Another implementation to compare with: name, timed operation, sizes (B, T, I, H) and calls."""
 
     name: str
@@ -22,7 +22,7 @@ class Peer(NamedTuple):
     sizes: tuple[Size, ...]
     calls: Callable[[Size], Calls]
     """Makes our call and the other one, on the same arrays; both return the same tensors."""
-    within: Callable[[], AbstractContextManager[object]] = nullcontext
+    context: Callable[[], AbstractContextManager[object]] = nullcontext
     """Makes the context that both calls run in."""
 
 
