@@ -24,10 +24,7 @@ FLOOR = 0.98
 
 UNFINISHED = {
     "backends",
-    "benchmarks",
     "evidence",
-    "fleet",
-    "porting",
 }
 """Packages whose docstrings are still to be rewritten."""
 

@@ -120,8 +120,9 @@ def test_it_goes_on_where_it_was_stopped(
 ) -> None:
     counted: list[Path] = []
     monkeypatch.setattr(experiment, "_run", timed_by(counted, stop_after=30))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit):
         experiment.main(given)
+    assert "interrupted" in capsys.readouterr().err
     monkeypatch.setattr(experiment, "_run", timed_by(counted))
     assert experiment.main(given) == ExitCode.CLEAN
     assert len(counted) == len(set(counted)) == 40 + 3 * PAIRS, "no pair is timed twice"
