@@ -317,7 +317,7 @@ def test_a_resource_that_no_worker_has_is_refused(address: str) -> None:
 
 
 def test_another_revision_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "suite_source", lambda: "another")
+    monkeypatch.setattr(cluster, "suite_digest", lambda: "another")
     with (
         pytest.raises(FleetRefused, match="another revision of the suite"),
         Cluster(address, None, Place((SPECIFICATION,), "cpu", 60)),
@@ -368,6 +368,6 @@ def test_the_campaign_says_which_rounds_are_not_as_on_one_worker(
     def run(_: Job, workers: int, *_others: Any) -> Campaign:
         return Campaign(workers, rounds(1, 2, 3) if workers == 1 else records, 1.0, 0)
 
-    monkeypatch.setattr(campaign, "run", run)
+    monkeypatch.setattr(campaign, "run_campaign", run)
     assert campaign.main(["--rounds", "3"]) == code
     assert re.search(told, capsys.readouterr().err)
