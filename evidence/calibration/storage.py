@@ -9,7 +9,7 @@ from pathlib import Path
 from evidence.calibration.margins import Figures
 from evidence.calibration.tables import page_tables
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "results"
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
 
 
