@@ -1,8 +1,8 @@
-"""``python -m evidence.calibration``: the evidence for z, the limit of the RMS, K_ACT and K.
+"""``python -m evidence.calibration``: measure the evidence for z, the limit of the RMS, K_ACT and K.
 
-Holds correct implementations, and wrong arithmetic under a correct label, to the radius over the
-families, and writes calibration.json and the tables in calibration.md. What is on record for
-other implementations stays, so that environments may be run one by one.
+Compares correct implementations, and wrong arithmetic under a correct label, with the radius over the
+families, and writes calibration.json and the tables in calibration.md. The figures of other implementations
+stay, so that environments may be run one by one.
 """
 
 from __future__ import annotations
@@ -77,9 +77,19 @@ def main(
 
 
 def implementations(names: list[str], device: str) -> list[_OpenImplementation]:
-    """Those called ``names``, or all that are installed, open on ``device``.
+    """Open the implementations with these names.
 
-    Raises ``BackendNotFound`` for one that was asked for and is not there, and ``DeviceNotFound``.
+    Args:
+        names: the names; empty means all that are installed.
+        device: the device of the backends.
+
+    Returns:
+        The open implementations.
+
+    Raises:
+        BackendNotFound: a backend that was named is not installed.
+        DeviceNotFound: the device is missing.
+
     """
     found = []
     here = [name for name in KNOWN if name in NUMPY or kind_of(device) in BACKENDS[name].devices]
@@ -100,15 +110,25 @@ def implementations(names: list[str], device: str) -> list[_OpenImplementation]:
 
 
 def measure(implementation: _OpenImplementation, draws: int, seed: int) -> Figures:
-    """Everything on record for one implementation."""
+    """Measure all figures of one implementation.
+
+    Args:
+        implementation: the implementation.
+        draws: the number of draws of each family and dtype.
+        seed: the seed of the first draw.
+
+    Returns:
+        The figures.
+
+    """
     name, version, device, run = implementation
-    seen = environment()
+    machine = environment()
     return {
         "version": version,
         "device": device,
         "numpy": np.__version__,
-        "python": seen.python,
-        "cpu": seen.cpu,
+        "python": machine.python,
+        "cpu": machine.cpu,
         "reference": source_version(),
         "constants": f"{Z:g}, {RMS_FLOOR:g}, {K_ACT:g}",
         "draws": draws,

@@ -25,14 +25,14 @@ class Subject(NamedTuple):
     sizes: tuple[str, ...] = SMALL
     layers: tuple[str, ...] = AXES["layers"]
     nan_leaks: bool = False
-    """Whether NaN in the padding is known to reach its gradients; then the padding is finite."""
+    """True if NaN in the padding is known to reach gradients; then the padding is finite."""
 
 
 class Examined(NamedTuple):
     """The result of checking a property on random examples."""
 
     examples: int
-    """How many were run."""
+    """The number of examples run."""
     violation: str = ""
     """The first example that breaks the property, in words."""
     silent: str = ""

@@ -112,13 +112,13 @@ def test_a_result_without_figures_is_refused() -> None:
 def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
     """And the page is made where there is none, and keeps its prose where there is one."""
     out = tmp_path / "new" / "docs"
-    assert main(["--backend", "sequential", "--draws", "1", "--out", str(out)]) == 0
+    assert main(["--backend", "sequential", "--draws", "1", "--docs", str(out)]) == 0
     page = out / "calibration.md"
     assert page.read_text("utf-8").startswith(f"# Calibration\n\n{BEGIN}\n\n### What ran\n")
     page.write_text("# Mine\n\n" + page.read_text("utf-8") + "The end.\n", "utf-8")
     sequential = read_record(out)["implementations"]["sequential"]
 
-    assert main(["--backend", "reference", "--draws", "1", "--out", str(out)]) == 0
+    assert main(["--backend", "reference", "--draws", "1", "--docs", str(out)]) == 0
     record = read_record(out)
     assert list(record["implementations"]) == ["reference", "sequential"], "in the order of NUMPY"
     assert record["implementations"]["sequential"] == sequential
@@ -133,16 +133,16 @@ def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["--draws", "0"], "--draws: '0' given, expected an integer from 1 on"),
+        (["--draws", "0"], "--draws: '0' given; expected an integer of 1 or more"),
         (["--backend", "reference", "--backend", "nobody"], "backend 'nobody': not one of"),
-        (["--framework", "nothing"], "invalid choice: 'nothing'"),
+        (["--framework", "nothing"], "--framework: 'nothing' given; expected one of"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(
     arguments: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="3"):
-        main([*arguments, "--out", str(tmp_path)])
+        main([*arguments, "--docs", str(tmp_path)])
     assert complaint in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
@@ -152,5 +152,5 @@ def test_a_page_without_a_place_for_tables_is_refused(
 ) -> None:
     (tmp_path / "calibration.md").write_text("# Calibration\n", "utf-8")
     with pytest.raises(SystemExit, match="3"):
-        main(["--backend", "reference", "--out", str(tmp_path)])
+        main(["--backend", "reference", "--docs", str(tmp_path)])
     assert "expected one line <!-- generated: begin -->" in capsys.readouterr().err
