@@ -66,7 +66,7 @@ def rows(runs: Iterable[Run]) -> list[Row]:
     found: dict[tuple[str, ...], Row] = {}
     for run in runs:
         framework = run.header.backend_version.partition(" ")[0]
-        for t in filter(_is_sure, timings(run.measurements)):
+        for t in filter(_has_interval, timings(run.measurements)):
             m = t.first
             key = framework, _name(t), m.backend, m.device, m.dtype
             row = found.setdefault(key, Row(_name(t), framework, {}))
@@ -94,57 +94,57 @@ def panel(t: Timing) -> Panel:
     return t.first.workload, t.first.mode
 
 
-def panels(of: Sequence[Row]) -> list[Panel]:
+def panels(backends: Sequence[Row]) -> list[Panel]:
     """List the panels of some rows.
 
     Args:
-        of: the rows.
+        backends: the rows.
 
     Returns:
         Each panel once, sorted.
 
     """
-    return sorted({where for row in of for where, _ in row.times})
+    return sorted({where for row in backends for where, _ in row.times})
 
 
-def picture(of: Sequence[Row]) -> Figure:
+def draw_figure(backends: Sequence[Row]) -> Figure:
     """Draw times on logarithmic axes: one row of panels per workload, one column per mode.
 
     Args:
-        of: the rows.
+        backends: the rows.
 
     Returns:
         The figure.
 
     """
-    shown = panels(of)
+    shown = panels(backends)
     workloads, modes = (list(dict.fromkeys(words)) for words in zip(*shown, strict=True))
-    height = 0.7 + len(workloads) * (0.55 + 0.21 * len(of))
+    height = 0.7 + len(workloads) * (0.55 + 0.21 * len(backends))
     figure = Figure((9, height), layout="constrained")
     axes = figure.subplots(len(workloads), len(modes), sharey=True, sharex="row", squeeze=False)
-    for workload, beside in zip(workloads, axes, strict=True):
-        for mode, axis in zip(modes, beside, strict=True):
+    for workload, row_axes in zip(workloads, axes, strict=True):
+        for mode, axis in zip(modes, row_axes, strict=True):
             axis.set_title(f"{workload}, {mode}", fontsize=9, loc="left")
-            _draw(axis, of, (workload, mode))
+            _draw(axis, backends, (workload, mode))
     for axis in axes[-1]:
-        axis.set_xlabel("ms a call", fontsize=8)
+        axis.set_xlabel("ms per call", fontsize=8)
     marks = [axes[0][0].plot([], [], mark, color=OTHER, fillstyle="full" if one else "none", label=word)[0]
              for one, (mark, word) in MARKS.items()]  # fmt: skip
     figure.legend(handles=marks, loc="outside upper right", ncols=2, fontsize=8, frameon=False)
     return figure
 
 
-def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
+def _draw(axis: Any, backends: Sequence[Row], where: Panel) -> None:
     axis.set_xscale("log")
     axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_yticks(range(len(of)), [row.name for row in of], fontsize=8)
-    axis.set_ylim(len(of) - 0.5, -0.5)
+    axis.set_yticks(range(len(backends)), [row.name for row in backends], fontsize=8)
+    axis.set_ylim(len(backends) - 0.5, -0.5)
     axis.tick_params(axis="x", labelsize=8)
     axis.grid(visible=True, color="#dddddd")
     axis.set_axisbelow(True)
-    for place, row in enumerate(of):
+    for place, row in enumerate(backends):
         colour = COLOURS.get(row.framework, OTHER)
         for one, (mark, _) in MARKS.items():
             t = row.times.get((where, one))
@@ -156,20 +156,22 @@ def _draw(axis: Any, of: Sequence[Row], where: Panel) -> None:
                       fillstyle="full" if one else "none")  # fmt: skip
 
 
-def table(of: Sequence[Row]) -> str:
+def table(backends: Sequence[Row]) -> str:
     """Format the times on one core as a Markdown table.
 
     Args:
-        of: the rows.
+        backends: the rows.
 
     Returns:
         The table; one column per workload and mode.
 
     """
-    shown = [where for where in panels(of) if any((where, True) in row.times for row in of)]
+    shown = [
+        where for where in panels(backends) if any((where, True) in row.times for row in backends)
+    ]
     heads = [f"{workload.rpartition('/')[2]} {mode}" for workload, mode in shown]
     lines = [["backend", *heads], ["---", *["---:"] * len(shown)]]
-    for row in of:
+    for row in backends:
         times = [row.times.get((where, True)) for where in shown]
         lines.append([f"`{row.name}`", *map(_cell, times)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -182,16 +184,16 @@ def _cell(t: Timing | None) -> str:
     return f"{number(t.seconds.value * 1e3)} ({low} to {high})"
 
 
-def _is_sure(t: Timing) -> bool:
+def _has_interval(t: Timing) -> bool:
     return not t.refused and t.seconds.interval is not None
 
 
-def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
+def describe_environment(runs: Sequence[Run], backends: Sequence[Row]) -> str:
     """Describe the machine, versions, dates and number of processes behind some rows.
 
     Args:
         runs: the runs of the rows.
-        of: the rows.
+        backends: the rows.
 
     Returns:
         One sentence.
@@ -200,12 +202,14 @@ def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
         ValueError: if the runs are from several machines or Python versions.
 
     """
-    shown = [t for row in of for t in row.times.values()]
-    backends = {t.first.backend for t in shown}
-    headers = [run.header for run in runs if run.header.backend in backends]
+    shown = [t for row in backends for t in row.times.values()]
+    names = {t.first.backend for t in shown}
+    headers = [run.header for run in runs if run.header.backend in names]
     machines = {(h.environment.machine, h.environment.python) for h in headers}
     if len(machines) != 1:
-        raise ValueError(f"{len(machines)} machines or Pythons: expected runs of one machine")
+        raise ValueError(
+            f"the runs are from {len(machines)} machines or Python versions; expected one"
+        )
     ((machine, python),) = machines
     versions = sorted({h.backend_version for h in headers})
     days = sorted({h.started_at[:10] for h in headers})
@@ -214,7 +218,7 @@ def measured_on(runs: Sequence[Run], of: Sequence[Row]) -> str:
         machine,
         python,
         ", ".join(versions),
-        f"{_range(processes)} processes of each row",
+        f"{_range(processes)} processes per row",
         _range(days),
     )
     return f"{'; '.join(_plain(word) for word in words)}."
@@ -229,11 +233,11 @@ def _plain(word: str) -> str:
     return re.sub(r"[<>|`*_\[\]\\]", "", one_line(word, 300))
 
 
-def drawn(of: Sequence[Row]) -> str:
+def render_svg(backends: Sequence[Row]) -> str:
     """Render the figure as SVG; the same rows give the same bytes, and text stays text.
 
     Args:
-        of: the rows.
+        backends: the rows.
 
     Returns:
         The SVG.
@@ -243,7 +247,7 @@ def drawn(of: Sequence[Row]) -> str:
     with mpl.rc_context(
         {"svg.hashsalt": "rnnspec", "svg.fonttype": "none", "text.parse_math": False}
     ):
-        picture(of).savefig(to, format="svg", metadata={"Date": None})
+        draw_figure(backends).savefig(to, format="svg", metadata={"Date": None})
     return to.getvalue()
 
 
@@ -262,9 +266,9 @@ def main(runs: Path, picture: Path, readme: Path) -> ExitCode:
         raise Refused(f"--runs: {runs} has no row with an interval; measure with "
                       "`rnnspec bench --processes 3` or more processes")  # fmt: skip
     with refusing(OSError, ValueError):
-        text = f"{measured_on(timed, found)}\n\n{table(found)}"
+        text = f"{describe_environment(timed, found)}\n\n{table(found)}"
         new = replace_between(readme.read_text("utf-8"), BEGIN, END, text)
-        for path, content in ((picture, drawn(found)), (readme, new)):
+        for path, content in ((picture, render_svg(found)), (readme, new)):
             write_atomically(path, content)
             print(f"wrote {path}")
     return ExitCode.CLEAN

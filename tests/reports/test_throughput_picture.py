@@ -150,4 +150,4 @@ def test_processes_are_told_as_a_range(tmp_path: Path) -> None:
     _run(tmp_path / "runs", "jax_scan", 0.010, processes=5)
     (tmp_path / "README.md").write_text(README)
     assert _main(tmp_path) == 0
-    assert "3 to 5 processes of each row" in (tmp_path / "README.md").read_text()
+    assert "3 to 5 processes per row" in (tmp_path / "README.md").read_text()
