@@ -89,9 +89,9 @@ def _diffs(columns: Sequence[Column], before: Sequence[Run]) -> Iterator[RunDiff
             yield diff_runs(earlier, column.run)
 
 
-def _show_progress(taken: Iterator[IndexedFile], many: int) -> Iterator[IndexedFile]:
-    """Show a progress bar while many files are read."""
+def _show_progress(files: Iterator[IndexedFile], total: int) -> Iterator[IndexedFile]:
+    """Show a progress bar while total files are read."""
     console = Console(stderr=True)
     return iter(
-        track(taken, "runs", total=many, console=console, transient=True, disable=many < FEW)
+        track(files, "runs", total=total, console=console, transient=True, disable=total < FEW)
     )

@@ -41,8 +41,8 @@ class Score:
             The number caught, and the number tried.
 
         """
-        asked = [r.elsewhere[name] for r in self.distinguishable if name in r.elsewhere]
-        return sum(asked), len(asked)
+        tried = [r.elsewhere[name] for r in self.distinguishable if name in r.elsewhere]
+        return sum(tried), len(tried)
 
 
 def scores(records: Sequence[MutantRecord]) -> list[Score]:

@@ -72,9 +72,9 @@ def write(matrix: Matrix, forms: Iterable[str], folder: Path) -> list[Path]:
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    asked, written = set(forms), []
+    requested, written = set(forms), []
     for file in FILES:
-        if file.form not in asked:
+        if file.form not in requested:
             continue
         path, text = folder / file.name, file.text(matrix)
         if text is None:

@@ -42,9 +42,9 @@ def mutants(matrix: Matrix) -> str | None:
     """
     if matrix.mutant_run is None:
         return None
-    *_, whole = scores(matrix.mutant_run.mutants)
-    colour = "red" if whole.wrong else "brightgreen" if matrix.mutant_run.is_full else "yellow"
-    return _badge("wrong RNNs caught", f"{whole.caught} of {len(whole.distinguishable)}", colour)
+    *_, total = scores(matrix.mutant_run.mutants)
+    colour = "red" if total.wrong else "brightgreen" if matrix.mutant_run.is_full else "yellow"
+    return _badge("wrong RNNs caught", f"{total.caught} of {len(total.distinguishable)}", colour)
 
 
 def _badge(label: str, message: str, colour: str) -> str:

@@ -36,7 +36,7 @@ def text(matrix: Matrix) -> str | None:
     started = min(column.run.started for column in matrix.columns)
     ends = [parse_utc(c.run.footer.ended_at) for c in matrix.columns if c.run.footer]
     stopped = max([*ends, *(column.run.started for column in matrix.columns)])
-    whole = {
+    report = {
         "reportFormat": "CTRF",
         "specVersion": "1.0.0",
         "generatedBy": "rnnspec",
@@ -48,7 +48,7 @@ def text(matrix: Matrix) -> str | None:
             "tests": tests,
         },
     }  # fmt: skip
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    return json.dumps(report, indent=1, allow_nan=False) + "\n"
 
 
 def _tests(column: Column) -> Iterator[dict[str, Any]]:

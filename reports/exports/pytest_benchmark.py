@@ -39,7 +39,7 @@ def text(matrix: Matrix) -> str | None:
         (run.header.backend, run.header.device): run.header.environment.machine
         for run in matrix.timed
     }
-    whole = {
+    report = {
         "machine_info": {
             "node": "", "processor": one_line(env.cpu), "machine": one_line(env.os),
             "python_implementation": one_line(env.python.partition(" ")[0]),
@@ -53,7 +53,7 @@ def text(matrix: Matrix) -> str | None:
         "datetime": last.started.isoformat(),
         "version": VERSION,
     }  # fmt: skip
-    return json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    return json.dumps(report, indent=1, allow_nan=False) + "\n"
 
 
 def _benchmark(t: Timing, machine: str) -> dict[str, Any]:

@@ -45,7 +45,7 @@ PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
     at INTEGER, run_id TEXT, backend TEXT, version TEXT, device TEXT, commit_id TEXT, fingerprint TEXT,
-    machine TEXT, kinds TEXT, whole INTEGER, complete INTEGER
+    machine TEXT, kinds TEXT, is_full INTEGER, complete INTEGER
 );
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
@@ -159,7 +159,7 @@ class Index:
     def __exit__(self, *_: object) -> None:
         self._tables.close()
 
-    def refresh(self, folder: Path, track: Track = lambda taken, _: taken) -> None:
+    def refresh(self, folder: Path, track: Track = lambda indexed, _: indexed) -> None:
         """Read new run files, and drop the runs whose files are gone.
 
         A file that cannot be read is listed with the reason. An interrupted run is read again if its file grew.
@@ -176,8 +176,8 @@ class Index:
         settled = {
             file for (file,) in self._tables.execute(f"SELECT file FROM run WHERE {finished}")
         }
-        asked = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
-        known = {file: (size, changed) for file, size, changed in self._tables.execute(asked)}
+        query = f"SELECT file, bytes, changed FROM run WHERE NOT ({finished})"
+        known = {file: (size, changed) for file, size, changed in self._tables.execute(query)}
         found = run_files(folder) | self._copies(folder)
         self._undecodable = {file for file in found if printable_name(file) != file}
         found -= self._undecodable
@@ -189,8 +189,8 @@ class Index:
         with self._writing():
             for file in (settled | known.keys()) - found:
                 self._forget(file)
-        taken = track(_read_files([folder / file for file in states]), len(states))
-        while batch := list(islice(taken, BATCH)):  # one transaction per batch
+        indexed = track(_read_files([folder / file for file in states]), len(states))
+        while batch := list(islice(indexed, BATCH)):  # one transaction per batch
             with self._writing():
                 rows = [row for one in batch for row in self._put(one, states[one.file])]
                 rows.sort()  # in the table's order, which writes neighbours together
@@ -201,8 +201,8 @@ class Index:
 
     def _copies(self, folder: Path) -> set[str]:
         """Return the uncompressed copies of unreadable files."""
-        asked = "SELECT file FROM run WHERE why_bad IS NOT NULL AND file LIKE '%.gz'"
-        names = (file.removesuffix(".gz") for (file,) in self._tables.execute(asked))
+        query = "SELECT file FROM run WHERE why_bad IS NOT NULL AND file LIKE '%.gz'"
+        names = (file.removesuffix(".gz") for (file,) in self._tables.execute(query))
         return {name for name in names if (folder / name).exists()}
 
     def all_series(self) -> list[Series]:
@@ -230,16 +230,16 @@ class Index:
         )
         of = "FROM point JOIN run ON run.id = point.run WHERE series = ?"
         given = (self._ids.get(series), last)
-        asked = f"SELECT {columns} {of} ORDER BY point.at DESC, run DESC LIMIT ?"
-        found = [Point(*row) for row in self._tables.execute(asked, given)]
+        query = f"SELECT {columns} {of} ORDER BY point.at DESC, run DESC LIMIT ?"
+        found = [Point(*row) for row in self._tables.execute(query, given)]
         if (
             len({point.machine for point in found}) > 1
         ):  # then all values of the series must be read
             numbered = (
                 "row_number() OVER (PARTITION BY machine ORDER BY point.at DESC, run DESC) AS n"
             )
-            asked = f"SELECT * FROM (SELECT {columns}, {numbered} {of}) WHERE n <= ?"
-            found = [Point(*row[:-1]) for row in self._tables.execute(asked, given)]
+            query = f"SELECT * FROM (SELECT {columns}, {numbered} {of}) WHERE n <= ?"
+            found = [Point(*row[:-1]) for row in self._tables.execute(query, given)]
         return sorted(found, key=lambda point: (point.at, point.run_id))
 
     def latest(self) -> list[str]:
@@ -249,13 +249,13 @@ class Index:
             The files of the last run and the last full run of each backend, device and kind of record.
 
         """
-        asked = "SELECT file, backend, device, kinds, whole FROM run WHERE why_bad IS NULL ORDER BY at, run_id"
+        query = "SELECT file, backend, device, kinds, is_full FROM run WHERE why_bad IS NULL ORDER BY at, run_id"
         found: dict[tuple[str, ...], str] = {}
-        for file, backend, device, kinds, whole in self._tables.execute(asked):
+        for file, backend, device, kinds, is_full in self._tables.execute(query):
             for kind in kinds.split():
                 found[backend, device, kind] = file
-                if whole:
-                    found[backend, device, kind, "whole"] = file
+                if is_full:
+                    found[backend, device, kind, "full"] = file
         return sorted(set(found.values()))
 
     def previous(self) -> list[str]:
@@ -265,13 +265,13 @@ class Index:
             The file of the last but one full run of each backend and device.
 
         """
-        asked = """
+        query = """
             SELECT file FROM (
                 SELECT file, row_number() OVER (PARTITION BY backend, device ORDER BY at DESC, run_id DESC) AS n
-                FROM run WHERE whole AND kinds LIKE '%conformance%'
+                FROM run WHERE is_full AND kinds LIKE '%conformance%'
             ) WHERE n = 2 ORDER BY file
         """
-        return [file for (file,) in self._tables.execute(asked)]
+        return [file for (file,) in self._tables.execute(query)]
 
     def last_of_versions(self) -> list[VersionRun]:
         """List the run that represents each version of each backend and device.
@@ -280,14 +280,14 @@ class Index:
             The last run with every case, or the last run if none has every case; the latest version comes first.
 
         """
-        asked = """
+        query = """
             SELECT id, backend, device, version, at, run_id, complete FROM (
                 SELECT *, row_number() OVER (
                     PARTITION BY backend, device, version ORDER BY complete DESC, at DESC, run_id DESC) AS n
                 FROM run WHERE kinds LIKE '%conformance%'
             ) WHERE n = 1 ORDER BY backend, device, at DESC
         """
-        return [VersionRun(*row) for row in self._tables.execute(asked)]
+        return [VersionRun(*row) for row in self._tables.execute(query)]
 
     def margins(self, run: int) -> dict[str, list[float | None]]:
         """Return the margins of a run's supported cases.
@@ -299,13 +299,13 @@ class Index:
             Margins by dtype; None for a case that has no margin because it failed.
 
         """
-        asked = """
+        query = """
             SELECT series.dtype, value FROM run
             JOIN series USING (backend, device) JOIN point ON series.id = series AND point.at = run.at AND run = run.id
             WHERE run.id = ? AND figure = 'margin' AND outcome != 'unsupported'
         """
         found: dict[str, list[float | None]] = {}
-        for dtype, margin in self._tables.execute(asked, (run,)):
+        for dtype, margin in self._tables.execute(query, (run,)):
             found.setdefault(dtype, []).append(margin)
         return found
 
@@ -316,9 +316,9 @@ class Index:
             File names and reasons.
 
         """
-        asked = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
+        query = "SELECT file, why_bad FROM run WHERE why_bad IS NOT NULL ORDER BY file"
         unnamed = [(printable_name(file), NAME_NOT_UTF8) for file in sorted(self._undecodable)]
-        return self._tables.execute(asked).fetchall() + unnamed
+        return self._tables.execute(query).fetchall() + unnamed
 
     def runs(self) -> int:
         """Count the indexed runs.
@@ -327,16 +327,18 @@ class Index:
             The number of runs.
 
         """
-        (many,) = self._tables.execute("SELECT count(*) FROM run WHERE why_bad IS NULL").fetchone()
-        return int(many)
+        (number,) = self._tables.execute(
+            "SELECT count(*) FROM run WHERE why_bad IS NULL"
+        ).fetchone()
+        return int(number)
 
-    def _put(self, taken: IndexedFile, state: State) -> Iterator[tuple[Any, ...]]:
+    def _put(self, indexed: IndexedFile, state: State) -> Iterator[tuple[Any, ...]]:
         """Insert a run, and yield the rows of its points."""
-        self._forget(taken.file)
+        self._forget(indexed.file)
         add = f"INSERT INTO run VALUES (NULL{', ?' * (3 + len(RunEntry._fields))})"
-        run = self._tables.execute(add, (taken.file, *state, *taken.run)).lastrowid
-        at = taken.run.at
-        for series, *point in taken.points:
+        run = self._tables.execute(add, (indexed.file, *state, *indexed.run)).lastrowid
+        at = indexed.run.at
+        for series, *point in indexed.points:
             yield (self._id(series), at, run, *point)
 
     def _id(self, series: Key) -> int:
@@ -351,10 +353,10 @@ class Index:
 
     def _read_series(self) -> None:
         (top,) = self._tables.execute("SELECT max(id) FROM series").fetchone()
-        asked = "SELECT figure, name, version, backend, device, dtype, id FROM series WHERE id > ?"
+        query = "SELECT figure, name, version, backend, device, dtype, id FROM series WHERE id > ?"
         known = max(self._ids.values(), default=0)
         if top != known:
-            self._ids |= {row[:6]: row[6] for row in self._tables.execute(asked, (known,))}
+            self._ids |= {row[:6]: row[6] for row in self._tables.execute(query, (known,))}
 
     def _check_layout(self) -> None:
         if self._pragma("user_version") != LAYOUT:
@@ -408,7 +410,7 @@ class RunEntry(NamedTuple):
     machine: str | None = None
     kinds: str | None = None
     """Kinds of its records, separated by spaces; ``empty`` for a run without records."""
-    whole: bool | None = None
+    is_full: bool | None = None
     complete: bool | None = None
     """True if the run is full and reached every selected case."""
 
