@@ -42,11 +42,11 @@ from reference.trees import named
 
 
 class Entry(NamedTuple):
-    """Where an adapter lives, the extra that installs its framework, and its dialect.
+    """The place of an adapter, the extra that installs its framework, and its dialect.
 
-    ``left_out`` are patterns of default cases that a further way of running a framework leaves to the
-    first one; ``--full`` and ``--case`` run them. ``devices`` are the kinds on which it is one of its
-    framework's backends; elsewhere it is asked for by name.
+    ``left_out`` are patterns of default cases that a secondary backend skips because its primary
+    covers them; ``--full`` and ``--case`` run them. ``devices`` are the kinds on which it is one of its
+    framework's default backends; elsewhere it runs only when named.
     """
 
     target: str
@@ -108,14 +108,21 @@ EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.
 
 
 class BackendNotFound(Exception):
-    """No such backend, or its framework is not installed; the text says what to do."""
+    """The backend is unknown, or its framework is not installed; the text says what to do."""
 
 
 def find(name: str) -> type[Backend]:
-    """The adapter class called ``name``; imports its framework.
+    """Return the adapter class of a backend; this imports its framework.
 
-    Raises ``BackendNotFound`` for an unknown name, a missing framework (with the extra that
-    installs it), or a target from outside the tree that holds no ``Backend``.
+    Args:
+        name: A name of ``BACKENDS``, ``package.module:Class`` or ``path/to/file.py:Class``.
+
+    Returns:
+        The class.
+
+    Raises:
+        BackendNotFound: The name is unknown, the framework is not installed (the text names the extra
+            that installs it), or the target holds no ``Backend``.
     """
     if name in BACKENDS:
         target, extra, dialect, *_ = BACKENDS[name]

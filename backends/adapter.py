@@ -1,4 +1,4 @@
-"""What a backend is: what it is given, what it returns, and the calls through which it is reached."""
+"""A backend: the inputs that it gets, the results that it returns, and the methods in between."""
 
 from __future__ import annotations
 
@@ -19,49 +19,69 @@ PRECISIONS = {
     "tf32": ", with TF32 in products",
     "default": ", with products as they are unless told",
 }
-"""How float32 products are made, and what ``Backend.ran`` says of it. ``tf32`` and ``default`` are dtypes of their own
-to users and in records; their arrays are float32.
+"""Precisions of float32 matmuls, and the words for them in ``Backend.ran``. Users and records name ``tf32`` and
+``default`` as dtypes of their own; their arrays are float32.
 
-    ieee      as IEEE 754 has them
-    tf32      of operands that are rounded to eleven significant bits, wherever the framework knows that
-    default   as the framework makes them where nobody tells it how
+    ieee      IEEE 754
+    tf32      operands are rounded to eleven significant bits, where the framework has that setting
+    default   the framework's default
 """
 
 
 def kind_of(device: str) -> str:
-    """The kind of a device: what stands before its number."""
+    """Return the kind of a device.
+
+    Args:
+        device: A name such as "cpu" or "cuda:1".
+
+    Returns:
+        The part before the number.
+    """
     return device.partition(":")[0]
 
 
 def share_memory(device: str, variable: str, value: str) -> None:
-    """Make a framework take a GPU's memory as it needs it: the suite's processes share the device."""
+    """Make a framework allocate a GPU's memory as it needs it, since processes share the device.
+
+    Args:
+        device: The name of the device.
+        variable: The framework's environment variable.
+        value: Its value; one that the user has set stays.
+    """
     if kind_of(device) == "cuda":
         os.environ.setdefault(variable, value)
 
 
 def number_of(device: str) -> int:
-    """The number of a device among those of its kind."""
+    """Return the number of a device among those of its kind.
+
+    Args:
+        device: A name such as "cuda:1".
+
+    Returns:
+        The number; 0 where the name has none.
+    """
     return int(device.partition(":")[2] or 0)
 
 
 class Typed:
-    """What has arrays of a dtype, and a way to multiply them."""
+    """Base class of inputs: dtype and matmul precision."""
 
     dtype: str
     precision: str
 
     @property
     def named_dtype(self) -> str:
-        """Both together, as users and records name them."""
+        """Dtype and precision together, as users and records name them."""
         return self.dtype if self.precision == "ieee" else self.precision
 
 
 class Unsupported(Exception):
-    """The framework cannot represent the network; the text is "<option>: <why>"."""
+    """The framework cannot run the inputs; the text is "<option>: <why>"."""
 
 
 class DeviceNotFound(Exception):
-    """The device asked for is not there; the text says what was found."""
+    """The device is not there; the text says which ones are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +89,7 @@ class Inputs(Typed):
     """Everything that one run of a recurrent network needs, in canonical layout.
 
     Arrays are float64 and hold values exact in ``dtype``; the adapter casts. Shapes are those of
-    ``reference.run``. Where ``incoming`` is given, the gradients are asked for as well: those of
+    ``reference.run``. Where ``incoming`` is given, gradients are wanted too: those of
     Σ incoming · output, by x, by h0 and c0 where given, and by every parameter.
     """
 
@@ -111,7 +131,7 @@ class TrainingInputs(Typed):
     optimiser: Optimiser
     clip: Clip | None = None
     fixed: tuple[str, ...] = ()
-    """Parameters that training leaves as they are (``dialects.fixed_parameters``)."""
+    """Parameters that training does not change (``dialects.fixed_parameters``)."""
     precision: str = "ieee"
     """One of ``PRECISIONS``."""
 
@@ -120,23 +140,23 @@ AnyInputs: TypeAlias = Inputs | NetworkInputs | TrainingInputs
 
 
 class Prepared(NamedTuple):
-    """Seconds of this process, as the framework tells them; None where it does not."""
+    """Seconds that this process spent on making programs; None where the framework does not tell."""
 
     tracing: float | None = None
-    """Python to graph, and to what a compiler reads."""
+    """From Python to a graph, and to the compiler's input."""
     compiling: float | None = None
 
 
 class Result(NamedTuple):
-    """What came back: float64 arrays as the dialect declares them, and the dtype that the framework
+    """The results of a run: float64 arrays as the dialect declares them, and the dtype that the framework
     itself returned for each, by name.
 
-    ``Inputs``           y, h_n, and c_n of an LSTM; with ``incoming`` also dx, dh0, dc0 and, for
-                         every parameter, dparams[layer][direction].W_ih and so on
+    ``Inputs``           y, and h_n and c_n for the cell's states; with ``incoming`` also dx, dh0, dc0
+                         and, for every parameter, dparams[layer][direction].W_ih and so on
     ``NetworkInputs``    y, the last layer's output; loss, of shape (); dx where the input is numbers;
                          and dparams[layer].W and so on
     ``TrainingInputs``   loss, one number a step, from before its update; and params[layer].W and so
-                         on, from after the last one, but for those that are fixed
+                         on, from after the last one, except those that are fixed
 
     ``backends.named`` makes these names from parameters in canonical layout.
     """
@@ -148,22 +168,25 @@ class Result(NamedTuple):
 class Backend(ABC):
     """One way in which one framework runs a recurrent network.
 
-    ``__init__`` opens the device, sets precision explicitly, and raises ``DeviceNotFound`` with
-    what was found. An adapter adds nothing to the framework's arithmetic.
+    ``__init__`` opens the device, sets precision explicitly, and raises ``DeviceNotFound`` with the
+    devices that were found. An adapter adds nothing to the framework's arithmetic.
+
+    Args:
+        device: The device to run on, such as "cpu" or "cuda:1".
     """
 
     dialect: ClassVar[Dialect]
     packages: ClassVar[tuple[str, ...]]
-    """The distributions whose versions name this backend's version."""
+    """The distributions whose versions are this backend's version."""
     kind: str = "cpu"
-    """Of the device that it is open on: cpu or cuda."""
+    """Kind of the device that the backend is open on: cpu or cuda."""
     device_number: int = 0
-    """Among the devices of that kind."""
+    """Number of the device among those of its kind."""
 
     settings: dict[str, str]
-    """What the adapter set, by the framework's own names."""
+    """The framework's settings that the adapter made, by the framework's own names."""
     framework_defaults: dict[str, str]
-    """What the same settings were before."""
+    """The values of the same settings before."""
 
     @abstractmethod
     def __init__(self, device: str) -> None:
@@ -171,42 +194,105 @@ class Backend(ABC):
 
     @abstractmethod
     def load(self, inputs: Inputs) -> Callable[[], Any]:
-        """Move ``inputs`` into the framework; the returned call runs the network once and waits.
+        """Move the inputs into the framework.
 
-        Raises ``Unsupported`` where the framework cannot represent the network.
+        Args:
+            inputs: What is to be run.
+
+        Returns:
+            A function that runs the network once, waits, and returns the framework's own results.
+
+        Raises:
+            Unsupported: The framework cannot represent the network.
         """
 
     @abstractmethod
     def fetch(self, inputs: Inputs, raw: Any) -> Result:
-        """What such a call returned, as NumPy arrays."""
+        """Return the framework's results as NumPy arrays.
+
+        Args:
+            inputs: The inputs that were run.
+            raw: The framework's own results.
+
+        Returns:
+            Arrays by name.
+        """
 
     def prepared(self) -> Prepared:
-        """What making programs has taken so far."""
+        """Return the time that making programs has taken so far.
+
+        Returns:
+            Seconds of tracing and of compiling.
+        """
         return Prepared()
 
     @abstractmethod
     def ran(self, inputs: AnyInputs) -> str:
-        """The framework's own call, as a reader of its documentation would name it."""
+        """Return the framework's own call, as a reader of its documentation would name it.
+
+        Args:
+            inputs: What is to be run.
+
+        Returns:
+            The call, in words.
+        """
 
     def run(self, inputs: Inputs) -> Result:
-        """Load, run once, fetch."""
+        """Load, run once, fetch.
+
+        Args:
+            inputs: What is to be run.
+
+        Returns:
+            Arrays by name.
+        """
         return self.fetch(inputs, self.load(inputs)())
 
     def run_network(self, inputs: NetworkInputs) -> Result:
-        """Run a whole network once, forward and back."""
+        """Run a whole network once, forward and back.
+
+        Args:
+            inputs: What is to be run.
+
+        Returns:
+            Arrays by name.
+
+        Raises:
+            Unsupported: The adapter runs bare recurrent networks only.
+        """
         raise Unsupported("network: this adapter runs bare recurrent networks only")
 
     def train(self, inputs: TrainingInputs) -> Result:
-        """Train for as many steps as there are batches, with the framework's own optimiser."""
+        """Train for as many steps as there are batches, with the framework's own optimiser.
+
+        Args:
+            inputs: What is to be run.
+
+        Returns:
+            Losses and trained parameters by name.
+
+        Raises:
+            Unsupported: The adapter runs bare recurrent networks only.
+        """
         raise Unsupported("training: this adapter runs bare recurrent networks only")
 
     def products(
         self, W: Array, v: Array, dtype: str, times: int, precision: str = "ieee"
     ) -> Callable[[], Any]:
-        """Matrix products alone, for what the framework's own speed allows at most.
+        """Return a function that runs matmuls alone, to measure the framework's own limit of speed.
 
-        The call makes v ``(rows, N)`` @ W ``(N, M)``, ``times`` times, each with the first N columns
-        of the one before as its v, and waits. This one is NumPy's; a framework makes its own.
+        It multiplies v by W ``times`` times, each time with the first N columns of the result before as v,
+        and waits. This method uses NumPy; a framework overrides it.
+
+        Args:
+            W: A matrix (N, M).
+            v: Rows (rows, N).
+            dtype: The dtype of the matmuls.
+            times: The number of matmuls.
+            precision: One of ``PRECISIONS``.
+
+        Returns:
+            The function.
         """
         held, first = W.astype(dtype), v.astype(dtype)
 
@@ -219,11 +305,25 @@ class Backend(ABC):
         return call
 
     def on_device(self, call: Callable[[], Any]) -> float | None:
-        """Run it once: the seconds that it took by the device's own clock; None where there is none to read."""
+        """Run a function once and time it by the device's own clock.
+
+        Args:
+            call: The function, which may return before the device is done.
+
+        Returns:
+            Seconds, or None where the device has no clock to read.
+        """
         return None
 
     def refuse(self, inputs: AnyInputs) -> None:
-        """Raise ``Unsupported`` where the dialect does not run these inputs on this kind of device."""
+        """Raise ``Unsupported`` where the dialect does not run the inputs on this kind of device.
+
+        Args:
+            inputs: What is to be run.
+
+        Raises:
+            Unsupported: It does not.
+        """
         if why := refusal(self.dialect, inputs, self.kind):
             raise Unsupported(why)
 

@@ -21,7 +21,7 @@ from reference.trees import named
 
 @dataclass(frozen=True, kw_only=True)
 class CellDialect:
-    """One cell's parameters as the framework lays them out."""
+    """The layout of one cell's parameters in a framework, and the options that the cell runs."""
 
     blocks: tuple[str, ...]
     """The gates of each weight matrix, in order: ("ifgo",) is one matrix of four blocks."""
@@ -34,18 +34,18 @@ class CellDialect:
     bias_optional: bool
     """The cell can do without biases; where it cannot, zeros stand for none."""
     forget_bias: Literal["run time", "stored", ""]
-    """The cell adds it itself, or it is stored in the bias; empty where the cell has none."""
+    """The cell adds the forget bias itself, or it is stored in the bias; empty where there is none."""
     options: Options
     """The values of the cell's own options that it runs, by field of the spec."""
     update: Literal["keeps", "takes", ""] = ""
-    """What a GRU's z = 1 does: keeps the old state, or takes the candidate."""
+    """The effect of z = 1 in a GRU: it keeps the old state, or takes the candidate."""
     apart: str = ""
-    """Of one bias per block: the gates that have a second one on the recurrent side all the same."""
+    """Where there is one bias per block, the gates that have a second one on the recurrent side."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
-    """One framework's way of running recurrent networks."""
+    """A framework's way of running recurrent networks."""
 
     cells: Mapping[str, CellDialect]
     directions: tuple[str, ...]
@@ -54,16 +54,16 @@ class Dialect:
     state: Literal["hc", "ch"]
     """Order of an LSTM's state."""
     padded_outputs: Literal["zero", "previous"]
-    """What stands in the outputs past a row's length."""
+    """Outputs past a row's length: 0, or the last valid one."""
     reverse_outputs: Literal["input order", "processing order"]
     zero_length: Literal["runs", "left out", "refused"]
-    """What happens to a row of length 0; what a framework refuses, the adapter may leave out of the batch."""
+    """Rows of length 0: the framework runs them, the adapter leaves them out of the batch, or they are refused."""
     arithmetic: Mapping[str, Mapping[str, str]]
     """For each kind of device and each dtype that runs on it, the arithmetic (reference/rounding/) it is held to."""
     adam_epsilon: Literal["outside", "inside"] = "outside"
-    """Where its Adam adds ε (reference/networks/optimisers.py)."""
+    """The place where its Adam adds ε (reference/networks/optimisers.py)."""
     clip_epsilon: float = 0.0
-    """What its clipping by global norm adds to the norm."""
+    """The number that its clipping by global norm adds to the norm."""
 
     def __post_init__(self) -> None:
         if strange := self.arithmetic.keys() - set(KINDS):
@@ -83,19 +83,30 @@ class Dialect:
         return "".join(part for part in self.state if part in spec.states)
 
     def held_to(self, dtype: str, kind: str) -> str:
-        """The arithmetic of a dtype on a kind of device; empty where that does not run."""
+        """Return the arithmetic with which results are compared.
+
+        Args:
+            dtype: The dtype, as users name it.
+            kind: The kind of device.
+
+        Returns:
+            The arithmetic's name; empty where the dtype does not run on that kind.
+        """
         return self.arithmetic.get(kind, {}).get(dtype, "")
 
 
 KINDS = ("cpu", "cuda")
-"""Of devices."""
+"""The kinds of devices."""
 
 _TYPES = {d: d for d in ("float64", "float32", "float16", "bfloat16")}
 
 
 def _plain(default: str = "tf32", **on_cpu: str) -> dict[str, dict[str, str]]:
-    """Every type as it is: with ``default``, what float32 is on CUDA where nobody says how it multiplies; and
-    what is otherwise on a CPU, which has no TF32.
+    """Return every dtype with its own arithmetic.
+
+    Args:
+        default: The arithmetic of float32 on CUDA with the framework's default precision.
+        **on_cpu: The arithmetics that differ on a CPU, which has no TF32.
     """
     return {
         "cpu": _TYPES | {"default": "float32"} | on_cpu,
@@ -367,9 +378,17 @@ def unsupported_training(dialect: Dialect, optimiser: Optimiser, clip: Clip | No
 
 
 def fixed_parameters(dialect: Dialect, network: Network, params: NetworkParams) -> tuple[str, ...]:
-    """The names of what training leaves alone: b_hh of a cell with one bias for b_ih + b_hh.
+    """Return the parameters that training leaves alone: b_hh of a cell with one bias for b_ih + b_hh.
 
     So that bias moves once a step, and not twice.
+
+    Args:
+        dialect: The framework's declaration.
+        network: The network.
+        params: Its parameters.
+
+    Returns:
+        Names such as ``params[1][0][0].b_hh``.
     """
     one_bias = {cell for cell, its in dialect.cells.items() if its.biases == 1}
     return tuple(
@@ -382,7 +401,17 @@ def fixed_parameters(dialect: Dialect, network: Network, params: NetworkParams) 
 
 
 def as_declared(dialect: Dialect, spec: Spec, lengths: Array | None, y: Array) -> Array:
-    """Canonical outputs ``y``, or their radius, moved to where this dialect declares them."""
+    """Move canonical outputs, or their radius, to where a dialect declares them.
+
+    Args:
+        dialect: The framework's declaration.
+        spec: The network.
+        lengths: Valid steps of every row (B,), or None for all.
+        y: Outputs, laid out as the spec says.
+
+    Returns:
+        An array of the same shape.
+    """
     y = y if spec.batch_first else np.swapaxes(y, 0, 1)
     batch, steps, _ = y.shape
     ends = np.full(batch, steps) if lengths is None else lengths

@@ -16,7 +16,15 @@ PRECISION = {
 
 
 def rounded(values: Array, dtype: str) -> Array:
-    """``values`` rounded to ``dtype``, still float64; what is too large for it stays so."""
+    """Round numbers to a dtype.
+
+    Args:
+        values: Numbers in float64.
+        dtype: The name of the dtype.
+
+    Returns:
+        The rounded numbers, still float64; a number that is too large for the dtype stays.
+    """
     bits, least = PRECISION[dtype]
     _, exponent = np.frexp(values)
     unit = np.maximum(exponent - bits, least)  # exponent of the last place
