@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from dialect_fakes import KERAS_LIKE
 from backends import BACKENDS
 from backends.dialects import CellDialect
 from backends.layouts import Block, convert, gradients
-from reference import Spec, Weights, weight_shapes
+from reference import GATES, PARAMETERS, Role, Spec, Weights, weight_shapes
 from tests.backends.test_dialects import DISTINCT
 
 ROWS = {"vanilla": [1], "gru": [1, 2, 3], "lstm": [1, 2, 3, 4]}
@@ -244,3 +244,13 @@ def test_gradients_come_back_in_the_order_of_the_gates() -> None:
     assert [a.ravel().tolist() for a in back] == [
         [1, 3, 2, 4], [10, 30, 20, 40], [5, 7, 6, 8], [9, 11, 10, 12],
     ]  # fmt: skip
+
+
+def test_weights_and_blocks_have_a_field_for_every_parameter() -> None:
+    """A row of the table without a field could not be stored, and a field without a row is no parameter."""
+    rows = [parameter for of_cell in PARAMETERS.values() for parameter in of_cell]
+    assert {row.name for row in rows} == set(Weights._fields)
+    assert {row.role for row in rows} == set(Block._fields) == set(get_args(Role))
+    for cell, of_cell in PARAMETERS.items():
+        assert len({row.role for row in of_cell}) == len(of_cell), f"{cell}: two of one role"
+        assert all(set(row.gates) <= set(GATES[cell]) for row in of_cell), cell
