@@ -129,10 +129,10 @@ def test_another_run_is_compared_case_by_case(tab: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.jsonl", b"{}", "This is no run file"),
-        ("b.jsonl.gz", b"no gzip", "This is no run file"),
-        ("c.jsonl", b"\xff\xfe", "This is no run file"),
-        ("d.jsonl", b"null\n", "This is no run file"),
+        ("a.jsonl", b"{}", "This file has no conformance cases"),
+        ("b.jsonl.gz", b"no gzip", "This file has no conformance cases"),
+        ("c.jsonl", b"\xff\xfe", "This file has no conformance cases"),
+        ("d.jsonl", b"null\n", "This file has no conformance cases"),
     ],
 )
 def test_a_file_that_is_none_is_refused(
@@ -148,7 +148,7 @@ def test_a_run_of_another_backend_is_told(tab: Any, tmp_path: Path) -> None:
     other = run(tmp_path, 1, sample.case(backend="mine"), backend="mine")
     tab.locator("input[type=file]").set_input_files(other)
     tab.get_by_role("dialog").wait_for()
-    assert "of which this page has no run" in tab.get_by_role("dialog").inner_text()
+    assert "this page shows no run of it" in tab.get_by_role("dialog").inner_text()
 
 
 def test_without_javascript_nothing_asks_for_it(browser: Any, page: Path) -> None:
