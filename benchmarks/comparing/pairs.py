@@ -77,7 +77,7 @@ def time_pairs(
             order = (0, 1) if number % 2 == 0 else (1, 0)
             both = [subjects[which] for which in order]
             shown.update(
-                task, description=" and ".join(f"{s.backend}, {s.side.name}" for s in both)
+                task, description=" against ".join(f"{s.backend}, {s.side.name}" for s in both)
             )
             _one(both, number, rows, [merged[which] for which in order], console)
             shown.advance(task)

@@ -20,7 +20,7 @@ from conformance.open_backend import ROOT
 from records.exit_codes import ExitCode
 from records.text import number
 
-CURRENT = Side("as it is", ROOT, Path(sys.executable))
+CURRENT = Side("this checkout", ROOT, Path(sys.executable))
 """The side of the current checkout, in this environment."""
 
 

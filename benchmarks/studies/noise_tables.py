@@ -25,8 +25,8 @@ BEGIN, END = "<!-- rows: python -m benchmarks.studies.noise_tables -->", "<!-- e
 
 @command("python -m benchmarks.studies.noise_tables")
 @option("--budgets", type=Path, default=Path("results") / FILE)
-@option("--published", default=Path("docs/noise.json"))
-@option("--page", default=Path("docs/noise.md"))
+@option("--published", default=Path("docs/results/noise.json"))
+@option("--page", default=Path("docs/results/noise.md"))
 def main(budgets: Path, published: Path, page: Path) -> ExitCode:
     """Write the tables of noise, from the measurements of rnnspec bench --self-comparison."""
     with refusing(BadBudgets, OSError, ValueError):

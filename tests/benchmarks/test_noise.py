@@ -14,7 +14,6 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
-from benchmarks import __main__ as benchmarks
 from benchmarks.comparing import self_comparison as aa
 from benchmarks.comparing.noise import LEAST_PAIRS, estimate_noise
 from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read_budgets, write_budgets
@@ -111,9 +110,9 @@ def test_a_backend_beside_itself_has_a_budget(
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("PYTEST_")]:
         monkeypatch.delenv(name)  # or pytest-benchmark takes its processes for xdist's
-    given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--aa", *on, "--pairs",
+    given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--self-comparison", *on, "--pairs",
              "6", "--out", str(tmp_path)]  # fmt: skip
-    assert benchmarks.main(["--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
+    assert rnnspec(["bench", "--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
     (row,) = read_budgets(tmp_path / FILE).values()
     assert (row.workload, row.pairs, len(row.changes)) == ("tutorial/4x2x3-5", 6, 6)
     assert row.threads == threads
@@ -141,16 +140,16 @@ def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
 
 
 @pytest.mark.parametrize(("arguments", "why"), [
-    (["--pairs", "6"], "--pairs: without --aa given"),
-    (["--aa", "--processes", "3"], "--processes: with --aa, expected --pairs"),
-    (["--all-processors"], "--all-processors: without --aa given"),
-    (["--aa", "--pairs", "5"], "expected an integer from 6 on"),
+    (["--pairs", "6"], "--pairs: expected --processes, or --self-comparison"),
+    (["--self-comparison", "--processes", "3"], "--processes: expected --pairs"),
+    (["--all-processors"], "--all-processors: expected --self-comparison"),
+    (["--self-comparison", "--pairs", "5"], "6"),
 ])  # fmt: skip
 def test_bad_options_are_refused(
     arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        benchmarks.main(["--backend", "pytorch", *arguments])
+        rnnspec(["bench", "--backend", "pytorch", *arguments])
     assert ended.value.code == ExitCode.HARNESS_ERROR
     assert why in capsys.readouterr().err
 
@@ -164,6 +163,7 @@ sys.path.insert(0, {str(FAKES.parent)!r})
 import fakes, backends
 from benchmarks.studies import slowed
 from backends.adapter import Backend
+from rnnspec.cli import main as rnnspec
 
 class Busy(fakes.Right):
     def load(self, inputs):

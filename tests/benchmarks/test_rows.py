@@ -113,7 +113,7 @@ def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_pa
      ("--backend", f"{FAKES}:Right", "--mode", "backward"),
      ("--backend", f"{FAKES}:Right", "--processes", "0"),
      ("--backend", f"{FAKES}:Right", "--minutes", "0"),
-     ("--backend", f"{FAKES}:Right", "--minutes", "1", "--aa"),
+     ("--backend", f"{FAKES}:Right", "--minutes", "1", "--self-comparison"),
      ("--backend", f"{FAKES}:Right", "--device", "tpu"),
      ("--backend", f"{FAKES}:Right", "--quick", "--full")],
     ids=" ".join,
