@@ -118,7 +118,7 @@ def loader(model: Model) -> str:
     Returns:
         Python code, with ``FILE`` for the name of the file.
     """
-    return "model = formats.canonical.read(Path(FILE)).model\n# or: python -m conformance --params FILE --inputs batch.npz --backend pytorch"
+    return "model = formats.canonical.read(Path(FILE)).model\n# or: rnnspec check --params FILE --inputs batch.npz --backend pytorch"
 
 
 def run(path: Path, found: LoadedModel, inputs: Inputs) -> Result:

@@ -6,6 +6,7 @@ import doctest
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,26 +14,24 @@ import pytest
 from conformance.cases import default_cases
 from records.runs import read_folder
 from reports.exports import FILES
+from rnnspec.cli import SUBCOMMANDS, subcommand
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-MODULES = {
-    "conformance",
-    "evidence.fuzz",
-    "evidence.mutants",
-    "evidence.reproducer",
-    "benchmarks",
+TOOLS = {
     "benchmarks.studies.false_alarms",
     "benchmarks.studies.report_scale",
     "benchmarks.studies.adapter_overhead",
-    "reports",
+    "evidence.calibration",
+    "evidence.fuzz.campaign",
 }
+"""Commands of developers that the documentation names."""
 
 
 def commands(page: Path) -> list[str]:
-    """Every ``python -m …`` of one of our modules in ``page``, with its options."""
-    found = re.findall(r"python -m (?:pytest )?(\w+[^`\n|]*)", page.read_text("utf-8"))
-    return [c for c in found if c.split()[0].split(".")[0] in MODULES]
+    """Every command line of ``rnnspec`` or of a tool in ``page``."""
+    found = re.findall(r"(?:rnnspec|python -m) ([a-z][\w.]*[^`\n|#]*)", page.read_text("utf-8"))
+    return [c for c in found if c.split()[0] in SUBCOMMANDS.keys() | TOOLS]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
@@ -50,20 +49,20 @@ def test_the_readme_s_python_session_is_true() -> None:
     assert result.failed == 0, "README.md shows a Python session whose output is another by now"
 
 
-@pytest.mark.parametrize("module", sorted(MODULES))
-def test_options_in_the_documentation_exist(module: str) -> None:
-    told = subprocess.run(
-        [sys.executable, "-m", module, "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+@pytest.mark.parametrize("name", [*SUBCOMMANDS, *sorted(TOOLS)])
+def test_options_in_the_documentation_exist(name: str) -> None:
+    if name in SUBCOMMANDS:
+        command = subcommand(name)
+    else:
+        path = f"{name}.__main__" if (ROOT / Path(*name.split("."))).is_dir() else name
+        command = import_module(path).main
+    known = {option for parameter in command.params for option in parameter.opts}
     for page in PAGES:
-        for command in commands(page):
-            if command.split()[0] == module:
-                for option in re.findall(r"(?<= )--?\w[\w-]*", command):
-                    assert option in told, f"{page.name}: `{command}`: {module} has no {option}"
+        for line in commands(page):
+            if line.split()[0] == name:
+                ours = line.partition(" -- ")[0]
+                for option in re.findall(r"(?<= )--?\w[\w-]*", ours):
+                    assert option in known, f"{page.name}: `{line}`: {name} has no {option}"
 
 
 def test_ci_runs_the_commands_of_the_readme() -> None:
@@ -80,8 +79,8 @@ def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "mine.py").write_text(code, "utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "conformance", "--backend", "mine.py:Mine", "--dtype", "float32",
-         "--dtype", "float64", "--out", "out", "-q"],
+        [sys.executable, "-m", "rnnspec", "check", "--backend", "mine.py:Mine", "--dtype", "float32",
+         "--dtype", "float64", "--out", "out"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"the example does not conform:\n{done.stdout}{done.stderr}"
@@ -93,16 +92,16 @@ def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
 
 def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "reproducer.md").read_text("utf-8")
-    (command,) = re.findall(r"python -m evidence.reproducer (--backend \S+ --case \S+)\n", page)
+    (command,) = re.findall(r"rnnspec reproduce (--backend \S+ --case \S+)\n", page)
     (excerpt,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    done = subprocess.run([sys.executable, "-m", "evidence.reproducer", *command.split()],
+    done = subprocess.run([sys.executable, "-m", "rnnspec", "reproduce", *command.split()],
                           cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert excerpt in done.stdout
 
 
 def test_the_options_of_that_page_are_those_that_the_test_runs() -> None:
     page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
-    assert "conformance --backend mine.py:Mine --dtype float32 --dtype float64\n" in page
+    assert "check --backend mine.py:Mine --dtype float32 --dtype float64\n" in page
 
 
 PIPELINES = sorted((ROOT / "docs" / "ci").iterdir())

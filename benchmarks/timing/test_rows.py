@@ -170,6 +170,4 @@ def _repeat_command(workload: Workload, mode: Mode, dtype: str, backend: OpenBac
     """Return the command that times one workload again."""
     options = {"--backend": backend.name, "--device": backend.device, "--workload": workload.name,
                "--mode": mode, "--dtype": dtype}  # fmt: skip
-    return shlex.join(
-        ["python", "-m", "benchmarks", *(part for o in options.items() for part in o)]
-    )
+    return shlex.join(["rnnspec", "bench", *(part for o in options.items() for part in o)])

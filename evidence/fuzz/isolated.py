@@ -76,7 +76,7 @@ def run_isolated_round(
 
 
 def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dict[str, CaseRecord]:
-    """Check cases with ``python -m conformance``, which isolates them.
+    """Check cases with ``rnnspec check``, which isolates them.
 
     Args:
         cases: the cases.
@@ -92,7 +92,7 @@ def check_in_processes(cases: Sequence[FuzzedCase], backend: OpenBackend) -> dic
     chosen = [part for fuzzed in cases for part in ("--case", fuzzed.id)]
     with tempfile.TemporaryDirectory(prefix="rnnspec-") as folder:
         done = subprocess.run(
-            [sys.executable, "-m", "conformance", "--backend", backend.name, "--device",
+            [sys.executable, "-m", "rnnspec", "check", "--backend", backend.name, "--device",
              backend.device, "--time-limit", str(SECONDS_PER_CASE), "--out", folder, *chosen],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
