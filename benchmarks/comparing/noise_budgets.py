@@ -122,7 +122,9 @@ def read_budgets(path: Path) -> dict[Key, Budget]:
     except FileNotFoundError:
         return {}
     except (msgspec.DecodeError, OSError) as why:
-        raise BadBudgets(f"{path}: {why}; expected what `nox -s bench -- --self-comparison` writes") from why
+        raise BadBudgets(
+            f"{path}: {why}; expected what `nox -s bench -- --self-comparison` writes"
+        ) from why
     return {b.key: b for b in found}
 
 

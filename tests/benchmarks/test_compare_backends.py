@@ -10,6 +10,7 @@ from types import ModuleType
 
 import pytest
 
+import rnnspec.compare as command
 from benchmarks.comparing import backends as beside
 from benchmarks.comparing.verdict import Change
 from benchmarks.studies import hoisting
@@ -29,7 +30,7 @@ def run(folder: Path, first: str, second: str, *more: str) -> int:
         "--out",
         str(folder),
     ]
-    return beside.main([first, second, *given, *more])
+    return command.compare(["--backends", first, second, *given, *more])
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,7 @@ def test_what_differs_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(("first", "more", "why"), [
-    ("nobody", (), "'nobody' given, expected one of"),
+    ("nobody", (), "--backend: 'nobody' given; expected one of"),
     ("pytorch", ("--device", "tpu"), "expected cpu, cuda"),
     ("pytorch", ("--pairs", "2"), "--pairs"),
 ])  # fmt: skip
@@ -70,7 +71,7 @@ def test_bad_options_are_refused(
     first: str, more: tuple[str, ...], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        beside.main([first, "pytorch_cells", "--out", str(tmp_path), *more])
+        command.compare(["--backends", first, "pytorch_cells", "--out", str(tmp_path), *more])
     assert ended.value.code == ExitCode.HARNESS_ERROR
     assert why in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "nothing runs with bad options"

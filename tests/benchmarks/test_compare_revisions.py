@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import rnnspec.compare as command
 from benchmarks.comparing import revisions as compare
 from benchmarks.comparing import sides
 from benchmarks.comparing.noise_budgets import Budget, write_budgets
@@ -46,7 +47,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, list[dict[str, object]]]:
     """The exit code, and what was written."""
     given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--pairs", "3", "--out",
              str(folder)]  # fmt: skip
-    code = compare.main([*arguments, *given])
+    code = command.compare([*arguments, *given])
     written = list(folder.rglob("comparison.json"))
     return code, json.loads(written[0].read_text()) if written else []
 
@@ -123,7 +124,7 @@ def test_a_side_without_a_speed_is_no_pass(tmp_path: Path, fake: str, code: Exit
     (("HEAD", "HEAD", "--backend", "pytorch", "--pairs", "2"), "--pairs"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--budget", "-1"), "--budget"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--budgets", str(FAKES)), "expected what `nox -s"),
-    (("HEAD",), "the following arguments are required: HEAD"),
+    (("HEAD",), "BASE, HEAD: expected two git revisions"),
 ], ids=str)  # fmt: skip
 def test_bad_options_are_refused(
     arguments: tuple[str, ...], why: str, capsys: pytest.CaptureFixture[str], tmp_path: Path,
@@ -132,7 +133,7 @@ def test_bad_options_are_refused(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sides, "_environment", lambda *given: Path(sys.executable))
     with pytest.raises(SystemExit) as ended:
-        compare.main([*arguments, "--out", str(tmp_path)])
+        command.compare([*arguments, "--out", str(tmp_path)])
     assert ended.value.code == ExitCode.HARNESS_ERROR
     assert why in capsys.readouterr().err
     assert not list(tmp_path.iterdir()), "nothing runs with bad options"

@@ -39,10 +39,10 @@ def cached(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bench(folder: Path, out: Path, *arguments: str) -> tuple[int, list[Measurement], str]:
-    """The exit code, the measurements and the output of ``python -m benchmarks``."""
+    """The exit code, the measurements and the output of ``rnnspec bench``."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--out", str(out), *arguments],
+        [sys.executable, "-m", "rnnspec", "bench", "--out", str(out), *arguments],
         cwd=folder, env=inherited | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
         check=False, timeout=300,
     )  # fmt: skip

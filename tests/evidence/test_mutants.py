@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pytest
 import sample_runs as sample
-from evidence.mutants.__main__ import describe_failure, main
 
 from conformance.cases import default_cases
 from conformance.cases.axes import CELLS
@@ -23,6 +22,7 @@ from conformance.draw import draw
 from conformance.truth import truth
 from evidence.mutants import KINDS, MUTANTS, Mutant, apply_mutant
 from evidence.mutants.mutant import find_function, mutated_code
+from evidence.mutants.parallel import describe_failure
 from evidence.mutants.score import Scorer, differs, exceeds_tolerance, is_identical
 from records.exit_codes import ExitCode
 from records.reading import Run
@@ -33,6 +33,7 @@ from reports.matrix import build_matrix
 from reports.mutation_score import scores
 from reports.page import render
 from reports.terminal import text
+from rnnspec.mutants import mutants as main
 
 CASES = default_cases()
 SOME = {
@@ -232,7 +233,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     assert few
     bench = Scorer(few)
     monkeypatch.setattr(
-        "evidence.mutants.__main__.score_mutants",
+        "rnnspec.mutants.score_here",
         lambda mutants, _: (bench.record(mutant) for mutant in mutants),
     )
 
@@ -241,7 +242,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_writes_a_run_and_says_what_survives(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = main(["--match", "vanilla/lengths", "--out", str(tmp_path / "runs")])
+    found = main(["--match", "vanilla/lengths", "--out", str(tmp_path)])
     assert found == ExitCode.CONFORMANCE_FAILURE, "without lengths they survive"
     out = capsys.readouterr().out
     assert "✗ vanilla/lengths/" in out
@@ -258,7 +259,11 @@ def test_the_command_writes_a_run_and_says_what_survives(
 
 
 @pytest.mark.parametrize(
-    ("options", "complaint_"), [(["--match", "nonsense"], "no mutant"), (["-n", "0"], "from 1 on")]
+    ("options", "complaint_"),
+    [
+        (["--match", "nonsense"], "expected part of a mutant's id"),
+        (["--jobs", "0"], "of 1 or more"),
+    ],
 )
 def test_bad_options_are_refused(
     options: list[str], complaint_: str, capsys: pytest.CaptureFixture[str]

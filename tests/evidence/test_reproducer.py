@@ -41,7 +41,6 @@ from conformance.evaluate import Tensors
 from conformance.open_backend import OpenBackend
 from conformance.specification import Specification
 from conformance.truth import truth
-from evidence.reproducer import __main__ as reproduce
 from evidence.reproducer import script
 from evidence.reproducer.frameworks import FRAMEWORKS as IN_WORDS
 from evidence.reproducer.frameworks import WAYS
@@ -52,6 +51,7 @@ from records.runs import RunWriter
 from records.schema import CaseRecord, encode
 from reference import Array
 from reference.rounding import ARITHMETICS
+from rnnspec.reproduce import reproduce
 from tests.test_imports import FRAMEWORKS
 
 Answers = dict[str, Array]
@@ -182,9 +182,9 @@ def test_no_listed_dialect_declares_outputs_of_its_own(backend: str) -> None:
 
 def test_importing_and_writing_imports_no_framework(tmp_path: Path) -> None:
     code = (
-        "import sys; from evidence.reproducer import main\n"
+        "import sys; from rnnspec.reproduce import reproduce\n"
         f"for b, d in {[(b, device_of(b)) for b in BACKENDS]}:\n"
-        f"    main(['--backend', b, '--device', d, '--case', {CASE!r}, '--out', 's.py'])\n"
+        f"    reproduce(['--backend', b, '--device', d, '--case', {CASE!r}, '--script', 's.py'])\n"
         "print(sorted({'torch', 'tensorflow', 'tf_keras', 'jax', 'optax'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True,
@@ -471,28 +471,34 @@ def test_nan_and_words_are_written() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ([], "--backend and --case: give both"),
-        (["--backend", "pytorch"], "--backend and --case: give both"),
-        (["--backend", "torch", "--case", CASE], "'torch': expected one of tensorflow_dynamic_rnn"),
-        (["--backend", "a.py:B", "--case", CASE], "'a.py:B': expected one of"),
+        ([], "--backend, --case: expected both"),
+        (["--backend", "pytorch"], "--backend, --case: expected both"),
+        (
+            ["--backend", "torch", "--case", CASE],
+            "'torch' given; expected one of tensorflow_dynamic_rnn",
+        ),
+        (["--backend", "a.py:B", "--case", CASE], "'a.py:B' given; expected one of"),
         (["--backend", "pytorch", "--case", "lstm/x"], "'lstm/x': 2 parts given"),
-        (["--backend", "pytorch", "--case", CASE, "--device", "tpu"], "'tpu': expected cpu, cuda"),
+        (
+            ["--backend", "pytorch", "--case", CASE, "--device", "tpu"],
+            "'tpu' given; expected cpu, cuda",
+        ),
         (["--backend", "pytorch", "--case", CASE.replace("forward", "reverse")], "does not run it"),
         (
-            ["--backend", "pytorch", "--case", CASE, "--out", "none/s.py"],
+            ["--backend", "pytorch", "--case", CASE, "--script", "none/s.py"],
             "cannot be written: No such",
         ),
-        (["--run", "none.jsonl"], "give --out"),
-        (["--run", "none.jsonl", "--out", "x"], "no such file"),
-        (["--run", "none.jsonl", "--out", "x", "--case", CASE], "leave those options out"),
-        (["--what"], "unrecognized arguments: --what"),
+        (["--run", __file__], "--script: not given"),
+        (["--run", "none.jsonl", "--script", "x"], "expected an existing file"),
+        (["--run", __file__, "--script", "x", "--case", CASE], "leave them out"),
+        (["--what"], "--what: no such option"),
     ],
 )
 def test_what_cannot_be_shown_is_refused(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
-        reproduce.main(arguments)
+        reproduce(arguments)
     assert end.value.code == ExitCode.HARNESS_ERROR
     told = capsys.readouterr()
     assert complaint in told.err
@@ -503,10 +509,10 @@ def test_the_script_goes_to_stdout_or_a_file(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     arguments = ["--backend", "jax_scan", "--case", CASE]
-    assert reproduce.main(arguments) == ExitCode.CLEAN
+    assert reproduce(arguments) == ExitCode.CLEAN
     printed = capsys.readouterr().out
     assert printed == script(by_id(CASE), "jax_scan")
-    assert reproduce.main([*arguments, "--out", str(tmp_path / "s.py")]) == ExitCode.CLEAN
+    assert reproduce([*arguments, "--script", str(tmp_path / "s.py")]) == ExitCode.CLEAN
     assert (tmp_path / "s.py").read_text("utf-8") == printed
 
 
@@ -552,16 +558,16 @@ def test_the_failure_card_names_the_command(tmp_path: Path) -> None:
     _, (differs, agrees) = run_of("pytorch", tmp_path, [CASE, AGREES])
     assert (differs.outcome, agrees.outcome, agrees.card) == ("differs", "agrees", "")
     (line,) = [x for x in differs.card.splitlines() if x.startswith("  script ")]
-    program, *arguments = shlex.split(line)[1:]
-    assert [program, *arguments[:2]] == ["python", "-m", "evidence.reproducer"]
-    assert reproduce.main([*arguments[2:], "--out", str(tmp_path / "s.py")]) == ExitCode.CLEAN
+    program, subcommand, *arguments = shlex.split(line)[1:]
+    assert (program, subcommand) == ("rnnspec", "reproduce")
+    assert reproduce([*arguments, "--script", str(tmp_path / "s.py")]) == ExitCode.CLEAN
     assert (tmp_path / "s.py").read_text("utf-8") == script(by_id(CASE), "pytorch")
 
 
 def test_the_card_of_a_backend_from_outside_names_none(tmp_path: Path) -> None:
     _, (differs,) = run_of("mine.py:Mine", tmp_path, [CASE])
     assert differs.outcome == "differs"
-    assert "evidence.reproducer" not in differs.card
+    assert "rnnspec reproduce" not in differs.card
 
 
 def test_a_run_s_failures_become_a_script_each(
@@ -570,7 +576,7 @@ def test_a_run_s_failures_become_a_script_each(
     path, records = run_of("pytorch", tmp_path / "runs", [CASE, AGREES, ERRORS])
     assert [record.outcome for record in records] == ["differs", "agrees", "errored"]
     out = tmp_path / "deep" / "scripts"
-    assert reproduce.main(["--run", str(path), "--out", str(out)]) == ExitCode.CLEAN
+    assert reproduce(["--run", str(path), "--script", str(out)]) == ExitCode.CLEAN
     written = {p.read_text("utf-8") for p in out.iterdir()}
     assert written == {script(by_id(case_id), "pytorch") for case_id in (CASE, ERRORS)}
     assert sorted(capsys.readouterr().out.split()) == sorted(map(str, out.iterdir()))
@@ -578,14 +584,14 @@ def test_a_run_s_failures_become_a_script_each(
 
 def test_a_run_without_failures_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, _ = run_of("pytorch", tmp_path, [AGREES])
-    assert reproduce.main(["--run", str(path), "--out", str(tmp_path / "s")]) == ExitCode.CLEAN
-    assert "none of 1 records differs or errored" in capsys.readouterr().out
+    assert reproduce(["--run", str(path), "--script", str(tmp_path / "s")]) == ExitCode.CLEAN
+    assert "none of 1 records differs or failed" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("backend", "changes", "complaint"),
     [
-        ("mine.py:Mine", {}, "'mine.py:Mine': expected one of"),
+        ("mine.py:Mine", {}, "'mine.py:Mine' given; expected one of"),
         ("pytorch", {"case_version": "0" * 12}, "was run on other arrays (000000000000)"),
         ("pytorch", {"case": "lstm/gone"}, "'lstm/gone': 2 parts given"),
     ],
@@ -599,7 +605,7 @@ def test_a_run_that_has_no_scripts_is_refused_before_any_is_written(
     last = encode(msgspec.structs.replace(records[-1], **changes))
     path.write_bytes(b"\n".join([*lines[:-1], last]) + b"\n")
     with pytest.raises(SystemExit) as end:
-        reproduce.main(["--run", str(path), "--out", str(tmp_path / "s")])
+        reproduce(["--run", str(path), "--script", str(tmp_path / "s")])
     assert end.value.code == ExitCode.HARNESS_ERROR
     assert complaint in capsys.readouterr().err
     assert not (tmp_path / "s").exists()

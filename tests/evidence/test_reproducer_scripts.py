@@ -27,8 +27,8 @@ from conformance.cases import (
     make_case,
     read_rows,
 )
-from conformance.known_differences import KnownDifference, read_known
-from evidence.fuzz.corpus import read_corpus
+from conformance.known_differences import KNOWN_FILE, KnownDifference, read_known
+from evidence.fuzz.corpus import CORPUS, read_corpus
 from evidence.reproducer import script
 from evidence.reproducer.frameworks import FRAMEWORKS
 
@@ -37,7 +37,7 @@ PYTHON = os.environ.get("RNNSPEC_CLEAN_PYTHON", "")
 FRAMEWORK = os.environ.get("RNNSPEC_CLEAN_FRAMEWORK", "")
 BACKENDS_HERE = [name for name, entry in BACKENDS.items()
                  if entry.extra == FRAMEWORK and "cpu" in entry.dialect.arithmetic]  # fmt: skip
-KNOWN = read_known(ROOT / "known.toml")
+KNOWN = read_known(KNOWN_FILE)
 SHOWS, SHOWS_NOT = "The difference shows in ", "Nothing differs: "
 
 pytestmark = pytest.mark.skipif(
@@ -153,7 +153,7 @@ def test_scripts_show_what_is_known_and_nothing_else(
 @pytest.mark.parametrize("backend", BACKENDS_HERE)
 def test_every_known_difference_is_shown(backend: str, tmp_path: Path) -> None:
     """In the cases that an entry covers, default ones and finds of fuzzing, which are at least one."""
-    finds = [by_id(find.id) for find in read_corpus(ROOT / "corpus.txt").get(backend, [])]
+    finds = [by_id(find.id) for find in read_corpus(CORPUS).get(backend, [])]
     cases = [c for c in [*default_cases(), *finds] if known(backend, c.id)]
     found = run(tmp_path, written(backend, cases)) if cases else {}
     bad = wrong(backend, found)

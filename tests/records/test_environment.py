@@ -31,7 +31,7 @@ def test_no_framework_is_imported() -> None:
     program = (
         "import sys; from records.environment import environment; environment();"
         "print(*{'numpy'} & set(sys.modules));"
-        "import reports.__main__;"
+        "import rnnspec.report;"
         "print(*{'torch', 'tensorflow', 'jax', 'keras'} & set(sys.modules))"
     )
     done = subprocess.run(
