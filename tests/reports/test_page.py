@@ -384,11 +384,11 @@ def test_speed_alone_is_no_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--colour"], "unrecognized arguments: --colour"),
-        (["--run", "x"], "unrecognized arguments: --run x"),
-        (["--runs"], "expected one argument"),
-        (["--runs", __file__], "expected a folder, found a file"),
-        (["--site", __file__], "expected a folder, found a file"),
+        (["--colour"], "--colour: no such option"),
+        (["--run", "x"], "--run: no such option; expected --runs"),
+        (["--runs"], "requires an argument"),
+        (["--runs", __file__], "which is a file; expected a folder"),
+        (["--site", __file__], "which is a file; expected a folder"),
         (["--site", f"{__file__}/below"], "cannot be written"),
     ],
 )
