@@ -120,7 +120,7 @@ CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
     "the parameter": (
         wrong.RecurrentGradientOneStepOff, FULL,
         (r"worst element +dparams\[0\]\[0\]\.W_hh\[\d+, \d+\]: got -?\d",
-         r"margin \d", "agrees only as +no arithmetic"),
+         r"margin \d", "agrees only as +no known arithmetic"),
     ),
     "the state": (
         wrong.CellStateGradientZero, LSTM,
