@@ -125,7 +125,6 @@ def test_a_backend_beside_itself_has_a_budget(
     assert row.noise(6) == (row.budget, row.detectable)
 
 
-@pytest.mark.processes
 def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,9 +20,9 @@ import sample_runs as sample
 
 import rnnspec.fuzz as front
 from conformance.cases.fuzzed import parse_fuzz_id
-from evidence.fuzz import pool
+from evidence.fuzz import draws, pool
 from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
-from evidence.fuzz.draws import CASES_PER_GROUP, GROUPS, draw_groups
+from evidence.fuzz.draws import CASES_PER_GROUP, draw_groups
 from evidence.fuzz.results import ResultWriter, summarise
 from records.exit_codes import ExitCode
 from records.options import at_least
@@ -30,6 +30,13 @@ from records.runs import RunWriter, read_folder
 from records.schema import FuzzRecord
 from tests.conformance.test_front_end import FAKES, Done, environment, fake
 from tests.evidence.test_fuzz_draws import ONE
+
+SMALL_ROUNDS = 6
+"""The groups of a round where ``small_rounds.py`` has the backend."""
+
+
+def small(name: str) -> str:
+    return f"{FAKES.with_name('small_rounds.py')}:{name}"
 
 
 @pytest.fixture(autouse=True)
@@ -208,7 +215,9 @@ def fuzz(folder: Path, *arguments: str) -> Done:
 
 @pytest.mark.processes
 def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
-    done = fuzz(tmp_path, "--backend", fake("Right"), "--minutes", "0.05", "--jobs", "2")
+    done = fuzz(
+        tmp_path, "--backend", small("Right"), "--rounds", "3", "--minutes", "5", "--jobs", "2"
+    )
     assert done.code == ExitCode.CLEAN, done.printed
     run = done.run
     assert run.complete
@@ -222,12 +231,21 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> None:
-    arguments = ("--backend", fake("ForgetBiasIgnored"), "--minutes", "0.2", "--jobs", "2")
+    arguments = (
+        "--backend",
+        small("ForgetBiasIgnored"),
+        "--rounds",
+        "2",
+        "--minutes",
+        "5",
+        "--jobs",
+        "2",
+    )
     done = fuzz(tmp_path, *arguments)
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     finds = [found.case for record in done.run.rounds for found in record.found]
     assert finds
-    kept = read_corpus(tmp_path / "corpus.txt")[fake("ForgetBiasIgnored")]
+    kept = read_corpus(tmp_path / "corpus.txt")[small("ForgetBiasIgnored")]
     assert {one.id for one in kept} == set(finds)
     assert "python -m conformance --backend" in done.printed, "how to repeat it"
     again = max(fuzz(tmp_path, *arguments, "--minutes", "0.001").runs, key=lambda r: r.started)
@@ -237,15 +255,28 @@ def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> Non
 
 
 @pytest.mark.processes
-def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
+def test_a_crash_costs_its_own_cases_and_no_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Denormal weights on an input of zeros take the process down, and the pool with it."""
-    done = fuzz(tmp_path, "--backend", fake("CrashesSeldom"), "--minutes", "0.01", "--jobs", "2")
+    done = fuzz(
+        tmp_path,
+        "--backend",
+        small("CrashesSeldom"),
+        "--rounds",
+        "2",
+        "--minutes",
+        "5",
+        "--jobs",
+        "2",
+    )
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
+    monkeypatch.setattr(draws, "GROUPS", SMALL_ROUNDS)
     numbers = [record.round for record in done.run.rounds]
     assert len(numbers) == len(set(numbers)), "no round is there twice"
     assert sorted(numbers) == list(range(1, len(numbers) + 1)), "nor is any missing"
     for record in done.run.rounds:
-        assert record.checks == GROUPS * CASES_PER_GROUP
+        assert record.checks == draws.GROUPS * CASES_PER_GROUP
         cases = [
             one
             for group in draw_groups(0, record.round, parse_fuzz_id(record.structure))
@@ -261,7 +292,7 @@ def test_a_crash_costs_its_own_cases_and_no_round(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
-    arguments = ("--backend", fake("Right"), "--jobs", "2", "--seed", "4")
+    arguments = ("--backend", small("Right"), "--jobs", "2", "--seed", "4")
     process = subprocess.Popen(command(tmp_path, *arguments, "--minutes", "5"), cwd=tmp_path,
                                env=environment(FAKES.parent), start_new_session=True,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -278,7 +309,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     assert other.code == ExitCode.HARNESS_ERROR, other.printed
     assert "the run has seed 4; --seed 5 given" in other.printed
     add_to_corpus(
-        tmp_path / "corpus.txt", fake("Right"), [ONE.id]
+        tmp_path / "corpus.txt", small("Right"), [ONE.id]
     )  # the run has begun, with what was known
     done = fuzz(tmp_path, *arguments, "--minutes", "0.02", "--resume")
     assert done.code == ExitCode.CLEAN, done.printed
