@@ -74,6 +74,7 @@ def test_ci_runs_the_commands_of_the_readme() -> None:
         assert command in script, f".ci/run does not run `{command}`, which README.md shows"
 
 
+@pytest.mark.processes
 def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

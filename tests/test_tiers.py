@@ -77,7 +77,7 @@ def test_ci_runs_every_test_once(noxfile: ModuleType) -> None:
     [
         (("nox -s processes", "nox -l"), "tests marked processes run 0 times"),
         (("nox -s tests", "nox -s tests processes"), "tests marked processes run 2 times"),
-        (("timed $nox -s tests", "# timed $nox -s tests"), "tests marked nothing run 0 times"),
+        (("timed .venv/bin/nox -s tests", "# nox -s tests"), "tests marked nothing run 0 times"),
         (("nox -s tests", "nox -s tests -- -k page"), "tests marked nothing run 0 times"),
     ],
 )
