@@ -231,23 +231,15 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 def test_finds_are_kept_and_checked_first_by_the_next_run(tmp_path: Path) -> None:
-    arguments = (
-        "--backend",
-        small("ForgetBiasIgnored"),
-        "--rounds",
-        "2",
-        "--minutes",
-        "5",
-        "--jobs",
-        "2",
-    )
+    chosen = ("--backend", small("ForgetBiasIgnored"))
+    arguments = (*chosen, "--rounds", "2", "--minutes", "5", "--jobs", "2")
     done = fuzz(tmp_path, *arguments)
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     finds = [found.case for record in done.run.rounds for found in record.found]
     assert finds
     kept = read_corpus(tmp_path / "corpus.txt")[small("ForgetBiasIgnored")]
     assert {one.id for one in kept} == set(finds)
-    assert "python -m conformance --backend" in done.printed, "how to repeat it"
+    assert "rnnspec check --backend" in done.printed, "how to repeat it"
     again = max(fuzz(tmp_path, *arguments, "--minutes", "0.001").runs, key=lambda r: r.started)
     first = next(record for record in again.rounds if record.round == 0)
     assert first.checks == len(kept)
@@ -259,17 +251,8 @@ def test_a_crash_costs_its_own_cases_and_no_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Denormal weights on an input of zeros take the process down, and the pool with it."""
-    done = fuzz(
-        tmp_path,
-        "--backend",
-        small("CrashesSeldom"),
-        "--rounds",
-        "2",
-        "--minutes",
-        "5",
-        "--jobs",
-        "2",
-    )
+    chosen = ("--backend", small("CrashesSeldom"))
+    done = fuzz(tmp_path, *chosen, "--rounds", "2", "--minutes", "5", "--jobs", "2")
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     monkeypatch.setattr(draws, "GROUPS", SMALL_ROUNDS)
     numbers = [record.round for record in done.run.rounds]
