@@ -123,7 +123,7 @@ def read_budgets(path: Path) -> dict[Key, Budget]:
         return {}
     except (msgspec.DecodeError, OSError) as why:
         raise BadBudgets(
-            f"{path}: {why}; expected what `nox -s bench -- --self-comparison` writes"
+            f"{path}: {why}; expected the file that `rnnspec bench --self-comparison` writes"
         ) from why
     return {b.key: b for b in found}
 

@@ -1,4 +1,4 @@
-"""What identical code differs by: the maths, the file, and the command that measures it."""
+"""The noise of identical code: the maths, the file, and the command that measures it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ import pytest
 import sample_runs as sample
 from rich.console import Console
 
-import rnnspec.bench as benchmarks
-from benchmarks.comparing import self_comparison as aa
+from benchmarks.comparing import self_comparison
 from benchmarks.comparing.noise import LEAST_PAIRS, estimate_noise
 from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read_budgets, write_budgets
 from benchmarks.comparing.pairs import PairedMeasurements
@@ -23,6 +22,7 @@ from benchmarks.comparing.verdict import Change, estimate_change
 from benchmarks.timing.options import Rows
 from records.environment import available_cores
 from records.exit_codes import ExitCode
+from rnnspec.bench import bench
 
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
 PAIRS = 7
@@ -94,7 +94,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / FILE
     path.write_text(text)
     with pytest.raises(
-        BadBudgets, match="expected what `nox -s bench -- --self-comparison` writes"
+        BadBudgets, match="expected the file that `rnnspec bench --self-comparison` writes"
     ):
         read_budgets(path)
     with pytest.raises(BadBudgets):
@@ -115,7 +115,7 @@ def test_a_backend_beside_itself_has_a_budget(
         monkeypatch.delenv(name)  # or pytest-benchmark takes its processes for xdist's
     given = ["--workload", "tutorial/4x2x3-5", "--mode", "forward", "--quick", "--self-comparison", *on, "--pairs",
              "6", "--out", str(tmp_path)]  # fmt: skip
-    assert benchmarks.bench(["--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
+    assert bench(["--backend", f"{FAKES}:Right", *given]) == ExitCode.CLEAN
     (row,) = read_budgets(tmp_path / FILE).values()
     assert (row.workload, row.pairs, len(row.changes)) == ("tutorial/4x2x3-5", 6, 6)
     assert row.threads == threads
@@ -134,10 +134,13 @@ def test_what_does_not_agree_has_no_budget_and_what_breaks_no_answer(
         (PairedMeasurements(wrong, wrong, headers), ExitCode.CONFORMANCE_FAILURE),
         (None, ExitCode.NOT_ENOUGH_DATA),
     ):
-        monkeypatch.setattr(aa, "time_pairs", lambda *given, of=of: of)
+        monkeypatch.setattr(self_comparison, "time_pairs", lambda *given, of=of: of)
         rows = Rows(["w"], ["forward"])
         path = tmp_path / FILE
-        assert aa.measure_noise(["a"], rows, 6, tmp_path, path, Console(quiet=True)) == code
+        assert (
+            self_comparison.measure_noise(["a"], rows, 6, tmp_path, path, Console(quiet=True))
+            == code
+        )
         assert read_budgets(path) == {}
 
 
@@ -151,7 +154,7 @@ def test_bad_options_are_refused(
     arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        benchmarks.bench(["--backend", "pytorch", *arguments])
+        bench(["--backend", "pytorch", *arguments])
     assert ended.value.code == ExitCode.HARNESS_ERROR
     assert why in capsys.readouterr().err
 
@@ -165,7 +168,6 @@ sys.path.insert(0, {str(FAKES.parent)!r})
 import fakes, backends
 from benchmarks.studies import slowed
 from backends.adapter import Backend
-from rnnspec.cli import main as rnnspec
 
 class Busy(fakes.Right):
     def load(self, inputs):
