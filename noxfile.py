@@ -195,7 +195,7 @@ def pictures(session: nox.Session) -> None:
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Show the page of results/site as it looks in Chromium, light and dark: docs/page-*.png."""
+    """Show the page of results/site as it looks in Chromium, light and dark: docs/images/page-*.png."""
     install(session, groups=("browser",))
     session.run("python", "-m", "reports.browser.screenshots", *session.posargs)
 

@@ -33,11 +33,11 @@ from reference import Array
 from reference.rounding import OVERFLOW, Arithmetic, Radius, floored, rms
 
 Z = 8.0
-"""The number of radii that a correct element may be off; docs/calibration.md has the evidence."""
+"""The number of radii that a correct element may be off; docs/results/calibration.md has the evidence."""
 
 RMS_FLOOR = 2.0
 """The limit of RMS(error / σ̂) for a tensor with very many independent errors. Correct 16-bit code reaches
-1.96 when the errors of many steps are alike (docs/calibration.md).
+1.96 when the errors of many steps are alike (docs/results/calibration.md).
 """
 
 UNDECIDED = 0.01

@@ -198,11 +198,10 @@ OPTIONS: Mapping[str, Option] = {
     "--series": Option(RUN, "number of series that each run file has a value of", "N", at_least(1),
                        500),
     "--anew": Option(RUN, "keep none of the rows that exist"),
-    "--docs": Option(OUTPUT, "folder of the documentation to write to", "DIR", Path, Path("docs")),
+    "--docs": Option(OUTPUT, "folder to write pictures or tables to", "DIR", Path, Path("docs/images")),
     "--page": Option(OUTPUT, "page of the documentation to write to", "FILE", Path),
     "--published": Option(OUTPUT, "file of the published figures", "FILE", Path),
     "--picture": Option(OUTPUT, "file of the picture", "FILE", Path),
-    "--readme": Option(OUTPUT, "page whose table is written", "FILE", Path, Path("README.md")),
     "--form": Option(WHERE, "device that Lighthouse emulates: {choices}", "FORM"),
 }  # fmt: skip
 """Every option of every command."""

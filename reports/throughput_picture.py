@@ -1,8 +1,7 @@
-"""Draw the throughput figure and table of the README from run files.
+"""Draw the throughput figure and table of docs/results from run files.
 
-    docs/throughput.svg     times of every backend with intervals, one panel per workload and mode
-    README.md               times on one core as a table between two comments, with the environment
-                            and the command
+    docs/results/throughput.svg     times of every backend with intervals, one panel per workload and mode
+    docs/results/throughput.md      times on one core as a table between two comments, with the environment
 
 Only rows with a confidence interval are shown.
 """
@@ -253,10 +252,10 @@ def render_svg(backends: Sequence[Row]) -> str:
 
 @command("python -m reports.throughput_picture")
 @option("--runs")
-@option("--picture", default=Path("docs/throughput.svg"))
-@option("--readme")
-def main(runs: Path, picture: Path, readme: Path) -> ExitCode:
-    """Draw the throughput of all backends, and write its table into the README."""
+@option("--picture", default=Path("docs/results/throughput.svg"))
+@option("--page", default=Path("docs/results/throughput.md"))
+def main(runs: Path, picture: Path, page: Path) -> ExitCode:
+    """Draw the throughput of all backends, and write its table into the page."""
     found_runs, bad = read_folder(runs)
     if bad:
         raise Refused(f"--runs: {bad[0]}")
@@ -267,8 +266,8 @@ def main(runs: Path, picture: Path, readme: Path) -> ExitCode:
                       "`rnnspec bench --processes 3` or more processes")  # fmt: skip
     with refusing(OSError, ValueError):
         text = f"{describe_environment(timed, found)}\n\n{table(found)}"
-        new = replace_between(readme.read_text("utf-8"), BEGIN, END, text)
-        for path, content in ((picture, render_svg(found)), (readme, new)):
+        new = replace_between(page.read_text("utf-8"), BEGIN, END, text)
+        for path, content in ((picture, render_svg(found)), (page, new)):
             write_atomically(path, content)
             print(f"wrote {path}")
     return ExitCode.CLEAN

@@ -23,7 +23,7 @@ import math
 from dataclasses import dataclass
 
 K_ACT = 3.0
-"""The number of u_op that an elementary function may be off; evidence: docs/calibration.md."""
+"""The number of u_op that an elementary function may be off; evidence: docs/results/calibration.md."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``python -m reports.browser.screenshots``: take screenshots of the page, light and dark, for README and docs."""
+"""``python -m reports.browser.screenshots``: take pictures of the page, light and dark, for the documentation."""
 
 from __future__ import annotations
 
@@ -12,11 +12,18 @@ SIZE = {"width": 1280, "height": 1500}
 SCHEMES = ("light", "dark")
 
 
+ALONE = """card => {
+    card.style.cssText += "; width: max-content; max-width: 62rem; max-height: none; margin: 1rem";
+    document.body.replaceChildren(card);
+}"""
+"""Leaves nothing on the page but one card, as wide as its lines."""
+
+
 @command("python -m reports.browser.screenshots")
 @option("--site")
 @option("--docs")
 def main(site: Path, docs: Path) -> ExitCode:
-    """Write page-light.png and page-dark.png: the page as a browser shows it."""
+    """Write pictures of the page: its first screen, and the first failure card if there is one."""
     page = require_page(site)
     with refusing(NoBrowser, OSError):
         docs.mkdir(parents=True, exist_ok=True)
@@ -24,10 +31,19 @@ def main(site: Path, docs: Path) -> ExitCode:
             for scheme in SCHEMES:
                 tab = running.new_page(viewport=SIZE, color_scheme=scheme, reduced_motion="reduce")
                 tab.goto(page.as_uri())
-                path = docs / f"page-{scheme}.png"
-                path.write_bytes(tab.screenshot())
-                print(f"wrote {path}")
+                _write(docs / f"page-{scheme}.png", tab.screenshot())
+                cards = tab.locator("pre")
+                if cards.count():
+                    card = cards.first.element_handle()
+                    tab.evaluate(ALONE, card)
+                    _write(docs / f"card-{scheme}.png", card.screenshot())
     return ExitCode.CLEAN
+
+
+def _write(path: Path, picture: bytes) -> None:
+    """Write a picture and say so."""
+    path.write_bytes(picture)
+    print(f"wrote {path}")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def _run(folder: Path, name: str, seconds: float, processes: int = 3, **changes:
 
 def _main(tmp_path: Path) -> int:
     return pictures.main(["--runs", str(tmp_path / "runs"), "--picture", str(tmp_path / "p.svg"),
-                          "--readme", str(tmp_path / "README.md")])  # fmt: skip
+                          "--page", str(tmp_path / "README.md")])  # fmt: skip
 
 
 def test_every_backend_is_in_the_table_and_in_the_picture(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_place_that_cannot_be_written_changes_nothing(
     (tmp_path / "README.md").write_text(README)
     with pytest.raises(SystemExit):
         pictures.main(["--runs", str(tmp_path / "runs"), "--picture", str(tmp_path / "no" / "p.svg"),
-                       "--readme", str(tmp_path / "README.md")])  # fmt: skip
+                       "--page", str(tmp_path / "README.md")])  # fmt: skip
     assert "No such file" in capsys.readouterr().err
     assert (tmp_path / "README.md").read_text() == README
 
