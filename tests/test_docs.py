@@ -76,7 +76,9 @@ def test_ci_runs_the_sessions_of_the_readme() -> None:
     sessions = set(re.findall(r"nox -s (\w+)", readme))
     assert {"conformance", "bench"} <= sessions, "README.md no longer shows the front doors"
     for session in sessions:
-        assert re.search(rf'(nox|\$nox) -s "?{session}\b', script), f".ci/run does not run nox -s {session}"
+        assert re.search(rf'(nox|\$nox) -s "?{session}\b', script), (
+            f".ci/run does not run nox -s {session}"
+        )
 
 
 @pytest.mark.processes
