@@ -57,29 +57,41 @@ class Entry(NamedTuple):
 
 
 _TF = "backends.tensorflow"
-_SIXTEEN_BIT_NETWORKS = ("tutorial/*float16",)
 _TRIPLES = ("vanilla-*", "gru-*", "lstm*")
-"""The ids of the cases that cover every triple of values start with the cell."""
+"""The cases that cover every triple of values: their ids start with the cell."""
+_SIXTEEN_BIT_NETWORKS = ("tutorial/*float16",)
+_NETWORKS = (*_SIXTEEN_BIT_NETWORKS, "tutorial/*float64", "tutorial/00[0-3]-*")
+"""The tutorials' networks but for decoders, stacks and language models in float32.
+
+In the others, a network around the recurrent one is what differs, and that is the primary backend's.
+"""
+_KERNELS = ("gradients/deep-sum/*", "gradients/many-rows/*")
+"""The cases that show how a kernel multiplies and sums, for a backend that runs the kernels of its primary."""
+_OPTIMISERS = ("training/*/float64",)
+"""Training in a second dtype, for a backend that runs the optimisers of its primary."""
 
 BACKENDS: dict[str, Entry] = {
     "tensorflow_dynamic_rnn": Entry(f"{_TF}:DynamicSession", "tensorflow", TENSORFLOW_LEGACY),
     "tensorflow_dynamic_rnn_function": Entry(
-        f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS
+        f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _TRIPLES + _NETWORKS + _KERNELS
     ),
     "tensorflow_dynamic_rnn_xla": Entry(
-        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _SIXTEEN_BIT_NETWORKS + _TRIPLES
+        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _TRIPLES + _NETWORKS + _OPTIMISERS
     ),
     "tensorflow_static_rnn": Entry(
-        f"{_TF}:StaticSession", "tensorflow", TENSORFLOW_LEGACY, _SIXTEEN_BIT_NETWORKS + _TRIPLES
+        f"{_TF}:StaticSession",
+        "tensorflow",
+        TENSORFLOW_LEGACY,
+        _TRIPLES + _NETWORKS + _KERNELS + _OPTIMISERS,
     ),
     "tensorflow_unrolled": Entry(
         f"{_TF}:UnrolledSession",
         "tensorflow",
         TENSORFLOW_UNROLLED,
-        _SIXTEEN_BIT_NETWORKS + _TRIPLES,
+        _TRIPLES + _NETWORKS + _OPTIMISERS,
     ),
     "tensorflow_while": Entry(
-        f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _SIXTEEN_BIT_NETWORKS + _TRIPLES
+        f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _TRIPLES + _NETWORKS + _OPTIMISERS
     ),
     "tensorflow_cudnn": Entry(
         f"{_TF}:CudnnFunction", "tensorflow", TENSORFLOW_CUDNN, devices=("cuda",)
@@ -99,7 +111,7 @@ BACKENDS: dict[str, Entry] = {
         devices=("cuda",),
     ),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
-    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX_VJP, _SIXTEEN_BIT_NETWORKS + _TRIPLES),
+    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX_VJP, _TRIPLES + _NETWORKS + _OPTIMISERS),
     "jax_cudnn": Entry("backends.jax:JaxCudnn", "jax", JAX_CUDNN, devices=("cuda",)),
 }
 

@@ -7,6 +7,7 @@ make it fast, and ``JaxCudnn`` is the one that cuDNN has.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -66,6 +67,7 @@ class JaxScan(Backend):
         blocks = parameters.blocks(self.dialect, spec, inputs.params)
         arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
         held = put(self.device, inputs.dtype, arrays)
+        spec = replace(spec, forget_bias=0.0)  # the bias has it: one program for every value
         if inputs.incoming is None:
             return self._waiting(partial(rnn.forward, self.unroll, spec, *held), inputs.precision)
         by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}

@@ -54,10 +54,12 @@ def find_device(name: str) -> Any:
 
 def put(device: Any, dtype: str, tree: Any) -> Any:
     """The arrays of ``tree`` on the device: numbers in ``dtype``, words and lengths as they are."""
+    number = jnp.dtype(dtype)
 
     def one(values: Array) -> jax.Array:
-        numbers = values.dtype.kind == "f"
-        return jax.device_put(jnp.asarray(values, dtype if numbers else values.dtype), device)
+        # NumPy converts, and copies: JAX would compile a conversion for every shape.
+        kept = values.astype(number if values.dtype.kind == "f" else values.dtype)
+        return jax.device_put(kept, device)
 
     return jax.tree.map(one, tree)
 
