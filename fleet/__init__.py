@@ -7,6 +7,6 @@
 If a worker is lost, another one repeats its task; every record is written once.
 """
 
-from fleet.cluster import Cluster, FleetRefused, Place
+from fleet.cluster import Cluster, FleetRefused, WorkerNeeds
 
-__all__ = ["Cluster", "FleetRefused", "Place"]
+__all__ = ["Cluster", "FleetRefused", "WorkerNeeds"]

@@ -42,7 +42,7 @@ class WorkerReport(NamedTuple):
     """Reason why the worker cannot do the work; empty if it can."""
 
 
-class Place(NamedTuple):
+class WorkerNeeds(NamedTuple):
     """Requirements of every worker, and limits of a call in its child."""
 
     backends: tuple[str, ...]
@@ -65,24 +65,24 @@ class Cluster:
     Args:
         scheduler: address of an existing scheduler, or None.
         workers: number of workers to start on this machine, or None.
-        place: requirements of every worker.
+        needs: requirements of every worker.
 
     Raises:
         FleetRefused: both ``scheduler`` and ``workers`` are given.
     """
 
-    def __init__(self, scheduler: str | None, workers: int | None, place: Place) -> None:
+    def __init__(self, scheduler: str | None, workers: int | None, needs: WorkerNeeds) -> None:
         if scheduler and workers:
             raise FleetRefused("--scheduler and --workers: both given, expected one of them")
         self.scheduler = scheduler
         self.workers = workers
-        self.place = place
+        self.needs = needs
         self.reports: list[WorkerReport] = []
 
     @property
-    def needs(self) -> dict[str, float]:
+    def resources(self) -> dict[str, float]:
         """Dask resources of a task: one GPU per worker on a GPU, none on a CPU."""
-        kind = kind_of(self.place.device)
+        kind = kind_of(self.needs.device)
         return {} if kind == "cpu" else {kind: 1}
 
     def __enter__(self) -> Self:
@@ -117,10 +117,11 @@ class Cluster:
     def _start_local_cluster(self, distributed: Any) -> Any:
         """Start a cluster on this machine, bound to the loopback address."""
         here = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
-        worker = here | {"nthreads": 1, "resources": self.needs, "memory_limit": 0,
+        worker = here | {"nthreads": 1, "resources": self.resources, "memory_limit": 0,
                          "silence_logs": logging.CRITICAL}  # fmt: skip
         gpu = [
-            {"CUDA_VISIBLE_DEVICES": str(k)} if self.needs else {} for k in range(self.workers or 1)
+            {"CUDA_VISIBLE_DEVICES": str(k)} if self.resources else {}
+            for k in range(self.workers or 1)
         ]
         return distributed.SpecCluster(
             scheduler={"cls": distributed.Scheduler, "options": {**here, "port": 0}},
@@ -148,16 +149,16 @@ class Cluster:
         able = [
             a
             for a, w in there.items()
-            if all(w["resources"].get(r, 0) >= n for r, n in self.needs.items())
+            if all(w["resources"].get(r, 0) >= n for r, n in self.resources.items())
         ]
         if not able:
             raise FleetRefused(
-                f"--device {self.place.device}: none of {len(there)} workers has the resource {', '.join(self.needs)}; start "
-                f"one worker per GPU with: dask worker --nthreads 1 --resources {kind_of(self.place.device)}=1"
+                f"--device {self.needs.device}: none of {len(there)} workers has the resource {', '.join(self.resources)}; start "
+                f"one worker per GPU with: dask worker --nthreads 1 --resources {kind_of(self.needs.device)}=1"
             )
         asked = [
             self._client.submit(
-                _worker_report, self.place, workers=[a], pure=False, resources=self.needs
+                _worker_report, self.needs, workers=[a], pure=False, resources=self.resources
             )
             for a in able
         ]
@@ -193,7 +194,7 @@ class Cluster:
         """
         return {fingerprint(one.environment): one.environment for one in self.reports}
 
-    def opened(self, *, everything: bool = True) -> list[OpenBackend]:
+    def open_backends(self, *, everything: bool = True) -> list[OpenBackend]:
         """Return the backends that are open on the workers.
 
         Args:
@@ -204,18 +205,18 @@ class Cluster:
         """
         facts = self.reports[0].backends
         return [
-            remote_backend(name, self.place.device, facts[name],
+            remote_backend(name, self.needs.device, facts[name],
                       BACKENDS[name].left_out if name in BACKENDS and not everything else ())
-            for name in self.place.backends
+            for name in self.needs.backends
         ]  # fmt: skip
 
     def results(
-        self, function: Callable[[Place, Task], Answer], tasks: Iterable[Task]
+        self, function: Callable[[WorkerNeeds, Task], Answer], tasks: Iterable[Task]
     ) -> Iterator[tuple[Task, Answer]]:
         """Run a function on the cluster for every task.
 
         Args:
-            function: called as ``function(place, task)`` on a worker.
+            function: called as ``function(needs, task)`` on a worker.
             tasks: the tasks; they are submitted as workers become free.
 
         Yields:
@@ -234,7 +235,7 @@ class Cluster:
         def begin(some: Iterable[tuple[Task, int]]) -> None:
             for task, tries in some:
                 future = self._client.submit(
-                    function, self.place, task, pure=False, resources=self.needs
+                    function, self.needs, task, pure=False, resources=self.resources
                 )
                 under_way[future.key] = task, tries
                 done.add(future)
@@ -267,33 +268,33 @@ class Cluster:
 
 
 @cache
-def child(place: Place) -> Child:
+def get_child(needs: WorkerNeeds) -> Child:
     """Return this worker's child.
 
     Args:
-        place: limits of a call.
+        needs: limits of a call.
 
     Returns:
         The child; always the same for the same limits.
     """
-    most = default_memory_limit() if place.gib is None else place.gib * 2**30
-    return Child(place.seconds, most)
+    most = default_memory_limit() if needs.gib is None else needs.gib * 2**30
+    return Child(needs.seconds, most)
 
 
 @cache
-def _worker_report(place: Place) -> WorkerReport:
+def _worker_report(needs: WorkerNeeds) -> WorkerReport:
     """Return the report of this worker's child."""
     from distributed import get_worker  # noqa: PLC0415
 
-    return child(place).call(_inspect, str(get_worker().name), place)
+    return get_child(needs).call(_inspect, str(get_worker().name), needs)
 
 
-def _inspect(worker: str, place: Place) -> WorkerReport:
+def _inspect(worker: str, needs: WorkerNeeds) -> WorkerReport:
     """Open all backends and report on them (runs in the child)."""
     found, refused = {}, ""
-    for name in place.backends:
+    for name in needs.backends:
         try:
-            one = OpenBackend(name, place.device, find(name)(place.device))
+            one = OpenBackend(name, needs.device, find(name)(needs.device))
             its = one.adapter
             found[name] = RemoteFacts(one.version, one.source, its.settings, its.framework_defaults)
         except (BackendNotFound, DeviceNotFound, PackageNotFoundError) as error:
@@ -302,14 +303,14 @@ def _inspect(worker: str, place: Place) -> WorkerReport:
     return WorkerReport(worker, environment(), suite_digest(), found, refused)
 
 
-def signature(place: Place) -> str:
+def worker_signature(needs: WorkerNeeds) -> str:
     """Return the signature of this worker's records.
 
     Args:
-        place: the requirements that the worker was inspected for.
+        needs: the requirements that the worker was inspected for.
 
     Returns:
         ``<worker>@<fingerprint of its environment>``.
     """
-    report = _worker_report(place)
+    report = _worker_report(needs)
     return f"{report.worker}@{fingerprint(report.environment)}"

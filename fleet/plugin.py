@@ -19,7 +19,7 @@ from conformance.session.executor import Executor
 from conformance.session.isolation import Death
 from conformance.session.options import _requested_backends
 from fleet.child import ChildDied
-from fleet.cluster import Cluster, FleetRefused, Place, child, signature
+from fleet.cluster import Cluster, FleetRefused, WorkerNeeds, get_child, worker_signature
 from records.options import add_to_pytest
 from records.schema import CaseRecord, Environment
 
@@ -48,10 +48,10 @@ def pytest_rnnspec_executor(config: pytest.Config) -> Executor | None:
         return None
     if config.getoption("numprocesses", None):
         raise pytest.UsageError("-n: given with --scheduler or --workers, expected -n 0")
-    place = Place(tuple(_requested_backends(config)), config.getoption("--device"),
+    needs = WorkerNeeds(tuple(_requested_backends(config)), config.getoption("--device"),
                   config.getoption("--time-limit"), config.getoption("--memory-limit"))  # fmt: skip
     try:
-        cluster = Cluster(scheduler, workers, place).__enter__()
+        cluster = Cluster(scheduler, workers, needs).__enter__()
     except FleetRefused as error:
         raise pytest.UsageError(str(error)) from error
     executor = _FleetExecutor(cluster)
@@ -67,7 +67,7 @@ class _FleetExecutor(Executor):
         self.arrived: dict[tuple[str, str], CaseRecord] = {}
 
     def open(self, config: pytest.Config, *, everything: bool) -> list[OpenBackend]:
-        return self.cluster.opened(everything=everything)
+        return self.cluster.open_backends(everything=everything)
 
     def environments(self) -> dict[str, Environment]:
         return self.cluster.environments()
@@ -119,15 +119,15 @@ def _group_cases(items: list[pytest.Item]) -> Iterator[_Group]:
 # In a worker.
 
 
-def _check_group(place: Place, group: _Group) -> list[CaseRecord]:
+def _check_group(needs: WorkerNeeds, group: _Group) -> list[CaseRecord]:
     """Return the group's records; for a case that ended the child, one with the reason."""
-    worker_child, found = child(place), []
+    worker_child, found = get_child(needs), []
     for case in group.cases:
         try:
-            one = worker_child.call(_check_in_child, group.backend, place.device, case, None)
+            one = worker_child.call(_check_in_child, group.backend, needs.device, case, None)
         except ChildDied as died:
-            one = worker_child.call(_check_in_child, group.backend, place.device, case, died.death)
-        found.append(msgspec.structs.replace(one, worker=signature(place)))
+            one = worker_child.call(_check_in_child, group.backend, needs.device, case, died.death)
+        found.append(msgspec.structs.replace(one, worker=worker_signature(needs)))
     return found
 
 

@@ -28,7 +28,7 @@ from evidence.fuzz.pool import (
 from evidence.fuzz.replay import replay
 from evidence.fuzz.results import ResultWriter
 from evidence.fuzz.rounds import is_done
-from fleet import Cluster, FleetRefused, Place
+from fleet import Cluster, FleetRefused, WorkerNeeds
 from fleet.child import ONE_THREAD
 from records.command_line import command, option, refusing
 from records.environment import environment
@@ -79,7 +79,7 @@ def fuzz(
     """
     os.environ |= ONE_THREAD | os.environ
     job = Job(seed, tuple(chosen_backends(backend, framework, device)), device, known)
-    place = Place(job.backends, job.device, SECONDS_PER_ROUND)
+    needs = WorkerNeeds(job.backends, job.device, SECONDS_PER_ROUND)
     with ExitStack() as stack:
         with refusing(BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume, FleetRefused,
                       metadata.PackageNotFoundError):  # fmt: skip
@@ -88,8 +88,8 @@ def fuzz(
             finds = read_corpus(finds_at)
             cluster = None
             if scheduler or workers:
-                cluster = stack.enter_context(Cluster(scheduler, workers, place))
-            backends = cluster.opened() if cluster else open_backends(job)
+                cluster = stack.enter_context(Cluster(scheduler, workers, needs))
+            backends = cluster.open_backends() if cluster else open_backends(job)
             writing = _writing(job, backends, cluster, out, finds_at, resumed=resume)
         end = time.monotonic() + 60 * minutes
         upto = range(1, rounds + 1) if rounds else itertools.count(1)

@@ -11,7 +11,7 @@ from conformance.open_backend import OpenBackend, now
 from conformance.specification import Specification
 from evidence.mutants import MUTANTS
 from evidence.mutants.parallel import SECONDS_PER_MUTANT, describe_failure, score_here, score_on
-from fleet import Cluster, FleetRefused, Place
+from fleet import Cluster, FleetRefused, WorkerNeeds
 from records.command_line import Refused, command, option, refusing
 from records.environment import environment
 from records.exit_codes import ExitCode
@@ -51,7 +51,9 @@ def mutants(
         environments, found = None, score_here(chosen, jobs)
         if scheduler or workers:
             with refusing(FleetRefused):
-                cluster = Cluster(scheduler, workers, Place((BACKEND,), "cpu", SECONDS_PER_MUTANT))
+                cluster = Cluster(
+                    scheduler, workers, WorkerNeeds((BACKEND,), "cpu", SECONDS_PER_MUTANT)
+                )
                 stack.enter_context(cluster)
             environments, found = cluster.environments(), score_on(cluster, chosen)
         header = opened.header(environment(), "mutants", environments)

@@ -24,7 +24,7 @@ from rich.table import Table
 from backends import BACKENDS
 from conformance.known_differences import KNOWN_FILE
 from evidence.fuzz.pool import SECONDS_PER_ROUND, Job, run_rounds_on_cluster
-from fleet import Cluster, FleetRefused, Place
+from fleet import Cluster, FleetRefused, WorkerNeeds
 from records.command_line import command, option, refusing, start
 from records.exit_codes import ExitCode
 from records.options import at_least
@@ -71,8 +71,8 @@ def run_campaign(job: Job, workers: int, rounds: int, kill_every: float | None) 
 
     """
     found: list[FuzzRecord] = []
-    place = Place(job.backends, job.device, SECONDS_PER_ROUND)
-    with Cluster(None, workers, place) as cluster:
+    needs = WorkerNeeds(job.backends, job.device, SECONDS_PER_ROUND)
+    with Cluster(None, workers, needs) as cluster:
         stop = threading.Event()
         killed: list[int] = []
 

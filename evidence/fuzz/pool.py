@@ -23,9 +23,9 @@ from conformance.known_differences import KnownDifference, read_known
 from conformance.open_backend import OpenBackend
 from evidence.fuzz import isolated, rounds
 from evidence.fuzz.replay import replay
-from fleet import Cluster, Place
+from fleet import Cluster, WorkerNeeds
 from fleet.child import ChildDied
-from fleet.cluster import child, signature
+from fleet.cluster import get_child, worker_signature
 from records.schema import FuzzRecord
 
 SECONDS_PER_ROUND = 900
@@ -165,25 +165,25 @@ def run_rounds_on_cluster(
         yield found
 
 
-def run_on_worker(job: Job, corpus: Corpus, place: Place, number: int) -> list[FuzzRecord]:
+def run_on_worker(job: Job, corpus: Corpus, needs: WorkerNeeds, number: int) -> list[FuzzRecord]:
     """Run one round on a cluster's worker.
 
     Args:
         job: the job.
         corpus: the corpus, for round 0.
-        place: the backends and device of the worker.
+        needs: the backends and device of the worker.
         number: the number of the round.
 
     Returns:
         The records, each with the worker's signature.
 
     """
-    worker_child, round_corpus = child(place), {} if number else corpus
+    worker_child, round_corpus = get_child(needs), {} if number else corpus
     try:
         found = worker_child.call(_run_in_child, job, number, round_corpus, False)
     except ChildDied:
         found = worker_child.call(_run_in_child, job, number, round_corpus, True)
-    worker = signature(place)
+    worker = worker_signature(needs)
     return [msgspec.structs.replace(record, worker=worker) for record in found]
 
 

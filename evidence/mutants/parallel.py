@@ -14,8 +14,8 @@ from rich.progress import track
 from conformance.cases import default_cases
 from evidence.mutants import Mutant, score
 from evidence.mutants import onnx_node_cases as onnx
-from fleet import Cluster, Place
-from fleet.cluster import child, signature
+from fleet import Cluster, WorkerNeeds
+from fleet.cluster import get_child, worker_signature
 from records.schema import MutantRecord
 
 SECONDS_PER_MUTANT = 900
@@ -68,10 +68,10 @@ def _with_onnx(found: Iterable[tuple[Mutant, MutantRecord]]) -> Iterator[MutantR
         yield record
 
 
-def _in_worker(place: Place, mutant: Mutant) -> MutantRecord:
+def _in_worker(needs: WorkerNeeds, mutant: Mutant) -> MutantRecord:
     """One mutant's record, in a worker of a cluster."""
-    found = child(place).call(score.score_mutant, mutant)
-    return msgspec.structs.replace(found, worker=signature(place))
+    found = get_child(needs).call(score.score_mutant, mutant)
+    return msgspec.structs.replace(found, worker=worker_signature(needs))
 
 
 def describe_failure(record: MutantRecord) -> str:

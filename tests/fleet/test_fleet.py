@@ -25,7 +25,7 @@ from conformance.session.isolation import Death
 from evidence.fuzz import campaign, pool
 from evidence.fuzz.campaign import Campaign
 from evidence.fuzz.pool import Job
-from fleet import Cluster, FleetRefused, Place, cluster
+from fleet import Cluster, FleetRefused, WorkerNeeds, cluster
 from fleet.child import Child, ChildDied
 from records.exit_codes import ExitCode
 from records.runs import read_folder
@@ -228,10 +228,10 @@ def test_a_round_that_takes_its_child_down_is_checked_apart(
                 raise ChildDied(Death("crash", ""))
             return [sample.fuzzed(round=number)]
 
-    monkeypatch.setattr(pool, "child", lambda place: Dies())
-    monkeypatch.setattr(pool, "signature", lambda place: "worker-0@0")
+    monkeypatch.setattr(pool, "get_child", lambda needs: Dies())
+    monkeypatch.setattr(pool, "worker_signature", lambda needs: "worker-0@0")
     job = Job(0, (SPECIFICATION,), "cpu", KNOWN_FILE)
-    (record,) = pool.run_on_worker(job, {}, Place(job.backends, "cpu", 60), 7)
+    (record,) = pool.run_on_worker(job, {}, WorkerNeeds(job.backends, "cpu", 60), 7)
     assert asked == [False, True]
     assert (record.round, record.worker) == (7, "worker-0@0")
 
@@ -251,7 +251,7 @@ def test_mutants_are_scored_as_in_one_process(tmp_path: Path) -> None:
     assert found["fleet"]
 
 
-def soon(place: Place, number: int) -> int:
+def soon(needs: WorkerNeeds, number: int) -> int:
     """A task of a worker's."""
     time.sleep(0.3)
     return number
@@ -260,7 +260,7 @@ def soon(place: Place, number: int) -> int:
 def test_a_killed_worker_loses_nothing_and_repeats_nothing_that_was_recorded() -> None:
     """One of two is killed as every fifth answer comes, and while the others are under way."""
     found = []
-    with Cluster(None, 2, Place((SPECIFICATION,), "cpu", 60)) as fleet:
+    with Cluster(None, 2, WorkerNeeds((SPECIFICATION,), "cpu", 60)) as fleet:
         for task, answer in fleet.results(soon, range(30)):
             assert task == answer
             found.append(answer)
@@ -311,7 +311,7 @@ def test_a_resource_that_no_worker_has_is_refused(address: str) -> None:
         pytest.raises(
             FleetRefused, match="none of 1 workers has the resource cuda; start one worker per GPU"
         ),
-        Cluster(address, None, Place((SPECIFICATION,), "cuda", 60)),
+        Cluster(address, None, WorkerNeeds((SPECIFICATION,), "cuda", 60)),
     ):
         pass
 
@@ -320,7 +320,7 @@ def test_another_revision_is_refused(address: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cluster, "suite_digest", lambda: "another")
     with (
         pytest.raises(FleetRefused, match="another revision of the suite"),
-        Cluster(address, None, Place((SPECIFICATION,), "cpu", 60)),
+        Cluster(address, None, WorkerNeeds((SPECIFICATION,), "cpu", 60)),
     ):
         pass
 
@@ -330,14 +330,14 @@ def test_a_cluster_without_workers_is_refused(monkeypatch: pytest.MonkeyPatch) -
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local,
         pytest.raises(FleetRefused, match="no worker arrived within 1 s; start one"),
-        Cluster(local.scheduler_address, None, Place((SPECIFICATION,), "cpu", 60)),
+        Cluster(local.scheduler_address, None, WorkerNeeds((SPECIFICATION,), "cpu", 60)),
     ):
         pass
 
 
 def test_a_cluster_that_is_there_is_used_and_left_as_it_was(address: str) -> None:
-    with Cluster(address, None, Place((SPECIFICATION,), "cpu", 60)) as mine:
-        assert [o.name for o in mine.opened()] == [SPECIFICATION]
+    with Cluster(address, None, WorkerNeeds((SPECIFICATION,), "cpu", 60)) as mine:
+        assert [o.name for o in mine.open_backends()] == [SPECIFICATION]
         assert list(mine.environments())
     with distributed.Client(address) as client:
         assert len(client.scheduler_info(n_workers=-1)["workers"]) == 1
