@@ -14,6 +14,7 @@ import pytest
 from conformance.cases import default_cases
 from records.runs import read_folder
 from reports.exports import FILES
+from reports.page.glossary import GLOSSARY
 from rnnspec.cli import SUBCOMMANDS, subcommand
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,18 @@ def test_the_python_session_of_the_specification_page_is_true() -> None:
     result = doctest.testfile(str(ROOT / "docs" / "specification.md"), module_relative=False)
     assert result.attempted > 0, "docs/specification.md has no Python session any more"
     assert result.failed == 0, "docs/specification.md shows a Python session with other output"
+
+
+def test_the_glossary_page_has_the_words_of_the_report() -> None:
+    page = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    rows = [
+        f"| {word} | {meaning} |"
+        for word, meaning in sorted(GLOSSARY, key=lambda row: row[0].lower())
+    ]
+    shown = [line for line in page.splitlines() if line.startswith("| ")][1:]
+    assert [row.replace("|error|", "\\|error\\|") for row in rows] == shown, (
+        "docs/glossary.md: expected\n" + "\n".join(rows)
+    )
 
 
 def test_the_readme_is_short() -> None:
