@@ -56,7 +56,7 @@ PORTED = {
     "jax_layers": {"jax"},
     "onnx": {"onnx", "onnxruntime"},
 }
-"""What each kind of file may import."""
+"""The libraries that each kind of file may import."""
 ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values()) | {"flax", "jaxlib", "keras"}
 
 OWN: dict[str, set[str]] = {
@@ -72,7 +72,7 @@ BESIDE: dict[str, tuple[str | None, set[str]]] = {
         for extra in EXTRAS
     },
 }
-"""What is timed beside the specification or an adapter: the adapter and the framework that it needs."""
+"""For each module timed against the specification or an adapter: the adapter and the framework that it needs."""
 
 
 def module_of(path: Path) -> str:

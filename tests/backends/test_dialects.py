@@ -272,7 +272,7 @@ def outcome(case: AnyCase, backend: OpenBackend) -> Outcome:
 
 
 def shows(adapter: type[Backend], cases: list[AnyCase], honest: dict[str, Outcome]) -> Force:
-    """What changes with a corruption: the first case that no longer ends as it did, in words."""
+    """Return a function that names the first case that a corruption makes end otherwise."""
     made = adapter("cpu")
     opened = OpenBackend(adapter.__name__, made.kind, made)
 

@@ -39,7 +39,7 @@ V_KERNEL, V_RECURRENT = [[1, 10]], [[100]]
 
 
 class Conversion(NamedTuple):
-    """What the canonical weights of ``weights(cell)`` become."""
+    """The stored form of the canonical weights of ``weights(cell)``."""
 
     cell: str
     dialect: CellDialect

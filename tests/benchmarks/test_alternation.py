@@ -15,7 +15,7 @@ Work = Callable[[Alternation, Callable[[str], None]], None]
 
 
 def together(first: Work, second: Work) -> list[str]:
-    """What both say while they work, in order; each is a thread here, and closes its pipes at its end."""
+    """Run both as threads and return their messages in order; each closes its pipes at its end."""
     to_first, to_second = os.pipe(), os.pipe()
     said: list[str] = []
 

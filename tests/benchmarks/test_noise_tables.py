@@ -1,4 +1,4 @@
-"""What --self-comparison measured, as tables in docs/noise.md."""
+"""The figures of --self-comparison, as tables in docs/noise.md."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def off(*errors: float, value: Any = VALUE) -> Array:
 
 @dataclass(frozen=True)
 class Row:
-    """What was got and expected, and the verdict that this must end in."""
+    """A result, the expected values, and the verdict that they must end in."""
 
     got: Any
     outcome: Outcome

@@ -115,7 +115,7 @@ COVERED: dict[str, tuple[list[str], int, int, str]] = {
     "pairs": (GRADIENT_LINES, 2, 300, "cpu"),
     "pairs on CUDA": ([*GRADIENT_LINES, *CUDA_LINES], 2, 150, "cuda"),
 }
-"""What each list covers: its lines, how many axes together, how many combinations at least, on which device."""
+"""For each list: its lines, the number of axes covered together, the least number of combinations, and the device."""
 
 
 @pytest.mark.parametrize("what", COVERED)

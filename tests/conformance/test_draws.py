@@ -1,4 +1,4 @@
-"""What is drawn for gradients, networks and training: exact, telling, and never on an edge.
+"""The draws of gradients, networks and training: exact, telling, and never on an edge.
 
 The gradient of a relu jumps at 0, and an argmax between two likely words is decided by rounding: there
 a correct implementation may differ by more than any radius. So no case comes near to either.
@@ -92,7 +92,7 @@ def test_incoming_gradients_fit_the_outputs_and_none_is_zero(case: Case) -> None
 
 
 def pre_activations(case: Case, lift: Callable[[Array], Array]) -> Iterator[tuple[Any, Array]]:
-    """What a relu is given at every step that counts, and which rows those are ``(B, 1)``."""
+    """Return the input of a relu at every valid step, and which rows those are ``(B, 1)``."""
     inputs, seen = bare(case), []
     spec = inputs.spec
 

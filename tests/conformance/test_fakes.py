@@ -93,7 +93,7 @@ def test_a_fake_ends_in_the_right_outcome(row: Row) -> None:
 @pytest.mark.parametrize("fake", [fakes.Right, *dialect_fakes.LaidOut.__subclasses__()])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_right_backend_agrees_on_every_default_case(fake: type[Backend], dtype: str) -> None:
-    """Of those with a layout, on the cases that their layout or their optimiser has a part in."""
+    """Fakes with a layout run the cases that involve their layout or their optimiser."""
     made = fake("cpu")
     if not any(held.get(dtype) for held in made.dialect.arithmetic.values()):
         pytest.skip(f"{fake.__name__} does not declare {dtype}")

@@ -39,7 +39,7 @@ def fake(name: str) -> str:
 
 
 class Done(NamedTuple):
-    """What a finished command left behind."""
+    """A finished command: its exit code, its output and its run files."""
 
     code: int
     printed: str

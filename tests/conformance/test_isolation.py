@@ -178,7 +178,7 @@ def test_an_interrupted_run_is_readable_and_can_be_finished(
 
 @pytest.mark.parametrize("size", [6_000, 12_345, 20_000])
 def test_a_full_disk_leaves_what_was_written(size: int, tmp_path: Path, whole: Done) -> None:
-    """Of a file that may not grow, as of a disk that is full, a line is written in part."""
+    """A limit on the size of files cuts a line short, as a full disk does."""
     limited = subprocess.run(
         command(tmp_path, *RUN), cwd=tmp_path, env=environment(), capture_output=True, text=True,
         check=False, timeout=120,

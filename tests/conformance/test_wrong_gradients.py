@@ -171,7 +171,7 @@ def test_the_failure_card_tells(what: str) -> None:
 
 @pytest.mark.parametrize("fake", [wrong.MeanForSum, wrong.PaddingHasGradient])
 def test_the_card_blames_no_gate_for_outputs_that_are_right(fake: type[Backend]) -> None:
-    """What is left of right outputs is rounding, and looks like nothing."""
+    """The errors of right outputs are rounding, which resembles no gate."""
     record = checked(fake, NAN)
     assert (record.tensors["y"].max_error or 0) > 0, "they are rounded"
     assert "looks most like" not in record.card, record.card

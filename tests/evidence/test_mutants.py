@@ -47,7 +47,7 @@ SOME = {
     "networks/padded targets in the mean": "network",
     "training/momentum damped": "training",
 }
-"""Of every group one, with the kind of case that is meant to catch it."""
+"""One mutant of every group, with the kind of case that is meant to catch it."""
 BY_ID = {mutant.id: mutant for mutant in MUTANTS}
 
 

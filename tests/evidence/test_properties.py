@@ -17,7 +17,7 @@ from evidence.properties import PROPERTIES
 from evidence.properties.examples import Subject, leaks_nan
 
 DEVICE = os.environ.get("RNNSPEC_DEVICE", "cpu")
-"""That adapters are opened on; the specification needs none."""
+"""The device on which adapters are opened; the specification needs none."""
 
 KNOWN = read_known(KNOWN_FILE)
 MODULES = {"tensorflow": "tensorflow", "pytorch": "torch", "jax": "jax"}
@@ -31,7 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "tensorflow_dynamic_rnn": {"examples": 8, **SHALLOW},
 }
 FURTHER: dict[str, Any] = {"examples": 3, **SHALLOW}
-"""Of a further way to run a framework that compiles. That takes nearly all of the time."""
+"""Fewer examples for each further way to run a framework, since compiling takes nearly all of the time."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def opened(name: str) -> Subject:
 
 
 def leaks(name: str) -> bool:
-    """Whether known.toml has it; the cases with NaN hold that entry to what happens."""
+    """Return True if known.toml lists the leak; the cases with NaN check that entry."""
     return leaks_nan(name, KNOWN)
 
 

@@ -230,7 +230,7 @@ def test_every_property_has_who_breaks_it() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_a_property_fails(row: Wrong) -> None:
-    """Of drawn examples, as for the adapters; by what came back, or by changed inputs."""
+    """A property fails on drawn examples, as for adapters: by its result, or by changed inputs."""
     subject = Subject(row.backend("cpu"), EXAMPLES)
     broken = rf"{row.backend.__name__} breaks the property '{row.name}'|changed its input arrays"
     with pytest.raises((AssertionError, RuntimeError), match=broken):

@@ -62,7 +62,7 @@ CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4
 CASES = [case for case in default_cases("cuda") if not case.id.startswith("cudnn/")]
 """But for those whose weights alone are a few hundred thousand characters."""
 PARTS = 8
-"""Of the default cases, so that workers share them."""
+"""The number of parts into which the default cases are divided, so that workers share them."""
 SHARES = [pytest.param(part, marks=pytest.mark.every if part > 1 else ()) for part in range(PARTS)]
 
 
@@ -85,7 +85,7 @@ def _own_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def complaints(text: str, extra: str) -> Iterator[str]:
-    """What is wrong with the source of a script of this framework, in words."""
+    """Yield each fault of the source of a script for this framework, in words."""
     tree = ast.parse(text)
     allowed = FRAMEWORKS[extra] | {"numpy"} | set(sys.stdlib_module_names)
     for node in ast.walk(tree):
@@ -196,7 +196,7 @@ def test_importing_and_writing_imports_no_framework(tmp_path: Path) -> None:
 
 
 def computed(text: str) -> dict[str, Any]:
-    """What a script's data and equations define; the framework's part is left out."""
+    """Return the names that a script's data and equations define, without the framework's part."""
     tree = ast.parse(text[: text.index("\n# ---- ", text.index("# ---- Equations"))])
     tree.body = [
         node
@@ -356,7 +356,7 @@ SETTINGS = {
     "PRECISION": ('switch.fp32_precision = "ieee"',),
     "PRODUCTS": ('update("jax_enable_x64", True)', '_precision", "highest")'),
 }
-"""What a script does with those names."""
+"""The part of a script that uses those names."""
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ SET: dict[str, dict[str, tuple[str, ...]]] = {
         "default": (),
     },
 }
-"""What a script on a GPU has of each precision, and of no other."""
+"""The text that a script for a GPU has for each precision, and for no other."""
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

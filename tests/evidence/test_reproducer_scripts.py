@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Ran(NamedTuple):
-    """What a script did: its exit code, or a traceback; and what it printed."""
+    """A finished script: its exit code or a traceback, and its output."""
 
     code: int | str
     printed: str

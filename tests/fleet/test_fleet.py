@@ -147,7 +147,7 @@ def test_a_child_ends_with_its_worker_in_the_middle_of_a_call() -> None:
 
 
 def figures(done: Done) -> dict[str, Any]:
-    """Of every record, what does not depend on where and when it was made."""
+    """Return the fields of every record that do not depend on where and when it was made."""
     return {
         case: (r.outcome, r.reason, r.margin, r.fingerprint, r.case_version)
         for case, r in done.records.items()

@@ -186,7 +186,7 @@ def test_what_is_lossless_comes_back_bit_by_bit(target: str, cell: str, tmp_path
 
 
 def known_by(target: str, model: Model) -> dict[str, Any]:
-    """What a user of such a file must know of it."""
+    """The words that a user of such a file must read."""
     if target == "canonical":
         return {}
     spec = model.spec

@@ -220,7 +220,7 @@ def test_a_malformed_file_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def reads(path: Path) -> bool:
-    """Whether it is taken for a run file."""
+    """Return True if the file is taken for a run file."""
     try:
         read_run(path)
     except BadRunFile as bad:

@@ -336,7 +336,7 @@ GOOD_LENGTHS = ("int8", "int16", "int32", "int64", "uint8", "uint64")
 
 
 def names(table: Sequence[tuple[Any, str]]) -> list[str]:
-    """What each row's message says is wrong; pytest numbers the repetitions."""
+    """Return each row's message as its name; pytest numbers the repetitions."""
     return [re.sub(r"[\\^]", "", message.partition(":")[0]) for _, message in table]
 
 

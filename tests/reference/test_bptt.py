@@ -58,17 +58,17 @@ class Problem(NamedTuple):
     incoming: Output
 
     def differentiate(self) -> tuple[Output, Gradients]:
-        """What the specification says."""
+        """Return the specification's gradients."""
         spec, params, x, h0, c0, lengths = self.case
         output, pullback = vjp(spec, params, x, h0=h0, c0=c0, lengths=lengths)
         return output, pullback(self.incoming)
 
     def gradients(self) -> dict[str, Array]:
-        """What the specification says, by name: dx, dh0, dparams[0][1].W_ih and so on."""
+        """Return the specification's gradients by name: dx, dh0, dparams[0][1].W_ih and so on."""
         return names(self.differentiate()[1])
 
     def oracle(self) -> dict[str, Array]:
-        """What the oracle says, by name."""
+        """Return the oracle's gradients by name."""
         spec, params, x, h0, c0, lengths = self.case
         return names(gradient_oracle(spec, params, x, self.incoming, h0, c0, lengths))
 

@@ -304,7 +304,7 @@ BAD_NETWORKS: list[tuple[Any, str]] = [
 
 
 def names(table: list[Any]) -> list[str]:
-    """What each row's message says is wrong; pytest numbers the repetitions."""
+    """Return each row's message as its name; pytest numbers the repetitions."""
     return [re.sub(r"[\\^]", "", row[-1].partition(":")[0]) for row in table]
 
 

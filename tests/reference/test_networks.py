@@ -218,11 +218,11 @@ class Problem(NamedTuple):
         return present | named(found.params, "dparams")
 
     def oracle(self) -> Answer:
-        """What the oracle says."""
+        """Return the oracle's answer."""
         return network_oracle(self.network, self.params, self.data)
 
     def words(self) -> Array | None:
-        """What a free-running decoder feeds itself."""
+        """Return the words that a free-running decoder feeds itself."""
         return free_words(self.network, self.params, self.data)
 
     def map(self, change: Any) -> Problem:
@@ -443,7 +443,7 @@ def assert_no_kink_is_crossed(slices: Problem, words: Array | None) -> None:
 
 
 def rnn_activation(layer: Any) -> str:
-    """Of a recurrent layer, all of whose units are in its output."""
+    """Return the activation of a recurrent layer whose units are all in its output."""
     if not isinstance(layer, Recurrent) or layer.spec.activation == "tanh":
         return "tanh"
     assert layer.spec.num_layers == 1, "the output of the layers below is not seen"
@@ -452,7 +452,7 @@ def rnn_activation(layer: Any) -> str:
 
 @pytest.mark.parametrize("name", SOME)
 def test_output_is_that_of_run(name: str) -> None:
-    """Of ``differentiate`` and of ``run``, and of the network without its loss, to the bit."""
+    """``differentiate``, ``run`` and the network without its loss have the same outputs, to the bit."""
     task = problem(name)
     got = task.differentiate()["y"]
     for network, params in [(task.network, task.params), (task.network[:-1], task.params[:-1])]:
@@ -564,7 +564,7 @@ def test_targets_past_a_length_do_not_count(name: str) -> None:
 def test_a_sum_is_the_count_times_the_mean(
     loss: type[Any], target_lengths: tuple[int, ...] | None, count: int
 ) -> None:
-    """Of the valid targets; in the loss, and in every gradient."""
+    """The mean is that of the valid targets, in the loss and in every gradient."""
     name = "loss/nll-mean/ragged" if loss is NegativeLogLikelihood else "loss/mse-mean/ragged"
     network, params, data = problem(name)
     ends = None if target_lengths is None else np.array(target_lengths)

@@ -72,11 +72,11 @@ class Case(NamedTuple):
     lengths: Array | None
 
     def run(self) -> Output:
-        """What the specification says."""
+        """Return the specification's answer."""
         return run(self.spec, self.params, self.x, h0=self.h0, c0=self.c0, lengths=self.lengths)
 
     def oracle(self) -> dict[str, Array]:
-        """What the oracle says, by name."""
+        """Return the oracle's answer by name."""
         y, h_n, c_n = oracle(self.spec, self.params, self.x, self.h0, self.c0, self.lengths)
         return {"y": y, "h_n": h_n} if c_n is None else {"y": y, "h_n": h_n, "c_n": c_n}
 

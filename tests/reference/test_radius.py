@@ -179,7 +179,7 @@ def test_a_sequential_float32_sum_of_one_sign_stays_near(depth: int, at_least: f
 
 @pytest.mark.parametrize("way", ["step by step", "at once"])
 def test_a_gradient_of_shared_weights_stays_near_however_it_is_added_up(way: str) -> None:
-    """Of 64 rows and 25 steps, one after the other, in 300 sums of one sign."""
+    """The gradient is 300 sums of one sign, each over 64 rows and 25 steps in order."""
     x = RNG(8).uniform(0.5, 1, (25, 64, 300)).astype(np.float32)
     ones = np.ones((25, 64, 1))
     exact = outer(x.astype(np.float64), ones)
@@ -247,7 +247,7 @@ TABLE: dict[str, tuple[float, float, float, float, float]] = {
     "bfloat16-summed": (0, 2**-24, 2**-24, 2**-8, 2**-8),
     "bfloat16-throughout": (0, 2**-8, 2**-8, 2**-8, 0),
 }
-"""Of operands, accumulation, all else, storage, and plain sums where they are apart."""
+"""The unit roundoffs of operands, accumulation, all else, storage, and plain sums where they differ."""
 
 
 def test_the_arithmetics_are_those_of_the_design_from_tightest_to_loosest() -> None:

@@ -46,12 +46,12 @@ def lifted(arithmetic: Arithmetic, *arrays: Array, samples: int = MANY) -> list[
 
 
 def even(v: Array) -> Array:
-    """What grids know of the size of v: its last power of two, times a constant."""
+    """Return the spacing that grids derive from the size of v: its last power of two, times a constant."""
     return math.sqrt(8 / 3 * math.log(2)) * 2.0 ** np.floor(np.log2(np.abs(v)))
 
 
 class Operation(NamedTuple):
-    """What is computed, and its standard deviation relative to the result, before storage."""
+    """An operation, and its standard deviation relative to the result, before storage."""
 
     compute: Callable[[Any, Any], Any]
     spread: float
@@ -161,7 +161,7 @@ FINE = replace(UNSTORED, u_op=1e-7)
 
 
 def correlation(*errors: Array) -> Array:
-    """Of every element of every result with every other, over the samples."""
+    """Return the correlation of every element of every result with every other, over the samples."""
     flat = np.concatenate([e.reshape(MANY, -1) for e in errors], axis=1)
     return np.abs(np.corrcoef(flat, rowvar=False) - np.eye(flat.shape[1]))
 
@@ -223,7 +223,7 @@ def test_opposite_values_are_rounded_apart() -> None:
 
 
 def test_the_error_of_an_approximation_is_one_share_in_half_of_the_samples() -> None:
-    """Of the grid, for all arguments; in the others that of unlike arguments is independent."""
+    """In half of the samples all arguments err by one share of the grid; in the others unlike arguments err independently."""
     x = np.array([[0.30], [0.35], [0.40], [0.45]])
     (a,) = lifted(FINE, x)
     error = (np.tanh(a).values - np.tanh(x))[..., 0] / FINE.u_op
@@ -279,7 +279,7 @@ def test_a_product_of_matrices_spreads_as_specified(name: str, arithmetic: Arith
 
 
 PLAIN = replace(ODD, u_operand=0)
-"""Of a plain sum: it has no operands that a product would round."""
+"""A plain sum has no operands that a product would round."""
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
@@ -306,7 +306,7 @@ def test_a_plain_sum_may_round_otherwise_than_a_product() -> None:
 
 
 def deviation_of_shares(a: Arithmetic, shares: Array, deviations: Array) -> Array:
-    """Of ``shares`` (T, ...) that are off by ``deviations`` and added up one after the other."""
+    """Return the deviation of the sum of ``shares`` (T, ...), each off by ``deviations``, added in order."""
     partial = np.add.accumulate(shares)[1:]
     adding = (even(partial) ** 2).sum(axis=0) * (a.u_op**2 + a.u_store**2) / 3
     return np.sqrt((deviations**2).sum(axis=0) + adding)

@@ -66,7 +66,7 @@ class Descent:
         self.rule, self.t, self.m, self.v = rule, 0, 0.0, 0.0
 
     def step(self, g: float) -> float:
-        """What is subtracted from the number."""
+        """Return the amount that is subtracted from the number."""
         self.t += 1
         rule = self.rule
         match rule:
@@ -127,7 +127,7 @@ def test_an_optimiser_starts_with_nothing_remembered(name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 @pytest.mark.parametrize("name", RULES)
 def test_updates_keep_the_dtype(name: str, dtype: type[np.floating[Any]]) -> None:
-    """Of the gradients, with and without clipping."""
+    """The step and the memory have the dtype of the gradients, clipped or not."""
     rule, g = RULES[name], np.array([1, -2, 0.5], dtype)
     memory = rule.remember(g)
     for gradients in (g, Clip(most=1.0)(g)):

@@ -33,7 +33,7 @@ from tests.reference.test_oracle import draw as draw_case
 
 T = 7
 LENGTHS: dict[str, list[int] | None] = {"none": None, "ragged": [7, 1, 4], "with-0": [3, 0, 6]}
-"""Of three rows."""
+"""The lengths of three rows."""
 WINDOWS = [(1, 1), (1, 3), (2, 3), (3, 3), (3, 5), (5, 6), (1, 6)]
 """(k1, k2), all of which truncate something, of k1 that divide T and that do not."""
 CLOSE = 2**-46

@@ -1,4 +1,4 @@
-"""What looks at the page from outside: screenshots, and Lighthouse."""
+"""The tools that look at the page from outside: screenshots, and Lighthouse."""
 
 from __future__ import annotations
 

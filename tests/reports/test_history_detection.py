@@ -1,4 +1,4 @@
-"""What is said of a series: changes that last, in one environment, and hardly ever one that is none."""
+"""Changes found in a series: those that last, in one environment, with hardly any false alarm."""
 
 from __future__ import annotations
 

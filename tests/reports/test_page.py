@@ -1,4 +1,4 @@
-"""What people read: the matrix counts right, hostile content is harmless, the page works."""
+"""The page: the matrix counts right, hostile content is harmless, the page works."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def printed(shown: Matrix, width: int = 100) -> str:
 
 
 def text_of(html: str) -> str:
-    """What a reader sees: the text outside of tags and styles."""
+    """Return the text that a reader sees, outside of tags and styles."""
     parts: list[str] = []
 
     class Reader(HTMLParser):
@@ -311,7 +311,7 @@ def test_an_alarm_of_fuzzing_is_a_failure(tmp_path: Path) -> None:
 
 
 def test_all_rounds_of_a_run_of_fuzzing_are_shown_together(tmp_path: Path) -> None:
-    """Of each backend: whether it ended, where the time went, the seeds, and the finds, if not too many."""
+    """Each backend shows whether it ended, where the time went, the seeds, and the finds, if not too many."""
     finds = [sample.failed(case=f"fuzz/lstm/{n}", reason=f"reason {n}.") for n in range(22)]
     with RunWriter(tmp_path, sample.header()) as writer:
         writer.write(sample.fuzzed(found=finds[:15]))

@@ -1,4 +1,4 @@
-"""What the page does beyond being read: a series in large, another run beside it; and only that."""
+"""The page's script: it enlarges a series, shows another run beside it, and does nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What changed between two runs: each case for what it is."""
+"""The difference of two runs names each case that changed, and how."""
 
 from __future__ import annotations
 

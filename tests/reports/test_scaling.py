@@ -17,7 +17,7 @@ SIZES = (32, 64, 128, 256, 512, 1024)
 
 
 def rows(seconds: Callable[[int], float], flops: Callable[[int], float]) -> list[Measurement]:
-    """Of LSTMs of these numbers of units."""
+    """Make measurements of LSTMs with these numbers of units."""
     return [
         sample.measurement(workload=f"scaling/lstm-{n}-16-20-1", process=p, seconds=[seconds(n)] * 3,
                            limit_seconds=[1.0] * 4, flops=int(flops(n)))

@@ -30,7 +30,7 @@ def inserted(line: bytes) -> Callable[[int], bytes]:
 
 
 def instead(change: Callable[[bytes], bytes]) -> Callable[[int], bytes]:
-    """Of the record at that place."""
+    """Return a damage that changes the record at that place."""
     return lambda place: packed(
         [HEAD, *BODY[:place], change(BODY[place]), *BODY[place + 1 :], FOOT]
     )

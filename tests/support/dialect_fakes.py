@@ -65,7 +65,7 @@ KERAS_LIKE = Dialect(
 
 
 class Given(NamedTuple):
-    """What the framework is given: stored weights, arrays, and gradients where those are wanted.
+    """The inputs of the framework: stored weights, arrays, and incoming gradients if gradients are wanted.
 
     States, and their gradients, are in the order of the framework's own state.
     """
@@ -78,7 +78,7 @@ class Given(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """What it returns; gradients are by x, by the states given, and by what is stored."""
+    """The results of the framework; gradients are by x, by the given states, and by the stored weights."""
 
     y: Array
     states: list[Array]

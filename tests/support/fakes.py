@@ -67,7 +67,7 @@ class Right(Specification):
         return self.fetch(inputs, self.compute(self.seen(optimised(inputs, self.native))))
 
     def seen(self, inputs: Any) -> Any:
-        """What it makes of the inputs."""
+        """Return the inputs as the fake changes them."""
         return inputs
 
     def compute(self, inputs: AnyInputs) -> dict[str, Array]:
@@ -80,7 +80,7 @@ class Right(Specification):
         )
 
     def spoilt(self, inputs: Any, result: Result) -> Result:
-        """What it makes of its results."""
+        """Return the results as the fake changes them."""
         return result
 
 

@@ -31,7 +31,7 @@ class OnADevice:
 
 
 class Fault(NamedTuple):
-    """What happens in a case, and a pattern of the reason that its record must give."""
+    """A fault in a case, and a pattern of the reason that its record must give."""
 
     happens: Callable[[], Any]
     reason: str

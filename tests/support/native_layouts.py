@@ -17,7 +17,7 @@ from reference import GATES, Array, Spec, Weights
 
 
 def native_spec(native: Dialect, spec: Spec) -> Spec:
-    """What a framework of ``native`` makes of ``spec``: it has no other directions and resets."""
+    """Return ``spec`` as a framework of ``native`` runs it: it has no other directions and resets."""
     cell = native.cells[spec.cell]
     if spec.direction not in native.directions:
         raise ValueError(f"no direction {spec.direction}")

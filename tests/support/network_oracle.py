@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 
 
 def network_oracle(network: Network, params: NetworkParams, data: Data) -> Answer:
-    """What the network returns, all of it of mpf."""
+    """The outputs of a network, all of them mpf."""
     v, is_vector = read(network[0], params[0], data.x), isinstance(network[0], VectorInput)
     states: Any = None
     words: Words | None = None
@@ -83,7 +83,7 @@ def read(layer: Any, p: Any, x: Array) -> Rows:
 
 
 def final_states(states: Any, rows: int, width: int) -> Rows:
-    """Of the last layer, whose directions' states together are as wide as its output."""
+    """Return the state of the last layer, whose directions together are as wide as its output."""
     last = len(states) - width // len(states[0][0])
     return [[[n for k in range(last, len(states)) for n in states[k][b]]] for b in range(rows)]
 

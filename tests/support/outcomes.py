@@ -1,4 +1,4 @@
-"""What a fake on a case must end in, and how it is checked: as any backend is."""
+"""The outcome that a fake on a case must have, and its check, which is that of any backend."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def case_ids(draw: st.DrawFn, subject: Subject, p: Property) -> str:
 
 
 def assert_holds(subject: Subject, p: Property, *, shrink: bool = True) -> None:
-    """Of the subject's examples, the first that breaks the property is shrunk to a simple one."""
+    """Hold the subject's examples to the property; the first that breaks it is shrunk to a simple one."""
     if why := silence(subject, p):
         pytest.skip(why)
     phases = (Phase.generate, Phase.shrink) if shrink else (Phase.generate,)
