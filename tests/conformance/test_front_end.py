@@ -77,7 +77,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 def conformance(folder: Path, *arguments: str, path: tuple[Path, ...] = ()) -> Done:
     done = subprocess.run(
         command(folder, *arguments), cwd=folder, env=environment(*path), capture_output=True,
-        text=True, check=False, timeout=120,
+        text=True, check=False, timeout=600,
     )  # fmt: skip
     runs, bad = read_folder(folder / "runs")
     assert not bad, f"run files that cannot be read: {bad}"
@@ -93,7 +93,7 @@ def test_it_is_a_pytest_suite_as_well(tmp_path: Path) -> None:
     arguments[2:4] = ["pytest", str(ROOT / "conformance")]
     arguments.remove("--")
     done = subprocess.run(arguments, cwd=tmp_path, env=environment(), capture_output=True, text=True,
-                          check=False, timeout=120)  # fmt: skip
+                          check=False, timeout=600)  # fmt: skip
     assert done.returncode == ExitCode.CLEAN, done.stdout + done.stderr
     (run,), _ = read_folder(tmp_path / "runs")
     assert run.header.command.startswith("python -m pytest ")

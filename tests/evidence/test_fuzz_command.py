@@ -207,7 +207,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 def fuzz(folder: Path, *arguments: str) -> Done:
     done = subprocess.run(command(folder, *arguments), cwd=folder, env=environment(FAKES.parent),
-                          capture_output=True, text=True, check=False, timeout=300)  # fmt: skip
+                          capture_output=True, text=True, check=False, timeout=600)  # fmt: skip
     runs, bad = read_folder(folder / "runs")
     assert not bad, bad
     return Done(done.returncode, done.stdout + done.stderr, runs)
