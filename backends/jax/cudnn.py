@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import rnn
 
-from backends.jax.recurrent import Blocks
+from backends.jax.scan import Blocks
 from reference import Spec
 
 

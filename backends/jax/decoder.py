@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from backends.jax.recurrent import Unroll
+from backends.jax.scan import Unroll
 from reference.networks.layers import Affine, Decoder
 
 BRIDGES = {"identity": lambda a: a, "tanh": jnp.tanh}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from backends.adapter import DeviceNotFound, Result
+from backends.dialects import Dialect
+from backends.jax.scan import Unroll
 from reference import Array
 
 PRODUCTS = "jax_default_matmul_precision"
@@ -20,6 +22,14 @@ MATMUL = {"ieee": "highest", "tf32": "TF32_TF32_F32", "default": getattr(jax.con
 
 DEFAULTS = {name: str(getattr(jax.config, name)) for name in ("jax_enable_x64", PRODUCTS)}
 """Read at import, before any backend sets them."""
+
+
+class Place(NamedTuple):
+    """Where networks run, in which dialect's layout, and what runs them over time."""
+
+    device: Any
+    dialect: Dialect
+    unroll: Unroll
 
 
 def set_wide() -> None:

@@ -13,8 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from backends.adapter import NetworkInputs, Result
 from backends.jax.decoder import affine, decode
-from backends.jax.recurrent import Unroll
+from backends.jax.device import Place, put, result
+from backends.jax.parameters import network_gradients, stored
+from backends.jax.scan import Unroll
 from reference.networks.layers import (
     Data,
     Decoder,
@@ -31,6 +34,7 @@ from reference.networks.layers import (
     Vector,
     Vectors,
 )
+from reference.trees import named
 
 ACTIVATIONS = {
     "identity": lambda a: a,
@@ -147,3 +151,21 @@ def differentiate(
     by = (0,) if words else (0, 1)
     (loss, y), found = jax.value_and_grad(objective, by, has_aux=True)(params, data.x)
     return y, loss, found
+
+
+def run(inputs: NetworkInputs, place: Place) -> Result:
+    """Run a whole network once, forward and back.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Where and how it runs.
+
+    Returns:
+        The output, the loss and its gradients.
+    """
+    held = put(place.device, inputs.dtype, stored(place.dialect, inputs.network, inputs.params))
+    data = put(place.device, inputs.dtype, inputs.data)
+    y, loss, (d_held, *dx) = differentiate(place.unroll, inputs.network, held, data)
+    found = network_gradients(place.dialect, inputs.network, inputs.params, d_held)
+    arrays = {"y": y, "loss": loss} | ({"dx": dx[0]} if dx else {})
+    return result(arrays | named(found, "dparams"))

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from backends.dialects import CellDialect, Dialect
-from backends.jax.recurrent import Blocks
+from backends.jax.scan import Blocks
 from backends.layouts import Block, convert, values
 from backends.layouts import gradients as of_weights
 from reference import Params, Spec, Weights

@@ -1,4 +1,4 @@
-"""Cells run over time by ``lax.scan``, and their gradients by ``jax.vjp``, each under one ``jax.jit``.
+"""A recurrent network alone, and its gradients by ``jax.vjp``, each under one ``jax.jit``.
 
 The spec is static; the weights, states and lengths are arguments, so that cases of one shape share
 one compilation.
@@ -7,81 +7,68 @@ one compilation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax import lax
 
-from backends.jax import cells
-from backends.layouts import Block
+from backends.adapter import Inputs, Result
+from backends.jax import parameters
+from backends.jax.device import Place, put, result
+from backends.jax.scan import Blocks, Unroll
 from reference import Spec
-from reference.rnn import REVERSED
-
-Blocks = tuple[tuple[Block, ...], ...]
-"""``blocks[layer][direction]``."""
-
-Scan: TypeAlias = Callable[..., Any]
-"""Runs one layer in one direction, as ``scan`` does."""
-
-Unroll: TypeAlias = Callable[..., Any]
-"""Runs a network of these parameters on x, h0, c0 and lengths, as ``partial(network, scan)`` does."""
+from reference.trees import named
 
 
-def network(
-    one_way: Scan,
-    spec: Spec,
-    params: Blocks,
-    x: jax.Array,
-    h0: jax.Array | None,
-    c0: jax.Array | None,
-    lengths: jax.Array | None,
-) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """The outputs and the final states, h first, in the layout and shapes of ``reference.run``."""
-    xs = jnp.swapaxes(x, 0, 1) if spec.batch_first else x
-    steps, batch, _ = xs.shape
-    valid = None
-    if lengths is not None:
-        valid = (jnp.arange(steps)[:, None] < lengths)[..., None]
-        # Not only in the outputs: the gradient of a jnp.where is 0 · NaN on the side not taken.
-        xs = jnp.where(valid, xs, 0)
-    given = {"h": h0, "c": c0}
-    zeros = {part: jnp.zeros((batch, spec.state_size(part)), xs.dtype) for part in spec.states}
-    finals: list[Any] = []
-    for layer in params:
-        outputs = []
-        for w, reverse in zip(layer, REVERSED[spec.direction], strict=True):
-            state = tuple(
-                zero if (start := given[part]) is None else start[len(finals)]
-                for part, zero in zeros.items()
-            )
-            final, ys = one_way(spec, w, xs, state, valid, reverse)
-            outputs.append(ys)
-            finals.append(final)
-        xs = jnp.concatenate(outputs, axis=-1)
-    states = tuple(jnp.stack(part) for part in zip(*finals, strict=True))
-    y = jnp.swapaxes(xs, 0, 1) if spec.batch_first else xs
-    return y, states
+def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
+    """Move the arrays to the device; the call returned runs the network once.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Where and how it runs.
+
+    Returns:
+        The call, whose result ``fetch`` takes.
+    """
+    spec = inputs.spec
+    blocks = parameters.blocks(place.dialect, spec, inputs.params)
+    arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
+    held = put(place.device, inputs.dtype, arrays)
+    static = replace(spec, forget_bias=0.0)  # the bias has it: one program for every value
+    if inputs.incoming is None:
+        return partial(forward, place.unroll, static, *held)
+    by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}
+    incoming = (
+        inputs.incoming.y,
+        tuple(by_state[name] for name in place.dialect.state_order(spec)),
+    )
+    d = put(place.device, inputs.dtype, incoming)
+    return partial(differentiate, place.unroll, static, *held, d)
 
 
-def scan(
-    spec: Spec,
-    w: Block,
-    xs: jax.Array,
-    state: Any,
-    valid: jax.Array | None,
-    reverse: bool,
-) -> Any:
-    """One layer in one direction: final state and outputs."""
+def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
+    """Name what such a call returned.
 
-    def step(state: Any, at: Any) -> Any:
-        x, ok = at
-        new = cells.step(spec, w, x, state)
-        y = new[0] if ok is None else jnp.where(ok, new[0], 0)
-        return cells.kept(ok, new, state), y
+    Args:
+        inputs: The network and its arrays.
+        raw: The result of the call.
+        place: Where and how it ran.
 
-    return lax.scan(step, state, (xs, valid), reverse=reverse)
+    Returns:
+        The tensors by name.
+    """
+    spec = inputs.spec
+    y, states = raw if inputs.incoming is None else raw[0]
+    final = zip(place.dialect.state_order(spec), states, strict=True)
+    arrays = {"y": y} | {f"{name}_n": state for name, state in final}
+    if inputs.incoming is not None:
+        d_blocks, *d_arrays = raw[1]
+        d_named = zip(("dx", "dh0", "dc0"), d_arrays, strict=True)
+        arrays |= {name: a for name, a in d_named if a is not None}
+        d_params = parameters.gradients(place.dialect, spec, inputs.params, d_blocks)
+        arrays |= named(d_params, "dparams")
+    return result(arrays)
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -6,12 +6,17 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
+from backends.adapter import Result, TrainingInputs
+from backends.jax.device import Place, put, result
 from backends.jax.network import forward
-from backends.jax.recurrent import Unroll
+from backends.jax.parameters import network_gradients, network_values, stored, trained
+from backends.jax.scan import Unroll
 from reference.networks.layers import Data, Network
 from reference.networks.optimisers import Adam, Clip, GradientDescent, Momentum, Optimiser
+from reference.trees import named
 
 
 def called(optimiser: Optimiser, clip: Clip | None) -> str:
@@ -60,7 +65,7 @@ def merged(params: Any, constants: Any) -> Any:
     )
 
 
-def train(
+def run_steps(
     unroll: Unroll,
     network: Network,
     optimiser: Optimiser,
@@ -79,3 +84,34 @@ def train(
         )
         losses.append(loss)
     return losses, params
+
+
+def train(inputs: TrainingInputs, place: Place) -> Result:
+    """Train for as many steps as there are batches.
+
+    Args:
+        inputs: The network, its arrays and the optimiser.
+        place: Where and how it runs.
+
+    Returns:
+        The losses, and the parameters after the last step but for those that stay fixed.
+    """
+    network, dialect = inputs.network, place.dialect
+    held = put(place.device, inputs.dtype, stored(dialect, network, inputs.params))
+    batches = put(place.device, inputs.dtype, inputs.batches)
+    losses, found = run_steps(
+        place.unroll,
+        network,
+        inputs.optimiser,
+        inputs.clip,
+        trained(network, held),
+        held,
+        batches,
+        place.device,
+    )
+    its = (dialect, network, inputs.params, found)
+    loss = {"loss": np.stack(losses)}
+    typed = result(loss | named(network_gradients(*its), "params"))
+    exact = result(loss | named(network_values(*its), "params"))
+    left = {name: a for name, a in exact.tensors.items() if name not in inputs.fixed}
+    return Result(left, typed.dtypes)

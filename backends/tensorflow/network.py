@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from backends.adapter import NetworkInputs, Result
 from backends.tensorflow.affine import ACTIVATIONS, affine
 from backends.tensorflow.decoder import decode
+from backends.tensorflow.device import Place, feed, result
 from backends.tensorflow.execution import Feeds, Program
 from backends.tensorflow.losses import loss_of
-from backends.tensorflow.parameters import trained, variables
+from backends.tensorflow.parameters import Parts, canonical, trained, values, variables
 from backends.tensorflow.recurrent import Recurrence, differentiate
 from reference import Spec
 from reference.networks.layers import (
@@ -27,6 +30,7 @@ from reference.networks.layers import (
     Vector,
     Vectors,
 )
+from reference.trees import named
 
 
 class Passed(NamedTuple):
@@ -113,3 +117,38 @@ def whole(recurrence: Recurrence, network: Network, params: NetworkParams, dtype
         return {"y": y, "loss": loss} | differentiate([loss], None, inputs, built.variables)
 
     return Program(built.variables, call)
+
+
+def parts_of(network: Network, params: NetworkParams) -> Parts:
+    """Return the parameters of every layer, each with the spec of the cells in it.
+
+    Args:
+        network: The layers.
+        params: Their parameters.
+
+    Returns:
+        What ``parameters.values`` takes.
+    """
+    return [(spec_of(layer), tree) for layer, tree in zip(network, params, strict=True)]
+
+
+def run(inputs: NetworkInputs, place: Place) -> Result:
+    """Run a whole network once, forward and back.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Where and how it runs.
+
+    Returns:
+        The output, the loss and its gradients.
+    """
+    network, dtype = inputs.network, inputs.dtype
+    parts = parts_of(network, inputs.params)
+    feeds = feed(dtype, inputs.data._asdict())
+    recurrence = Recurrence(place.unrolling, place.dialect)
+    build = partial(whole, recurrence, network, inputs.params, dtype)
+    compiled = place.compile((network, dtype, inputs.precision), build, feeds)
+    compiled.assign(values(place.dialect, parts, dtype))
+    tensors = dict(compiled.run(place.execution.place(feeds, place.device)))
+    found = canonical(place.dialect, parts, tensors.pop("dparams"))
+    return result(tensors | named(found, "dparams"))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from backends.adapter import Inputs, Result
 from backends.dialects import Dialect
+from backends.tensorflow.device import Place, feed, result, set_precision
 from backends.tensorflow.execution import Feeds, Program
-from backends.tensorflow.parameters import make, variables
+from backends.tensorflow.parameters import canonical, make, values, variables
 from backends.tensorflow.unrolling import Cells, Unrolling
 from reference import Params, Spec
+from reference.trees import named
 
 States = dict[str, Any]
 """For h, and c of an LSTM, the states ``(B, H)`` of all layers and directions."""
@@ -51,6 +54,59 @@ class Recurrence(NamedTuple):
 
     def _states(self, spec: Spec, rows: Sequence[tuple[Any, ...]]) -> States:
         return dict(zip(self.order(spec), zip(*rows, strict=True), strict=True))
+
+
+def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
+    """Compile the network's program and move its arrays; the call returned runs it once.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Where and how it runs.
+
+    Returns:
+        The call, whose result ``fetch`` takes.
+    """
+    spec, dtype = inputs.spec, inputs.dtype
+    given = _feeds(inputs)
+    build = partial(bare, Recurrence(place.unrolling, place.dialect), spec, inputs.params, dtype)
+    compiled = place.compile((spec, dtype, inputs.precision), build, given)
+    weights = values(place.dialect, [(spec, inputs.params)], dtype)
+    me, placed = object(), place.execution.place(given, place.device)
+
+    def call() -> Any:
+        set_precision(inputs.precision)
+        if compiled.owner != [me]:  # another load of this program may have come between
+            compiled.assign(weights)
+            compiled.owner[:] = [me]
+        return compiled.run(placed)
+
+    return call
+
+
+def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
+    """Name what such a call returned.
+
+    Args:
+        inputs: The network and its arrays.
+        raw: The result of the call.
+        place: Where and how it ran.
+
+    Returns:
+        The tensors by name.
+    """
+    tensors = dict(raw)
+    if inputs.incoming is not None:
+        parts = [(inputs.spec, inputs.params)]
+        (found,) = canonical(place.dialect, parts, tensors.pop("dparams"))
+        tensors |= named(found, "dparams")
+    return result(tensors)
+
+
+def _feeds(inputs: Inputs) -> Feeds:
+    """What a program of this network is fed."""
+    given = {"x": inputs.x, "lengths": inputs.lengths, "h0": inputs.h0, "c0": inputs.c0}
+    incoming = inputs.incoming._asdict() if inputs.incoming else {}
+    return feed(inputs.dtype, given | {f"d{name}": d for name, d in incoming.items()})
 
 
 def bare(recurrence: Recurrence, spec: Spec, params: Params, dtype: str) -> Program:

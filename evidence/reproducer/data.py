@@ -24,9 +24,28 @@ def data(subject: Subject) -> str:
         parts.append(_dictionary("batches", stacked, dtype))
     else:
         parts += _network(inputs)
-    if subject.inlined:
-        parts.append(_dictionary("expected", subject.truth.values, "float64"))
     return "\n".join([*parts, _bounds(subject)])
+
+
+def places(subject: Subject) -> dict[int, str]:
+    """Return how a script reads every array of its inputs.
+
+    Args:
+        subject: The case on its backend.
+
+    Returns:
+        Expressions by the id of the array.
+    """
+    inputs = subject.inputs
+    found = {id(a): f'given["{name}"]' for name, a in subject.given.items()}
+    if isinstance(inputs, Inputs):
+        found[id(inputs.lengths)] = "lengths"
+        incoming = inputs.incoming._asdict() if inputs.incoming else {}
+        return found | {id(a): f'incoming["{name}"]' for name, a in incoming.items()}
+    if isinstance(inputs, NetworkInputs):
+        for name, a in inputs.data._asdict().items():
+            found.setdefault(id(a), "words" if name == "x" else name)
+    return found
 
 
 def _sequence(inputs: Inputs) -> Iterator[str]:

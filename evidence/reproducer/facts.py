@@ -1,132 +1,86 @@
-"""What the templates ask of a case: which options it has, in few words."""
+"""What is known of a case before its script runs: every description in it, and which arrays it lacks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
-from evidence.reproducer.subject import Subject
-from reference import GATES, Spec
-from reference.networks.layers import Decoder, Dense, NegativeLogLikelihood, Readout
+from evidence.reproducer.modules import Definition
 
-PARTS = {True: ("W_ih", "W_hh", "b_ih", "b_hh"), False: ("W_ih", "W_hh")}
-"""The parameters of a layer and direction, with biases and without."""
+ABSENT = {"lengths": ("lengths", "valid", "ok"), "target_lengths": ("target_lengths",)}
+"""Names that are None throughout the adapters where a case has no array of this kind."""
 
-CELLS = {"vanilla": "a vanilla RNN", "gru": "a GRU", "lstm": "an LSTM"}
+DESCRIPTIONS = ("reference.networks.layers", "reference.networks.optimisers")
+"""Modules whose classes describe a case; no adapter makes objects of them."""
+MADE = ("Table", "Affine", "DecoderParams", "Data")
+"""Classes of theirs that adapters make objects of all the same."""
 
-
-def facts(subject: Subject, extra: str) -> dict[str, Any]:
-    """The options of a case, by the names under which templates read them."""
-    inputs = subject.inputs
-    (bias,) = {spec.bias for spec in subject.specs}  # a script has one list of a layer's parameters
-    common = {
-        "id": subject.id,
-        "extra": extra,
-        "dtype": subject.dtype,
-        "precision": inputs.precision,
-        "kind": subject.kind,
-        "arithmetic": subject.arithmetic,
-        "u_out": subject.u_out,
-        "z": subject.z,
-        "inlined": subject.inlined,
-        "layers": subject.layers,
-        "free": any(
-            isinstance(of.layer, Decoder) and of.layer.words == "free" for of in subject.layers
-        ),
-        "used": used(subject),
-        "sizes": sizes(subject),
-        "parts": PARTS[bias],
-        "gates": " and ".join(dict.fromkeys(", ".join(GATES[spec.cell]) for spec in subject.specs)),
-    }
-    return common | (bare(inputs) if isinstance(inputs, Inputs) else network(inputs))
+Values = list[Any]
+"""All that an expression can be in this case."""
 
 
-def bare(inputs: Inputs) -> dict[str, Any]:
-    """Of a recurrent network alone."""
-    spec, lengths = inputs.spec, inputs.lengths
-    batch = inputs.x.shape[0 if spec.batch_first else 1]
-    return {
-        "spec": spec,
-        "lengths": lengths is not None,
-        "zero_rows": lengths is not None and bool((lengths == 0).any()),
-        "state": inputs.h0 is not None,
-        "gradients": inputs.incoming is not None,
-        "y_shape": (*inputs.x.shape[:2], spec.num_directions * spec.hidden_size),
-        "state_shape": (spec.num_layers * spec.num_directions, batch, spec.hidden_size),
-        "training": False,
-    }
+class Facts:
+    """The possible values of names and of types, for one case on one backend."""
+
+    def __init__(
+        self, inputs: AnyInputs, known: Sequence[object], names: Mapping[str, Any]
+    ) -> None:
+        """Collect the facts.
+
+        Args:
+            inputs: The case's inputs.
+            known: Further descriptions, such as the dialect's.
+            names: Names of parameters that always have the value given.
+        """
+        self.names: dict[str, Values] = {name: [value] for name, value in names.items()}
+        for kind, absent in ABSENT.items():
+            if not any(getattr(data, kind, None) is not None for data in _data(inputs)):
+                self.names |= {name: [None] for name in absent}
+        self.types: dict[Definition, list[Any]] = {}
+        for value in (inputs, *known):
+            for found in _described(value):
+                same = self.types.setdefault(defined(type(found)), [])
+                if not any(found is other for other in same):
+                    same.append(found)
+
+    def has_none(self, kind: Definition | None) -> bool:
+        """Return whether a class describes networks or training, and nothing in the case is of it."""
+        described = kind is not None and kind.module in DESCRIPTIONS and kind.name not in MADE
+        return described and kind not in self.types
 
 
-def network(inputs: NetworkInputs | TrainingInputs) -> dict[str, Any]:
-    """Of a whole network, run once or trained; raises ``ValueError`` for what no template shows."""
-    training = isinstance(inputs, TrainingInputs)
-    data = inputs.batches[0] if isinstance(inputs, TrainingInputs) else inputs.data
-    if data.lengths is not None and (training or not data.lengths.all()):
-        raise ValueError(
-            "lengths: no script shows a network with rows of length 0, or training with lengths"
-        )
-    words = data.x.dtype.kind in "iu"
-    found = {
-        "lengths": data.lengths is not None,
-        "target_lengths": data.target_lengths is not None,
-        "words": words,
-        "x": "x" if training else "words" if words else 'p["x"]',
-        "classes": isinstance(inputs.network[-1], NegativeLogLikelihood),
-        "linear": any(isinstance(layer, Readout | Dense | Decoder) for layer in inputs.network),
-        "gradients": not training,
-        "training": training,
-        "state": False,
-    }
-    return found | (updates(inputs) if isinstance(inputs, TrainingInputs) else {})
+def defined(kind: type) -> Definition:
+    """Return where a class of ours is defined."""
+    return Definition(kind.__module__, kind.__name__)
 
 
-def updates(inputs: TrainingInputs) -> dict[str, Any]:
-    """What training does after the gradients of a batch."""
-    return {
-        "steps": len(inputs.batches),
-        "clip": inputs.clip,
-        "optimiser": inputs.optimiser,
-        "optimiser_kind": type(inputs.optimiser).__name__,
-        "fixed": inputs.fixed,
-    }
+def _data(inputs: AnyInputs) -> Iterator[Any]:
+    match inputs:
+        case Inputs():
+            yield inputs
+        case NetworkInputs():
+            yield inputs.data
+        case TrainingInputs():
+            yield from inputs.batches
 
 
-def used(subject: Subject) -> set[str]:
-    """The functions that the equations call."""
-    found = set()
-    for spec in subject.specs:
-        found |= {"sigmoid"} if spec.cell != "vanilla" else set()
-        found |= {"relu"} if spec.activation == "relu" else set()
-        found |= {"affine"} if spec.bias else set()
-    for facts_of in subject.layers:
-        layer = facts_of.layer
-        if isinstance(layer, Readout | Dense | Decoder):
-            found.add(layer.activation)
-        if facts_of.bridges:
-            found.add("affine")
-    return found
-
-
-def described(spec: Spec) -> str:
-    """A recurrent network in a few words."""
-    layers = f"{spec.num_layers} layers, " if spec.num_layers > 1 else ""
-    options = {
-        "vanilla": f", {spec.activation}",
-        "gru": f", reset gate {spec.reset} the recurrent product",
-        "lstm": f", forget bias {spec.forget_bias}" if spec.forget_bias else "",
-    }[spec.cell]
-    bias = "" if spec.bias else ", no bias"
-    return f"{CELLS[spec.cell]} ({layers}{spec.direction}{options}{bias})"
-
-
-def sizes(subject: Subject) -> str:
-    """Batch, steps and widths, in words."""
-    inputs: AnyInputs = subject.inputs
-    if isinstance(inputs, Inputs):
-        spec = inputs.spec
-        batch, steps = inputs.x.shape[:2] if spec.batch_first else inputs.x.shape[1::-1]
-        return f"batch {batch}, {steps} steps, {spec.input_size} inputs, {spec.hidden_size} units"
-    data = inputs.batches[0] if isinstance(inputs, TrainingInputs) else inputs.data
-    return f"x of shape {' × '.join(map(str, np.shape(data.x)))}"
+def _described(value: object) -> Iterator[object]:
+    """Yield every object of a class of ours in a tree of data classes, tuples and mappings."""
+    if isinstance(value, np.ndarray):
+        return
+    if is_dataclass(value):
+        yield value
+        for field in fields(value):
+            yield from _described(getattr(value, field.name))
+    elif isinstance(value, tuple):
+        if hasattr(value, "_fields"):
+            yield value
+        for part in value:
+            yield from _described(part)
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from _described(part)

@@ -1,4 +1,4 @@
-"""What a script has to know of each backend in the list: whose call it makes, and how it is run."""
+"""Words of a script for each framework and each listed backend."""
 
 from __future__ import annotations
 
@@ -11,52 +11,39 @@ class Framework(NamedTuple):
     title: str
     version: str
     needs: str
+    modules: tuple[str, ...] = ()
+    """Modules of the standard library that ``before`` needs."""
+    before: str = ""
+    """A line of a script that runs before the framework is imported."""
 
 
 FRAMEWORKS: dict[str, Framework] = {
-    "tensorflow": Framework("TensorFlow", "tf.__version__", "tensorflow and tf-keras"),
+    "tensorflow": Framework(
+        "TensorFlow",
+        "tf.__version__",
+        "tensorflow and tf-keras",
+        ("os",),
+        'os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")',
+    ),
     "pytorch": Framework("PyTorch", "torch.__version__", "torch"),
     "jax": Framework("JAX", "jax.__version__", "jax and optax"),
 }
 """By the extra that installs them."""
 
 
-class Way(NamedTuple):
-    """How a backend runs a network: the calls in prose, and the choices of its template."""
-
-    calls: str
-    unrolling: str = ""
-    execution: str = ""
-
-    @property
-    def written(self) -> bool:
-        """Whether its cells are in tensor maths, and not TensorFlow 1's own."""
-        return self.unrolling in ("unrolled", "while", "cudnn")
-
-
-WAYS: dict[str, Way] = {
-    "tensorflow_dynamic_rnn": Way("dynamic_rnn in a graph and a Session", "dynamic", "session"),
-    "tensorflow_dynamic_rnn_function": Way("dynamic_rnn in a tf.function", "dynamic", "function"),
-    "tensorflow_dynamic_rnn_xla": Way(
-        "dynamic_rnn in a tf.function compiled by XLA", "dynamic", "xla"
-    ),
-    "tensorflow_static_rnn": Way("static_rnn in a graph and a Session", "static", "session"),
-    "tensorflow_unrolled": Way(
-        "cells of tf.matmul, step by step, in a graph and a Session", "unrolled", "session"
-    ),
-    "tensorflow_while": Way(
-        "cells of tf.matmul in a tf.while_loop with gradients of its own, in a tf.function compiled by XLA",
-        "while",
-        "xla",
-    ),
-    "tensorflow_cudnn": Way("CudnnRNNV3 in a tf.function", "cudnn", "function"),
-    "pytorch": Way("the fused modules of torch.nn", "fused"),
-    "pytorch_cells": Way("the cells of torch.nn, step by step", "cells"),
-    "pytorch_native": Way(
-        "the fused modules of torch.nn by PyTorch's own kernels", "fused", "native"
-    ),
-    "jax_scan": Way("lax.scan under jax.jit"),
-    "jax_vjp": Way("lax.scan with a custom_vjp under jax.jit", "deferred"),
-    "jax_cudnn": Way("jax.experimental.rnn.lstm under jax.jit", "cudnn"),
+WAYS: dict[str, str] = {
+    "tensorflow_dynamic_rnn": "dynamic_rnn in a graph and a Session",
+    "tensorflow_dynamic_rnn_function": "dynamic_rnn in a tf.function",
+    "tensorflow_dynamic_rnn_xla": "dynamic_rnn in a tf.function compiled by XLA",
+    "tensorflow_static_rnn": "static_rnn in a graph and a Session",
+    "tensorflow_unrolled": "cells of tf.matmul, step by step, in a graph and a Session",
+    "tensorflow_while": "cells of tf.matmul in a tf.while_loop with gradients of its own, in a tf.function compiled by XLA",
+    "tensorflow_cudnn": "CudnnRNNV3 in a tf.function",
+    "pytorch": "the fused modules of torch.nn",
+    "pytorch_cells": "the cells of torch.nn, step by step",
+    "pytorch_native": "the fused modules of torch.nn by PyTorch's own kernels",
+    "jax_scan": "lax.scan under jax.jit",
+    "jax_vjp": "lax.scan with a custom_vjp under jax.jit",
+    "jax_cudnn": "jax.experimental.rnn.lstm under jax.jit",
 }
-"""By backend."""
+"""How each backend runs a network, in prose."""

@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from backends import BACKENDS, Dialect, Inputs, NetworkInputs, TrainingInputs, Unsupported
+from backends import BACKENDS, Inputs, NetworkInputs, TrainingInputs, Unsupported
 from backends.adapter import kind_of, refusal
-from backends.options import COMMON, restricted
+from backends.layouts import convert
 from conformance.agreement import Z
 from conformance.cases import AnyCase
 from conformance.check import apply_training_dialect
 from conformance.draw import draw
 from conformance.truth import truth
-from evidence.reproducer.data import data
-from evidence.reproducer.facts import described, facts
+from evidence.reproducer.data import data, places
+from evidence.reproducer.described import Describer, classes, narrowed
+from evidence.reproducer.facts import Facts, defined
 from evidence.reproducer.frameworks import FRAMEWORKS, WAYS
+from evidence.reproducer.inline import Inliner
+from evidence.reproducer.modules import Definition
 from evidence.reproducer.subject import Subject
-from reference import GATES, STATES
+from evidence.reproducer.words import described, sizes
+from reference.networks.layers import Decoder, Recurrent
 
-SHOWN = ("activation", "reset", "forget_bias")
-"""The options of cells that the templates know."""
 WIDTH = 96
 """Of a line of prose."""
 
+EQUATIONS = Definition("evidence.reproducer.equations", "equations")
+OWN_NAMES = ("given", "lengths", "incoming", "words", "targets", "target_lengths", "batches", "bounds",
+             "unpack", "inputs", "dialect", "expected", "got", "result", "name", "error", "wrong", "heads",
+             "bound", "limit", "e", "g", "dtype", "difference", "ratio", "inexact", "sigma", "rms", "worst",
+             "figures", "place", "sys")  # fmt: skip
+"""Global variables of a script, which no definition may hide."""
+
 
 def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
-    """The source of a script that shows what ``backend`` makes of ``case``.
+    """Write a script that shows what ``backend`` makes of ``case``.
 
-    Raises ``Unsupported`` where the backend's dialect cannot run the case.
+    Args:
+        case: The case.
+        backend: A name in ``backends.BACKENDS``.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        The source of the script.
+
+    Raises:
+        Unsupported: The backend's dialect cannot run the case.
     """
     entry = BACKENDS[backend]
     inputs = apply_training_dialect(draw(case), entry.dialect)
     kind = kind_of(device)
-    if why := refusal(shown(entry.dialect), inputs, kind):
+    if why := refusal(entry.dialect, inputs, kind):
         raise Unsupported(why)
     subject = Subject(case.id, truth(inputs), entry.dialect, kind)
     written = data(subject)
@@ -46,40 +63,82 @@ def script(case: AnyCase, backend: str, device: str = "cpu") -> str:
         _templates()
         .get_template("script.py.j2")
         .render(
-            case=facts(subject, entry.extra),
+            subject=subject,
             backend=backend,
             device=device,
-            tf_device=device.replace("cuda", "gpu"),
-            dialect=entry.dialect,
             framework=FRAMEWORKS[entry.extra],
             way=WAYS[backend],
+            sizes=sizes(subject),
             title=textwrap.fill(title(subject), WIDTH),
             purpose="\n\n".join(textwrap.fill(p, WIDTH) for p in purpose(subject, backend)),
             data=written,
             packed="unpack(" in written,
+            **inlined(subject, backend, packed="unpack(" in written),
         )
     )
     return tidy(text)
 
 
-def shown(dialect: Dialect) -> Dialect:
-    """Return the dialect without the options that the templates do not know.
+def inlined(subject: Subject, backend: str, *, packed: bool) -> dict[str, str]:
+    """Take a script's code from the project's own source.
 
     Args:
-        dialect: A framework's declaration.
+        subject: The case on its backend.
+        backend: The backend's name.
+        packed: Some of the script's arrays are compressed.
 
     Returns:
-        The declaration of what a script can show.
+        Source by the section of the script that it belongs to.
     """
-    cells = {
-        name: replace(cell, options=restricted(cell.options, SHOWN))
-        for name, cell in dialect.cells.items()
+    inputs = subject.inputs
+    dialect = narrowed(subject.dialect, dict.fromkeys(spec.cell for spec in subject.specs))
+    names: dict[str, Any] = {
+        "backend": backend,
+        "precision": inputs.precision,
+        "dtype": inputs.dtype,
     }
-    return replace(dialect, cells=cells, options=COMMON)
+    if not isinstance(inputs, Inputs | NetworkInputs):
+        names["clip"] = inputs.clip
+    inliner = Inliner(Facts(inputs, (dialect, *_blocks(subject)), names), OWN_NAMES)
+    framework = Definition(f"backends.{BACKENDS[backend].extra}.standalone", "standalone")
+    inliner.collect([EQUATIONS, framework])
+    made = sorted({*classes(inputs, inliner.attributes), *classes(dialect, inliner.attributes)})
+    inliner.collect([*made, EQUATIONS, framework])
+    describer = Describer(
+        lambda kind: inliner.names[defined(kind)], inliner.attributes, places(subject)
+    )
+    parts = {
+        "descriptions": inliner.source(made),
+        "inputs": describer.assigned("inputs", inputs),
+        "dialect": describer.assigned("dialect", dialect),
+        "equations": inliner.source([EQUATIONS]),
+        "adapter": inliner.source([framework]),
+        "expected_call": f"{inliner.names[EQUATIONS]}(inputs)",
+        "framework_call": inliner.names[framework],
+    }
+    its = FRAMEWORKS[BACKENDS[backend].extra]
+    standard = ("sys", *its.modules, *(("base64", "zlib") if packed else ()))
+    return parts | {"imports": inliner.imports(standard, its.before)}
+
+
+def _blocks(subject: Subject) -> list[Any]:
+    """Every layer's and direction's parameters as the framework stores them."""
+    params = subject.inputs.params
+    if isinstance(subject.inputs, Inputs):
+        trees: list[Any] = [params]
+    else:
+        layers = zip(subject.inputs.network, params, strict=True)
+        trees = [p for layer, p in layers if isinstance(layer, Recurrent | Decoder)]
+    found: list[Any] = []
+    for spec, tree in zip(subject.specs, trees, strict=True):
+        for layer in getattr(tree, "rnn", tree):
+            for weights in layer:
+                found += convert(spec, subject.dialect.cells[spec.cell], weights)
+    return found
 
 
 def title(subject: Subject) -> str:
-    """What is run, in a line."""
+    """Say what is run, in a line."""
     run = {Inputs: "", NetworkInputs: "a network with ", TrainingInputs: "training of "}
     nets = " and ".join(described(spec) for spec in subject.specs)
     inputs = subject.inputs
@@ -91,27 +150,21 @@ def title(subject: Subject) -> str:
 
 
 def purpose(subject: Subject, backend: str) -> list[str]:
-    """What the script does and needs, in paragraphs."""
+    """Say what the script does and needs, in paragraphs."""
     framework, way = FRAMEWORKS[BACKENDS[backend].extra], WAYS[backend]
-    paragraphs = [
-        f"{framework.title} runs it, {way.calls}, and so do equations in NumPy, in float64, on the same "
+    return [
+        f"{framework.title} runs it, {way}, and so do equations in NumPy, in float64, on the same "
         "numbers. For every result this prints the element that is furthest off, beside its bound: "
         f"{Z:g} standard deviations of what rounding in {subject.arithmetic} does to that element, and "
         "its own last rounding.",
         f"Needs NumPy 2 and {framework.needs}; no other file, and nothing of rnnspec, whose case this is "
-        f"on {backend}.",
+        f"on {backend}. The equations and the calls are those of rnnspec, an executable specification of "
+        "recurrent networks, without what this case does not need.",
     ]
-    if subject.inlined:
-        paragraphs.insert(1, (
-            "What the equations say is written down below, since by these means it would take minutes. "
-            "They are those of reference/networks/ in rnnspec, an executable specification of "
-            "recurrent networks."
-        ))  # fmt: skip
-    return paragraphs
 
 
 def tidy(text: str) -> str:
-    """``text`` without trailing spaces, and with two empty lines at most."""
+    """Remove trailing spaces, and empty lines beyond two in a row."""
     lines: list[str] = []
     for line in map(str.rstrip, text.splitlines()):
         if line or lines[-2:] != ["", ""]:
@@ -121,8 +174,8 @@ def tidy(text: str) -> str:
 
 @cache
 def _templates() -> Environment:
-    """Python is no HTML, so nothing is escaped: what goes in are reprs and words of our own tables."""
-    environment = Environment(
+    """Python is no HTML, so nothing is escaped: what goes in is code of ours and words of our own tables."""
+    return Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=False,
         undefined=StrictUndefined,
@@ -130,7 +183,3 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    tables: dict[str, Any] = {"GATES": GATES, "STATES": STATES}
-    environment.globals |= tables
-    environment.filters["bool"] = bool
-    return environment

@@ -8,16 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from backends import AnyInputs, Dialect, Inputs, NetworkInputs, TrainingInputs
+from backends import AnyInputs, Dialect, Inputs, NetworkInputs
 from conformance.agreement import Z, bound, rms_limit
 from conformance.truth import Truth
-from evidence.reproducer.layers import ShownLayer
 from reference import Array, Spec
+from reference.networks.layers import Decoder, Recurrent
 from reference.rounding import ARITHMETICS
 from reference.trees import named
-
-MOST_STEPS = 100_000
-"""Elements times steps of training that the complex step can afford; above it, values are inlined."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +37,13 @@ class Subject:
         return self.inputs.dtype
 
     @property
-    def kind(self) -> str:
-        """Which macro shows it."""
-        return {Inputs: "bare", NetworkInputs: "network", TrainingInputs: "training"}[
-            type(self.inputs)
-        ]
-
-    @property
-    def layers(self) -> list[ShownLayer]:
-        """Of a network; none of a bare one."""
-        network = () if isinstance(self.inputs, Inputs) else self.inputs.network
-        return [ShownLayer(k, network) for k in range(len(network))]
-
-    @property
     def specs(self) -> list[Spec]:
         """Of every recurrent network in it."""
         if isinstance(self.inputs, Inputs):
             return [self.inputs.spec]
-        return [layer.spec for layer in self.layers if layer.spec]
+        return [
+            layer.spec for layer in self.inputs.network if isinstance(layer, Recurrent | Decoder)
+        ]
 
     @cached_property
     def given(self) -> Mapping[str, Array]:
@@ -99,10 +85,3 @@ class Subject:
             holds = np.array_equal(narrow == 0, wide == 0)
             limits[name] = narrow if holds else wide, rms_limit(e.radius.freedom)
         return limits
-
-    @property
-    def inlined(self) -> bool:
-        """Whether a script has the expected values in it, since to compute them takes too long."""
-        if not isinstance(self.inputs, TrainingInputs):
-            return False
-        return sum(a.size for a in self.given.values()) * len(self.inputs.batches) > MOST_STEPS

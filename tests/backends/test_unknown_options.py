@@ -22,7 +22,6 @@ from conformance.check import apply_training_dialect, check_against
 from conformance.draw import digest, draw
 from conformance.open_backend import OpenBackend
 from conformance.truth import Truth
-from evidence.reproducer.render import shown
 from formats import FORMATS
 from reference import Spec
 from reference.networks.layers import Decoder
@@ -179,23 +178,12 @@ def test_an_unknown_option_that_has_its_default_runs(name: str, option: str) -> 
 
 
 def declaring(dialect: Dialect) -> Dialect:
-    """The dialect, with an option that no file and no script knows."""
+    """The dialect, with an option that no file knows."""
     cells = {
         name: replace(cell, options={**cell.options, "peepholes": ANY})
         for name, cell in dialect.cells.items()
     }
     return replace(dialect, cells=cells)
-
-
-@pytest.mark.parametrize("name", BACKENDS)
-def test_no_script_is_written_of_an_option_that_the_templates_do_not_know(name: str) -> None:
-    dialect = declaring(BACKENDS[name].dialect)
-    kind = next(iter(dialect.arithmetic))
-    inputs = UNKNOWN["an option of the spec"][1](inputs_for(BARE, dialect))
-    assert refusal(dialect, inputs, kind) is None, "it is declared"
-    why = refusal(shown(dialect), inputs, kind)
-    assert why is not None
-    assert why.startswith("peepholes: True given")
 
 
 @pytest.mark.parametrize("name", FORMATS)

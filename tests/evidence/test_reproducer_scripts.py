@@ -178,10 +178,11 @@ def test_a_wrong_expectation_shows(backend: str, tmp_path: Path) -> None:
     for case_id, text in written(backend, map(by_id, FALSIFIED)).items():
         call = f"\n# ---- {FRAMEWORKS[FRAMEWORK].title}: "
         assert text.count("\n# ---- Equations") == text.count(call) == 1
+        (inputs,) = re.findall(r"^inputs = .*?(?=^\S*\n\n)^\)?\n", text, re.DOTALL | re.MULTILINE)
         other = '{n: a * 1.001 if "W_hh" in n else a for n, a in given.items()}'
         texts[case_id] = text.replace(
-            "\n# ---- Equations", f"\nkept, given = given, {other}\n# ---- Equations"
-        ).replace(call, f"\ngiven = kept{call}")
+            "\n# ---- Equations", f"\nkept, given = given, {other}\n{inputs}\n# ---- Equations"
+        ).replace(call, f"\ngiven = kept\n{inputs}{call}")
     found = run(tmp_path, texts)
     assert len(found) == len(FALSIFIED)
     for case_id, ran in found.items():

@@ -20,7 +20,7 @@ from flax import nnx
 from jax import lax
 
 from backends.jax import deferred
-from backends.jax import recurrent as rnn
+from backends.jax.scan import network
 from backends.layouts import Block
 from benchmarks.studies.libraries.library import Calls, Library, Size, problem
 from reference import Array, Spec
@@ -100,7 +100,7 @@ def _rnnspec(spec: Spec) -> Run:
     """Return the network of the adapter jax_vjp."""
 
     def run(x: jax.Array, w: Block) -> jax.Array:
-        return rnn.network(deferred.scan, spec, ((w,),), x, None, None, None)[0]
+        return network(deferred.scan, spec, ((w,),), x, None, None, None)[0]
 
     return run
 

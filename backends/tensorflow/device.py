@@ -1,0 +1,84 @@
+"""Where TensorFlow computes, in which precision, and what goes in and comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from backends.adapter import DeviceNotFound, Result
+from backends.dialects import Dialect
+from backends.tensorflow.execution import Compiled, Execution, Feeds, Program
+from backends.tensorflow.unrolling import Unrolling
+from reference import Array
+
+TF32 = tf.config.experimental.tensor_float_32_execution_enabled()
+"""Whether it may use TF32; read at import, before any backend says so."""
+
+Compile: TypeAlias = Callable[[Hashable, Callable[[], Program], Feeds], Compiled]
+"""Makes the program that ``build`` returns ready for feeds; the first argument names it."""
+
+
+class Place(NamedTuple):
+    """Where programs run, in which dialect's layout, and how they are unrolled and executed."""
+
+    device: str
+    dialect: Dialect
+    unrolling: Unrolling
+    execution: Execution
+    compile: Compile
+
+
+def set_precision(precision: str) -> None:
+    """Make float32 products in one of ``backends.adapter.PRECISIONS``."""
+    wanted = {"ieee": False, "tf32": True, "default": TF32}[precision]
+    if tf.config.experimental.tensor_float_32_execution_enabled() != wanted:
+        tf.config.experimental.enable_tensor_float_32_execution(wanted)
+
+
+def feed(dtype: str, arrays: Mapping[str, Array | None]) -> Feeds:
+    """Cast what is given.
+
+    Args:
+        dtype: The type of numbers; words and lengths become 32-bit integers.
+        arrays: Arrays by name; None is left out.
+
+    Returns:
+        What a program is fed.
+    """
+    given = {name: a for name, a in arrays.items() if a is not None}
+    numbers = tf.as_dtype(dtype).as_numpy_dtype
+    return {
+        name: a.astype(np.int32 if a.dtype.kind in "iu" else numbers) for name, a in given.items()
+    }
+
+
+def result(tensors: Mapping[str, Array]) -> Result:
+    """Return arrays by name as float64, and the types that they came in."""
+    return Result(
+        {name: np.asarray(a).astype(np.float64) for name, a in tensors.items()},
+        {name: str(a.dtype) for name, a in tensors.items()},
+    )
+
+
+def find_device(name: str) -> str:
+    """Return TensorFlow's name of a device.
+
+    Args:
+        name: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        ``cpu:0`` or ``gpu:N``.
+
+    Raises:
+        DeviceNotFound: There is no such device; the text says what there is.
+    """
+    found = [f"{d.device_type}:{i}".lower().replace("gpu", "cuda")
+             for kind in ("CPU", "GPU")
+             for i, d in enumerate(tf.config.list_logical_devices(kind))]  # fmt: skip
+    wanted = name if ":" in name else f"{name}:0"
+    if wanted not in found:
+        raise DeviceNotFound(f"device {name!r}: TensorFlow {tf.__version__} found {found}")
+    return wanted.replace("cuda", "gpu")
