@@ -13,7 +13,14 @@ from reference import Array
 
 
 def data(subject: Subject) -> str:
-    """Assignments to ``given``, ``lengths``, ``incoming`` and so on, and to ``bounds``."""
+    """Write assignments to ``given``, ``lengths``, ``incoming`` and so on, and to ``bounds``.
+
+    Args:
+        subject: The case on its backend.
+
+    Returns:
+        The source.
+    """
     dtype, inputs = subject.dtype, subject.inputs
     parts = [_dictionary("given", subject.given, dtype)]
     if isinstance(inputs, Inputs):

@@ -15,20 +15,19 @@ from evidence.reproducer.written import wrapped
 from reference.networks.layers import Data
 
 Calls = Callable[[type], str]
-"""What a script calls a class of ours."""
+"""From a class of ours to its name in the script."""
 
 
 class Describer:
-    """Writes objects of ours as calls of their classes, with the fields that a script reads."""
+    """A writer of our objects as calls of their classes, with the fields that a script reads.
+
+    Args:
+        calls: The name of each class in the script.
+        read: Every attribute that the script reads.
+        arrays: The expression for each array, by its id.
+    """
 
     def __init__(self, calls: Calls, read: Collection[str], arrays: Mapping[int, str]) -> None:
-        """Say how names are written.
-
-        Args:
-            calls: The name of each class in the script.
-            read: Every attribute that the script reads.
-            arrays: The expression for each array, by its id.
-        """
         self.calls, self.read, self.arrays = calls, read, arrays
 
     def assigned(self, name: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a script expects: the specification's tensors in float64, by the names of ``backends.Result``.
+"""The tensors that a script expects: the specification's, in float64, by the names of ``backends.Result``.
 
 A script has this module's source, and that of ``reference/`` below it. Arguments were checked when the case
 was drawn.

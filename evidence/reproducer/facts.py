@@ -1,4 +1,4 @@
-"""What is known of a case before its script runs: every description in it, and which arrays it lacks."""
+"""Facts about a case that are known before its script runs: its descriptions, and the arrays that it lacks."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ MADE = ("Table", "Affine", "DecoderParams", "Data")
 """Classes of theirs that adapters make objects of all the same."""
 
 Values = list[Any]
-"""All that an expression can be in this case."""
+"""Every value that an expression can have in this case."""
 
 
 class Facts:
-    """The possible values of names and of types, for one case on one backend."""
+    """The possible values of names and of types, for one case on one backend.
+
+    Args:
+        inputs: The case's inputs.
+        known: Further descriptions, such as the dialect's.
+        names: Names of parameters that always have the value given.
+    """
 
     def __init__(
         self, inputs: AnyInputs, known: Sequence[object], names: Mapping[str, Any]
     ) -> None:
-        """Collect the facts.
-
-        Args:
-            inputs: The case's inputs.
-            known: Further descriptions, such as the dialect's.
-            names: Names of parameters that always have the value given.
-        """
         self.names: dict[str, Values] = {name: [value] for name, value in names.items()}
         for kind, absent in ABSENT.items():
             if not any(getattr(data, kind, None) is not None for data in _data(inputs)):
@@ -48,13 +47,27 @@ class Facts:
                     same.append(found)
 
     def has_none(self, kind: Definition | None) -> bool:
-        """Return whether a class describes networks or training, and nothing in the case is of it."""
+        """Tell whether a class describes networks or training, and the case has no object of it.
+
+        Args:
+            kind: The definition of the class; None for a class that is not ours.
+
+        Returns:
+            True where ``isinstance`` of this class is False for everything in the script.
+        """
         described = kind is not None and kind.module in DESCRIPTIONS and kind.name not in MADE
         return described and kind not in self.types
 
 
 def defined(kind: type) -> Definition:
-    """Return where a class of ours is defined."""
+    """Return where a class of ours is defined.
+
+    Args:
+        kind: The class.
+
+    Returns:
+        Its module and name.
+    """
     return Definition(kind.__module__, kind.__name__)
 
 

@@ -47,7 +47,7 @@ class Elements(NamedTuple):
 
 
 Known = list[Any] | Typed | Elements | None
-"""What is known of an expression; None for nothing."""
+"""Knowledge of an expression: its possible values, its class, its elements; or None."""
 
 
 def target_of(node: ast.expr, where: Module) -> Target | None:
@@ -91,21 +91,28 @@ def _copied(value: Any) -> Any:
     return value
 
 
-class Fold(ast.NodeTransformer):
+class _Fold(ast.NodeTransformer):
     """Leaves out what a case does not need from one definition."""
 
     def __init__(self, where: Module, facts: Facts) -> None:
         self.where, self.facts = where, facts
         self.scopes: list[dict[str, Known]] = [{}]
         self.once: list[set[str]] = [set()]
-        """Of every scope, the names that are bound once."""
+        """The names that are bound once, for every scope."""
         self.needed: dict[Definition, set[int] | None] = {}
         """Rows of tables that are looked up; None where all may be."""
 
     # What is known.
 
     def known(self, node: ast.expr) -> Known:  # noqa: PLR0912  # one case for each kind of expression
-        """Return what is known of an expression."""
+        """Return what is known of an expression.
+
+        Args:
+            node: The expression, in the current scope.
+
+        Returns:
+            Its possible values, its class, its elements, or None.
+        """
         match node:
             case ast.Constant(value=value):
                 return [value]
@@ -149,7 +156,14 @@ class Fold(ast.NodeTransformer):
         return None
 
     def elements(self, node: ast.expr) -> list[Any] | None:
-        """Return all that an element of a sequence can be; None where that is not known."""
+        """Return every value that an element of a sequence can have.
+
+        Args:
+            node: The sequence.
+
+        Returns:
+            The values, or None where they are not known.
+        """
         found = self.known(node)
         if isinstance(found, Elements):
             return found.values
@@ -158,7 +172,14 @@ class Fold(ast.NodeTransformer):
         return None
 
     def truth(self, node: ast.expr) -> bool | None:
-        """Return whether a test always holds, or never; None where it may do either."""
+        """Decide a test.
+
+        Args:
+            node: The test.
+
+        Returns:
+            True where it always holds, False where it never does, None where it depends on the run.
+        """
         found = self.known(node)
         if found is None or isinstance(found, Typed | Elements):
             return None
@@ -193,7 +214,7 @@ class Fold(ast.NodeTransformer):
             return None
 
     def _field(self, kind: Definition, name: str) -> Known:
-        """What is known of a field of a class, from its annotation or that of ``__init__``'s argument."""
+        """Look a field of a class up, by its annotation or that of ``__init__``'s argument."""
         home = module(kind.module)
         node = home.definitions[kind.name]
         if not isinstance(node, ast.ClassDef):
@@ -213,7 +234,15 @@ class Fold(ast.NodeTransformer):
         return None
 
     def annotated(self, node: ast.expr, where: Module) -> Known:
-        """Return what is known of a value with this annotation."""
+        """Return what is known of a value with an annotation.
+
+        Args:
+            node: The annotation.
+            where: The module that it is in.
+
+        Returns:
+            Its possible values, its class, its elements, or None.
+        """
         alias = target_of(node, where)
         if isinstance(alias, Definition):
             home = module(alias.module)
@@ -355,7 +384,7 @@ class Fold(ast.NodeTransformer):
                 self._learn(last, ast.Subscript(value, ast.Constant(-1), ast.Load()))
 
     def _learn_loop(self, target: ast.expr, iterator: ast.expr) -> None:
-        """What a loop's own names are."""
+        """Note the values of a loop's own names."""
         match target, iterator:
             case ast.Name(id=name), _ if name in self.once[-1]:
                 self.scopes[-1][name] = self.elements(iterator)
@@ -441,7 +470,7 @@ class Fold(ast.NodeTransformer):
         return node
 
     def _may_match(self, case: ast.match_case) -> bool:
-        """Whether any object of the case is of a class that the pattern names."""
+        """Tell whether any object of the case is of a class that the pattern names."""
         pattern = case.pattern
         if isinstance(pattern, ast.MatchOr):
             pattern.patterns = [
@@ -511,6 +540,23 @@ class Fold(ast.NodeTransformer):
         home = module(found.module)
         value = getattr(home.definitions[found.name], "value", None)
         return (found, value, home) if isinstance(value, ast.Dict) else None
+
+
+def fold(
+    nodes: Sequence[ast.stmt], where: Module, facts: Facts
+) -> tuple[list[ast.stmt], dict[Definition, set[int] | None]]:
+    """Leave out what a case does not need from statements of the top of a module.
+
+    Args:
+        nodes: The statements, which stay as they are.
+        where: Their module.
+        facts: What is known of the case.
+
+    Returns:
+        New statements; and the rows of tables that they look up, None where those may be any.
+    """
+    folding = _Fold(where, facts)
+    return [folding.visit(copied(node)) for node in nodes], folding.needed
 
 
 def restricted(node: ast.stmt, rows: set[int] | None) -> ast.stmt:
@@ -614,7 +660,7 @@ def _pattern_classes(pattern: ast.pattern, where: Module) -> set[Definition | No
 
 
 def _captures(pattern: ast.pattern, subject: ast.Name) -> list[ast.Assign]:
-    """What a class pattern binds, as assignments."""
+    """Return the names that a class pattern binds, as assignments."""
     if not isinstance(pattern, ast.MatchClass):
         return []
     return [
@@ -635,7 +681,7 @@ def _is_test(node: ast.expr) -> bool:
 
 
 def _dropped(decorator: ast.expr) -> bool:
-    """Whether a script does without it: arrays are NumPy's alone, and methods are overridden."""
+    """Tell whether a script does without a decorator: its arrays are NumPy's alone."""
     return isinstance(decorator, ast.Name) and decorator.id == "singledispatch"
 
 
@@ -686,7 +732,7 @@ def _is_unused(node: ast.stmt, read: set[str]) -> bool:
 
 
 def _unpack_less(node: ast.stmt, read: set[str]) -> bool:
-    """Of ``a, b = x, y``, drop what nothing reads."""
+    """Drop the parts of ``a, b = x, y`` that nothing reads."""
     match node:
         case ast.Assign(
             targets=[ast.Tuple(elts=targets) as left], value=ast.Tuple(elts=values) as right

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 
 from evidence.reproducer.facts import Facts
-from evidence.reproducer.fold import Fold, copied, restricted, target_of
+from evidence.reproducer.fold import copied, fold, restricted, target_of
 from evidence.reproducer.modules import Definition, Module, Outside, Submodule, Target, module
 from evidence.reproducer.written import written
 
@@ -25,22 +25,21 @@ PREFIXES = {
     "backends": "layout_",
     "evidence": "numpy_",
 }
-"""What a name begins with where another definition has it already."""
+"""Prefixes of names that another definition has already."""
 
 IMPLICIT = {"forward"}
 """Methods that a framework calls: ``nn.Module``'s."""
 
 
 class Inliner:
-    """The definitions that one script needs."""
+    """The definitions that one script needs.
+
+    Args:
+        facts: What is known of the case.
+        reserved: Names that the script has for things of its own.
+    """
 
     def __init__(self, facts: Facts, reserved: Collection[str]) -> None:
-        """Start with nothing.
-
-        Args:
-            facts: What is known of the case.
-            reserved: Names that the script has for things of its own.
-        """
         self.facts = facts
         self.names: dict[Definition, str] = {}
         self.outside: set[Outside] = set()
@@ -52,7 +51,7 @@ class Inliner:
         self._written: set[Definition] = set()
         self._noted: set[ast.stmt] = set()
         self._named: dict[ast.AST, list[tuple[Target, bool, set[str]]]] = {}
-        """What each statement names, since asked once."""
+        """The names in each statement, computed once."""
         self._hidden: dict[Definition, set[str]] = {}
         """Local names of the functions that name a definition."""
 
@@ -172,12 +171,10 @@ class Inliner:
         if definition not in self._folded:
             where = module(definition.module)
             node = where.definitions[definition.name]
-            fold = Fold(where, self.facts)
-            self._folded[definition] = fold.visit(copied(node))
-            self._attached[definition] = [
-                fold.visit(copied(each)) for each in where.attached.get(definition.name, ())
-            ]
-            for table, rows in fold.needed.items():
+            nodes = [node, *where.attached.get(definition.name, ())]
+            (self._folded[definition], *attached), needed = fold(nodes, where, self.facts)
+            self._attached[definition] = attached
+            for table, rows in needed.items():
                 before = self._rows.get(table, set())
                 self._rows[table] = None if rows is None or before is None else before | rows
         node = copy.copy(self._folded[definition])
@@ -205,7 +202,7 @@ class Inliner:
                         self.attributes |= {k.arg for k in each.keywords if k.arg}
 
     def _has(self, owner: ast.ClassDef, node: ast.stmt) -> bool:
-        """Whether a script needs this member of a class."""
+        """Tell whether a script needs this member of a class."""
         match node:
             case ast.FunctionDef(name=name):
                 if any(
@@ -222,7 +219,7 @@ class Inliner:
         return True
 
     def _bare(self, base: ast.expr, where: Module) -> bool:
-        """Whether a base class is left with nothing."""
+        """Tell whether a base class is left with nothing."""
         if isinstance(base, ast.Name) and base.id == "ABC":
             return True
         target = target_of(base, where)
@@ -237,7 +234,7 @@ class Inliner:
         )
 
     def _targets(self, node: ast.AST, where: Module) -> Iterator[Target]:
-        """What the global names of a definition stand for."""
+        """Yield the targets of a definition's global names."""
         if node not in self._named:
             names = _Names(where)
             names.visit(node)
@@ -286,7 +283,14 @@ class _Scoped(ast.NodeTransformer):
         self.own: list[set[str]] = []
 
     def is_global(self, name: ast.Name) -> bool:
-        """Whether a name is one of the module's."""
+        """Tell whether a name is one of the module's.
+
+        Args:
+            name: The name.
+
+        Returns:
+            False for a name that a function binds.
+        """
         return hasattr(name, "home") or not any(name.id in own for own in self.own)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -345,7 +349,7 @@ class _Names(_Scoped):
     def __init__(self, where: Module) -> None:
         super().__init__(where)
         self.found: list[tuple[Target, bool, set[str]]] = []
-        """What is named, whether some rows of it alone are read, and the local names at that place."""
+        """The target, whether only some of its rows are read, and the local names at that place."""
 
     def _note(self, target: Target, node: ast.expr) -> None:
         self.found.append((target, hasattr(node, "partly"), set().union(*self.own)))

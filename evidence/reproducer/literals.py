@@ -22,9 +22,17 @@ WIDTH = 96
 
 
 def literal(values: Array, dtype: str = "float64") -> str:
-    """An expression for ``values``, in NumPy's type for ``dtype``, or for whole numbers as they are.
+    """Write an array as an expression.
 
-    Raises ``ValueError`` for values that are not exact in ``dtype``.
+    Args:
+        values: Numbers in float64, or integers.
+        dtype: The dtype in which the numbers are exact.
+
+    Returns:
+        An expression that makes the array in NumPy's type for ``dtype``; integers keep their type.
+
+    Raises:
+        ValueError: Some values are not exact in ``dtype``.
     """
     if values.dtype.kind in "iu":
         return _written(values, "")

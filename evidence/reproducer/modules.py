@@ -40,11 +40,16 @@ class Outside(NamedTuple):
 
 
 Target: TypeAlias = Definition | Submodule | Outside
-"""What a global name of a module stands for."""
+"""The meaning of a global name of a module."""
 
 
 class Module:
-    """One parsed file: its lines, its definitions, and what its names stand for."""
+    """One parsed file: its lines, its definitions, and what its names stand for.
+
+    Args:
+        name: The dotted name of the module.
+        path: Its file.
+    """
 
     def __init__(self, name: str, path: Path) -> None:
         self.name = name

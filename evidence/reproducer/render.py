@@ -28,7 +28,7 @@ from evidence.reproducer.words import described, sizes
 from reference.networks.layers import Decoder, Recurrent
 
 WIDTH = 96
-"""Of a line of prose."""
+"""Characters in a line of prose."""
 
 EQUATIONS = Definition("evidence.reproducer.equations", "equations")
 OWN_NAMES = ("given", "lengths", "incoming", "words", "targets", "target_lengths", "batches", "bounds",
@@ -138,7 +138,14 @@ def _blocks(subject: Subject) -> list[Any]:
 
 
 def title(subject: Subject) -> str:
-    """Say what is run, in a line."""
+    """Say what is run, in a line.
+
+    Args:
+        subject: The case on its backend.
+
+    Returns:
+        The first line of the script's docstring.
+    """
     run = {Inputs: "", NetworkInputs: "a network with ", TrainingInputs: "training of "}
     nets = " and ".join(described(spec) for spec in subject.specs)
     inputs = subject.inputs
@@ -150,7 +157,15 @@ def title(subject: Subject) -> str:
 
 
 def purpose(subject: Subject, backend: str) -> list[str]:
-    """Say what the script does and needs, in paragraphs."""
+    """Say what the script does and needs.
+
+    Args:
+        subject: The case on its backend.
+        backend: The backend's name.
+
+    Returns:
+        Paragraphs of the script's docstring.
+    """
     framework, way = FRAMEWORKS[BACKENDS[backend].extra], WAYS[backend]
     return [
         f"{framework.title} runs it, {way}, and so do equations in NumPy, in float64, on the same "
@@ -164,7 +179,14 @@ def purpose(subject: Subject, backend: str) -> list[str]:
 
 
 def tidy(text: str) -> str:
-    """Remove trailing spaces, and empty lines beyond two in a row."""
+    """Remove trailing spaces, and empty lines beyond two in a row.
+
+    Args:
+        text: The source of a script.
+
+    Returns:
+        The tidy source.
+    """
     lines: list[str] = []
     for line in map(str.rstrip, text.splitlines()):
         if line or lines[-2:] != ["", ""]:

@@ -1,4 +1,4 @@
-"""What a script is about: one case on one backend, as the templates read it."""
+"""The subject of a script: one case on one backend."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Subject:
 
     @property
     def specs(self) -> list[Spec]:
-        """Of every recurrent network in it."""
+        """The spec of every recurrent network in the case."""
         if isinstance(self.inputs, Inputs):
             return [self.inputs.spec]
         return [
@@ -47,7 +47,7 @@ class Subject:
 
     @cached_property
     def given(self) -> Mapping[str, Array]:
-        """What gradients are taken by: x, h0 and c0, where they are numbers, and the parameters."""
+        """The arrays that gradients are taken by: x, h0 and c0 where they are numbers, and the parameters."""
         inputs = self.inputs
         found: dict[str, Array | None] = {}
         if isinstance(inputs, Inputs):

@@ -12,7 +12,14 @@ CELLS = {"vanilla": "a vanilla RNN", "gru": "a GRU", "lstm": "an LSTM"}
 
 
 def described(spec: Spec) -> str:
-    """A recurrent network in a few words."""
+    """Describe a recurrent network in a few words.
+
+    Args:
+        spec: The network.
+
+    Returns:
+        A phrase such as "an LSTM (forward)".
+    """
     layers = f"{spec.num_layers} layers, " if spec.num_layers > 1 else ""
     options = {
         "vanilla": f", {spec.activation}",
@@ -24,7 +31,14 @@ def described(spec: Spec) -> str:
 
 
 def sizes(subject: Subject) -> str:
-    """Batch, steps and widths, in words."""
+    """Describe batch, steps and widths in words.
+
+    Args:
+        subject: The case on its backend.
+
+    Returns:
+        A phrase.
+    """
     inputs: AnyInputs = subject.inputs
     if isinstance(inputs, Inputs):
         spec = inputs.spec

@@ -121,7 +121,7 @@ class _Writer:
         return self.where.source[start:end].decode()
 
     def _edits(self, old: ast.AST, new: ast.AST) -> list[_Edit] | None:
-        """What makes the old node's source that of the new one; None where all of it changed."""
+        """Return the edits from the old node's source to the new one's; None where all of it changed."""
         if isinstance(old, SHARED):
             return [] if type(old) is type(new) else None
         if getattr(new, "number", None) != getattr(old, "number", -1):
