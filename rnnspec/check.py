@@ -54,7 +54,7 @@ def check(context: click.Context, /, **given: Any) -> ExitCode:
     Runs cases on every backend, compares each result with the specification within the error that rounding
     explains, and writes a run file. Exits with 1 if a case differs or fails.
 
-    Cases run in one process each for --jobs (default: 1), so that a crash costs one case; --jobs 0 runs them in
+    Cases run in --jobs worker processes (default: 1), so that a crash costs one case; --jobs 0 runs them in
     this process, for a debugger. Options after -- go to pytest, such as -k, -x, --lf and --collect-only.
     """
     chosen_backends(given["backend"], given["framework"], given["device"])

@@ -99,7 +99,7 @@ def fact(text: str) -> tuple[str, Any]:
     "convert",
     examples=(
         "rnnspec convert model.ckpt-1000 tagger.pt --inputs batch.npz",
-        "rnnspec convert tagger.pt tagger.onnx --spec batch_first=true --dtype float32",
+        "rnnspec convert tagger.pt tagger.onnx --spec batch_first=true",
     ),
 )
 @argument("source", f"the file to read; {ENDINGS}", existing_path)

@@ -26,7 +26,7 @@ from rnnspec.options import backend_options, chosen_backends
     "properties",
     examples=(
         "rnnspec properties --backend pytorch",
-        "rnnspec properties --framework jax --property doubled-gradients --examples 30",
+        'rnnspec properties --framework jax --property "rows permuted" --examples 30',
     ),
 )
 @backend_options
