@@ -72,6 +72,9 @@ def print_matrix(matrix: Matrix, to: Console) -> None:
 
     """
     for part in _parts(matrix, columns=max(1, (to.width - 28) // 18)):
+        if isinstance(part, Table) and part.title:  # rich would wrap it to the width of the table
+            to.print(Text(str(part.title), "bold"), soft_wrap=True)
+            part.title = None
         # A soft-wrapped command can be copied; one that was cut into lines cannot.
         to.print(part, soft_wrap=isinstance(part, Text))
 

@@ -81,6 +81,10 @@ class WorkerLimits:
         )  # not earlier: pytest enables its own while it configures itself
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session's process ends its workers
 
+    def pytest_unconfigure(self) -> None:
+        faulthandler.disable()
+        self.file.close()
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self) -> Iterator[None]:
         faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)

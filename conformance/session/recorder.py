@@ -7,7 +7,7 @@ of the crash.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -21,11 +21,10 @@ from conformance.known_differences import KnownDifference, find_stale
 from conformance.open_backend import OpenBackend, now
 from conformance.session.isolation import Death
 from conformance.session.resume import ResumedRun
+from conformance.session.summary import print_summary
 from records.exit_codes import ExitCode, exit_code
 from records.runs import RunWriter, read_run
 from records.schema import CaseRecord, Footer, Header, decode
-from reports.matrix import build_matrix
-from reports.terminal import text
 
 RECORDER = "rnnspec-recorder"
 """The name under which the recorder is registered with pytest."""
@@ -171,25 +170,6 @@ class Recorder:
         return code
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Print the matrix of this session and the paths of its run files."""
+        """Print what this session found, and the paths of its run files."""
         runs = [read_run(writer.path) for writer in self.writers.values()]
-        terminalreporter.section("conformance")
-        terminalreporter.write(text(build_matrix(runs), to_terminal=bool(terminalreporter.isatty)))
-        for entry in self.stale:
-            terminalreporter.write_line(
-                f"known.toml: no difference matches this entry: {entry}", red=True
-            )
-        for name, records in self.records.items():
-            terminalreporter.write_line(f"{name}: {_seconds(records.values())}")
-        for run in runs:
-            terminalreporter.write_line(f"wrote {run.path}")
-
-
-def _seconds(records: Iterable[CaseRecord]) -> str:
-    """Return the time that a backend's cases took, in seconds by activity, summed over all workers."""
-    seconds_by_activity: Counter[str] = Counter()
-    for found in records:
-        seconds_by_activity.update(found.seconds)
-    return ", ".join(
-        f"{seconds:.1f} s {what.replace('_', ' ')}" for what, seconds in seconds_by_activity.items()
-    )
+        print_summary(terminalreporter, runs, self.stale)
