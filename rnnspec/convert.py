@@ -137,15 +137,17 @@ def _converted(source: Path, target: Path, **given: Any) -> ExitCode:
     _say(f"{source} ({of_source.name}): {_words(found.model)}")
     if found.assumed:
         assumed = " ".join(f"{k}={v}" for k, v in found.assumed.items())
-        _say(f"  assumed, since the file does not say: {assumed} (otherwise --spec)")
+        _say(f"  assumed, because the file does not state it: {assumed} (change it with --spec)")
     if of_source.unrecorded:
-        _say(f"  taken to be as by default, since no such file says them: {of_source.unrecorded}")
-    if of_source.unrecorded and len(found.layers) > 1:
         _say(
-            f"  layers, each of which reads the one before: {' → '.join(_layer(row) for row in found.layers)}"
+            f"  default settings assumed, because such files do not store them: {of_source.unrecorded}"
         )
+    if of_source.unrecorded and len(found.layers) > 1:
+        _say(f"  order of the layers: {' → '.join(_layer(row) for row in found.layers)}")
     if found.ignored:
-        _say(f"  left out, since they are no part of it: {shortened(list(found.ignored))}")
+        _say(
+            f"  ignored, because they are not part of the network: {shortened(list(found.ignored))}"
+        )
     try:
         written = convert_model(found.model, of_target, dtype)
     except Impossible as why:
@@ -214,9 +216,9 @@ def _show(
     for loss in written.losses:
         _say(f"  {loss}")
     if written.losses:
-        _say(f"  that moves the outputs by {proof.output_change:.3f} of the bound at most")
+        _say(f"  effect on the outputs: at most {proof.output_change:.3f} of the bound")
     on = "random inputs" if random else "your inputs"
-    _say(f"|error| / bound on {on}; what rounding explains is at most 1")
+    _say(f"|error| / bound on {on}; up to 1 is explained by rounding")
     table = Table("tensor", source.name, target.name)
     for name in proof.source.tensors or proof.target.tensors:
         table.add_row(

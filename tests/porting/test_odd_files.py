@@ -399,7 +399,7 @@ def test_what_rounding_moves_is_measured(
     module("pytorch")
     of_pytorch(tmp_path, "lstm", both=True)
     assert convert("tagger.pt", "half.pt", "--dtype", "float16") == ExitCode.CLEAN
-    moved = re.search(r"moves the outputs by ([\d.]+) of the bound", capsys.readouterr().out)
+    moved = re.search(r"outputs: at most ([\d.]+) of the bound", capsys.readouterr().out)
     assert moved is not None
     assert float(moved[1]) > 0.01
 
@@ -409,7 +409,7 @@ def test_what_no_file_says_is_printed(tmp_path: Path, capsys: pytest.CaptureFixt
     of_flax(tmp_path, "gru-after", both=True)
     assert convert("model.msgpack", "m.safetensors") == ExitCode.CLEAN
     printed = capsys.readouterr().out
-    assert "taken to be as by default, since no such file says them: activations" in printed
+    assert "default settings assumed, because such files do not store them: activations" in printed
     assert "GRUCell_0 and params/GRUCell_1 → params/GRUCell_2 and params/GRUCell_3" in printed
 
 

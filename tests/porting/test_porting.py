@@ -265,7 +265,7 @@ def test_what_is_lost_is_said_and_measured(
     assert "canonical → equinox: lossy" in printed
     assert "one bias: b_hh is added to b_ih" in printed
     assert "forget_bias=1, which equinox stores in the bias: " in printed
-    assert re.search(r"that moves the outputs by 0\.\d+ of the bound at most", printed)
+    assert re.search(r"effect on the outputs: at most 0\.\d+ of the bound", printed)
 
 
 def test_what_is_impossible_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

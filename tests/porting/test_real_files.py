@@ -253,7 +253,7 @@ def test_what_is_no_part_of_the_network_is_said(
     path, _ = of_pytorch(tmp_path, "lstm", both=True)
     assert convert(path, tmp_path / "m.safetensors") == ExitCode.CLEAN
     assert (
-        "left out, since they are no part of it: embedding.weight, dense.weight, dense.bias"
+        "ignored, because they are not part of the network: embedding.weight, dense.weight, dense.bias"
         in capsys.readouterr().out
     )
 
@@ -271,7 +271,7 @@ def test_a_model_of_tensorflow_1_goes_everywhere(
     np.savez(tmp_path / "batch.npz", x=X, lengths=np.array([5, 2, 4]))
     assert convert(path, tmp_path / target, "--inputs", tmp_path / "batch.npz") == ExitCode.CLEAN
     printed = " ".join(capsys.readouterr().out.split())
-    assert "assumed, since the file does not say: forget_bias=1.0" in printed
+    assert "assumed, because the file does not state it: forget_bias=1.0" in printed
     assert "dense/kernel" in printed
     verdict = "lossless" if target in ("model.pt", "model.onnx") else "lossy"
     assert f": {verdict}" in printed
@@ -370,7 +370,7 @@ def test_nothing_of_a_pickle_runs(tmp_path: Path) -> None:
 
 
 STATE_DICTS: dict[str, tuple[Callable[[Any, dict[str, Any]], Any], str]] = {
-    "no recurrent module": (lambda torch, d: {"dense.weight": d["weight_ih_l0"]}, "no recurrent network in it"),
+    "no recurrent module": (lambda torch, d: {"dense.weight": d["weight_ih_l0"]}, "no recurrent network found"),
     "two modules": (lambda torch, d: {f"{k}.{n}": t for k in "ab" for n, t in d.items()}, "a, b are several networks"),
     "a projection": (lambda torch, d: d | {"weight_hr_l0": d["weight_ih_l0"]}, "a projection given"),
     "two types": (lambda torch, d: d | {"bias_ih_l0": d["bias_ih_l0"].double()}, "expected one dtype"),
