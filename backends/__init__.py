@@ -67,6 +67,8 @@ In the others, a network around the recurrent one is what differs, and that is t
 """
 _KERNELS = ("gradients/deep-sum/*", "gradients/many-rows/*")
 """The cases that show how a kernel multiplies and sums, for a backend that runs the kernels of its primary."""
+_ROWS = ("gradients/many-rows/*/float64", "gradients/many-rows/*/float16")
+"""Many rows in a second wide and a second 16-bit dtype: how an adapter multiplies them is a matter of their number."""
 _OPTIMISERS = ("training/*/float64",)
 """Training in a second dtype, for a backend that runs the optimisers of its primary."""
 
@@ -76,7 +78,10 @@ BACKENDS: dict[str, Entry] = {
         f"{_TF}:DynamicFunction", "tensorflow", TENSORFLOW_LEGACY, _TRIPLES + _NETWORKS + _KERNELS
     ),
     "tensorflow_dynamic_rnn_xla": Entry(
-        f"{_TF}:DynamicXla", "tensorflow", TENSORFLOW_XLA, _TRIPLES + _NETWORKS + _OPTIMISERS
+        f"{_TF}:DynamicXla",
+        "tensorflow",
+        TENSORFLOW_XLA,
+        _TRIPLES + _NETWORKS + _ROWS + _OPTIMISERS,
     ),
     "tensorflow_static_rnn": Entry(
         f"{_TF}:StaticSession",
@@ -88,10 +93,13 @@ BACKENDS: dict[str, Entry] = {
         f"{_TF}:UnrolledSession",
         "tensorflow",
         TENSORFLOW_UNROLLED,
-        _TRIPLES + _NETWORKS + _OPTIMISERS,
+        _TRIPLES + _NETWORKS + _ROWS + _OPTIMISERS,
     ),
     "tensorflow_while": Entry(
-        f"{_TF}:WhileXla", "tensorflow", TENSORFLOW_WHILE, _TRIPLES + _NETWORKS + _OPTIMISERS
+        f"{_TF}:WhileXla",
+        "tensorflow",
+        TENSORFLOW_WHILE,
+        _TRIPLES + _NETWORKS + _ROWS + _OPTIMISERS,
     ),
     "tensorflow_cudnn": Entry(
         f"{_TF}:CudnnFunction", "tensorflow", TENSORFLOW_CUDNN, devices=("cuda",)
@@ -111,7 +119,9 @@ BACKENDS: dict[str, Entry] = {
         devices=("cuda",),
     ),
     "jax_scan": Entry("backends.jax:JaxScan", "jax", JAX),
-    "jax_vjp": Entry("backends.jax:JaxVjp", "jax", JAX_VJP, _TRIPLES + _NETWORKS + _OPTIMISERS),
+    "jax_vjp": Entry(
+        "backends.jax:JaxVjp", "jax", JAX_VJP, _TRIPLES + _NETWORKS + _ROWS + _OPTIMISERS
+    ),
     "jax_cudnn": Entry("backends.jax:JaxCudnn", "jax", JAX_CUDNN, devices=("cuda",)),
 }
 
