@@ -61,7 +61,8 @@ def target_of(node: ast.expr, where: Module) -> Target | None:
         The target, or None for any other expression.
     """
     if isinstance(node, ast.Name):
-        return module(getattr(node, "home", where.name)).resolve(node.id)
+        home = getattr(node, "home", "")
+        return (module(home) if home else where).resolve(node.id)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         base = where.resolve(node.value.id)
         return member(base.module, node.attr) if isinstance(base, Submodule) else None
@@ -153,6 +154,12 @@ class _Fold(ast.NodeTransformer):
                 return _all(lambda a, _: len(a), self._pairs(value, ast.Constant(0)))
             case ast.Tuple(elts=[]):
                 return [()]
+            case ast.Call(func=ast.Attribute(value=array, attr="all"), args=[], keywords=[]):
+                arrays = self.known(array)
+                if isinstance(arrays, list) and all(isinstance(a, np.ndarray) for a in arrays):
+                    return [bool(a.all()) for a in arrays]
+            case ast.Call(func=ast.Name()):
+                return self._called(node.func)
         return None
 
     def elements(self, node: ast.expr) -> list[Any] | None:
@@ -187,6 +194,22 @@ class _Fold(ast.NodeTransformer):
             return None
         truths = {bool(value) for value in found}
         return truths.pop() if len(truths) == 1 else None
+
+    def _called(self, function: ast.expr) -> Known:
+        """Look into a function of ours that is one expression of what is known everywhere."""
+        found = target_of(function, self.where)
+        if not isinstance(found, Definition):
+            return None
+        home = module(found.module)
+        match home.definitions[found.name]:
+            case ast.FunctionDef(
+                args=arguments, body=[*texts, ast.Return(value=ast.expr() as value)]
+            ) if all(isinstance(text, ast.Expr) for text in texts):
+                inner = _Fold(home, self.facts)
+                inner._enter(arguments, [])
+                inner._annotate(arguments)
+                return inner.known(value)
+        return None
 
     def _named(self, name: str) -> Known:
         if name in self.facts.names:
@@ -276,9 +299,7 @@ class _Fold(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         self._enter(node.args, node.body)
         arguments = node.args
-        for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
-            if argument.annotation and argument.arg in self.once[-1]:
-                self.scopes[-1][argument.arg] = self.annotated(argument.annotation, self.where)
+        self._annotate(arguments)
         for part in ast.walk(arguments):
             if isinstance(part, ast.arg):
                 part.annotation = None
@@ -319,6 +340,12 @@ class _Fold(ast.NodeTransformer):
             scope["self"] = self._named("self")
         self.scopes.append(scope)
         self.once.append({name for name in names if names.count(name) == 1})
+
+    def _annotate(self, arguments: ast.arguments) -> None:
+        """Note what the annotations of arguments say."""
+        for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]:
+            if argument.annotation and argument.arg in self.once[-1]:
+                self.scopes[-1][argument.arg] = self.annotated(argument.annotation, self.where)
 
     def _leave(self) -> None:
         self.scopes.pop()
@@ -421,7 +448,13 @@ class _Fold(ast.NodeTransformer):
         node.test, node.body, node.orelse = map(self.visit, (node.test, node.body, node.orelse))
         return node
 
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        truth = self.truth(node)
+        return self.generic_visit(node) if truth is None else ast.Constant(truth)
+
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        if all(_is_test(value) for value in node.values) and self.truth(node) is not None:
+            return ast.Constant(self.truth(node))
         decisive = isinstance(node.op, ast.Or)
         left: list[ast.expr] = []
         for value in node.values:
@@ -706,6 +739,9 @@ def _drop_unused(node: ast.FunctionDef) -> None:
         read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)
                 and isinstance(n.ctx, ast.Load)}  # fmt: skip
         changed = False
+        for pattern in ast.walk(node):
+            if isinstance(pattern, ast.MatchClass):
+                _capture_less(pattern, read)
         for holder in ast.walk(node):
             for field in ("body", "orelse"):
                 body = getattr(holder, field, None)
@@ -715,6 +751,16 @@ def _drop_unused(node: ast.FunctionDef) -> None:
                     setattr(holder, field, left)
                     for statement in left:
                         changed = _unpack_less(statement, read) or changed
+
+
+def _capture_less(node: ast.MatchClass, read: set[str]) -> None:
+    """Drop what a pattern captures and nothing reads."""
+    kept = [
+        (name, part)
+        for name, part in zip(node.kwd_attrs, node.kwd_patterns, strict=True)
+        if not isinstance(part, ast.MatchAs) or part.name in read
+    ]
+    node.kwd_attrs, node.kwd_patterns = [n for n, _ in kept], [part for _, part in kept]
 
 
 def _blank(target: ast.expr, read: set[str]) -> None:
