@@ -78,7 +78,7 @@ def test_bad_options_are_refused(
 
 
 def test_a_ratio_is_the_power_of_a_change() -> None:
-    assert beside.times(Change(math.log(2), math.log(1.5), math.log(2.5))) == (
+    assert beside._ratio(Change(math.log(2), math.log(1.5), math.log(2.5))) == (
         "2.000",
         "1.500 to 2.500",
     )

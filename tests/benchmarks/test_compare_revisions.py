@@ -123,7 +123,7 @@ def test_a_side_without_a_speed_is_no_pass(tmp_path: Path, fake: str, code: Exit
     (("HEAD", "HEAD", "--backend", "pytorch", "--backend", "jax_scan"), "of one framework"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--pairs", "2"), "--pairs"),
     (("HEAD", "HEAD", "--backend", "pytorch", "--budget", "-1"), "--budget"),
-    (("HEAD", "HEAD", "--backend", "pytorch", "--budgets", str(FAKES)), "expected what `nox -s"),
+    (("HEAD", "HEAD", "--backend", "pytorch", "--budgets", str(FAKES)), "expected the file that `rnnspec bench"),
     (("HEAD",), "BASE, HEAD: expected two git revisions"),
 ], ids=str)  # fmt: skip
 def test_bad_options_are_refused(
