@@ -38,6 +38,7 @@ from backends.dialects import (
     TENSORFLOW_XLA,
     Dialect,
 )
+from backends.missing import missing_extra
 from reference.trees import named
 
 
@@ -152,10 +153,7 @@ def find(name: str) -> type[Backend]:
         try:
             found = _backend_class(importlib.import_module(module), attribute, name)
         except ModuleNotFoundError as error:
-            raise BackendNotFound(
-                f"backend {name!r}: {error}; install it with: pip install -e '.[{extra}]' "
-                "-c constraints.txt"
-            ) from error
+            raise BackendNotFound(missing_extra(f"backend {name!r}", error, extra)) from error
         if found.dialect is not dialect:
             raise BackendNotFound(
                 f"backend {name!r}: {target} declares another dialect than BACKENDS lists; give it the same"

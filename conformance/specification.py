@@ -18,6 +18,7 @@ from backends import (
 )
 from backends.dialects import SPECIFICATION, Dialect
 from backends.dtypes import rounded
+from backends.missing import missing_device
 from conformance.evaluate import Tensors, evaluate
 from reference import Array
 
@@ -42,7 +43,7 @@ class Specification(Backend):
 
     def __init__(self, device: str) -> None:
         if device != "cpu":
-            raise DeviceNotFound(f"device {device!r} given, expected 'cpu': NumPy has no other")
+            raise DeviceNotFound(missing_device(device, "NumPy", ["cpu"]))
         self.settings: dict[str, str] = {}
         self.framework_defaults: dict[str, str] = {}
 

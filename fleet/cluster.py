@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from backends import BACKENDS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
+from backends.missing import missing_extra
 from conformance.open_backend import OpenBackend, suite_digest
 from fleet.child import Child, default_memory_limit
 from fleet.remote_backend import RemoteFacts, remote_backend
@@ -91,7 +92,7 @@ class Cluster:
             import distributed  # noqa: PLC0415
         except ModuleNotFoundError as error:
             raise FleetRefused(
-                f"{error}; install it with: pip install -e '.[fleet]' -c constraints.txt"
+                missing_extra("--workers and --scheduler", error, "fleet")
             ) from error
         dask.config.set({"distributed.scheduler.allowed-failures": MAX_ATTEMPTS})
         # A worker only waits for its child; profiling it would take time from other workers' checks.

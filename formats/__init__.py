@@ -11,6 +11,7 @@ from backends import BACKENDS
 from backends.adapter import Inputs, Result
 from backends.dialects import EQUINOX, FLAX, KERAS, ONNX, SPECIFICATION
 from backends.dtypes import PRECISION
+from backends.missing import missing_packages
 from formats.assemble import Format, LoadedModel
 from formats.model import BadModel, Model
 
@@ -172,7 +173,7 @@ def format_module(kind: Format) -> Module:
         return cast(Module, importlib.import_module(f"formats.{kind.name}"))
     except ModuleNotFoundError as error:
         raise FormatNotFound(
-            f"{kind.name}: {error}; install it with: pip install {' '.join(kind.packages)} -c constraints.txt"
+            missing_packages(f"format {kind.name}", error, kind.packages)
         ) from error
 
 

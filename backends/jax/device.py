@@ -11,6 +11,7 @@ import numpy as np
 from backends.adapter import DeviceNotFound, Result
 from backends.dialects import Dialect
 from backends.jax.scan import Unroll
+from backends.missing import missing_device
 from reference import Array
 
 PRODUCTS = "jax_default_matmul_precision"
@@ -58,7 +59,7 @@ def find_device(name: str) -> Any:
             continue
     wanted = name if ":" in name else f"{name}:0"
     if wanted not in found:
-        raise DeviceNotFound(f"device {name!r}: JAX {jax.__version__} found {list(found)}")
+        raise DeviceNotFound(missing_device(name, f"JAX {jax.__version__}", found))
     return found[wanted]
 
 

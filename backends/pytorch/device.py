@@ -8,6 +8,7 @@ import torch
 
 from backends.adapter import DeviceNotFound
 from backends.dialects import Dialect
+from backends.missing import missing_device
 from backends.pytorch.cells import Cells
 from backends.pytorch.fused import Fused
 from reference import Array
@@ -77,7 +78,7 @@ def find_device(name: str) -> torch.device:
     found = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in found:
-        raise DeviceNotFound(f"device {name!r}: PyTorch {torch.__version__} found {found}")
+        raise DeviceNotFound(missing_device(name, f"PyTorch {torch.__version__}", found))
     return torch.device(wanted)
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from backends.adapter import DeviceNotFound, Result
 from backends.dialects import Dialect
+from backends.missing import missing_device
 from backends.tensorflow.execution import Compiled, Execution, Feeds, Program
 from backends.tensorflow.unrolling import Unrolling
 from reference import Array
@@ -80,5 +81,5 @@ def find_device(name: str) -> str:
              for i, d in enumerate(tf.config.list_logical_devices(kind))]  # fmt: skip
     wanted = name if ":" in name else f"{name}:0"
     if wanted not in found:
-        raise DeviceNotFound(f"device {name!r}: TensorFlow {tf.__version__} found {found}")
+        raise DeviceNotFound(missing_device(name, f"TensorFlow {tf.__version__}", found))
     return wanted.replace("cuda", "gpu")

@@ -222,7 +222,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "a missing class": (["--backend", fake("Wright")], "Wright is None, expected a subclass"),
     "what is no backend": (["--backend", fake("Kernel")], "expected a subclass of backends.Back"),
     "a missing device": (["--backend", fake("Right"), "--device", "cuda:7"],
-                         r"device 'cuda:7' given, expected 'cpu'"),
+                         r"device 'cuda:7': NumPy found \['cpu'\]"),
     "a bad case": (["--backend", fake("Right"), "--case", LSTM + "x"],
                    "dtype 'float32x' given, expected"),
     "a pattern of nothing": (["--backend", fake("Right"), "--case", "lstn/*"], "no case matches"),
@@ -361,7 +361,7 @@ BAD_KNOWN: dict[str, tuple[list[dict[str, str]], str]] = {
     "a field missing": ([{"backend": "pytorch"}], "cases"),
     "a backend that is none": (
         [entry("Right", LSTM, backend="pytroch")],
-        "'pytroch': expected one of",
+        "'pytroch' given, expected one of",
     ),
 }
 
