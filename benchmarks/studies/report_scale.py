@@ -43,7 +43,7 @@ CASE = CaseRecord(
     case="", case_version="0" * 12, backend="pytorch", device="cpu", dtype="float32", outcome="agrees",
     reason="", known=None, arithmetic="float32", fingerprint="float32", ran="torch.nn.LSTM", margin=0.3,
     tensors={"y": TENSOR, "h_n": TENSOR, "c_n": TENSOR}, worst=None, card="", seconds={"first_call": 0.1},
-    repeat="python -m conformance --backend pytorch --case CASE",
+    repeat="rnnspec check --backend pytorch --case CASE",
 )  # fmt: skip
 HEADER = Header(
     schema_version=SCHEMA_VERSION, run_id="", started_at="", suite_version="0.1.0", suite_commit=None,
