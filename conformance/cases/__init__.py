@@ -48,6 +48,15 @@ NAMED: dict[str, AnyCase] = {
 _CUDNN = {case.id for case in cudnn_cases()}
 
 
+def _second_sixteen_bit() -> set[str]:
+    """Return the tutorials in one of the 16-bit types, in turn: by default, each runs in the other one only."""
+    names = dict.fromkeys(case.id.rpartition("/")[0] for case in tutorial_cases())
+    return {f"{name}/{('float16', 'bfloat16')[k % 2]}" for k, name in enumerate(names)}
+
+
+_FULL_ONLY = _second_sixteen_bit()
+
+
 def by_id(case_id: str) -> AnyCase:
     """Return the case with an id: a named case, a fuzzed case, a case from the product of the axes, or a precision
     variant of one of them.
@@ -114,8 +123,9 @@ def default_cases(kind: str = "cpu") -> list[AnyCase]:
         *(make_case(row) for row in read_rows("default_cases.txt")),
         *(make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")),
         *(make_case(row, gradients=True) for row in read_rows("cuda_cases.txt") if kind == "cuda"),
-        *(case for case in NAMED.values() if kind == "cuda" or case.id not in _CUDNN),
-    ]
+        *(case for case in NAMED.values()
+          if case.id not in _FULL_ONLY and (kind == "cuda" or case.id not in _CUDNN)),
+    ]  # fmt: skip
 
 
 def full_cases() -> Iterator[AnyCase]:
