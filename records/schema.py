@@ -391,7 +391,7 @@ def decode(text: bytes) -> Line:
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of one line of a run file, as published in docs/record.schema.json.
+    """Return the JSON Schema (2020-12) of one line of a run file, as published in records/record.schema.json.
 
     Returns:
         The schema.

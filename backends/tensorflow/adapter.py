@@ -31,12 +31,12 @@ from backends.dialects import (
 )
 from backends.tensorflow import network, recurrent, training
 from backends.tensorflow.calls import calls
-from backends.tensorflow.cudnn import Cudnn
 from backends.tensorflow.device import TF32, Place, feed, find_device, set_precision
 from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program, Session
-from backends.tensorflow.unrolled import Unrolled
 from backends.tensorflow.unrolling import Dynamic, Static, Unrolling
-from backends.tensorflow.while_loop import While
+from backends.tensorflow.unrolling.cudnn import Cudnn
+from backends.tensorflow.unrolling.unrolled import Unrolled
+from backends.tensorflow.unrolling.while_loop import While
 from reference import Array
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell

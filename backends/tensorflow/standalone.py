@@ -9,12 +9,12 @@ import tensorflow as tf
 from backends.adapter import AnyInputs, Inputs, NetworkInputs, Result, TrainingInputs
 from backends.dialects import Dialect
 from backends.tensorflow import network, recurrent, training
-from backends.tensorflow.cudnn import Cudnn
 from backends.tensorflow.device import Place, set_precision
 from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program, Session
-from backends.tensorflow.unrolled import Unrolled
 from backends.tensorflow.unrolling import Dynamic, Static, Unrolling
-from backends.tensorflow.while_loop import While
+from backends.tensorflow.unrolling.cudnn import Cudnn
+from backends.tensorflow.unrolling.unrolled import Unrolled
+from backends.tensorflow.unrolling.while_loop import While
 
 UNROLLINGS: dict[str, Unrolling] = {
     "tensorflow_dynamic_rnn": Dynamic(),

@@ -12,7 +12,10 @@ from backends import Backend, find
 
 CHOOSERS = {
     "jax_vjp": ("backends.jax.deferred",),
-    "tensorflow_while": ("backends.tensorflow.deferred", "backends.tensorflow.while_loop"),
+    "tensorflow_while": (
+        "backends.tensorflow.unrolling.deferred",
+        "backends.tensorflow.unrolling.while_loop",
+    ),
 }
 """Modules that call ``hoists``, by backend."""
 

@@ -210,7 +210,7 @@ def test_tensorflow_s_cudnn_is_built_with_its_gradients(
 ) -> None:
     """Its graph, shapes and order of weights; a CPU has no kernel to run it with."""
     adapter("tensorflow_cudnn")
-    tf, cudnn = import_module("tensorflow"), import_module("backends.tensorflow.cudnn")
+    tf, cudnn = import_module("tensorflow"), import_module("backends.tensorflow.unrolling.cudnn")
     rnn = import_module("backends.tensorflow.recurrent")
     inputs = draw(by_id(
         f"gradients/{cell}/2-layer/{direction}/ragged/pad-zero/state/bias/{layout}/b4-t9-i19-h17/float32"

@@ -336,9 +336,9 @@ def test_a_folder_that_is_not_there_or_is_a_file(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_up_to_date_and_records_follow_it() -> None:
-    published = Path(__file__).parents[2] / "docs" / "record.schema.json"
+    published = Path(__file__).parents[2] / "records" / "record.schema.json"
     schema = json.loads(published.read_text())
-    assert schema == json_schema(), "run: python -m reports --schema > docs/record.schema.json"
+    assert schema == json_schema(), "run: rnnspec report --schema > records/record.schema.json"
     validator = jsonschema.Draft202012Validator(schema)
     for line in LINES:
         validator.validate(json.loads(line))

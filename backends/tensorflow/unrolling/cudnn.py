@@ -8,8 +8,8 @@ from typing import Any
 import tensorflow as tf
 
 from backends.layouts import Block
-from backends.tensorflow.unrolled import zeros
 from backends.tensorflow.unrolling import Cells, Rows, Unrolling
+from backends.tensorflow.unrolling.unrolled import zeros
 from reference import Spec
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from backends.tensorflow.deferred import hoists, over_time
-from backends.tensorflow.unrolled import Unrolled, zeros
 from backends.tensorflow.unrolling import Cells, Rows
+from backends.tensorflow.unrolling.deferred import hoists, over_time
+from backends.tensorflow.unrolling.unrolled import Unrolled, zeros
 from reference import Spec
 from reference.rnn import REVERSED
 
