@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -313,3 +314,47 @@ def test_what_is_timed_or_tested_has_no_library_that_brings_threads_of_its_own(m
         [sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert not done.stdout.split(), f"{module} loads {done.stdout}"
+
+
+MOST_FILES = 16
+"""Files that a folder holds itself, so that a reader sees at a glance what is there."""
+
+
+def test_a_storey_imports_only_from_lower_ones() -> None:
+    lower: set[str] = set()
+    for package, (projects, _) in STOREYS.items():
+        assert projects <= lower, (
+            f"{package} imports {projects - lower}, which stand on its storey or above it"
+        )
+        lower.add(package)
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    modules = {module_of(path): path for path in FILES}
+    graph = {
+        module: {
+            name
+            for _, name in imported(path.read_text("utf-8"), module)
+            if name in modules and name != module
+            # from package import module: the module, and not what the package's face names
+            and not any(other.startswith(f"{name}.") for _, other in imported(path.read_text("utf-8"), module)
+                        if other in modules)
+        }
+        for module, path in modules.items()
+    }  # fmt: skip
+    TopologicalSorter(graph).prepare()  # raises CycleError, with the modules in it
+
+
+def test_no_folder_is_crowded() -> None:
+    folders = {
+        path.parent
+        for package in (*STOREYS, "tests", "docs")
+        for path in (ROOT / package).rglob("*")
+    }
+    counts = {
+        str(folder.relative_to(ROOT)): sum(path.is_file() for path in folder.iterdir())
+        for folder in folders
+        if "__pycache__" not in folder.parts
+    }
+    crowded = {name: count for name, count in counts.items() if count > MOST_FILES}
+    assert not crowded, f"expected at most {MOST_FILES} files in a folder, found {crowded}"
