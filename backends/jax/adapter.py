@@ -1,7 +1,7 @@
 """JAX: networks as pure functions, run over time by ``lax.scan`` under ``jax.jit``; optax trains them.
 
-JAX has no recurrent module of its own. ``JaxScan`` is how its users write one, ``JaxVjp`` is how they
-make it fast, and ``JaxCudnn`` is the one that cuDNN has.
+JAX has no recurrent module. Users write one as ``JaxScan`` does, and make it fast as ``JaxVjp`` does.
+``JaxCudnn`` calls cuDNN's.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from reference import Array
 
 
 class JaxScan(Backend):
-    """Each kind of inputs is one jitted function."""
+    """One jitted function for each kind of inputs."""
 
     dialect = JAX
     packages = ("jax", "jaxlib", "optax")
     unroll: ClassVar[scan.Unroll] = partial(scan.network, scan.scan)
-    """Runs a network over time."""
+    """The function that runs a network over time."""
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
@@ -92,7 +92,7 @@ class JaxScan(Backend):
         return self._waiting(partial(chain, *held), precision)
 
     def _waiting(self, call: Callable[[], Any], precision: str) -> Callable[[], Any]:
-        """``call`` in this precision; it returns once the device is done."""
+        """Return a function that runs ``call`` in a precision and waits for the device."""
 
         def waits() -> Any:
             set_precision(precision)
@@ -119,7 +119,7 @@ class JaxScan(Backend):
 
 
 class JaxVjp(JaxScan):
-    """The same with a ``custom_vjp``: the weights' gradients after the loop, in one product each."""
+    """``JaxScan`` with a ``custom_vjp``: one matmul after the loop for each weight's gradient."""
 
     dialect = JAX_VJP
     unroll = partial(scan.network, deferred.scan)
@@ -132,7 +132,7 @@ class JaxVjp(JaxScan):
 
 
 class JaxCudnn(JaxScan):
-    """``jax.experimental.rnn.lstm``: all layers and directions in one call of cuDNN's."""
+    """``jax.experimental.rnn.lstm``: all layers and directions in one call of cuDNN."""
 
     dialect = JAX_CUDNN
     unroll = staticmethod(cudnn.network)

@@ -1,4 +1,4 @@
-"""How long JAX traces and compiles, by its own monitoring."""
+"""JAX's tracing and compile times, from its own monitoring."""
 
 from __future__ import annotations
 
@@ -16,11 +16,16 @@ _spent = dict.fromkeys(_EVENTS.values(), 0.0)
 
 
 def prepared() -> Prepared:
-    """Of this process so far."""
+    """Return the time that this process has spent on tracing and compiling so far.
+
+    Returns:
+        Seconds.
+    """
     return Prepared(**_spent)
 
 
 def _listen(event: str, seconds: float, **_: object) -> None:
+    """Add one duration, in seconds."""
     if event in _EVENTS:
         _spent[_EVENTS[event]] += seconds
 

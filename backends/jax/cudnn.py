@@ -1,7 +1,7 @@
 """cuDNN's LSTM, ``jax.experimental.rnn.lstm``: on CUDA, in float32.
 
-All weights are one vector: W and U of each layer and direction, then both their biases. It is made of the blocks
-within the jitted function, so that gradients come back by block.
+cuDNN takes all weights as one vector: W and U of each layer and direction, then all biases. The jitted function
+makes the vector from blocks, so gradients come back by block.
 """
 
 from __future__ import annotations
@@ -24,7 +24,19 @@ def network(
     c0: jax.Array | None,
     lengths: jax.Array | None,
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """The outputs and the final states, in the layout and shapes of ``reference.run``."""
+    """Run a network on cuDNN, in the layout and shapes of ``reference.run``.
+
+    Args:
+        spec: The network.
+        params: Its weights.
+        x: The input (B, T, I), or (T, B, I).
+        h0: The initial h (L·D, B, H), or None for zeros.
+        c0: The initial c (L·D, B, H), or None for zeros.
+        lengths: The length of each row (B,), or None.
+
+    Returns:
+        The outputs and the final states (h, c).
+    """
     xs = x if spec.batch_first else jnp.swapaxes(x, 0, 1)
     batch, steps, _ = xs.shape
     ends = jnp.full(batch, steps) if lengths is None else lengths
@@ -44,7 +56,14 @@ def network(
 
 
 def flat(params: Blocks) -> jax.Array:
-    """Every weight in cuDNN's order."""
+    """Return all weights as one vector in cuDNN's order.
+
+    Args:
+        params: The weights.
+
+    Returns:
+        The vector.
+    """
     cells: list[Any] = [w for layer in params for w in layer]
     matrices = [part.ravel() for w in cells for part in (w.kernel, w.recurrent)]
     return jnp.concatenate([*matrices, *(b for w in cells for b in (w.bias, w.recurrent_bias))])

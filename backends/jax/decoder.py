@@ -1,6 +1,6 @@
 """The decoder: from a context vector to a sequence of pre-activations.
 
-Its parameters are a ``DecoderParams`` whose ``rnn`` are blocks.
+Its parameters are a ``DecoderParams`` whose ``rnn`` has blocks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ BRIDGES = {"identity": lambda a: a, "tanh": jnp.tanh}
 
 
 def affine(params: Affine, v: jax.Array) -> jax.Array:
-    """W v + b."""
+    """Return W v + b for each row.
+
+    Args:
+        params: W (M, N) and b (M,), or None.
+        v: Rows (..., N).
+
+    Returns:
+        The result (..., M).
+    """
     a = v @ params.W.T
     return a if params.b is None else a + params.b
 
@@ -26,10 +34,21 @@ def affine(params: Affine, v: jax.Array) -> jax.Array:
 def decode(
     unroll: Unroll, layer: Decoder, params: Any, context: jax.Array, targets: jax.Array | None
 ) -> jax.Array:
-    """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are the words of a teacher."""
-    h0, c0 = initial_state(layer, params, context)
+    """Return the pre-activations of a decoder's outputs.
+
+    Args:
+        unroll: Runs the recurrent network.
+        layer: The decoder.
+        params: Its parameters.
+        context: The context (B, C).
+        targets: Target words (B, S), which teacher forcing feeds back; else unused.
+
+    Returns:
+        Pre-activations (B, S, units).
+    """
+    h0, c0 = _initial_state(layer, params, context)
     if layer.words == "free":
-        return run_free(unroll, layer, params, context, h0, c0)
+        return _run_free(unroll, layer, params, context, h0, c0)
     parts = []
     if layer.words == "teacher":
         assert targets is not None
@@ -42,10 +61,10 @@ def decode(
     return affine(params.output, y)
 
 
-def initial_state(
+def _initial_state(
     layer: Decoder, params: Any, context: jax.Array
 ) -> tuple[jax.Array | None, jax.Array | None]:
-    """h0 and c0 ``(L, B, H)``, None where they are zero."""
+    """Return h0 and c0 ``(L, B, H)``; None for zeros."""
     if layer.context == "input":
         return None, None
     if layer.bridge == "none":
@@ -56,10 +75,10 @@ def initial_state(
     return h0, c0[0] if c0 else None
 
 
-def run_free(
+def _run_free(
     unroll: Unroll, layer: Decoder, params: Any, context: jax.Array, h0: Any, c0: Any
 ) -> jax.Array:
-    """One ``lax.scan`` whose step feeds back the word that it finds most likely."""
+    """Run one ``lax.scan`` whose steps feed back their most likely word."""
     spec, batch = layer.spec, len(context)
     given = {"h": h0, "c": c0}
     starts = tuple(

@@ -1,15 +1,15 @@
-"""``lax.scan`` whose weights get their gradients after it, in one product over all steps.
+"""``lax.scan`` that defers the weights' gradients: one matmul over all steps, after the loop.
 
 ``jax.vjp`` of a scan adds ``da_t h_{t-1}ᵀ`` to dU at every step, which reads and writes all of dU each
 time. Here a second scan goes back over the steps, and differentiates each by its pre-activations a and its
-state alone. The first one left a, so no product is made twice. Then, over steps and rows,
+state alone. The first scan saved a, so no matmul runs twice. Then, over steps and rows,
 
     dW = Σ da xᵀ    dU = Σ da h_{t-1}ᵀ    db = Σ da    dx = Wᵀ da
 
 Steps have the batch last: states are ``(H, B)``, weights ``(gates, in)``, and a = W x + U h + b. XLA packs
-the right side of a product anew at every step, which is then the small state and not the weights.
+the right side of a matmul anew at every step, which is then the small state and not the weights.
 
-W x of all steps may be one product as well, before the loop: ``hoists`` says where that is faster.
+W x of all steps may be one matmul as well, before the loop: ``hoists`` says where that is faster.
 """
 
 from __future__ import annotations
@@ -29,10 +29,16 @@ SMALL_BATCH = 4
 
 
 def hoists(batch: int) -> bool:
-    """Whether W x of all steps is one product before the loop.
+    """Tell whether W x of all steps is one matmul before the loop.
 
-    For few rows a step's product is bound by reading W, and one for all steps reads it once. For more,
-    the loop has W x at hand where it is needed, and a sequence of them has to be written and read.
+    For few rows, reading W limits the speed of a step's matmul, and one matmul for all steps reads W once. For
+    more rows, the loop is faster: it uses W x at once, where a sequence has to be written and read.
+
+    Args:
+        batch: The number of rows.
+
+    Returns:
+        True for fewer than ``SMALL_BATCH`` rows.
     """
     return batch < SMALL_BATCH
 
@@ -41,13 +47,26 @@ def hoists(batch: int) -> bool:
 def scan(
     spec: Spec, w: Block, xs: jax.Array, state: Any, valid: jax.Array | None, reverse: bool
 ) -> Any:
-    """One layer in one direction: final state and outputs."""
+    """Run one layer in one direction.
+
+    Args:
+        spec: The network.
+        w: The weights of the layer and direction.
+        xs: The input (T, B, N), 0 where not valid.
+        state: The initial state: h (B, H) and, for an LSTM, c.
+        valid: True where a row has not ended (T, B, 1), or None.
+        reverse: True to run from the last step to the first.
+
+    Returns:
+        The final state, and the outputs (T, B, H).
+    """
     return _forward(spec, w, xs, state, valid, reverse)[0]
 
 
 def _forward(
     spec: Spec, w: Block, xs: jax.Array, start: Any, valid: jax.Array | None, reverse: bool
 ) -> Any:
+    """Return the results of ``scan``, and the residuals for ``_backward``."""
     hoisted = hoists(xs.shape[1])
     U = [w.recurrent[rows] for rows in parts(spec)]  # type: ignore[index]  # not joined, as declared
     b = [None if w.recurrent_bias is None else w.recurrent_bias[rows] for rows in parts(spec)]
@@ -74,11 +93,12 @@ def _forward(
 
 
 def _backward(spec: Spec, reverse: bool, residuals: Any, d: Any) -> Any:
+    """Return the gradients by the weights, the input and the initial state."""
     w, xs, valid, a, before = residuals
     d_final, d_ys = d
     d_hs = d_ys if valid is None else jnp.where(valid, d_ys, 0)
     hoisted = hoists(xs.shape[1])
-    # Once: XLA's CPU products by a transposed matrix are slower.
+    # Once: XLA's CPU matmuls with a transposed matrix are slower.
     U_T = [w.recurrent[rows].T for rows in parts(spec)]
     W_T = w.kernel.T
 
@@ -115,34 +135,34 @@ scan.defvjp(_forward, _backward)
 
 @jax.custom_vjp
 def _recalled(value: jax.Array, v: jax.Array, U_T: jax.Array) -> jax.Array:
-    """U v + b, or what of it W x does not hold already; its gradients, by that value and by v."""
+    """Return a known value of U v + b; its gradients are by the value and by v."""
     return value
 
 
 _recalled.defvjp(
     lambda value, v, U_T: (value, U_T),
-    lambda U_T, d: (d, U_T @ d, jnp.zeros_like(U_T)),  # the last is left out: nobody asks for it
+    lambda U_T, d: (d, U_T @ d, jnp.zeros_like(U_T)),  # unused: dU follows the loop
 )
 
 
 def _apart(spec: Spec) -> bool:
-    """Whether the two sides of a, W x + b and U h + b, have gradients of their own; else a is their sum."""
+    """Tell whether W x + b and U h + b have different gradients; else a is their sum."""
     return spec.cell == "gru" and spec.reset == "after"
 
 
 def _affine(W: jax.Array, v: jax.Array, b: Any) -> jax.Array:
-    """W v + b, for ``v (N, B)``."""
+    """Return W v + b for ``v (N, B)``."""
     return W @ v if b is None else W @ v + b[:, None]
 
 
 def _affine_of_all(xs: jax.Array, w: Block) -> jax.Array:
-    """W x + b of all steps ``(T, B, N)``, the batch not last."""
+    """Return W x + b of all steps ``(T, B, N)``; the batch is not last."""
     a = jnp.einsum("tbi,gi->tbg", xs, w.kernel)
     return a if w.bias is None else a + w.bias
 
 
 def _by_recurrent(spec: Spec, a: Any, h: jax.Array, da: jax.Array) -> jax.Array:
-    """dU; of a GRU that resets before its product, that of the candidate is by r h."""
+    """Return dU; a reset-before GRU multiplies r h, not h, in its candidate."""
     if len(parts(spec)) == 1:
         return _product(da, h)
     r = jax.nn.sigmoid(a[0][:, : spec.hidden_size])
@@ -151,15 +171,15 @@ def _by_recurrent(spec: Spec, a: Any, h: jax.Array, da: jax.Array) -> jax.Array:
 
 
 def _product(da: jax.Array, v: jax.Array) -> jax.Array:
-    """Σ da vᵀ over steps and rows."""
+    """Return Σ da vᵀ over steps and rows."""
     return jnp.einsum("tgb,tnb->gn", da, v)
 
 
 def _rows_last(a: Any) -> Any:
-    """Of every step, ``(B, N)`` to ``(N, B)``, or back; None stays."""
+    """Swap the last two axes of every step, ``(B, N)`` and ``(N, B)``; None stays None."""
     return None if a is None else jnp.swapaxes(a, 1, 2)
 
 
 def _turned(state: Any) -> Any:
-    """The parts of a state, ``(B, H)`` to ``(H, B)``, or back."""
+    """Transpose the parts of a state, ``(B, H)`` and ``(H, B)``."""
     return tuple(part.T for part in state)

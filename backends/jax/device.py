@@ -1,4 +1,4 @@
-"""Where JAX computes, and in which precision."""
+"""Devices and matmul precision in JAX."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from reference import Array
 
 PRODUCTS = "jax_default_matmul_precision"
 MATMUL = {"ieee": "highest", "tf32": "TF32_TF32_F32", "default": getattr(jax.config, PRODUCTS)}
-"""JAX's word for each of ``backends.adapter.PRECISIONS``; a jitted function is compiled anew for each.
+"""JAX's name of each of ``backends.adapter.PRECISIONS``; JAX compiles a function again for each.
 
-"tensorfloat32" only says which precision is wanted at least; the algorithm of this name is TF32.
+"tensorfloat32" asks for this precision or a higher one; the algorithm "TF32_TF32_F32" is TF32.
 """
 
 DEFAULTS = {name: str(getattr(jax.config, name)) for name in ("jax_enable_x64", PRODUCTS)}
-"""Read at import, before any backend sets them."""
+"""JAX's own settings, read at import, before any backend changes them."""
 
 
 class Place(NamedTuple):
-    """Where networks run, in which dialect's layout, and what runs them over time."""
+    """Everything besides the inputs that a run needs: device, dialect, and the function that runs a network over time."""
 
     device: Any
     dialect: Dialect
@@ -34,28 +34,46 @@ class Place(NamedTuple):
 
 
 def set_wide() -> None:
-    """float64 must not become float32."""
+    """Enable float64; by default JAX turns it into float32."""
     jax.config.update("jax_enable_x64", True)
 
 
 def set_precision(precision: str) -> None:
-    """Make float32 products in one of ``backends.adapter.PRECISIONS``."""
+    """Set the precision of float32 matmuls.
+
+    Args:
+        precision: One of ``backends.adapter.PRECISIONS``.
+    """
     if getattr(jax.config, PRODUCTS) != MATMUL[precision]:
         jax.config.update(PRODUCTS, MATMUL[precision])
 
 
 def settings() -> dict[str, str]:
-    """What was set, as it is now."""
+    """Return JAX's current settings of precision.
+
+    Returns:
+        Values by the names of the settings.
+    """
     return {name: str(getattr(jax.config, name)) for name in DEFAULTS}
 
 
 def find_device(name: str) -> Any:
-    """The device called ``name``; raises ``DeviceNotFound`` with what there is."""
+    """Return JAX's device of a name.
+
+    Args:
+        name: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        The device.
+
+    Raises:
+        DeviceNotFound: There is no such device; the text lists the devices found.
+    """
     found: dict[str, Any] = {}
     for platform in ("cpu", "cuda"):
         try:
             found |= {f"{platform}:{d.id}": d for d in jax.devices(platform)}
-        except RuntimeError:  # JAX's way of saying that it has no such platform
+        except RuntimeError:  # JAX has no such platform
             continue
     wanted = name if ":" in name else f"{name}:0"
     if wanted not in found:
@@ -64,7 +82,16 @@ def find_device(name: str) -> Any:
 
 
 def put(device: Any, dtype: str, tree: Any) -> Any:
-    """The arrays of ``tree`` on the device: numbers in ``dtype``, words and lengths as they are."""
+    """Move arrays to a device.
+
+    Args:
+        device: JAX's device.
+        dtype: The dtype of floating-point arrays; integers keep theirs.
+        tree: Arrays in nested tuples.
+
+    Returns:
+        The same tree, of JAX's arrays.
+    """
     number = jnp.dtype(dtype)
 
     def one(values: Array) -> jax.Array:
@@ -76,7 +103,14 @@ def put(device: Any, dtype: str, tree: Any) -> Any:
 
 
 def result(arrays: dict[str, Any]) -> Result:
-    """JAX's or NumPy's arrays by name, as float64, and the types that they came in."""
+    """Return arrays as float64, with their original dtypes.
+
+    Args:
+        arrays: Arrays of JAX or NumPy, by name.
+
+    Returns:
+        The result of a run.
+    """
     return Result(
         {name: np.asarray(a, np.float64) for name, a in arrays.items()},
         {name: str(a.dtype) for name, a in arrays.items()},

@@ -1,6 +1,6 @@
 """A whole network as a pure function of its parameters and data, and its gradients.
 
-The network is static, as the spec of a bare one is; output, loss and gradients are one compilation.
+The network is static, as a bare spec is; output, loss and gradients are one compilation.
 """
 
 from __future__ import annotations
@@ -56,18 +56,25 @@ CALLS = {
 
 
 def called(network: Network) -> str:
-    """The calls that run the network, in words."""
+    """Return the calls that run a network, in words.
+
+    Args:
+        network: The layers.
+
+    Returns:
+        The calls, each once, in the order of the layers.
+    """
     calls = dict.fromkeys(CALLS[type(layer)] for layer in network if type(layer) in CALLS)
     return f"jax.value_and_grad of {', '.join(calls)}"
 
 
 class Passed(NamedTuple):
-    """What a layer hands to the next one."""
+    """The results that a layer passes to the next one."""
 
     v: Any
-    """Its output."""
+    """The output."""
     a: Any = None
-    """What its activation was applied to; the likelihood reads the softmax's logits."""
+    """The activation's argument; the likelihood reads the softmax's logits."""
     h_n: Any = None
     """A recurrent network's final states."""
 
@@ -75,18 +82,28 @@ class Passed(NamedTuple):
 def forward(
     unroll: Unroll, network: Network, params: Any, data: Data
 ) -> tuple[jax.Array, jax.Array]:
-    """The output of the last layer before the loss, and the loss."""
+    """Run a network and its loss.
+
+    Args:
+        unroll: Runs a recurrent layer over time.
+        network: The layers, the loss last.
+        params: The parameters of each layer.
+        data: One batch.
+
+    Returns:
+        The output of the last layer before the loss, and the loss.
+    """
     dtype = jax.tree.leaves(params)[0].dtype
     passed = Passed(None)
     for layer, p in zip(network[:-1], params[:-1], strict=True):
-        passed = pass_on(unroll, layer, p, passed, data, dtype)
-    return passed.v, loss_of(network[-1], passed, data)
+        passed = _pass_on(unroll, layer, p, passed, data, dtype)
+    return passed.v, _loss_of(network[-1], passed, data)
 
 
-def pass_on(
+def _pass_on(
     unroll: Unroll, layer: Layer, params: Any, before: Passed, data: Data, dtype: Any
 ) -> Passed:
-    """One layer but a loss."""
+    """Run one layer other than a loss."""
     match layer:
         case Vectors() | Vector():
             return Passed(data.x)
@@ -101,7 +118,7 @@ def pass_on(
             directions = before.v.shape[-1] // before.h_n.shape[-1]
             return Passed(jnp.concatenate(before.h_n[-directions:], axis=-1))
         case Readout():
-            a = affine(params, select(layer, before.v, data.lengths))
+            a = affine(params, _select(layer, before.v, data.lengths))
         case Dense():
             a = affine(params, before.v)
         case Decoder():
@@ -111,8 +128,8 @@ def pass_on(
     return Passed(ACTIVATIONS[layer.activation](a), a)
 
 
-def select(layer: Readout, v: jax.Array, lengths: jax.Array | None) -> jax.Array:
-    """The steps of ``v (B, T, N)`` that a readout reads."""
+def _select(layer: Readout, v: jax.Array, lengths: jax.Array | None) -> jax.Array:
+    """Return the steps of ``v (B, T, N)`` that a readout reads."""
     if layer.at == "every":
         return v
     if layer.at != "last":
@@ -120,8 +137,8 @@ def select(layer: Readout, v: jax.Array, lengths: jax.Array | None) -> jax.Array
     return v[:, -1] if lengths is None else v[jnp.arange(len(v)), lengths - 1]
 
 
-def loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
-    """The mean or the sum of the valid steps' losses."""
+def _loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
+    """Return the mean or the sum of the valid steps' losses."""
     targets: Any = data.targets
     valid = None
     if data.target_lengths is not None:
@@ -141,7 +158,17 @@ def loss_of(layer: Layer, passed: Passed, data: Data) -> jax.Array:
 def differentiate(
     unroll: Unroll, network: Network, params: Any, data: Data
 ) -> tuple[Any, Any, Any]:
-    """Output, loss, and the loss's gradients by the parameters and, where it is numbers, by x."""
+    """Run a network forward and back.
+
+    Args:
+        unroll: Runs a recurrent layer over time.
+        network: The layers, the loss last.
+        params: The parameters of each layer.
+        data: One batch.
+
+    Returns:
+        Output, loss, and the loss's gradients by the parameters and, unless x is words, by x.
+    """
 
     def objective(params: Any, x: jax.Array) -> tuple[Any, Any]:
         y, loss = forward(unroll, network, params, data._replace(x=x))
@@ -158,7 +185,7 @@ def run(inputs: NetworkInputs, place: Place) -> Result:
 
     Args:
         inputs: The network and its arrays.
-        place: Where and how it runs.
+        place: Device, dialect and the function that runs recurrent layers.
 
     Returns:
         The output, the loss and its gradients.

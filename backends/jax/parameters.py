@@ -1,4 +1,4 @@
-"""Parameters in canonical layout, into the blocks that the dialect declares, and back."""
+"""Parameters: from canonical layout to the blocks that the dialect declares, and back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ from reference.networks.layers import Decoder, Network, NetworkParams, Recurrent
 
 
 def blocks(dialect: Dialect, spec: Spec, params: Params) -> Blocks:
-    """A recurrent network's parameters as blocks, still in float64; only our GRU has a second bias."""
+    """Return a recurrent network's parameters as blocks, in float64.
+
+    Args:
+        dialect: The backend's dialect.
+        spec: The network.
+        params: Parameters in canonical layout.
+
+    Returns:
+        One block for each layer and direction.
+
+    Raises:
+        ValueError: The dialect declares two biases for a cell other than the GRU.
+    """
     cell = dialect.cells[spec.cell]
     found = tuple(tuple(convert(spec, cell, w)[0] for w in layer) for layer in params)
     if spec.cell != "gru" and any(b.recurrent_bias is not None for row in found for b in row):
@@ -27,17 +39,44 @@ def blocks(dialect: Dialect, spec: Spec, params: Params) -> Blocks:
 
 
 def gradients(dialect: Dialect, spec: Spec, params: Params, found: Blocks) -> Params:
-    """The gradients of ``params`` from those of its blocks, in the type that JAX returned."""
+    """Return gradients in canonical layout, in the dtype that JAX returned.
+
+    Args:
+        dialect: The backend's dialect.
+        spec: The network.
+        params: Parameters in canonical layout.
+        found: Gradients by the blocks of ``params``.
+
+    Returns:
+        Gradients by ``params``.
+    """
     return _each_direction(of_weights, dialect, spec, params, found)
 
 
 def stored(dialect: Dialect, network: Network, params: NetworkParams) -> Any:
-    """A whole network's parameters, the recurrent ones as blocks."""
+    """Return a whole network's parameters, with recurrent ones as blocks.
+
+    Args:
+        dialect: The backend's dialect.
+        network: The layers.
+        params: Parameters in canonical layout.
+
+    Returns:
+        The parameters of each layer.
+    """
     return _each_recurrent(partial(blocks, dialect), network, params)
 
 
 def trained(network: Network, held: Any) -> Any:
-    """Of what ``stored`` made, all but biases that the spec does not have: those are constants."""
+    """Return the parameters that training changes: all but constant biases.
+
+    Args:
+        network: The layers; a spec without biases makes the biases of its blocks constant.
+        held: The result of ``stored``.
+
+    Returns:
+        The same tree, with None for constants.
+    """
 
     def without(spec: Spec, found: Blocks) -> Blocks:
         if spec.bias:
@@ -53,27 +92,47 @@ def trained(network: Network, held: Any) -> Any:
 def network_gradients(
     dialect: Dialect, network: Network, params: NetworkParams, found: Any
 ) -> NetworkParams:
-    """The gradients of ``params`` from those of what ``stored`` made of it."""
+    """Return a whole network's gradients in canonical layout.
+
+    Args:
+        dialect: The backend's dialect.
+        network: The layers.
+        params: Parameters in canonical layout.
+        found: Gradients by the result of ``stored``.
+
+    Returns:
+        Gradients by ``params``.
+    """
     return _each_recurrent(partial(gradients, dialect), network, params, found)
 
 
 def network_values(
     dialect: Dialect, network: Network, params: NetworkParams, found: Any
 ) -> NetworkParams:
-    """What training made of ``params``, from what it made of ``stored``'s."""
+    """Return a whole network's trained parameters in canonical layout.
+
+    Args:
+        dialect: The backend's dialect.
+        network: The layers.
+        params: The parameters before training, in canonical layout.
+        found: The trained parameters, in the form that ``stored`` returns.
+
+    Returns:
+        The parameters after training.
+    """
     one = partial(_each_direction, _weights, dialect)
     return _each_recurrent(one, network, params, found)
 
 
 def _weights(spec: Spec, cell: CellDialect, began: Weights, found: list[Block]) -> Weights:
-    """Values that training has left; in float64, or taking a bias apart would round."""
+    """Return trained values in float64, since taking a bias apart would round them in a narrower dtype."""
     return values(spec, cell, began, jax.tree.map(lambda a: a.astype(np.float64), found))
 
 
 def _each_direction(
     back: Callable[..., Weights], dialect: Dialect, spec: Spec, params: Params, found: Blocks
 ) -> Params:
-    """``back(spec, cell, weights, blocks)`` of every layer and direction."""
+    """Return ``back(spec, cell, weights, blocks)`` of every layer and direction."""
     cell = dialect.cells[spec.cell]
     found = jax.tree.map(np.asarray, found)
     return tuple(
@@ -83,7 +142,7 @@ def _each_direction(
 
 
 def _each_recurrent(of: Callable[..., Any], network: Network, *trees: Any) -> Any:
-    """The last of ``trees``, with ``of(spec, ...)`` where its parameters are recurrent."""
+    """Return the last tree, with ``of(spec, ...)`` in place of its recurrent parameters."""
 
     def one(layer: Any, *parts: Any) -> Any:
         if isinstance(layer, Recurrent):

@@ -1,6 +1,6 @@
-"""A recurrent network alone, and its gradients by ``jax.vjp``, each under one ``jax.jit``.
+"""A bare recurrent network, and its gradients by ``jax.vjp``, each under one ``jax.jit``.
 
-The spec is static; the weights, states and lengths are arguments, so that cases of one shape share
+The spec is static; the weights, states and lengths are arguments, so cases of one shape share
 one compilation.
 """
 
@@ -22,20 +22,20 @@ from reference.trees import named
 
 
 def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
-    """Move the arrays to the device; the call returned runs the network once.
+    """Move the arrays to the device.
 
     Args:
         inputs: The network and its arrays.
-        place: Where and how it runs.
+        place: Device, dialect and the function that runs the network.
 
     Returns:
-        The call, whose result ``fetch`` takes.
+        A function that runs the network once; ``fetch`` takes its result.
     """
     spec = inputs.spec
     blocks = parameters.blocks(place.dialect, spec, inputs.params)
     arrays = (blocks, inputs.x, inputs.h0, inputs.c0, inputs.lengths)
     held = put(place.device, inputs.dtype, arrays)
-    static = replace(spec, forget_bias=0.0)  # the bias has it: one program for every value
+    static = replace(spec, forget_bias=0.0)  # the bias contains it: one program for every value
     if inputs.incoming is None:
         return partial(forward, place.unroll, static, *held)
     by_state = {"h": inputs.incoming.h_n, "c": inputs.incoming.c_n}
@@ -48,12 +48,12 @@ def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
 
 
 def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
-    """Name what such a call returned.
+    """Name the tensors that a call of ``load``'s function returned.
 
     Args:
         inputs: The network and its arrays.
         raw: The result of the call.
-        place: Where and how it ran.
+        place: Device, dialect and the function that ran the network.
 
     Returns:
         The tensors by name.
@@ -73,7 +73,16 @@ def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def forward(unroll: Unroll, spec: Spec, *arrays: Any) -> Any:
-    """What a network returns."""
+    """Run a network.
+
+    Args:
+        unroll: Runs it over time.
+        spec: The network.
+        *arrays: Its blocks, x, h0, c0 and lengths.
+
+    Returns:
+        The outputs and the final states.
+    """
     return unroll(spec, *arrays)
 
 
@@ -88,7 +97,21 @@ def differentiate(
     lengths: jax.Array | None,
     incoming: Any,
 ) -> tuple[Any, Any]:
-    """What a network returns; and, of Σ incoming · that, the gradients by params, x, h0 and c0."""
+    """Run a network forward and back.
+
+    Args:
+        unroll: Runs it over time.
+        spec: The network.
+        params: Its blocks.
+        x: The input (B, T, I), or (T, B, I).
+        h0: The initial h (L·D, B, H), or None for zeros.
+        c0: The initial c (L·D, B, H), or None for zeros.
+        lengths: The length of each row (B,), or None.
+        incoming: Gradients by the outputs and the final states.
+
+    Returns:
+        The outputs and final states; and the gradients of Σ incoming · output by params, x, h0 and c0.
+    """
 
     def run(params: Blocks, x: jax.Array, h0: Any, c0: Any) -> Any:
         return unroll(spec, params, x, h0, c0, lengths)

@@ -18,10 +18,10 @@ Blocks = tuple[tuple[Block, ...], ...]
 """``blocks[layer][direction]``."""
 
 Scan: TypeAlias = Callable[..., Any]
-"""Runs one layer in one direction, as ``scan`` does."""
+"""A function that runs one layer in one direction, as ``scan`` does."""
 
 Unroll: TypeAlias = Callable[..., Any]
-"""Runs a network of these parameters on x, h0, c0 and lengths, as ``partial(network, scan)`` does."""
+"""A function that runs a network on params, x, h0, c0 and lengths, as ``partial(network, scan)`` does."""
 
 
 def network(
@@ -33,13 +33,26 @@ def network(
     c0: jax.Array | None,
     lengths: jax.Array | None,
 ) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """The outputs and the final states, h first, in the layout and shapes of ``reference.run``."""
+    """Run all layers and directions over time, in the layout and shapes of ``reference.run``.
+
+    Args:
+        one_way: Runs one layer in one direction.
+        spec: The network.
+        params: Its weights.
+        x: The input (B, T, I), or (T, B, I).
+        h0: The initial h (L·D, B, H), or None for zeros.
+        c0: The initial c (L·D, B, H), or None for zeros.
+        lengths: The length of each row (B,), or None.
+
+    Returns:
+        The outputs and the final states, h first.
+    """
     xs = jnp.swapaxes(x, 0, 1) if spec.batch_first else x
     steps, batch, _ = xs.shape
     valid = None
     if lengths is not None:
         valid = (jnp.arange(steps)[:, None] < lengths)[..., None]
-        # Not only in the outputs: the gradient of a jnp.where is 0 · NaN on the side not taken.
+        # Masking outputs is not enough: jnp.where has gradient 0 · NaN on the side not taken.
         xs = jnp.where(valid, xs, 0)
     given = {"h": h0, "c": c0}
     zeros = {part: jnp.zeros((batch, spec.state_size(part)), xs.dtype) for part in spec.states}
@@ -68,7 +81,19 @@ def scan(
     valid: jax.Array | None,
     reverse: bool,
 ) -> Any:
-    """One layer in one direction: final state and outputs."""
+    """Run one layer in one direction.
+
+    Args:
+        spec: The network.
+        w: The weights of the layer and direction.
+        xs: The input (T, B, N), 0 where not valid.
+        state: The initial state: h (B, H) and, for an LSTM, c.
+        valid: True where a row has not ended (T, B, 1), or None.
+        reverse: True to run from the last step to the first.
+
+    Returns:
+        The final state, and the outputs (T, B, H).
+    """
 
     def step(state: Any, at: Any) -> Any:
         x, ok = at

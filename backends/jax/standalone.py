@@ -1,4 +1,4 @@
-"""One case as a script runs it: its device and its precision, and no adapter around it."""
+"""One case as a script runs it: device and precision, without an adapter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WAYS: dict[str, Unroll] = {
     "jax_vjp": partial(scan.network, deferred.scan),
     "jax_cudnn": cudnn.network,
 }
-"""What each backend runs a network over time with."""
+"""The function by which each backend runs a network over time."""
 
 
 def standalone(inputs: AnyInputs, dialect: Dialect, backend: str, device: str) -> Result:

@@ -1,4 +1,4 @@
-"""Training with optax: one jitted step of loss, gradients and update, batch after batch."""
+"""Training with optax: one jitted step of loss, gradients and update for each batch."""
 
 from __future__ import annotations
 
@@ -20,13 +20,21 @@ from reference.trees import named
 
 
 def called(optimiser: Optimiser, clip: Clip | None) -> str:
-    """The calls that make an update of gradients, in words."""
+    """Return the calls that turn gradients into an update, in words.
+
+    Args:
+        optimiser: The optimiser.
+        clip: Gradient clipping, or None.
+
+    Returns:
+        The calls.
+    """
     update = "optax.adam" if isinstance(optimiser, Adam) else "optax.sgd"
     return f"optax.clip_by_global_norm, {update}" if clip else update
 
 
-def rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformation:
-    """The gradients' way to an update."""
+def _rule(optimiser: Optimiser, clip: Clip | None) -> optax.GradientTransformation:
+    """Return optax's transformation from gradients to an update."""
     match optimiser:
         case GradientDescent():
             update = optax.sgd(optimiser.rate)
@@ -48,18 +56,32 @@ def step(
     memory: Any,
     batch: Data,
 ) -> tuple[Any, Any, Any]:
-    """The batch's loss, the new parameters, and what the optimiser remembers."""
+    """Train on one batch.
+
+    Args:
+        unroll: Runs a recurrent layer over time.
+        network: The layers, the loss last.
+        optimiser: The optimiser.
+        clip: Gradient clipping, or None.
+        params: The parameters that training changes; None for constants.
+        constants: All parameters, with the values of constants.
+        memory: The optimiser's state.
+        batch: The batch.
+
+    Returns:
+        The loss, the new parameters and the optimiser's new state.
+    """
 
     def objective(params: Any) -> Any:
-        return forward(unroll, network, merged(params, constants), batch)[1]
+        return forward(unroll, network, _merged(params, constants), batch)[1]
 
     loss, gradients = jax.value_and_grad(objective)(params)
-    updates, memory = rule(optimiser, clip).update(gradients, memory, params)
+    updates, memory = _rule(optimiser, clip).update(gradients, memory, params)
     return loss, optax.apply_updates(params, updates), memory
 
 
-def merged(params: Any, constants: Any) -> Any:
-    """``params``, and where it has None, what ``constants`` has there."""
+def _merged(params: Any, constants: Any) -> Any:
+    """Return ``params``, with constants in place of None."""
     return jax.tree.map(
         lambda p, c: c if p is None else p, params, constants, is_leaf=lambda p: p is None
     )
@@ -75,8 +97,22 @@ def run_steps(
     batches: tuple[Data, ...],
     device: Any,
 ) -> tuple[list[Any], Any]:
-    """The loss of every batch before its update, and the parameters after the last one."""
-    memory = jax.device_put(rule(optimiser, clip).init(params), device)  # or it compiles twice
+    """Train on each batch in turn.
+
+    Args:
+        unroll: Runs a recurrent layer over time.
+        network: The layers, the loss last.
+        optimiser: The optimiser.
+        clip: Gradient clipping, or None.
+        params: The parameters that training changes; None for constants.
+        constants: All parameters, with the values of constants.
+        batches: The batches.
+        device: JAX's device.
+
+    Returns:
+        The loss of every batch before its update, and the parameters after the last update.
+    """
+    memory = jax.device_put(_rule(optimiser, clip).init(params), device)  # or it compiles twice
     losses = []
     for batch in batches:
         loss, params, memory = step(
@@ -91,10 +127,10 @@ def train(inputs: TrainingInputs, place: Place) -> Result:
 
     Args:
         inputs: The network, its arrays and the optimiser.
-        place: Where and how it runs.
+        place: Device, dialect and the function that runs recurrent layers.
 
     Returns:
-        The losses, and the parameters after the last step but for those that stay fixed.
+        The losses, and the parameters after the last step except those that stay fixed.
     """
     network, dialect = inputs.network, place.dialect
     held = put(place.device, inputs.dtype, stored(dialect, network, inputs.params))

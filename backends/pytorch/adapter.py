@@ -1,4 +1,4 @@
-"""The adapter: what it refuses, and where it runs the rest."""
+"""The PyTorch adapters: they refuse undeclared inputs and run all others."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from reference import Array
 
 
 class PyTorch(Backend):
-    """The fused modules; in inference mode where no gradients are asked for."""
+    """The fused modules, in inference mode unless gradients are wanted."""
 
     dialect = PYTORCH
     packages = ("torch",)
     way: ClassVar[Way] = Fused
     libraries: ClassVar[bool] = True
-    """Whether cuDNN and oneDNN may run it."""
+    """True if cuDNN and oneDNN may run the modules."""
 
     def __init__(self, device: str) -> None:
         super().__init__(device)
@@ -90,7 +90,7 @@ class PyTorch(Backend):
         return self._waiting(call, precision)
 
     def _waiting(self, call: Callable[[], Any], precision: str) -> Callable[[], Any]:
-        """``call`` in this precision; it returns once the device is done."""
+        """Return a function that runs ``call`` in a precision and waits for the device."""
         on_cuda = self.device.type == "cuda"
 
         def waits() -> Any:
@@ -114,7 +114,7 @@ class PyTorch(Backend):
         return before.elapsed_time(after) / 1e3
 
     def _set(self, precision: str) -> None:
-        """What the process has set, since another backend may have run in between."""
+        """Set the process-wide switches, since another backend may have changed them."""
         set_libraries(self.libraries)
         set_precision(precision)
 
@@ -123,14 +123,14 @@ class PyTorch(Backend):
 
 
 class PyTorchCells(PyTorch):
-    """The same with cells, called step by step."""
+    """Cells, called step by step."""
 
     dialect = PYTORCH_CELLS
     way = Cells
 
 
 class PyTorchNative(PyTorch):
-    """The fused modules by PyTorch's own kernels."""
+    """The fused modules on PyTorch's native kernels."""
 
     dialect = PYTORCH_NATIVE
     libraries = False

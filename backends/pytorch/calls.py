@@ -1,4 +1,4 @@
-"""PyTorch's own calls, by the names under which its documentation has them."""
+"""PyTorch's calls, by the names in its documentation."""
 
 from __future__ import annotations
 
@@ -28,7 +28,15 @@ LOSSES = {NegativeLogLikelihood: "cross_entropy", MeanSquaredError: "mse_loss"}
 
 
 def called(inputs: AnyInputs, way: Way) -> str:
-    """What was run, in the order in which it ran."""
+    """Return the calls that run these inputs, in their order.
+
+    Args:
+        inputs: The inputs.
+        way: The modules that run a recurrent network.
+
+    Returns:
+        The calls, in words.
+    """
     if isinstance(inputs, Inputs):
         gradients = "" if inputs.incoming is None else "; torch.autograd.grad"
         return f"{_module(inputs.spec, way)}, {_input([inputs.lengths], way)}{gradients}"
@@ -44,7 +52,7 @@ def _module(spec: Spec, way: Way) -> str:
 
 
 def _input(lengths: Sequence[Array | None], way: Way) -> str:
-    """How the sequence goes in."""
+    """Return how the module gets the sequence."""
     given = [ends for ends in lengths if ends is not None]
     if way is Cells:
         return "step by step" + (", masked by torch.where" if given else "")
@@ -59,7 +67,7 @@ def _network(network: Network, batches: Sequence[Data], way: Way) -> str:
 
 
 def _layer(layer: Layer, batches: Sequence[Data], way: Way) -> str:
-    """The layer's calls; empty where PyTorch has nothing to do."""
+    """Return the layer's calls; empty where PyTorch has nothing to do."""
     match layer:
         case OneHot():
             return "torch.nn.functional.one_hot"
@@ -78,7 +86,7 @@ def _layer(layer: Layer, batches: Sequence[Data], way: Way) -> str:
 
 
 def _decoder(layer: Decoder, way: Way) -> str:
-    """A fused module once over all steps, or once a step where it feeds itself its own words."""
+    """Return the calls of a decoder: a fused module runs all steps at once unless it feeds back its own words."""
     fused = "one step a call" if layer.words == "free" else "all steps in one call"
     over = "step by step" if way is Cells else fused
     bridge = "" if layer.bridge == "none" else "torch.nn.Linear" + _activation(layer.bridge) + " → "

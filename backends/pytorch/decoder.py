@@ -1,4 +1,4 @@
-"""The decoder: where all words are known, one call of the recurrent module; else one call a step."""
+"""The decoder: one call of the recurrent module where all words are known, else one call for each step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from reference.networks.layers import DecoderParams
 
 
 class Decoder(Layer):
-    """``nn.Embedding`` for the words, a recurrent module, ``nn.Linear`` for outputs and bridge."""
+    """``nn.Embedding`` for words, a recurrent module, and ``nn.Linear`` for outputs and bridge."""
 
     def __init__(self, layer: layers.Decoder, params: DecoderParams, place: Place) -> None:
         super().__init__(layer, params, place)
@@ -38,6 +38,15 @@ class Decoder(Layer):
         )
 
     def forward(self, before: Passed, batch: Batch) -> Passed:
+        """Return the decoder's outputs and logits.
+
+        Args:
+            before: The context (B, C), from the layer before.
+            batch: The batch, whose targets teacher forcing feeds back.
+
+        Returns:
+            Outputs and logits (B, S, units).
+        """
         context = before.values
         state = self._initial_state(context)
         if self.layer.words == "free":
@@ -48,7 +57,7 @@ class Decoder(Layer):
         return activated(self.layer.activation, logits)
 
     def _free(self, context: torch.Tensor, state: Any) -> torch.Tensor:
-        """Every step reads the word that the step before found most likely."""
+        """Feed back the most likely word of every step to the next one."""
         word = torch.zeros(len(context), 1, dtype=torch.int64, device=context.device)
         logits = []
         for _ in range(self.layer.steps):
@@ -58,14 +67,14 @@ class Decoder(Layer):
         return torch.cat(logits, dim=1)
 
     def _known_words(self, batch: Batch) -> torch.Tensor | None:
-        """The word before every target, 0 first."""
+        """Return the word before every target; the first is word 0."""
         if self.layer.words == "none":
             return None
         assert batch.targets is not None
         return nn.functional.pad(batch.targets[:, :-1], (1, 0))
 
     def _inputs(self, words: torch.Tensor | None, context: torch.Tensor) -> torch.Tensor:
-        """[word's embedding, context] at every step, those of the two that there are."""
+        """Concatenate each step's word embedding and context, whichever the layer has."""
         steps = self.layer.steps if words is None else words.shape[1]
         parts = [] if words is None or self.embedding is None else [self.embedding(words)]
         if self.layer.context != "state":
@@ -73,7 +82,7 @@ class Decoder(Layer):
         return torch.cat(parts, dim=-1)
 
     def _initial_state(self, context: torch.Tensor) -> Any:
-        """The context itself, or through the bridge; None for zeros."""
+        """Return the context as the initial state, through the bridge if there is one; None for zeros."""
         spec = self.layer.spec
         if self.layer.context == "input":
             return None

@@ -1,4 +1,4 @@
-"""Where PyTorch computes, in which precision, and by which modules."""
+"""Devices, precision switches, and the place where a network runs."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ PRECISION: dict[str, Any] = {
     "torch.backends.mkldnn.matmul": torch.backends.mkldnn.matmul,
     "torch.backends.mkldnn.rnn": torch.backends.mkldnn.rnn,
 }
-"""Every switch that lets float32 be computed in fewer bits, by its name."""
+"""Every switch that allows float32 matmuls in fewer bits, by name."""
 
 REDUCTIONS = ("allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction")
-"""Switches that let CUDA add up 16-bit products in 16 bits; both are turned off."""
+"""Switches that allow CUDA to accumulate 16-bit matmuls in 16 bits; the adapter disables both."""
 
 
 LIBRARIES: dict[str, Any] = {
     "torch.backends.cudnn.enabled": torch.backends.cudnn,
     "torch.backends.mkldnn.enabled": torch.backends.mkldnn,
 }
-"""Whose kernels run a recurrent network, where they can; else PyTorch's own do."""
+"""The libraries that run recurrent networks; where both are disabled, PyTorch's native kernels do."""
 
 
 def settings() -> dict[str, str]:
-    """Every switch by its name, as it is now."""
+    """Return the current value of every switch.
+
+    Returns:
+        Values by the names of the switches.
+    """
     libraries = {name: str(library.enabled) for name, library in LIBRARIES.items()}
     matmul = torch.backends.cuda.matmul
     precisions = {f"{name}.fp32_precision": str(s.fp32_precision) for name, s in PRECISION.items()}
@@ -45,17 +49,21 @@ def settings() -> dict[str, str]:
 
 
 DEFAULTS = settings()
-"""Read at import, before any backend sets them."""
+"""PyTorch's own settings, read at import, before any backend changes them."""
 
 
 def set_reductions() -> None:
-    """Turn off that 16-bit products are added up in 16 bits."""
+    """Disable reduced-precision accumulation of 16-bit matmuls."""
     for name in REDUCTIONS:
         setattr(torch.backends.cuda.matmul, name, False)
 
 
 def set_precision(precision: str) -> None:
-    """Make float32 products in one of ``backends.adapter.PRECISIONS``; TF32 is CUDA's alone."""
+    """Set the precision of float32 matmuls; only CUDA has TF32.
+
+    Args:
+        precision: One of ``backends.adapter.PRECISIONS``.
+    """
     for name, switch in PRECISION.items():
         wanted = {
             "ieee": "ieee",
@@ -67,14 +75,28 @@ def set_precision(precision: str) -> None:
 
 
 def set_libraries(on: bool) -> None:
-    """Use cuDNN and oneDNN, or neither."""
+    """Enable or disable cuDNN and oneDNN.
+
+    Args:
+        on: True to enable both.
+    """
     for library in LIBRARIES.values():
         if library.enabled != on:
             library.enabled = on
 
 
 def find_device(name: str) -> torch.device:
-    """The device called ``name``; raises ``DeviceNotFound`` with what there is."""
+    """Return PyTorch's device of a name.
+
+    Args:
+        name: ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Returns:
+        The device.
+
+    Raises:
+        DeviceNotFound: There is no such device; the text lists the devices found.
+    """
     found = ["cpu", *(f"cuda:{n}" for n in range(torch.cuda.device_count()))]
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in found:
@@ -87,7 +109,7 @@ Way: TypeAlias = type[Fused | Cells]
 
 
 class Place(NamedTuple):
-    """Where parameters and data are put, in which type, in which dialect's layout, in which modules."""
+    """Everything besides the inputs that a run needs: device, dtype, dialect and modules."""
 
     device: torch.device
     dtype: torch.dtype
@@ -95,19 +117,47 @@ class Place(NamedTuple):
     way: Way
 
     def numbers(self, values: Array) -> torch.Tensor:
-        """Floating-point values, rounded to the type of this place."""
+        """Return numbers as a tensor of the place's dtype.
+
+        Args:
+            values: The numbers, in float64.
+
+        Returns:
+            The tensor, on the device.
+        """
         return torch.tensor(values, dtype=self.dtype, device=self.device)
 
     def words(self, values: Array) -> torch.Tensor:
-        """Words, or the classes that are to be found."""
+        """Return words or classes as a tensor of int64.
+
+        Args:
+            values: The words.
+
+        Returns:
+            The tensor, on the device.
+        """
         return torch.tensor(values, dtype=torch.int64, device=self.device)
 
 
 def dtypes_of(tensors: dict[str, Any]) -> dict[str, str]:
-    """The type of every tensor, as ``Inputs.dtype`` calls it."""
+    """Return the dtype of every tensor, by the names of ``Inputs.dtype``.
+
+    Args:
+        tensors: Tensors by name.
+
+    Returns:
+        Dtypes by name.
+    """
     return {name: str(t.dtype).removeprefix("torch.") for name, t in tensors.items()}
 
 
 def to_numpy(tensor: torch.Tensor) -> Array:
-    """The values of ``tensor``, in float64."""
+    """Return a tensor's values in float64.
+
+    Args:
+        tensor: The tensor, on any device.
+
+    Returns:
+        A NumPy array.
+    """
     return tensor.detach().to("cpu", torch.float64).numpy()

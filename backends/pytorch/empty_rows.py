@@ -1,7 +1,8 @@
 """Rows of length 0, which ``pack_padded_sequence`` refuses.
 
-Such rows are left out of the batch and given back as the specification has them: outputs 0, final state = initial
-state; so the gradient by x is 0 there, and that by the initial state is the incoming one of the final state.
+The adapter leaves such rows out of the batch and puts them back as the specification defines them: outputs 0, final
+state = initial state. So the gradient by x is 0 there, and the gradient by the initial state is the incoming
+gradient of the final state.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from reference import Array, Output
 
 
 def leaves_rows_out(inputs: Inputs, place: Place) -> bool:
-    """Tell whether some rows are kept from PyTorch.
+    """Tell whether the adapter leaves rows of length 0 out of the batch.
 
     Args:
         inputs: The network and its arrays.
-        place: Where and how it runs.
+        place: Device, dtype, dialect and modules.
 
     Returns:
-        True where a row has length 0 and the dialect leaves such rows out.
+        True where a row has length 0 and PyTorch refuses such rows.
     """
     return (
         place.dialect.zero_length != "runs"
@@ -39,7 +40,7 @@ def without_empty_rows(inputs: Inputs) -> Inputs:
         inputs: The network and its arrays, with lengths.
 
     Returns:
-        The same with the other rows alone.
+        The inputs without those rows.
     """
     assert inputs.lengths is not None
     rows = inputs.lengths > 0
@@ -63,12 +64,12 @@ def without_empty_rows(inputs: Inputs) -> Inputs:
 
 
 def with_empty_rows(inputs: Inputs, name: str, kept: Array) -> Array:
-    """Put the rows of length 0 back.
+    """Put the rows of length 0 back into a result.
 
     Args:
         inputs: The network and its arrays, with lengths.
         name: The tensor's name, as in ``backends.Result``.
-        kept: The tensor, of the other rows.
+        kept: The tensor without those rows.
 
     Returns:
         The tensor of all rows.

@@ -20,7 +20,12 @@ PARTS: dict[Role, str] = {
 
 
 class Fused(nn.Module):
-    """One call over all steps, layers and directions."""
+    """One call for all steps, layers and directions.
+
+    Args:
+        spec: The network.
+        **options: Further arguments of the module: bias, nonlinearity, device, dtype.
+    """
 
     kinds: ClassVar[dict[str, type[nn.Module]]] = {
         "vanilla": nn.RNN,
@@ -42,7 +47,16 @@ class Fused(nn.Module):
     def forward(
         self, x: torch.Tensor, state: Any = None, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
-        """Outputs, 0 past the lengths, and final state; ``lengths`` on the CPU, all at least 1."""
+        """Return outputs, 0 past the lengths, and the final state.
+
+        Args:
+            x: The input (B, T, I), or (T, B, I).
+            state: h (L·D, B, H), for an LSTM (h, c); None for zeros.
+            lengths: The length of each row (B,), on the CPU, at least 1; None if all are T.
+
+        Returns:
+            The outputs and the final state.
+        """
         if lengths is None:
             return self.rnn(x, state)
         batch_first = self.rnn.batch_first
@@ -54,6 +68,14 @@ class Fused(nn.Module):
 
     @staticmethod
     def names(layer: int, direction: int) -> dict[Role, str]:
-        """Return the names of the parameters of one layer and direction, by role."""
+        """Return the names of the parameters of one layer and direction, by role.
+
+        Args:
+            layer: Number of the layer.
+            direction: 0 for forward, 1 for backward.
+
+        Returns:
+            Keys of the module's state dict.
+        """
         suffix = f"l{layer}" + ("", "_reverse")[direction]
         return {role: f"rnn.{part}_{suffix}" for role, part in PARTS.items()}

@@ -1,4 +1,4 @@
-"""The layers of a network as modules; each reads what the layer before it passes on."""
+"""The layers of a network as modules; each takes the results of the layer before it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 Of = Callable[[torch.Tensor], Any]
+"""A function of a parameter, such as its gradient."""
 RecurrentBack = Callable[[Any, Any, Params, Params], Params]
-"""``rnn.canonical_gradients`` or ``rnn.canonical_values``."""
+"""``parameters.canonical_gradients`` or ``parameters.canonical_values``."""
 
 
 class Batch(NamedTuple):
-    """The tensors of a ``reference.networks.layers.Data``; ``lengths`` on the CPU, where packing wants them."""
+    """The tensors of a ``reference.networks.layers.Data``; ``lengths`` on the CPU, as packing requires."""
 
     x: torch.Tensor
     lengths: torch.Tensor | None
@@ -38,28 +39,50 @@ class Batch(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """What a layer passes on: a sequence or a vector; of a recurrent network, the final h as well;
-    of an affine map, what its activation was applied to.
-    """
+    """The results that a layer passes to the next one."""
 
     values: torch.Tensor
+    """A sequence (B, T, N), or a vector for each row (B, N)."""
     final: torch.Tensor | None = None
+    """The final h of a recurrent network."""
     logits: torch.Tensor | None = None
+    """The activation's argument, after an affine map."""
 
 
 class Layer(nn.Module):
-    """A layer of a network, made from its description and its parameters."""
+    """A layer of a network, made from its description and its parameters.
+
+    Args:
+        layer: The layer of the specification.
+        params: Its parameters, in canonical layout.
+        place: Device, dtype, dialect and modules.
+    """
 
     def __init__(self, layer: Any, params: Any, place: Place) -> None:
         super().__init__()
         self.layer, self.params, self.place = layer, params, place
 
     def parameters_of(self, of: Of) -> Any:
-        """``of`` every parameter, arranged as the specification does, in PyTorch's layout."""
+        """Return a function's value for every parameter, as a tree in PyTorch's layout.
+
+        Args:
+            of: A function of a parameter.
+
+        Returns:
+            The tree, with the fields of the specification.
+        """
         return ()
 
     def canonical(self, found: Any, back: RecurrentBack) -> Any:
-        """What ``parameters_of`` returned, as arrays, in canonical layout."""
+        """Return arrays of ``parameters_of`` in canonical layout.
+
+        Args:
+            found: The result of ``parameters_of``, as arrays.
+            back: Converts a recurrent network's arrays.
+
+        Returns:
+            The tree in canonical layout.
+        """
         return found
 
 
@@ -67,13 +90,31 @@ class Given(Layer):
     """The input, which is numbers already."""
 
     def forward(self, before: Passed | None, batch: Batch) -> Passed:
+        """Return the batch's input.
+
+        Args:
+            before: None, since this layer is the first.
+            batch: The batch.
+
+        Returns:
+            The input, unchanged.
+        """
         return Passed(batch.x)
 
 
 class OneHot(Layer):
-    """``one_hot``, in the floating-point type of the network."""
+    """``one_hot``, in the dtype of the network."""
 
     def forward(self, before: Passed | None, batch: Batch) -> Passed:
+        """Return one-hot vectors of the batch's words.
+
+        Args:
+            before: None, since this layer is the first.
+            batch: The batch.
+
+        Returns:
+            Vectors (B, T, vocabulary).
+        """
         return Passed(one_hot(batch.x, self.layer.vocabulary).to(self.place.dtype))
 
 
@@ -85,6 +126,15 @@ class Embedding(Layer):
         self.embedding = embedding(params.table, place)
 
     def forward(self, before: Passed | None, batch: Batch) -> Passed:
+        """Return the embeddings of the batch's words.
+
+        Args:
+            before: None, since this layer is the first.
+            batch: The batch.
+
+        Returns:
+            Vectors (B, T, size).
+        """
         return Passed(self.embedding(batch.x))
 
     def parameters_of(self, of: Of) -> Table:
@@ -92,24 +142,33 @@ class Embedding(Layer):
 
 
 class Recurrent(Layer):
-    """A recurrent module; where it refuses rows of length 0, they are left out and given back as zeros."""
+    """A recurrent module; if it refuses rows of length 0, the layer runs the other rows and returns zeros for these."""
 
     def __init__(self, layer: layers.Recurrent, params: Params, place: Place) -> None:
         super().__init__(layer, params, place)
         self.rnn = build(layer.spec, params, place)
 
     def forward(self, before: Passed, batch: Batch) -> Passed:
+        """Run the recurrent network.
+
+        Args:
+            before: The sequence (B, T, I), from the layer before.
+            batch: The batch, with the lengths of its rows.
+
+        Returns:
+            Outputs (B, T, D·H), and the last layer's final h.
+        """
         x, lengths = before.values, batch.lengths
         if self.place.dialect.zero_length == "runs" or lengths is None or lengths.all():
             return Passed(*self._unroll(x, lengths))
         rows = lengths.nonzero().squeeze(1)
         kept = self._unroll(x[rows], lengths[rows])
-        return Passed(*(put_back(part, rows.to(x.device), len(x)) for part in kept))
+        return Passed(*(_put_back(part, rows.to(x.device), len(x)) for part in kept))
 
     def _unroll(
         self, x: torch.Tensor, lengths: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The outputs, and the last layer's final h, directions side by side."""
+        """Return the outputs, and the last layer's final h with its directions concatenated."""
         spec = self.layer.spec
         y, state = self.rnn(x, None, lengths)
         h_n = parts_of(spec, self.place.dialect, state)["h"]
@@ -127,31 +186,49 @@ class FinalState(Layer):
     """The final h of the recurrent network before it."""
 
     def forward(self, before: Passed, batch: Batch) -> Passed:
+        """Return the final h.
+
+        Args:
+            before: The results of the recurrent layer before.
+            batch: The batch; unused.
+
+        Returns:
+            h of the last layer (B, D·H).
+        """
         assert before.final is not None
         return Passed(before.final)
 
 
 class Linear(Layer):
-    """``nn.Linear`` and an activation; of a ``Readout``, at the steps that it reads."""
+    """``nn.Linear`` and an activation; for a ``Readout``, at the steps that it reads."""
 
     def __init__(self, layer: layers.Dense | layers.Readout, params: Affine, place: Place) -> None:
         super().__init__(layer, params, place)
         self.linear = linear(params, place)
 
     def forward(self, before: Passed, batch: Batch) -> Passed:
+        """Return the layer's outputs and logits.
+
+        Args:
+            before: The results of the layer before.
+            batch: The batch, with the lengths of its rows.
+
+        Returns:
+            Outputs and logits (..., units).
+        """
         values = before.values
         if isinstance(self.layer, layers.Readout):
-            values = read(self.layer.at, values, batch.lengths)
+            values = _read(self.layer.at, values, batch.lengths)
         return activated(self.layer.activation, self.linear(values))
 
     def parameters_of(self, of: Of) -> Affine:
         return affine_of(self.linear, of)
 
 
-def read(
+def _read(
     at: str | tuple[int, ...], values: torch.Tensor, lengths: torch.Tensor | None
 ) -> torch.Tensor:
-    """The steps of ``values`` that a readout reads; a vector where it is the last valid one."""
+    """Return the steps of ``values (B, T, N)`` that a readout reads; one vector a row for the last valid step."""
     if at == "every":
         return values
     if at != "last":
@@ -162,17 +239,41 @@ def read(
 
 
 def activated(name: str, logits: torch.Tensor) -> Passed:
-    """The activation of an affine map's result."""
+    """Apply an activation.
+
+    Args:
+        name: Its name in ``ACTIVATIONS``.
+        logits: The result of an affine map.
+
+    Returns:
+        Values and logits.
+    """
     return Passed(ACTIVATIONS[name](logits), logits=logits)
 
 
 def embedding(table: Array, place: Place) -> nn.Embedding:
-    """An embedding of these rows."""
+    """Return an embedding with given rows.
+
+    Args:
+        table: The rows (vocabulary, size).
+        place: Device and dtype.
+
+    Returns:
+        The module, whose rows are trained.
+    """
     return nn.Embedding.from_pretrained(place.numbers(table), freeze=False)
 
 
 def linear(params: Affine, place: Place) -> nn.Linear:
-    """A linear map of these parameters."""
+    """Return a linear module with given parameters.
+
+    Args:
+        params: W (M, N), and b (M,) or None.
+        place: Device and dtype.
+
+    Returns:
+        The module.
+    """
     units, width = params.W.shape
     bias = params.b is not None
     module = nn.Linear(width, units, bias, device=place.device, dtype=place.dtype)
@@ -182,10 +283,18 @@ def linear(params: Affine, place: Place) -> nn.Linear:
 
 
 def affine_of(module: nn.Linear, of: Of) -> Affine:
-    """``of`` the parameters of a linear map."""
+    """Return a function's values for the parameters of a linear module.
+
+    Args:
+        module: The linear module.
+        of: A function of a parameter.
+
+    Returns:
+        The values for W and b.
+    """
     return Affine(of(module.weight), None if module.bias is None else of(module.bias))
 
 
-def put_back(kept: torch.Tensor, rows: torch.Tensor, batch: int) -> torch.Tensor:
-    """``kept`` as ``rows`` of a batch whose other rows are 0."""
+def _put_back(kept: torch.Tensor, rows: torch.Tensor, batch: int) -> torch.Tensor:
+    """Return a batch whose ``rows`` are ``kept`` and whose other rows are 0."""
     return kept.new_zeros(batch, *kept.shape[1:]).index_copy(0, rows, kept)

@@ -44,7 +44,13 @@ MODULES: dict[type, Any] = {
 
 
 class Network(nn.Module):
-    """The modules of all layers in a row."""
+    """The modules of all layers, run one after the other.
+
+    Args:
+        network: The layers, the loss last.
+        params: The parameters of each layer, in canonical layout.
+        place: Device, dtype, dialect and modules.
+    """
 
     def __init__(self, network: layers.Network, params: NetworkParams, place: Place) -> None:
         super().__init__()
@@ -54,7 +60,14 @@ class Network(nn.Module):
         )
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """The output of the last layer before the loss, and the loss."""
+        """Run the network and its loss.
+
+        Args:
+            batch: The batch.
+
+        Returns:
+            The output of the last layer before the loss, and the loss.
+        """
         *before, loss = self.layers
         passed: Any = None
         for layer in before:
@@ -64,7 +77,16 @@ class Network(nn.Module):
     def fetched(
         self, name: str, of: Of, back: RecurrentBack
     ) -> tuple[dict[str, Array], dict[str, str]]:
-        """``of`` every parameter, in canonical layout and by name; and the types PyTorch gave."""
+        """Return a function's value for every parameter, in canonical layout, by name.
+
+        Args:
+            name: First part of the names, such as ``dparams``.
+            of: A function of a parameter.
+            back: Converts a recurrent network's arrays.
+
+        Returns:
+            The arrays, and the dtypes that PyTorch returned.
+        """
         found = tuple(layer.parameters_of(of) for layer in self.layers)
         arrays = tuple(
             layer.canonical(values, back)
@@ -74,7 +96,15 @@ class Network(nn.Module):
 
 
 def run(inputs: NetworkInputs, place: Place) -> Result:
-    """The output, the loss and its gradients."""
+    """Run a whole network once, forward and back.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Device, dtype, dialect and modules.
+
+    Returns:
+        The output, the loss and its gradients.
+    """
     model = Network(inputs.network, inputs.params, place)
     batch = to_batch(inputs.data, place)
     if batch.x.is_floating_point():
@@ -90,7 +120,16 @@ def as_result(
     arrays: dict[str, Array] | None = None,
     dtypes: dict[str, str] | None = None,
 ) -> Result:
-    """Tensors, and what ``fetched`` returned."""
+    """Return the result of a run.
+
+    Args:
+        tensors: Tensors by name.
+        arrays: Arrays that ``Network.fetched`` returned, or None.
+        dtypes: Dtypes that ``Network.fetched`` returned, or None.
+
+    Returns:
+        All arrays and dtypes.
+    """
     return Result(
         {name: to_numpy(t) for name, t in tensors.items()} | (arrays or {}),
         dtypes_of(tensors) | (dtypes or {}),
@@ -98,7 +137,15 @@ def as_result(
 
 
 def to_batch(data: Data, place: Place) -> Batch:
-    """The tensors of ``data``: integers are words or classes, all else numbers."""
+    """Return data as tensors.
+
+    Args:
+        data: The data; integers are words or classes, all else numbers.
+        place: Device and dtype.
+
+    Returns:
+        The batch.
+    """
 
     def tensor(values: Array | None) -> torch.Tensor | None:
         if values is None:

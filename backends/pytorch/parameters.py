@@ -1,4 +1,4 @@
-"""A recurrent network as a module of the place's way, fused or cells; its parameters, its state, and back.
+"""A recurrent network as a module, fused or of cells: its parameters and its state, and their canonical form.
 
 A cell with a stored forget bias has biases even where the specification has none; those are
 constants, with no gradient.
@@ -20,7 +20,16 @@ from reference import PARAMETERS, Params, Spec, Weights
 
 
 def build(spec: Spec, params: Params, place: Place) -> nn.Module:
-    """The module of ``spec``, with the parameters given."""
+    """Return a recurrent network as a module.
+
+    Args:
+        spec: The network.
+        params: Its parameters, in canonical layout.
+        place: Device, dtype, dialect and modules.
+
+    Returns:
+        The module, with these parameters.
+    """
     cell = place.dialect.cells[spec.cell]
     held = {
         name: place.numbers(value)
@@ -41,19 +50,46 @@ def build(spec: Spec, params: Params, place: Place) -> nn.Module:
 
 
 def as_state(spec: Spec, dialect: Dialect, parts: dict[str, torch.Tensor]) -> Any:
-    """What a module takes as its initial state, from h and, for an LSTM, c."""
+    """Return an initial state in the form that a module takes.
+
+    Args:
+        spec: The network.
+        dialect: The backend's dialect.
+        parts: h (L·D, B, H) and, for an LSTM, c.
+
+    Returns:
+        h, or a pair in the dialect's order.
+    """
     return tuple(parts[name] for name in dialect.state) if "c" in spec.states else parts["h"]
 
 
 def parts_of(spec: Spec, dialect: Dialect, state: Any) -> dict[str, torch.Tensor]:
-    """h and, for an LSTM, c, in the order of the specification, from a module's state."""
+    """Return the parts of a module's state by name.
+
+    Args:
+        spec: The network.
+        dialect: The backend's dialect.
+        state: h, or a pair in the dialect's order.
+
+    Returns:
+        h and, for an LSTM, c, in the order of the specification.
+    """
     parts = state if "c" in spec.states else (state,)
     found = dict(zip(dialect.state_order(spec), parts, strict=True))
     return {name: found[name] for name in spec.states}
 
 
 def arranged(spec: Spec, way: Way, by_name: Mapping[str, Any]) -> Params:
-    """A module's tensors as ``params[layer][direction]``, still in PyTorch's layout; None for none."""
+    """Arrange a module's tensors as ``params[layer][direction]``.
+
+    Args:
+        spec: The network.
+        way: The modules that run it.
+        by_name: Tensors by the names of the module's parameters.
+
+    Returns:
+        Weights in PyTorch's layout, with None for missing tensors.
+    """
 
     def weights(layer: int, direction: int) -> Weights:
         names = way.names(layer, direction)
@@ -67,14 +103,21 @@ def arranged(spec: Spec, way: Way, by_name: Mapping[str, Any]) -> Params:
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that have gradients, by name."""
+    """Return the parameters that have gradients.
+
+    Args:
+        module: The module.
+
+    Returns:
+        Parameters by name.
+    """
     return {name: p for name, p in module.named_parameters() if p.requires_grad}
 
 
 def _canonical(
     back: Callable[..., Weights], spec: Spec, dialect: Dialect, params: Params, found: Params
 ) -> Params:
-    """What ``arranged`` returned, brought back to the layout of ``params``."""
+    """Convert the result of ``arranged`` to the layout of ``params``."""
     cell = dialect.cells[spec.cell]
 
     def one(began: Weights, now: Weights) -> Weights:
@@ -88,6 +131,6 @@ def _canonical(
 
 
 canonical_gradients = partial(_canonical, gradients)
-"""The gradients of ``params``."""
+"""Converts gradients of a module to gradients by ``params``."""
 canonical_values = partial(_canonical, values)
-"""The values of what began as ``params``."""
+"""Converts trained parameters of a module to the layout of ``params``."""

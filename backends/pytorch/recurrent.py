@@ -1,4 +1,4 @@
-"""A bare recurrent network: one call of its module, and its gradients where asked for."""
+"""A bare recurrent network: one call of its module, and its gradients where wanted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reference.trees import each, named
 
 
 class Raw(NamedTuple):
-    """What PyTorch returned: outputs, final state, and gradients, with what each is by.
+    """PyTorch's results: outputs, final state, and gradients with the names of their arguments.
 
     Parameters have PyTorch's names.
     """
@@ -35,7 +35,15 @@ class Raw(NamedTuple):
 
 
 def load(inputs: Inputs, place: Place) -> Callable[[], Raw]:
-    """Build the module and move the arrays; the call returned runs it once."""
+    """Build the module and move the arrays to the device.
+
+    Args:
+        inputs: The network and its arrays.
+        place: Device, dtype, dialect and modules.
+
+    Returns:
+        A function that runs the module once; ``fetch`` takes its result.
+    """
     kept = without_empty_rows(inputs) if leaves_rows_out(inputs, place) else inputs
     module = build(kept.spec, kept.params, place)
     x = place.numbers(kept.x)
@@ -70,7 +78,7 @@ def _differentiating(
     forward: Callable[[], Any],
     leaves: dict[str, torch.Tensor],
 ) -> Callable[[], Raw]:
-    module.train()  # cuDNN differentiates in this mode only; there is no dropout to be turned on
+    module.train()  # cuDNN differentiates in this mode only; there is no dropout
     incoming = _incoming(inputs, place)
     for leaf in leaves.values():
         leaf.requires_grad_()
@@ -86,7 +94,16 @@ def _differentiating(
 
 
 def fetch(inputs: Inputs, raw: Raw, place: Place) -> Result:
-    """What such a call returned, with the rows that were left out."""
+    """Name the tensors that a call of ``load``'s function returned, and put empty rows back.
+
+    Args:
+        inputs: The network and its arrays.
+        raw: The result of the call.
+        place: Device, dtype, dialect and modules.
+
+    Returns:
+        The tensors by name.
+    """
     spec, dialect = inputs.spec, place.dialect
     tensors = {"y": raw.y}
     for name, part in parts_of(spec, dialect, raw.final).items():
@@ -106,7 +123,7 @@ def fetch(inputs: Inputs, raw: Raw, place: Place) -> Result:
 
 
 def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]) -> Any:
-    """The state as the module takes it: 0 for the part that is not given, None where none is."""
+    """Return the state in the module's form: zeros for a part that is not given, None if neither is."""
     if not starts:
         return None
     like = next(iter(starts.values()))
@@ -115,7 +132,7 @@ def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]
 
 
 def _incoming(inputs: Inputs, place: Place) -> list[torch.Tensor]:
-    """The gradients by y and by the final state's parts in PyTorch's order."""
+    """Return the gradients by y and by the parts of the final state, in PyTorch's order."""
     assert inputs.incoming is not None
     dy, *states = inputs.incoming
     by_part = dict(zip("hc", states, strict=True))

@@ -1,4 +1,4 @@
-"""One case as a script runs it: its device and its precision, and no adapter around it."""
+"""One case as a script runs it: device and precision, without an adapter."""
 
 from __future__ import annotations
 

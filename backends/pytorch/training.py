@@ -1,4 +1,4 @@
-"""Training with ``torch.optim``, gradients clipped by ``torch.nn.utils.clip_grad_norm_``."""
+"""Training with ``torch.optim``; ``torch.nn.utils.clip_grad_norm_`` clips gradients."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from backends.pytorch.parameters import canonical_values
 from reference.networks.optimisers import Adam, GradientDescent, Momentum, Optimiser
 
 
-def make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
-    """The optimiser of ``torch.optim``."""
+def _make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Optimizer:
+    """Return the optimiser of ``torch.optim``."""
     match described:
         case GradientDescent(rate=rate):
             return optim.SGD(parameters, lr=rate)
@@ -26,10 +26,18 @@ def make(described: Optimiser, parameters: Iterable[nn.Parameter]) -> optim.Opti
 
 
 def train(inputs: TrainingInputs, place: Place) -> Result:
-    """The loss of every batch from before its update, and the parameters after the last one."""
+    """Train for as many steps as there are batches.
+
+    Args:
+        inputs: The network, its arrays and the optimiser.
+        place: Device, dtype, dialect and modules.
+
+    Returns:
+        The loss of every batch before its update, and the parameters after the last update.
+    """
     model = Network(inputs.network, inputs.params, place).train()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimiser = make(inputs.optimiser, parameters)
+    optimiser = _make(inputs.optimiser, parameters)
     found = []
     for data in inputs.batches:
         optimiser.zero_grad()

@@ -5,18 +5,15 @@
     static_rnn                   StaticSession
     tensor maths, step by step   UnrolledSession
     tensor maths, tf.while_loop                                      WhileXla
-    CudnnRNNV3                                      CudnnFunction
+    CudnnRNNV3                                     CudnnFunction
 
-The two choices know nothing of each other: ``unrolling.py``, ``unrolled.py``, ``while_loop.py`` and ``cudnn.py``
-are the one, ``execution.py`` the other. Whole networks (``layers.py``) and training (``training.py``) take
-both.
+The two choices are independent: the modules of ``unrolling`` unroll, ``execution.py`` executes. Whole networks
+(``network.py``) and training (``training.py``) take both.
 """
 
 import os
 
-os.environ.setdefault(
-    "TF_CPP_MIN_LOG_LEVEL", "3"
-)  # its start-up notices tell of GPUs that nobody asked for
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no start-up notices about GPUs
 
 from backends.tensorflow.adapter import (
     CudnnFunction,

@@ -1,4 +1,4 @@
-"""The adapter: inputs to feeds, programs compiled once for many, results by name."""
+"""The TensorFlow adapters: inputs to feeds, programs compiled once for many inputs, results by name."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ from reference import Array
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell
 
 KEPT = 16
-"""Programs that stay compiled: a few hundred would take gigabytes."""
+"""Number of compiled programs to keep; a few hundred would take gigabytes."""
 
 
 class TensorFlow(Backend):
-    """A way to unroll and a way to execute, together."""
+    """An unrolling and an execution together."""
 
     packages = ("tensorflow", "tf-keras")
     unrolling: ClassVar[Unrolling]
@@ -78,7 +78,7 @@ class TensorFlow(Backend):
         self.refuse(inputs)
         set_precision(inputs.precision)
         if len({self._structure(batch._asdict()) for batch in inputs.batches}) > 1:
-            raise Unsupported("batches: one graph takes all of them, and theirs would not be one")
+            raise Unsupported("batches: their feeds differ, and one graph has to take all batches")
         return training.train(inputs, self._place())
 
     def prepared(self) -> Prepared:
@@ -118,7 +118,7 @@ class TensorFlow(Backend):
         return self._compiled[key]
 
     def _clocked(self, build: Callable[[], Program]) -> Program:
-        """The program; TensorFlow runs its call in Python only while it traces."""
+        """Return a program that measures tracing; TensorFlow runs its call in Python only while it traces."""
         program = build()
 
         def call(feeds: Feeds) -> Any:
@@ -130,7 +130,7 @@ class TensorFlow(Backend):
         return program._replace(call=call)
 
     def _structure(self, feeds: Feeds) -> Hashable:
-        """What a graph is made for: what is fed and, where steps are fixed, in which sizes."""
+        """Return the names of the feeds and, where steps are fixed, their shapes: each structure needs a graph."""
         fixed = self.unrolling.fixed_steps
         given = {name: a for name, a in feeds.items() if a is not None}
         return tuple((name, a.shape if fixed else ()) for name, a in given.items())
@@ -148,7 +148,7 @@ class DynamicSession(TensorFlow):
 
 
 class DynamicFunction(TensorFlow):
-    """The same calls inside a ``tf.function``."""
+    """``dynamic_rnn`` inside a ``tf.function``."""
 
     dialect = TENSORFLOW_LEGACY
     unrolling = Dynamic()
@@ -156,7 +156,7 @@ class DynamicFunction(TensorFlow):
 
 
 class DynamicXla(TensorFlow):
-    """The same ``tf.function``, compiled by XLA."""
+    """``dynamic_rnn`` inside a ``tf.function``, compiled by XLA."""
 
     dialect = TENSORFLOW_XLA
     unrolling = Dynamic()
@@ -180,7 +180,7 @@ class UnrolledSession(TensorFlow):
 
 
 class WhileXla(TensorFlow):
-    """The same cells in a loop of the graph, compiled by XLA, with gradients made for it."""
+    """Cells written in tensor maths, in a ``tf.while_loop`` with custom gradients, compiled by XLA."""
 
     dialect = TENSORFLOW_WHILE
     unrolling = While()

@@ -1,4 +1,4 @@
-"""W v + b, and what follows it."""
+"""Affine maps and activations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ ACTIVATIONS = {
 
 
 def affine(made: Affine, v: Any) -> Any:
-    """v W + b, with W ``(in, out)``; all steps of a sequence are the rows of one product."""
+    """Return v W + b; all steps of a sequence are the rows of one matmul.
+
+    Args:
+        made: W (in, out) and b (out,), or None.
+        v: Rows (B, in), or a sequence (B, T, in).
+
+    Returns:
+        The result (..., out).
+    """
     a = tf.matmul(v, made.W) if v.shape.rank == 2 else tf.tensordot(v, made.W, 1)
     return a if made.b is None else tf.nn.bias_add(a, made.b)

@@ -1,4 +1,4 @@
-"""What was run, as a reader of TensorFlow's documentation would name it."""
+"""The calls that run a network, by the names in TensorFlow's documentation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,16 @@ OPERATIONS: dict[type, str] = {
 
 
 def calls(inputs: AnyInputs, unrolling: Unrolling, execution: Execution) -> list[str]:
-    """The operations in order, each once, and how they were executed."""
+    """Return the operations that run these inputs, and how they are executed.
+
+    Args:
+        inputs: The inputs.
+        unrolling: Runs cells over time.
+        execution: Executes the program.
+
+    Returns:
+        Operations in order, each once.
+    """
     if isinstance(inputs, Inputs):
         batch = inputs.x.shape[0 if inputs.spec.batch_first else 1]
         found = [unrolling.called(inputs.spec, batch)]

@@ -1,6 +1,6 @@
-"""One time step: TensorFlow 1's own cells, and the same equations in tensor maths.
+"""One time step: TensorFlow 1's cells, and the same equations in tensor maths.
 
-A cell is built before it is called, has ``variables``, and takes an input ``(B, I)`` and a state to
+A cell is built before it is called, and has ``variables``. It takes an input ``(B, I)`` and a state, and returns
 an output ``(B, H)`` and the next state.
 """
 
@@ -21,7 +21,14 @@ ACTIVATIONS = {"tanh": tf.tanh, "relu": tf.nn.relu}
 
 
 def legacy_class(spec: Spec) -> Any:
-    """A single LSTM layer is a ``BasicLSTMCell``, a stack is made of ``LSTMCell``."""
+    """Return the class of TensorFlow 1's cell.
+
+    Args:
+        spec: The network; one LSTM layer is a ``BasicLSTMCell``, a stack has ``LSTMCell``.
+
+    Returns:
+        The class.
+    """
     lstm = legacy_cells.BasicLSTMCell if spec.num_layers == 1 else legacy_cells.LSTMCell
     return {"vanilla": legacy_cells.BasicRNNCell, "gru": legacy_cells.GRUCell, "lstm": lstm}[
         spec.cell
@@ -29,7 +36,17 @@ def legacy_class(spec: Spec) -> Any:
 
 
 def legacy(spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
-    """TensorFlow 1's cell, its variables in ``scope``."""
+    """Return TensorFlow 1's cell, built.
+
+    Args:
+        spec: The network.
+        dtype: The dtype of the variables.
+        input_size: The width of the input.
+        scope: The scope of the variables.
+
+    Returns:
+        The cell.
+    """
     options: dict[str, Any] = {}
     if spec.cell == "vanilla":
         options["activation"] = ACTIVATIONS[spec.activation]
@@ -44,7 +61,15 @@ def legacy(spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
 
 
 class Written:
-    """A cell in tensor maths: x W + h U + b for all gates at once. Its state is (h,), or (h, c)."""
+    """A cell in tensor maths: x W + h U + b for all gates at once.
+
+    Its state is (h,), or (h, c) for an LSTM.
+
+    Args:
+        spec: The network.
+        dtype: The dtype of the variables.
+        input_size: The width of the input.
+    """
 
     def __init__(self, spec: Spec, dtype: str, input_size: int) -> None:
         def variable(*shape: int) -> Any:
@@ -71,29 +96,67 @@ class Written:
 
 
 Side = Callable[..., Any]
-"""The recurrent side of a step: v U + b from ``v (B, H)``; of some columns, where they are given."""
+"""The recurrent side of a step, as a function of ``v (B, H)`` and, optionally, of columns."""
 
 
 def affine(v: Any, W: Any, b: Any) -> Any:
-    """v W + b; all steps of a sequence are the rows of one product."""
+    """Return v W + b; all steps of a sequence are the rows of one matmul.
+
+    Args:
+        v: Rows (B, in), or a sequence (T, B, in).
+        W: Weights (in, out).
+        b: The bias (out,), or None.
+
+    Returns:
+        The result (..., out).
+    """
     a = tf.matmul(v, W) if v.shape.rank == 2 else tf.tensordot(v, W, 1)
     return a if b is None else a + b
 
 
 def by_recurrent(w: Block, v: Any, columns: slice = slice(None)) -> Any:
-    """v U + b, or some of its columns."""
+    """Return the recurrent side of a step, v U + b.
+
+    Args:
+        w: The cell's weights.
+        v: Rows (B, H).
+        columns: The columns of U and b to use.
+
+    Returns:
+        The result (B, columns).
+    """
     assert w.recurrent is not None
     b = w.recurrent_bias
     return affine(v, w.recurrent[:, columns], None if b is None else b[columns])
 
 
 def vanilla(spec: Spec, x: Any, by_h: Side, h: Any) -> tuple[Any, ...]:
-    """h' = act(x W + h U + b). x is the input's side, x W + b, as it is in every cell."""
+    """h' = act(x W + h U + b).
+
+    Args:
+        spec: The network.
+        x: The input side, x W + b (B, H).
+        by_h: The recurrent side, as a function of h.
+        h: The state (B, H).
+
+    Returns:
+        (h',).
+    """
     return (ACTIVATIONS[spec.activation](x + by_h(h)),)
 
 
 def gru(spec: Spec, x: Any, by_h: Side, h: Any) -> tuple[Any, ...]:
-    """h' = (1 − z) n + z h, the reset gate applied after or before the recurrent product."""
+    """h' = (1 − z) n + z h; the reset gate is applied after or before the recurrent matmul.
+
+    Args:
+        spec: The network, whose ``reset`` says when.
+        x: The input side, x W + b (B, 3H), with gates r, z, n.
+        by_h: The recurrent side, as a function of h.
+        h: The state (B, H).
+
+    Returns:
+        (h',).
+    """
     x_r, x_z, x_n = tf.split(x, 3, axis=-1)
     if spec.reset == "after":
         h_r, h_z, h_n = tf.split(by_h(h), 3, axis=-1)
@@ -108,7 +171,18 @@ def gru(spec: Spec, x: Any, by_h: Side, h: Any) -> tuple[Any, ...]:
 
 
 def lstm(spec: Spec, x: Any, by_h: Side, h: Any, c: Any) -> tuple[Any, ...]:
-    """c' = σ(f + forget bias) c + σ(i) tanh(g);  h' = σ(o) tanh(c')."""
+    """c' = σ(f + forget bias) c + σ(i) tanh(g);  h' = σ(o) tanh(c').
+
+    Args:
+        spec: The network.
+        x: The input side, x W + b (B, 4H), with gates i, f, g, o.
+        by_h: The recurrent side, as a function of h.
+        h: The state (B, H).
+        c: The cell's state (B, H).
+
+    Returns:
+        (h', c').
+    """
     i, f, g, o = tf.split(x + by_h(h), 4, axis=-1)
     c = tf.sigmoid(f + spec.forget_bias) * c + tf.sigmoid(i) * tf.tanh(g)
     return tf.sigmoid(o) * tf.tanh(c), c

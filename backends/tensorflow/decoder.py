@@ -14,10 +14,21 @@ from reference.networks.layers import Decoder, DecoderParams
 def decode(
     layer: Decoder, made: DecoderParams, context: Any, targets: Any, recurrence: Recurrence
 ) -> Any:
-    """``(B, S, units)`` from ``context (B, C)``; ``targets (B, S)`` are a teacher's words."""
-    states = initial_states(layer, made, context)
+    """Return the pre-activations of a decoder's outputs.
+
+    Args:
+        layer: The decoder.
+        made: Its variables and cells.
+        context: The context (B, C).
+        targets: Target words (B, S), which teacher forcing feeds back; else unused.
+        recurrence: Runs the recurrent network.
+
+    Returns:
+        Pre-activations (B, S, units).
+    """
+    states = _initial_states(layer, made, context)
     if layer.words == "free":
-        return run_free(layer, made, context, states, recurrence)
+        return _run_free(layer, made, context, states, recurrence)
     read = []
     if layer.words == "teacher":
         fed = tf.pad(targets[:, :-1], ((0, 0), (1, 0)))  # word 0 first
@@ -28,20 +39,20 @@ def decode(
     return affine(made.output, y)
 
 
-def initial_states(layer: Decoder, made: DecoderParams, context: Any) -> States | None:
-    """The context itself or through the bridge; None where it makes no state."""
+def _initial_states(layer: Decoder, made: DecoderParams, context: Any) -> States | None:
+    """Return the context as initial states, through the bridge if there is one; None for zeros."""
     if layer.context == "input":
         return None
     if layer.bridge == "none":
-        states = zeros(layer, context)
+        states = _zeros(layer, context)
         return states | {"h": [context] * layer.spec.num_layers}
     act = ACTIVATIONS[layer.bridge]
     rows = [[act(affine(part, context)) for part in row] for row in made.bridge]
     return dict(zip(layer.spec.states, zip(*rows, strict=True), strict=True))
 
 
-def zeros(layer: Decoder, context: Any) -> States:
-    """States of zeros for as many rows as the context has."""
+def _zeros(layer: Decoder, context: Any) -> States:
+    """Return zero states for as many rows as the context has."""
     spec, batch = layer.spec, tf.shape(context)[0]
     return {
         part: [tf.zeros((batch, spec.state_size(part)), context.dtype)] * spec.num_layers
@@ -49,13 +60,14 @@ def zeros(layer: Decoder, context: Any) -> States:
     }
 
 
-def run_free(
+def _run_free(
     layer: Decoder, made: DecoderParams, context: Any, states: States | None, recurrence: Recurrence
 ) -> Any:
-    """Step by step, each on the word that the step before found likeliest, as a ``loop_function``
-    of TensorFlow 1's ``rnn_decoder`` did.
+    """Run step by step on the most likely word of the step before.
+
+    A ``loop_function`` of TensorFlow 1's ``rnn_decoder`` did the same.
     """
-    states = zeros(layer, context) if states is None else states
+    states = _zeros(layer, context) if states is None else states
     words, outputs = tf.zeros_like(context[:, 0], tf.int32), []
     for _ in range(layer.steps):
         read = tf.nn.embedding_lookup(made.table, words)

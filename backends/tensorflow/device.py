@@ -1,4 +1,4 @@
-"""Where TensorFlow computes, in which precision, and what goes in and comes out."""
+"""Devices and matmul precision in TensorFlow, and conversion of inputs and results."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from backends.tensorflow.unrolling import Unrolling
 from reference import Array
 
 TF32 = tf.config.experimental.tensor_float_32_execution_enabled()
-"""Whether it may use TF32; read at import, before any backend says so."""
+"""TensorFlow's own setting, read at import, before any backend changes it."""
 
 Compile: TypeAlias = Callable[[Hashable, Callable[[], Program], Feeds], Compiled]
-"""Makes the program that ``build`` returns ready for feeds; the first argument names it."""
+"""A function that compiles a program for feeds: ``compile(key, build, feeds)``."""
 
 
 class Place(NamedTuple):
-    """Where programs run, in which dialect's layout, and how they are unrolled and executed."""
+    """Everything besides the inputs that a run needs: device, dialect, unrolling, execution and compiler."""
 
     device: str
     dialect: Dialect
@@ -33,21 +33,25 @@ class Place(NamedTuple):
 
 
 def set_precision(precision: str) -> None:
-    """Make float32 products in one of ``backends.adapter.PRECISIONS``."""
+    """Set the precision of float32 matmuls.
+
+    Args:
+        precision: One of ``backends.adapter.PRECISIONS``.
+    """
     wanted = {"ieee": False, "tf32": True, "default": TF32}[precision]
     if tf.config.experimental.tensor_float_32_execution_enabled() != wanted:
         tf.config.experimental.enable_tensor_float_32_execution(wanted)
 
 
 def feed(dtype: str, arrays: Mapping[str, Array | None]) -> Feeds:
-    """Cast what is given.
+    """Cast arrays and leave out missing ones.
 
     Args:
-        dtype: The type of numbers; words and lengths become 32-bit integers.
-        arrays: Arrays by name; None is left out.
+        dtype: The dtype of floating-point arrays; integers become int32.
+        arrays: Arrays by name, or None where missing.
 
     Returns:
-        What a program is fed.
+        The feeds of a program.
     """
     given = {name: a for name, a in arrays.items() if a is not None}
     numbers = tf.as_dtype(dtype).as_numpy_dtype
@@ -57,7 +61,14 @@ def feed(dtype: str, arrays: Mapping[str, Array | None]) -> Feeds:
 
 
 def result(tensors: Mapping[str, Array]) -> Result:
-    """Return arrays by name as float64, and the types that they came in."""
+    """Return arrays as float64, with their original dtypes.
+
+    Args:
+        tensors: Arrays by name.
+
+    Returns:
+        The result of a run.
+    """
     return Result(
         {name: np.asarray(a).astype(np.float64) for name, a in tensors.items()},
         {name: str(a.dtype) for name, a in tensors.items()},
@@ -74,7 +85,7 @@ def find_device(name: str) -> str:
         ``cpu:0`` or ``gpu:N``.
 
     Raises:
-        DeviceNotFound: There is no such device; the text says what there is.
+        DeviceNotFound: There is no such device; the text lists the devices found.
     """
     found = [f"{d.device_type}:{i}".lower().replace("gpu", "cuda")
              for kind in ("CPU", "GPU")

@@ -1,4 +1,4 @@
-"""How a program is executed: as a graph in a Session, or as a ``tf.function``, plain or with XLA."""
+"""The ways to execute a program: a graph in a Session, or a ``tf.function``, plain or with XLA."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from backends.tensorflow.optimisers import Keras, TensorFlow1
 from reference import Array
 
 Feeds = Mapping[str, Any]
-"""What a run is given, by name; what is not given has no name."""
+"""The arrays of a run, by name; missing arrays have no name."""
 
 
 class Program(NamedTuple):
-    """What is to run: made inside the graph, or before any tracing, as legacy cells must be."""
+    """A program, made inside the graph, or before any tracing, as legacy cells require."""
 
     variables: Sequence[Any]
     """The parameters, in the order of ``parameters.values``."""
     call: Callable[[Feeds], Any]
     slots: Callable[[], Sequence[Any]] = tuple
-    """An optimiser's own variables, once ``call`` has been traced."""
+    """Returns an optimiser's variables, after ``call`` was traced."""
 
 
 class Compiled(NamedTuple):
-    """A program that waits for parameters and feeds."""
+    """A program that is ready for parameters and feeds."""
 
     run: Callable[[Feeds], Any]
-    """What the call returns, as NumPy arrays."""
+    """Runs the program and returns NumPy arrays."""
     assign: Callable[[Sequence[Array]], None]
-    """Sets the parameters, and an optimiser's own variables to what they were at first."""
+    """Sets the parameters, and resets an optimiser's variables."""
     read: Callable[[], list[Array]]
-    """The parameters as they are now."""
+    """Returns the current parameters."""
     owner: list[object]
-    """Whose parameters the variables hold: one entry."""
+    """The load whose parameters the variables have, as a list of one."""
 
 
 class Execution(ABC):
@@ -46,17 +46,35 @@ class Execution(ABC):
 
     how: str
     optimiser: type[TensorFlow1 | Keras]
-    """The optimisers of those who execute so."""
+    """The class of this execution's optimisers."""
 
     def place(self, feeds: Feeds, device: str) -> Feeds:
-        """``feeds`` as the compiled program takes them; a Session takes NumPy arrays."""
+        """Return feeds in the form that the compiled program takes; a Session takes NumPy arrays.
+
+        Args:
+            feeds: Arrays by name.
+            device: TensorFlow's name of the device.
+
+        Returns:
+            The feeds.
+        """
         return feeds
 
     @abstractmethod
     def compile(
         self, build: Callable[[], Program], feeds: Feeds, device: str, *, fixed: bool
     ) -> Compiled:
-        """The program for feeds of these names; where ``fixed``, of these sizes only."""
+        """Compile a program for feeds of given names.
+
+        Args:
+            build: Makes the program.
+            feeds: Examples of the feeds.
+            device: TensorFlow's name of the device.
+            fixed: True to compile for the shapes of these feeds only.
+
+        Returns:
+            The compiled program.
+        """
 
 
 class Session(Execution):
@@ -96,7 +114,11 @@ class Session(Execution):
 
 
 class Function(Execution):
-    """A ``tf.function``, compiled by XLA where ``jit_compile``."""
+    """A ``tf.function``.
+
+    Args:
+        jit_compile: True to compile with XLA.
+    """
 
     optimiser = Keras
 
@@ -121,7 +143,7 @@ class Function(Execution):
             reduce_retracing=not (self.jit_compile or fixed),
         )
 
-        # A call's device costs as much as all else here; where there is one device alone, it is that.
+        # Entering a device takes as long as the rest of the call, and a single device needs none.
         several = len(tf.config.list_logical_devices()) > 1
         on_device = partial(tf.device, device) if several else nullcontext
 
@@ -140,12 +162,19 @@ class Function(Execution):
 
 
 def _fetched(found: Any) -> Any:
-    """A tensor, or a list of some; tf.nest, which takes everything, takes far longer."""
+    """Return a tensor, or a list of tensors, as NumPy; tf.nest would take far longer."""
     return [t.numpy() for t in found] if isinstance(found, list) else found.numpy()
 
 
 def any_size(a: Array) -> list[int | None]:
-    """A placeholder's shape: only feature widths are fixed, so that sizes share one graph."""
+    """Return a placeholder's shape, with feature widths fixed only, so that sizes share one graph.
+
+    Args:
+        a: An example of the feed.
+
+    Returns:
+        The shape, with None for any size.
+    """
     if np.issubdtype(a.dtype, np.integer) or a.ndim < 2:
         return [None] * a.ndim
     return [*([None] * (a.ndim - 1)), a.shape[-1]]

@@ -1,4 +1,4 @@
-"""Whole networks: every layer of ``reference/networks/layers.py`` in TensorFlow's own operations."""
+"""Whole networks: every layer of ``reference/networks/layers.py`` in TensorFlow's operations."""
 
 from __future__ import annotations
 
@@ -34,32 +34,46 @@ from reference.trees import named
 
 
 class Passed(NamedTuple):
-    """What a layer hands to the next one."""
+    """The results that a layer passes to the next one."""
 
     value: Any
-    """Its output."""
+    """The output."""
     logits: Any = None
-    """What its activation was applied to."""
+    """The activation's argument."""
     final: Any = None
     """A recurrent network's final h, by layer and direction."""
 
 
 class Built:
-    """A network and its variables, made in the graph that is current."""
+    """A network and its variables, made in the current graph.
+
+    Args:
+        recurrence: Makes and runs recurrent networks.
+        network: The layers, the loss last.
+        params: The parameters of each layer, in canonical layout.
+        dtype: The dtype of the variables.
+    """
 
     def __init__(
         self, recurrence: Recurrence, network: Network, params: NetworkParams, dtype: str
     ) -> None:
         self._recurrence, self._network, self._dtype = recurrence, network, dtype
         self._made = tuple(
-            recurrence.make(spec_of(layer), tree, dtype, f"layer{k}")
+            recurrence.make(_spec_of(layer), tree, dtype, f"layer{k}")
             for k, (layer, tree) in enumerate(zip(network, params, strict=True))
         )
         self.variables = variables(self._made)
         self.trained = trained(self._made, params)
 
     def forward(self, feeds: Feeds) -> tuple[Any, Any]:
-        """The output of the last layer before the loss, and the loss."""
+        """Run the network and its loss.
+
+        Args:
+            feeds: One batch.
+
+        Returns:
+            The output of the last layer before the loss, and the loss.
+        """
         *before, last = self._network
         passed = Passed(feeds["x"])
         for layer, made in zip(before, self._made[:-1], strict=True):
@@ -83,7 +97,7 @@ class Built:
                 directions = v.shape[-1] // before.final[-1].shape[-1]
                 return Passed(tf.concat(before.final[-directions:], axis=-1))
             case Readout():
-                a = affine(made, select(layer, v, feeds.get("lengths")))
+                a = affine(made, _select(layer, v, feeds.get("lengths")))
             case Dense():
                 a = affine(made, v)
             case Decoder():
@@ -93,13 +107,13 @@ class Built:
         return Passed(ACTIVATIONS[layer.activation](a), a)
 
 
-def spec_of(layer: Layer) -> Spec | None:
-    """The spec of a layer that has a recurrent network."""
+def _spec_of(layer: Layer) -> Spec | None:
+    """Return the spec of a layer that has a recurrent network, else None."""
     return layer.spec if isinstance(layer, Recurrent | Decoder) else None
 
 
-def select(layer: Readout, v: Any, lengths: Any) -> Any:
-    """The steps of ``v (B, T, N)`` that a readout reads."""
+def _select(layer: Readout, v: Any, lengths: Any) -> Any:
+    """Return the steps of ``v (B, T, N)`` that a readout reads."""
     if layer.at == "every":
         return v
     if layer.at != "last":
@@ -108,7 +122,17 @@ def select(layer: Readout, v: Any, lengths: Any) -> Any:
 
 
 def whole(recurrence: Recurrence, network: Network, params: NetworkParams, dtype: str) -> Program:
-    """y, loss, dx where the input is numbers and, by every variable, dparams."""
+    """Return the program that runs a network forward and back.
+
+    Args:
+        recurrence: Makes and runs recurrent networks.
+        network: The layers, the loss last.
+        params: The parameters of each layer, in canonical layout.
+        dtype: The dtype of the variables.
+
+    Returns:
+        The program, whose call returns y, loss, dparams and, unless x is words, dx.
+    """
     built = Built(recurrence, network, params, dtype)
 
     def call(feeds: Feeds) -> dict[str, Any]:
@@ -120,16 +144,16 @@ def whole(recurrence: Recurrence, network: Network, params: NetworkParams, dtype
 
 
 def parts_of(network: Network, params: NetworkParams) -> Parts:
-    """Return the parameters of every layer, each with the spec of the cells in it.
+    """Return the parameters of every layer, each with the spec of its cells.
 
     Args:
         network: The layers.
-        params: Their parameters.
+        params: The parameters of each layer.
 
     Returns:
-        What ``parameters.values`` takes.
+        Pairs of spec and parameters, as ``parameters.values`` takes them.
     """
-    return [(spec_of(layer), tree) for layer, tree in zip(network, params, strict=True)]
+    return [(_spec_of(layer), tree) for layer, tree in zip(network, params, strict=True)]
 
 
 def run(inputs: NetworkInputs, place: Place) -> Result:
@@ -137,7 +161,7 @@ def run(inputs: NetworkInputs, place: Place) -> Result:
 
     Args:
         inputs: The network and its arrays.
-        place: Where and how it runs.
+        place: Device, dialect, unrolling, execution and compiler.
 
     Returns:
         The output, the loss and its gradients.

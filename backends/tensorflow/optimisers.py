@@ -1,8 +1,8 @@
 """The optimisers of TensorFlow 1 and of tf_keras, under one interface.
 
-Both make float32 of the Python numbers that they are given, which leaves β₂ = 0.999 in float64 with
-1 − β₂ off by 1e-5. In float64, and only there, they get float64 tensors instead; and tf_keras,
-which makes a variable of its ``floatx`` for the learning rate, gets float64 for that too.
+Both convert Python numbers to float32, so that 1 − β₂ is wrong by 1e-5 for β₂ = 0.999 in float64. In float64, and
+only there, both get float64 tensors instead. tf_keras makes the learning rate a variable of its ``floatx``, which
+is then float64 too.
 """
 
 from __future__ import annotations
@@ -21,17 +21,22 @@ NUMBERS: dict[type, Callable[[Any], tuple[float, ...]]] = {
     Momentum: lambda o: (o.rate, o.momentum),
     Adam: lambda o: (o.rate, o.beta1, o.beta2, o.epsilon),
 }
-"""What each optimiser is made with, in the order in which both take them."""
+"""The hyperparameters of each optimiser, in the order of both libraries."""
 
 
-def numbers(optimiser: Optimiser, dtype: Any) -> list[Any]:
-    """The hyperparameters, as precise as the parameters are."""
+def _numbers(optimiser: Optimiser, dtype: Any) -> list[Any]:
+    """Return the hyperparameters, as precise as the parameters."""
     plain = NUMBERS[type(optimiser)](optimiser)
     return [tf.constant(n, dtype) for n in plain] if dtype == tf.float64 else list(plain)
 
 
 class TensorFlow1:
-    """An optimiser of ``tf.compat.v1.train``, whose slots are made as the update is."""
+    """An optimiser of ``tf.compat.v1.train``, which makes its slots with the update.
+
+    Args:
+        optimiser: The optimiser of the specification.
+        variables: The parameters to train.
+    """
 
     classes: ClassVar[dict[type, Any]] = {
         GradientDescent: tf.compat.v1.train.GradientDescentOptimizer,
@@ -42,19 +47,35 @@ class TensorFlow1:
 
     def __init__(self, optimiser: Optimiser, variables: Sequence[Any]) -> None:
         self._variables = variables
-        self._own = self.classes[type(optimiser)](*numbers(optimiser, variables[0].dtype))
+        self._own = self.classes[type(optimiser)](*_numbers(optimiser, variables[0].dtype))
 
     def apply(self, gradients: Sequence[Any]) -> list[Any]:
-        """The operations that update the parameters."""
+        """Return the operations that update the parameters.
+
+        Args:
+            gradients: The gradient by every variable.
+
+        Returns:
+            The operations.
+        """
         return [self._own.apply_gradients(zip(gradients, self._variables, strict=True))]
 
     def slots(self) -> Sequence[Any]:
-        """Its own variables, once there is an update."""
+        """Return the optimiser's variables, after ``apply``.
+
+        Returns:
+            The variables.
+        """
         return self._own.variables()
 
 
 class Keras:
-    """An optimiser of ``tf_keras.optimizers``, built before any tracing."""
+    """An optimiser of ``tf_keras.optimizers``, built before any tracing.
+
+    Args:
+        optimiser: The optimiser of the specification.
+        variables: The parameters to train.
+    """
 
     classes: ClassVar[dict[type, Any]] = {
         GradientDescent: tf_keras.optimizers.SGD,
@@ -68,18 +89,29 @@ class Keras:
         dtype = variables[0].dtype
         with _floatx("float64" if dtype == tf.float64 else "float32"):
             self._own = self.classes[type(optimiser)](
-                *numbers(optimiser, dtype),
-                jit_compile=False,  # whether XLA compiles is the execution's to say
+                *_numbers(optimiser, dtype),
+                jit_compile=False,  # the execution decides about XLA
             )
         self._own.build(variables)
 
     def apply(self, gradients: Sequence[Any]) -> list[Any]:
-        """Updates the parameters; a ``tf.function`` sees to it that this runs."""
+        """Update the parameters, inside a ``tf.function``.
+
+        Args:
+            gradients: The gradient by every variable.
+
+        Returns:
+            No operations: a ``tf.function`` runs the update by itself.
+        """
         self._own.apply_gradients(zip(gradients, self._variables, strict=True))
         return []
 
     def slots(self) -> Sequence[Any]:
-        """Its own variables."""
+        """Return the optimiser's variables.
+
+        Returns:
+            The variables.
+        """
         return self._own.variables
 
 

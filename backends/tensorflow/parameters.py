@@ -1,4 +1,4 @@
-"""Parameters: canonical ones as TensorFlow's variables, and what comes back.
+"""Parameters: from canonical layout to TensorFlow's variables, and back.
 
 Every function walks the same tree in the same order: a recurrent network's weights become a cell,
 an ``Affine`` becomes W ``(in, out)`` and b, and any other array is a variable as it is.
@@ -20,11 +20,20 @@ from reference.trees import each
 Parts = Sequence[tuple[Spec | None, Any]]
 """Trees of canonical parameters, each with the spec of the cells in it."""
 Back = Callable[[Spec, CellDialect, Weights, Sequence[Block]], Weights]
-"""How the blocks of a cell come back: ``layouts.gradients`` or ``layouts.values``."""
+"""A function from a cell's blocks to weights: ``layouts.gradients`` or ``layouts.values``."""
 
 
 def values(dialect: Dialect, parts: Parts, dtype: str) -> list[Array]:
-    """What the variables of all parts hold, in their order."""
+    """Return the values of all variables, in their order.
+
+    Args:
+        dialect: The backend's dialect.
+        parts: Trees of canonical parameters.
+        dtype: The dtype of the variables.
+
+    Returns:
+        An array for every variable.
+    """
     kind = tf.as_dtype(dtype).as_numpy_dtype
     return [v.astype(kind) for spec, tree in parts for v in _values(dialect, spec, tree)]
 
@@ -32,13 +41,33 @@ def values(dialect: Dialect, parts: Parts, dtype: str) -> list[Array]:
 def canonical(
     dialect: Dialect, parts: Parts, found: Sequence[Array], back: Back = gradients
 ) -> tuple[Any, ...]:
-    """What was ``found`` for every variable of all parts, for every array of their trees."""
+    """Return trees in canonical layout from arrays for all variables.
+
+    Args:
+        dialect: The backend's dialect.
+        parts: Trees of canonical parameters.
+        found: An array for every variable, such as its gradient.
+        back: Converts the blocks of a cell.
+
+    Returns:
+        A tree for each part.
+    """
     rest = iter(found)
     return tuple(_canonical(dialect, spec, tree, rest, back) for spec, tree in parts)
 
 
 def make(cell: Callable[[int, str], Any], tree: Any, dtype: Any, name: str) -> Any:
-    """``tree`` with variables for arrays, and ``cell(input_size, scope)`` for weights."""
+    """Make variables and cells for a tree of parameters.
+
+    Args:
+        cell: Makes the cell of an input width, in a scope.
+        tree: The parameters.
+        dtype: The dtype of the variables.
+        name: The scope.
+
+    Returns:
+        The tree, with cells for weights and variables for other arrays.
+    """
     if tree is None:
         return None
     if isinstance(tree, Weights):
@@ -52,7 +81,14 @@ def make(cell: Callable[[int, str], Any], tree: Any, dtype: Any, name: str) -> A
 
 
 def variables(made: Any) -> list[Any]:
-    """Every variable of what ``make`` returned."""
+    """Return all variables of a tree that ``make`` returned.
+
+    Args:
+        made: The tree.
+
+    Returns:
+        The variables, in their order.
+    """
     if made is None:
         return []
     if isinstance(made, tuple):
@@ -61,7 +97,15 @@ def variables(made: Any) -> list[Any]:
 
 
 def trained(made: Any, tree: Any) -> list[Any]:
-    """The variables but for biases that the spec has not, which are constants of the cell."""
+    """Return the variables that training changes: all but constant biases.
+
+    Args:
+        made: The tree that ``make`` returned.
+        tree: The canonical parameters, which lack the biases that are constant.
+
+    Returns:
+        The variables.
+    """
     if isinstance(tree, Weights):
         return [v for v in made.variables if tree.b_ih is not None or v.shape.rank == 2]
     if isinstance(tree, tuple):

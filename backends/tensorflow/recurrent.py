@@ -18,35 +18,73 @@ from reference import Params, Spec
 from reference.trees import named
 
 States = dict[str, Any]
-"""For h, and c of an LSTM, the states ``(B, H)`` of all layers and directions."""
+"""h and, for an LSTM, c: the states ``(B, H)`` of all layers and directions."""
 
 
 class Recurrence(NamedTuple):
-    """A way to unroll, and the order in which its cells have their states."""
+    """An unrolling, with the order in which the dialect's cells take their states."""
 
     unrolling: Unrolling
     dialect: Dialect
 
     def make(self, spec: Spec | None, tree: Any, dtype: str, scope: str) -> Any:
-        """``tree`` with variables for arrays, and this way's cells of ``spec`` for weights."""
+        """Make variables and cells for a tree of parameters.
+
+        Args:
+            spec: The network of the tree's weights, or None without weights.
+            tree: The parameters, in canonical layout.
+            dtype: The dtype of the variables.
+            scope: The scope of the variables.
+
+        Returns:
+            The tree, with cells for weights and variables for other arrays.
+        """
         cell = partial(self.unrolling.cell, spec, dtype)  # type: ignore[arg-type]  # None: no cells
         return make(cell, tree, dtype, scope)
 
     def run(
         self, spec: Spec, cells: Cells, x: Any, lengths: Any = None, states: States | None = None
     ) -> tuple[Any, States]:
-        """Outputs and final states; from zeros where no states are given."""
+        """Run a network over time.
+
+        Args:
+            spec: The network.
+            cells: The cells by layer and direction.
+            x: The input (B, T, I), or (T, B, I).
+            lengths: The length of each row (B,), or None.
+            states: The initial states, or None for zeros.
+
+        Returns:
+            The outputs and the final states.
+        """
         start = None if states is None else self._rows(spec, states)
         y, rows = self.unrolling.run(spec, cells, x, lengths, start)
         return y, self._states(spec, rows)
 
     def step(self, spec: Spec, cells: Cells, x: Any, states: States) -> tuple[Any, States]:
-        """The output and the states after one step of a forward network."""
+        """Run one step of a forward network.
+
+        Args:
+            spec: The network.
+            cells: The cells by layer and direction.
+            x: The input (B, I).
+            states: The states before the step.
+
+        Returns:
+            The output (B, H) and the states after the step.
+        """
         y, rows = self.unrolling.step(spec, cells, x, self._rows(spec, states))
         return y, self._states(spec, rows)
 
     def order(self, spec: Spec) -> str:
-        """The parts of a cell's state, as the cell has them."""
+        """Return the parts of a cell's state, in the order of the dialect.
+
+        Args:
+            spec: The network.
+
+        Returns:
+            A letter for each part, such as "ch".
+        """
         return self.dialect.state_order(spec)
 
     def _rows(self, spec: Spec, states: States) -> list[tuple[Any, ...]]:
@@ -57,14 +95,14 @@ class Recurrence(NamedTuple):
 
 
 def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
-    """Compile the network's program and move its arrays; the call returned runs it once.
+    """Compile the network's program and move its arrays to the device.
 
     Args:
         inputs: The network and its arrays.
-        place: Where and how it runs.
+        place: Device, dialect, unrolling, execution and compiler.
 
     Returns:
-        The call, whose result ``fetch`` takes.
+        A function that runs the program once; ``fetch`` takes its result.
     """
     spec, dtype = inputs.spec, inputs.dtype
     given = _feeds(inputs)
@@ -75,7 +113,7 @@ def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
 
     def call() -> Any:
         set_precision(inputs.precision)
-        if compiled.owner != [me]:  # another load of this program may have come between
+        if compiled.owner != [me]:  # another load may have used this program
             compiled.assign(weights)
             compiled.owner[:] = [me]
         return compiled.run(placed)
@@ -84,12 +122,12 @@ def load(inputs: Inputs, place: Place) -> Callable[[], Any]:
 
 
 def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
-    """Name what such a call returned.
+    """Name the tensors that a call of ``load``'s function returned.
 
     Args:
         inputs: The network and its arrays.
         raw: The result of the call.
-        place: Where and how it ran.
+        place: Device, dialect, unrolling, execution and compiler.
 
     Returns:
         The tensors by name.
@@ -103,14 +141,24 @@ def fetch(inputs: Inputs, raw: Any, place: Place) -> Result:
 
 
 def _feeds(inputs: Inputs) -> Feeds:
-    """What a program of this network is fed."""
+    """Return the feeds of a program of this network."""
     given = {"x": inputs.x, "lengths": inputs.lengths, "h0": inputs.h0, "c0": inputs.c0}
     incoming = inputs.incoming._asdict() if inputs.incoming else {}
     return feed(inputs.dtype, given | {f"d{name}": d for name, d in incoming.items()})
 
 
 def bare(recurrence: Recurrence, spec: Spec, params: Params, dtype: str) -> Program:
-    """y, h_n and c_n; where dy is fed, also dx, dh0, dc0 and, by every variable, dparams."""
+    """Return the program of a bare recurrent network.
+
+    Args:
+        recurrence: Makes and runs the network.
+        spec: The network.
+        params: Its parameters, in canonical layout.
+        dtype: The dtype of the variables.
+
+    Returns:
+        The program, whose call returns y, h_n and c_n; where dy is fed, also dx, dh0, dc0 and dparams.
+    """
     cells = recurrence.make(spec, params, dtype, "rnn")
 
     def call(feeds: Feeds) -> dict[str, Any]:
@@ -129,15 +177,25 @@ def bare(recurrence: Recurrence, spec: Spec, params: Params, dtype: str) -> Prog
 def differentiate(
     results: Sequence[Any], incoming: Any, inputs: Mapping[str, Any], parameters: Sequence[Any]
 ) -> dict[str, Any]:
-    """The gradients of Σ incoming · results by ``inputs`` and ``parameters``."""
+    """Return the gradients of Σ incoming · results.
+
+    Args:
+        results: The tensors to differentiate.
+        incoming: A gradient by each of them, or None for ones.
+        inputs: Tensors by name.
+        parameters: Variables.
+
+    Returns:
+        Gradients by the inputs, and dparams: a list with one for every variable.
+    """
     found = tf.gradients(results, [*inputs.values(), *parameters], incoming)
     d_inputs, d_parameters = found[: len(inputs)], found[len(inputs) :]
-    dparams = [dense(d, v) for d, v in zip(d_parameters, parameters, strict=True)]
+    dparams = [_dense(d, v) for d, v in zip(d_parameters, parameters, strict=True)]
     return {f"d{name}": d for name, d in zip(inputs, d_inputs, strict=True)} | {"dparams": dparams}
 
 
-def dense(gradient: Any, variable: Any) -> Any:
-    """A look-up's gradient has the rows that were read, one for every time; here each row's sum."""
+def _dense(gradient: Any, variable: Any) -> Any:
+    """Add up a look-up's gradients for each row of the table; return other gradients unchanged."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     rows = variable.shape[0]
@@ -145,7 +203,7 @@ def dense(gradient: Any, variable: Any) -> Any:
 
 
 def _initial(spec: Spec, feeds: Feeds) -> States | None:
-    """h0 and c0, by layer and direction; where one of them is not given, it is zeros."""
+    """Return h0 and c0 by layer and direction, with zeros for one that is missing; None if both are."""
     given = [name for name in ("h0", "c0") if name in feeds]
     if not given:
         return None

@@ -1,4 +1,4 @@
-"""One case as a script runs it: its device and its precision, and no adapter around it."""
+"""One case as a script runs it: device and precision, without an adapter."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ UNROLLINGS: dict[str, Unrolling] = {
     "tensorflow_while": While(),
     "tensorflow_cudnn": Cudnn(),
 }
-"""How each backend runs cells over time."""
+"""The unrolling of each backend."""
 
 EXECUTIONS: dict[str, Execution] = {
     "tensorflow_dynamic_rnn": Session(),
@@ -36,7 +36,7 @@ EXECUTIONS: dict[str, Execution] = {
     "tensorflow_while": Function(jit_compile=True),
     "tensorflow_cudnn": Function(jit_compile=False),
 }
-"""How each backend executes a program."""
+"""The execution of each backend."""
 
 
 def standalone(inputs: AnyInputs, dialect: Dialect, backend: str, device: str) -> Result:

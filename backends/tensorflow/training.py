@@ -22,9 +22,17 @@ from reference.trees import named
 def program(
     recurrence: Recurrence, inputs: TrainingInputs, kind: type[TensorFlow1 | Keras]
 ) -> Program:
-    """The loss of a batch, and the update that follows it.
+    """Return the program of one training step.
 
     A look-up's gradient reaches clipping and optimiser as ``tf.gradients`` returns it, sparse.
+
+    Args:
+        recurrence: Makes and runs recurrent networks.
+        inputs: The network, its arrays and the optimiser.
+        kind: The class of the execution's optimisers.
+
+    Returns:
+        The program, whose call returns a batch's loss and then updates the parameters.
     """
     built = Built(recurrence, inputs.network, inputs.params, inputs.dtype)
     optimiser = kind(inputs.optimiser, built.trained)
@@ -45,10 +53,10 @@ def train(inputs: TrainingInputs, place: Place) -> Result:
 
     Args:
         inputs: The network, its arrays and the optimiser.
-        place: Where and how it runs.
+        place: Device, dialect, unrolling, execution and compiler.
 
     Returns:
-        The losses, and the parameters after the last step but for those that stay fixed.
+        The losses, and the parameters after the last step except those that stay fixed.
     """
     network, dialect, dtype = inputs.network, place.dialect, inputs.dtype
     parts = parts_of(network, inputs.params)
@@ -61,7 +69,7 @@ def train(inputs: TrainingInputs, place: Place) -> Result:
     ran = [compiled.run(place.execution.place(feeds, place.device)) for feeds in batches]
     left = compiled.read()
     exact = canonical(dialect, parts, [a.astype(np.float64) for a in left], trained_values)
-    kinds = canonical(dialect, parts, left)  # as they were, for their types alone
+    kinds = canonical(dialect, parts, left)  # for their dtypes
     losses = {"loss": np.stack([each["loss"] for each in ran])}
     typed = result(losses | named(kinds, "params"))
     ended = {n: a for n, a in named(exact, "params").items() if n not in inputs.fixed}

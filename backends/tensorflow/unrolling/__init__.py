@@ -1,8 +1,8 @@
-"""How cells are run over time: what every way has to offer, and ``dynamic_rnn`` and ``static_rnn``.
+"""The ways to run cells over time: their interface, and ``dynamic_rnn`` and ``static_rnn``.
 
-Both run a forward network as one call on a ``MultiRNNCell`` where there are several layers. A
-bidirectional network is one call a layer, on the outputs of the layer before side by side, since a
-``MultiRNNCell`` would keep the two directions apart until the end.
+Both run a forward network as one call, on a ``MultiRNNCell`` where there are several layers. A bidirectional
+network is one call a layer, on the concatenated outputs of the layer before, since a ``MultiRNNCell`` would
+keep the two directions apart until the end.
 """
 
 from __future__ import annotations
@@ -22,49 +22,111 @@ nn = tf.compat.v1.nn
 Cells = Sequence[Sequence[Any]]
 """``cells[layer][direction]``, built."""
 Rows = Sequence[Any]
-"""The state of every layer and direction: its parts ``(B, H)`` in the cell's own order."""
+"""The state of every layer and direction: parts ``(B, H)`` in the cell's order."""
 
 
 class Unrolling(ABC):
     """One way to run cells over time."""
 
     fixed_steps: bool
-    """A graph is made for one number of steps, and no other."""
+    """True if a graph is made for one number of steps only."""
 
     @abstractmethod
     def cell(self, spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
-        """A cell of the kind that is unrolled; ``scope`` is no other cell's."""
+        """Make a cell.
+
+        Args:
+            spec: The network.
+            dtype: The dtype of the variables.
+            input_size: The width of the input.
+            scope: The scope of the variables, which no other cell has.
+
+        Returns:
+            The cell, built.
+        """
 
     @abstractmethod
     def run(
         self, spec: Spec, cells: Cells, x: Any, lengths: Any, start: Rows | None
     ) -> tuple[Any, Rows]:
-        """The outputs and the final states; ``start`` None: from zeros."""
+        """Run all cells over time.
+
+        Args:
+            spec: The network.
+            cells: The cells by layer and direction.
+            x: The input (B, T, I), or (T, B, I).
+            lengths: The length of each row (B,), or None.
+            start: The initial states, or None for zeros.
+
+        Returns:
+            The outputs and the final states.
+        """
 
     @abstractmethod
     def step(self, spec: Spec, cells: Cells, x: Any, rows: Rows) -> tuple[Any, Rows]:
-        """The outputs and states after one step of a forward network on ``x (B, I)``."""
+        """Run one step of a forward network.
+
+        Args:
+            spec: The network.
+            cells: The cells by layer and direction.
+            x: The input (B, I).
+            rows: The states before the step.
+
+        Returns:
+            The output (B, H) and the states after the step.
+        """
 
     @abstractmethod
     def called(self, spec: Spec, batch: int) -> str:
-        """What runs for ``batch`` rows, as a reader of TensorFlow's documentation would name it."""
+        """Return the call that runs a network, by its name in TensorFlow's documentation.
+
+        Args:
+            spec: The network.
+            batch: The number of rows.
+
+        Returns:
+            The call, in words.
+        """
 
 
 class Legacy(Unrolling):
-    """What ``dynamic_rnn`` and ``static_rnn`` share: TensorFlow 1's cells, and stacks of them."""
+    """The base class of ``dynamic_rnn`` and ``static_rnn``: TensorFlow 1's cells, and stacks of cells."""
 
     calls: ClassVar[Mapping[str, str]]
     """The function of each direction."""
 
     @abstractmethod
     def one_way(self, spec: Spec, cell: Any, x: Any, lengths: Any, start: Any) -> tuple[Any, Any]:
-        """The outputs and the final state of one call on a cell."""
+        """Run a forward network in one call.
+
+        Args:
+            spec: The network.
+            cell: Its cell, or a stack of cells.
+            x: The input (B, T, I), or (T, B, I).
+            lengths: The length of each row (B,), or None.
+            start: The initial state of the cell, or None for zeros.
+
+        Returns:
+            The outputs and the final state.
+        """
 
     @abstractmethod
     def two_ways(
         self, spec: Spec, pair: Sequence[Any], x: Any, lengths: Any, start: Any, scope: str
     ) -> tuple[Any, Any]:
-        """The outputs side by side and the two final states of one call on two cells."""
+        """Run one bidirectional layer in one call.
+
+        Args:
+            spec: The network.
+            pair: The cells of both directions.
+            x: The input (B, T, I), or (T, B, I).
+            lengths: The length of each row (B,), or None.
+            start: The initial states of both cells, each None for zeros.
+            scope: The scope of the call.
+
+        Returns:
+            The concatenated outputs, and both final states.
+        """
 
     def cell(self, spec: Spec, dtype: str, input_size: int, scope: str) -> Any:
         return legacy(spec, dtype, input_size, scope)
@@ -142,23 +204,39 @@ class Static(Legacy):
 
 
 def steps_of(spec: Spec, x: Any) -> list[Any]:
-    """A sequence as a list of its steps, each ``(B, N)``."""
+    """Return a sequence as a list of steps.
+
+    Args:
+        spec: The network.
+        x: The sequence (B, T, N), or (T, B, N).
+
+    Returns:
+        Steps (B, N).
+    """
     return tf.unstack(x, axis=1 if spec.batch_first else 0)
 
 
 def sequence_of(spec: Spec, steps: Sequence[Any]) -> Any:
-    """The list of steps as a sequence again."""
+    """Return a list of steps as a sequence.
+
+    Args:
+        spec: The network.
+        steps: Steps (B, N).
+
+    Returns:
+        The sequence (B, T, N), or (T, B, N).
+    """
     return tf.stack(steps, axis=1 if spec.batch_first else 0)
 
 
 def _stack(cells: Cells) -> Any:
-    """The one cell of a forward network."""
+    """Return the cell of a forward network: a stack where there are several layers."""
     column = [cell for (cell,) in cells]
     return legacy_cells.MultiRNNCell(column) if len(column) > 1 else column[0]
 
 
 def _state(spec: Spec, row: tuple[Any, ...]) -> Any:
-    """A state as TensorFlow 1's cell takes it."""
+    """Return a state in the form of TensorFlow 1's cell."""
     return legacy_cells.LSTMStateTuple(*row) if "c" in spec.states else row[0]
 
 

@@ -14,7 +14,13 @@ from reference import Spec
 
 
 class Gates:
-    """The weights of one layer and direction, as cuDNN has them: rows are units, and biases two."""
+    """The weights of one layer and direction in cuDNN's layout: rows are units, and each side has a bias.
+
+    Args:
+        spec: The network.
+        dtype: The dtype of the variables.
+        input_size: The width of the input.
+    """
 
     def __init__(self, spec: Spec, dtype: str, input_size: int) -> None:
         width = spec.num_gates * spec.hidden_size
@@ -35,7 +41,7 @@ class Gates:
 
 
 class Cudnn(Unrolling):
-    """One operation, which keeps what its gradients need, as ``tf.keras`` has it do."""
+    """One operation for all steps, which also returns what its gradients need, as in ``tf.keras``."""
 
     fixed_steps = False
 
@@ -76,17 +82,38 @@ class Cudnn(Unrolling):
 
 
 def mode(spec: Spec) -> str:
-    """cuDNN's name of the cell."""
+    """Return cuDNN's name of a cell.
+
+    Args:
+        spec: The network.
+
+    Returns:
+        The value of ``rnn_mode``.
+    """
     return f"rnn_{spec.activation}" if spec.cell == "vanilla" else spec.cell
 
 
 def direction(spec: Spec) -> str:
-    """TensorFlow's name of the direction."""
+    """Return TensorFlow's name of a direction.
+
+    Args:
+        spec: The network.
+
+    Returns:
+        "unidirectional" or "bidirectional".
+    """
     return "bidirectional" if spec.direction == "bidirectional" else "unidirectional"
 
 
 def flat(cells: Sequence[Sequence[Any]]) -> Any:
-    """Every weight in cuDNN's order: the matrices of each layer and direction, then the biases of each."""
+    """Return all weights as one vector in cuDNN's order: all matrices, then all biases.
+
+    Args:
+        cells: The weights, by layer and direction.
+
+    Returns:
+        The vector.
+    """
     blocks = [cell.weights for layer in cells for cell in layer]
     matrices = [tf.reshape(part, [-1]) for w in blocks for part in (w.kernel, w.recurrent)]
     return tf.concat([*matrices, *(b for w in blocks for b in (w.bias, w.recurrent_bias))], axis=0)

@@ -1,14 +1,14 @@
-"""A loop whose weights get their gradients after it, in one product over all steps.
+"""A loop that defers the weights' gradients: one matmul over all steps, after the loop.
 
 The gradient of a ``tf.while_loop`` adds ``h_{t-1}ᵀ da_t`` to dU at every step, which reads and writes all
-of dU each time, and to the gradient of a sequence a whole one that is 0 but at t. Here a second loop
-goes back over the steps, and differentiates each by its pre-activations a and its state alone. The first
-one left both sides of a, x W + b and h U, so no product is made twice. Then, over steps and rows,
+of dU each time. To a sequence's gradient it adds a whole sequence that is 0 except at t. Here a second loop
+goes back over the steps, and differentiates each by its pre-activations a and its state alone. The first loop
+saved both sides of a, x W + b and h U, so no matmul runs twice. Then, over steps and rows,
 
     dW = Σ xᵀ da    dU = Σ h_{t-1}ᵀ da    db = Σ da    dx = da Wᵀ
 
-x W of all steps may be one product as well, before the loop: ``hoists`` says where that is faster. Where
-no gradient is asked for, XLA leaves out what only that would need.
+x W of all steps may be one matmul as well, before the loop: ``hoists`` says where that is faster. Where
+no gradient is wanted, XLA removes the parts that only gradients need.
 """
 
 from __future__ import annotations
@@ -25,15 +25,23 @@ from reference.trees import each
 
 SMALL_BATCH = 8
 LARGE_KERNEL = 2**19
-"""Numbers: in float32, 2 MiB, which is about what a core has of cache."""
+"""Elements of W: 2 MiB in float32, about the size of a core's cache."""
 
 
 def hoists(batch: int, input_size: int, width: int) -> bool:
-    """Whether x W of all steps, with W ``(input_size, width)``, is one product before the loop.
+    """Tell whether x W of all steps is one matmul before the loop.
 
-    For few rows, or where W is larger than the cache, a step's product is bound by reading W, and one for
-    all steps reads it once. Else the loop has x W at hand where it is needed, and a sequence of them has
-    to be written and read.
+    For few rows, or where W is larger than the cache, reading W limits the speed of a step's matmul, and one matmul
+    for all steps reads W once. Else the loop is faster: it uses x W at once, where a sequence has to be written and
+    read.
+
+    Args:
+        batch: The number of rows.
+        input_size: The number of W's rows.
+        width: The number of W's columns.
+
+    Returns:
+        True for one matmul before the loop.
     """
     return batch < SMALL_BATCH or input_size * width >= LARGE_KERNEL
 
@@ -41,7 +49,18 @@ def hoists(batch: int, input_size: int, width: int) -> bool:
 def over_time(
     cell: Written, xs: Any, valid: Any, state: Any, *, reverse: bool
 ) -> tuple[Any, tuple[Any, ...]]:
-    """One layer in one direction: outputs that are 0 past a row's length, and the final state."""
+    """Run one layer in one direction.
+
+    Args:
+        cell: The cell.
+        xs: The input (T, B, N), 0 where not valid.
+        valid: True where a row has not ended (T, B, 1), or None.
+        state: The initial state: h (B, H) and, for an LSTM, c.
+        reverse: True to run from the last step to the first.
+
+    Returns:
+        The outputs (T, B, H), 0 past a row's length, and the final state.
+    """
     count = len(cell.variables)
 
     @tf.custom_gradient
@@ -64,7 +83,7 @@ def over_time(
 
 
 def _block(cell: Written, given: Sequence[Any]) -> Block:
-    """The cell's weights, with these values."""
+    """Return the cell's weights with given values."""
     rest = iter(given)
     return each(lambda _: next(rest), cell.weights)
 
@@ -72,7 +91,7 @@ def _block(cell: Written, given: Sequence[Any]) -> Block:
 def _forward(
     spec: Spec, w: Block, xs: Any, valid: Any, start: Any, reverse: bool
 ) -> tuple[tuple[Any, Any], list[Any], Any]:
-    """Of every step the two sides of a, and the state after it; and the final state."""
+    """Return both sides of a and the new state for every step, and the final state."""
     hoisted = hoists(xs.shape[1], *w.kernel.shape)
 
     def step(state: Any, ok: Any, x: Any) -> Any:
@@ -96,9 +115,9 @@ def _forward(
 def _backward(
     spec: Spec, w: Block, at: Sequence[Any], d_final: Any, reverse: bool
 ) -> tuple[list[Any], Any]:
-    """The gradients of every step by both sides of a, and by the state that the first began with."""
-    apart = spec.cell == "gru" and spec.reset == "after"  # of others, both have the same
-    U_T = tf.transpose(w.recurrent)  # once: XLA's CPU products by a transposed matrix are slower
+    """Return the gradients by both sides of every step's a, and by the initial state."""
+    apart = spec.cell == "gru" and spec.reset == "after"  # else both sides have the same gradient
+    U_T = tf.transpose(w.recurrent)  # once: XLA's CPU matmuls with a transposed matrix are slower
 
     def step(d: Any, d_h: Any, ok: Any, x_side: Any, h_side: Any, *state: Any) -> Any:
         def by_h(v: Any, columns: slice = slice(None)) -> Any:
@@ -115,7 +134,7 @@ def _backward(
 
 
 def _recalled(value: Any, v: Any, U_T: Any) -> Any:
-    """v U + b where that value is known; only its gradients, by the value and by v, are made."""
+    """Return a known value of v U + b; its gradients are by the value and by v."""
 
     @tf.custom_gradient
     def recall(value: Any, v: Any) -> Any:
@@ -127,7 +146,7 @@ def _recalled(value: Any, v: Any, U_T: Any) -> Any:
 def _after(
     spec: Spec, w: Block, xs: Any, sides: tuple[Any, Any], h: Any, das: Sequence[Any]
 ) -> tuple[Block, Any]:
-    """The gradients by the weights and by xs, from those by both sides of a."""
+    """Return the gradients by the weights and by xs, from the gradients by both sides of a."""
     da, da_h = das
     d_w = Block(
         kernel=_product(xs, da),
@@ -139,7 +158,7 @@ def _after(
 
 
 def _by_recurrent(spec: Spec, sides: tuple[Any, Any], h: Any, da: Any) -> Any:
-    """dU; of a GRU that resets before its product, that of the candidate is by r h."""
+    """Return dU; a reset-before GRU multiplies r h, not h, in its candidate."""
     if spec.cell != "gru" or spec.reset == "after":
         return _product(h, da)
     size = spec.hidden_size
@@ -149,19 +168,19 @@ def _by_recurrent(spec: Spec, sides: tuple[Any, Any], h: Any, da: Any) -> Any:
 
 
 def _product(v: Any, da: Any) -> Any:
-    """Σ vᵀ da over steps and rows."""
+    """Return Σ vᵀ da over steps and rows."""
     return tf.tensordot(v, da, ((0, 1), (0, 1)))
 
 
 def _before(states: Any, start: Any, reverse: bool) -> Any:
-    """What every step began with."""
+    """Return the state before every step."""
     if reverse:
         return tf.concat([states[1:], start[None]], axis=0)
     return tf.concat([start[None], states[:-1]], axis=0)
 
 
 def _kept(ok: Any, new: Sequence[Any], state: Sequence[Any]) -> tuple[Any, ...]:
-    """The new state; in rows that have ended, the old one."""
+    """Return the new state; rows that have ended keep their old state."""
     if ok is None:
         return tuple(new)
     return tuple(tf.where(ok, n, s) for n, s in zip(new, state, strict=True))
@@ -170,7 +189,7 @@ def _kept(ok: Any, new: Sequence[Any], state: Sequence[Any]) -> tuple[Any, ...]:
 def _scan(
     step: Callable[..., Any], state: Any, at: Sequence[Any], widths: Sequence[int], reverse: bool
 ) -> tuple[Any, list[Any]]:
-    """The final state, and what ``step(state, *at one step)`` writes, each ``(T, B, width)``."""
+    """Return the final state, and the outputs of ``step(state, *slices)``, each ``(T, B, width)``."""
     steps = next(a.shape[0] for a in at if a is not None)
     batch, dtype = state[0].shape[0], state[0].dtype
     read = [a if a is None else tf.TensorArray(a.dtype, steps).unstack(a) for a in at]

@@ -1,4 +1,4 @@
-"""Step by step in Python, without any operation for recurrent networks."""
+"""A loop over the steps in Python, without any operation for recurrent networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reference.rnn import REVERSED
 class Unrolled(Unrolling):
     """Cells in tensor maths, called step by step.
 
-    x is 0 in the padding from the start: what is not chosen by ``tf.where`` still has a gradient,
+    x is 0 in the padding from the start: the side of a ``tf.where`` that is not taken still has a gradient,
     and 0 · NaN is NaN.
     """
 
@@ -57,7 +57,16 @@ class Unrolled(Unrolling):
 
 
 def zeros(spec: Spec, batch: Any, dtype: Any) -> Rows:
-    """Initial states of zeros."""
+    """Return initial states of zeros.
+
+    Args:
+        spec: The network.
+        batch: The number of rows.
+        dtype: The dtype of the states.
+
+    Returns:
+        A state (B, H) for each part of every layer and direction.
+    """
     state = tuple(tf.zeros((batch, spec.state_size(part)), dtype) for part in spec.states)
     return [state] * (spec.num_layers * spec.num_directions)
 
@@ -65,7 +74,7 @@ def zeros(spec: Spec, batch: Any, dtype: Any) -> Rows:
 def _over_time(
     cell: Any, xs: Sequence[Any], valid: Sequence[Any] | None, state: Any, *, reverse: bool
 ) -> tuple[list[Any], Any]:
-    """One layer in one direction: outputs that are 0 past a row's length, and the final state."""
+    """Run one layer in one direction; return the outputs, 0 past a row's length, and the final state."""
     ys: dict[int, Any] = {}
     order = range(len(xs))
     for t in reversed(order) if reverse else order:

@@ -14,10 +14,9 @@ from reference.rnn import REVERSED
 
 
 class While(Unrolled):
-    """Cells in tensor maths, in a loop whose gradients are made for it (``deferred.py``).
+    """Cells in tensor maths, in a loop with custom gradients (``deferred.py``).
 
-    Sizes are known when the graph is made, as they are where XLA compiles it. x is 0 in the padding
-    from the start, as in ``Unrolled``.
+    Sizes are known when the graph is made, as XLA requires. x is 0 in the padding from the start, as in ``Unrolled``.
     """
 
     fixed_steps = False
@@ -52,5 +51,5 @@ class While(Unrolled):
 
 
 def _turned(spec: Spec, x: Any) -> Any:
-    """Time first, and back."""
+    """Swap batch and time, unless time is first already."""
     return tf.transpose(x, (1, 0, 2)) if spec.batch_first else x
