@@ -20,26 +20,26 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 FRAMEWORKS = tuple(
     name for name in PYPROJECT["project"]["optional-dependencies"] if name != "fleet"
 )
-"""One environment each; tests/test_imports.py holds this to the list of backends."""
+"""Frameworks, with one environment each; tests/test_imports.py compares them with the list of backends."""
 
 REFERENCE, SPECIFICATION = "reference", "conformance.specification:Specification"
 """The specification itself, as a backend."""
 
 JOBS = "2"
 MINUTES = {REFERENCE: "2", "tensorflow": "12", "pytorch": "3", "jax": "3"}
-"""That a framework's benchmarks may take, so that all of them take twenty; tensorflow has most backends."""
+"""Time budget of each framework's benchmarks, in minutes: 20 in all; tensorflow has the most backends."""
 LIBRARIES = {REFERENCE: ("pytorch", "libraries"), "jax": ("jax", "jax-libraries")}
-"""Groups of libraries to compare with: the extra and the dependency group of each."""
+"""Libraries to compare with: the extra and the dependency group of each set."""
 
 
 TIERS = {"tests": "not processes and not every", "processes": "processes and not every"}
-"""For each session that tests the suite itself, the tests that it runs, by their markers."""
+"""Marker expression of each session that tests the suite itself."""
 ON_REQUEST = ("every",)
-"""Markers of tests that no session runs unless it is asked to: ``nox -s tests -- -m every``."""
+"""Markers of tests that run on request only: ``nox -s tests -- -m every``."""
 
 
 def install(session: nox.Session, *, extra: str = "", groups: tuple[str, ...] = ()) -> None:
-    """The suite in editable form, with one extra and some groups, at the tested versions."""
+    """Install the suite in editable form, with one extra and some groups, at the tested versions."""
     wanted = [p for g in groups for p in nox.project.dependency_groups(PYPROJECT, g)]
     target = f".[{extra}]" if extra else "."
     # Python compiles a module when it is first imported; most of a framework's never are.
@@ -62,31 +62,31 @@ def types(session: nox.Session) -> None:
 
 
 def run_tier(session: nox.Session) -> None:
-    """Run the tests of the tier that is named as the session is."""
+    """Run the tests of the tier with the session's name."""
     install(session, groups=("test",))
     shared = {"RNNSPEC_CACHE": str(Path(".cache").absolute())}  # most tests need the same truths
     tier = TIERS[session.name]
-    # Each worker begins with half of the files, so that a file's tests share what they compute.
+    # Each worker begins with half of the files, since a file's tests share what they compute.
     split = ("-n", JOBS, "--dist", "worksteal")
     session.run("pytest", *split, "-m", tier, *session.posargs, env=shared)
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Test the suite itself, without frameworks or processes of its own (-- -m "" runs every tier)."""
+    """Test the suite itself, without frameworks and subprocesses (-- -m "" runs every tier)."""
     run_tier(session)
 
 
 @nox.session
 def processes(session: nox.Session) -> None:
-    """Test commands as processes: how they start, fail, are killed and go on, alone and on a cluster."""
+    """Test commands as subprocesses that start, fail, are killed and resume, alone and on a cluster."""
     run_tier(session)
 
 
 @nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def conformance(session: nox.Session, framework: str) -> None:
-    """Hold a framework's backends to the specification; then show the report."""
+    """Check a framework's backends against the specification; then show the report."""
     install(session, extra=framework)
     session.notify("report", ())
     session.run("rnnspec", "check", "--framework", framework, "--jobs", JOBS, *session.posargs)
@@ -109,7 +109,7 @@ def fuzz(session: nox.Session, framework: str) -> None:
     others = [k for k, name in named.items() if not name.startswith(framework)]
     if named and len(others) == len(named):
         session.skip(f"--backend names none of {framework}'s")
-    for k in reversed(others):  # their own session runs those
+    for k in reversed(others):  # another framework's session runs these
         del given[k : k + 2]
     install(session, extra=framework)
     session.notify("report", ())
@@ -139,7 +139,7 @@ def compare(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def adapters(session: nox.Session, framework: str) -> None:
-    """Hold a framework's adapters to the properties; show that every field of its dialects has force."""
+    """Test a framework's adapters: devices, properties, and the effect of every field of its dialects."""
     install(session, extra=framework, groups=("test",))
     files = (
         "tests/backends/test_devices.py",
@@ -151,7 +151,7 @@ def adapters(session: nox.Session, framework: str) -> None:
 
 @nox.session
 def porting(session: nox.Session) -> None:
-    """Test conversions between files on what every framework itself writes and loads."""
+    """Test conversions between files that the frameworks themselves write and load."""
     install(session, extra=",".join(FRAMEWORKS), groups=("test", "porting"))
     files = (
         "tests/porting/test_porting.py",
@@ -164,7 +164,7 @@ def porting(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("framework", FRAMEWORKS, ids=FRAMEWORKS)
 def reproducers(session: nox.Session, framework: str) -> None:
-    """Run generated scripts where there is NumPy and a framework alone, and nothing of ours."""
+    """Run generated scripts in an environment with only NumPy and a framework."""
     install(session, groups=("test",))
     clean = Path(session.create_tmp()).absolute() / "clean"
     python = clean / ("Scripts" if sys.platform == "win32" else "bin") / "python"
@@ -181,28 +181,28 @@ def reproducers(session: nox.Session, framework: str) -> None:
 def report(session: nox.Session) -> None:
     """Print the matrix; write results/site/index.html and exports from the runs in results/runs."""
     install(session)
-    # 1 and 4 are answers about the runs shown, which the sessions that made them have given already; 2, that
-    # something became worse over all runs, only this one gives.
+    # Exit codes 1 and 4 are about the last runs, whose own sessions have returned them already. Only this
+    # session returns 2, for a regression over all runs.
     session.run("rnnspec", "report", *session.posargs, success_codes=[0, 1, 4])
 
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Draw the README's throughput, and write its table, from the runs in results/runs."""
+    """Draw the README's throughput picture, and write its table, from the runs in results/runs."""
     install(session, groups=("pictures",))
     session.run("python", "-m", "reports.throughput_picture", *session.posargs)
 
 
 @nox.session
 def screenshots(session: nox.Session) -> None:
-    """Show the page of results/site as it looks in Chromium, light and dark: docs/images/page-*.png."""
+    """Take screenshots of results/site in Chromium, light and dark: docs/images/page-*.png."""
     install(session, groups=("browser",))
     session.run("python", "-m", "reports.browser.screenshots", *session.posargs)
 
 
 @nox.session
 def lighthouse(session: nox.Session) -> None:
-    """Ask Google's Lighthouse what it says of the page of results/site; needs npx and Chromium."""
+    """Run Google's Lighthouse on the page of results/site; needs npx and Chromium."""
     install(session)
     session.run("python", "-m", "reports.browser.lighthouse", *session.posargs)
 

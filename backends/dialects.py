@@ -40,7 +40,7 @@ class CellDialect:
     update: Literal["keeps", "takes", ""] = ""
     """The effect of z = 1 in a GRU: it keeps the old state, or takes the candidate."""
     apart: str = ""
-    """Where there is one bias per block, the gates that have a second one on the recurrent side."""
+    """Gates that have a second bias on the recurrent side, though the blocks have one bias."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Dialect:
     zero_length: Literal["runs", "left out", "refused"]
     """Rows of length 0: the framework runs them, the adapter leaves them out of the batch, or they are refused."""
     arithmetic: Mapping[str, Mapping[str, str]]
-    """For each kind of device and each dtype that runs on it, the arithmetic (reference/rounding/) it is held to."""
+    """The arithmetic (reference/rounding/) of each dtype on each kind of device."""
     adam_epsilon: Literal["outside", "inside"] = "outside"
     """The place where its Adam adds ε (reference/networks/optimisers.py)."""
     clip_epsilon: float = 0.0

@@ -30,8 +30,8 @@ STOREYS: dict[str, tuple[set[str], set[str] | None]] = {
     "benchmarks": ({"reference", "records", "backends", "reports", "conformance"}, None),
 }
 STOREYS["rnnspec"] = (set(STOREYS), None)
-"""For each package, the others of the project and the libraries that it may import beside the
-standard one; None for any library but a framework."""
+"""The project's packages and the libraries that each package may import besides the standard library;
+None for any library but a framework."""
 
 ALONE = {
     "records.command_line": {"click", "rich", "rich_click"},
@@ -63,7 +63,7 @@ ALL_FRAMEWORKS = set().union(*FRAMEWORKS.values()) | {"flax", "jaxlib", "keras"}
 OWN: dict[str, set[str]] = {
     entry.target.partition(":")[0]: FRAMEWORKS[entry.extra] for entry in BACKENDS.values()
 }
-"""For each adapter, a module or a package, the framework that it may import."""
+"""The framework that each adapter, a module or a package, may import."""
 BESIDE: dict[str, tuple[str | None, set[str]]] = {
     **{f"formats.{name}": (None, mine) for name, mine in PORTED.items()},
     "benchmarks.studies.libraries.reference": (None, {"torch"}),
@@ -73,7 +73,7 @@ BESIDE: dict[str, tuple[str | None, set[str]]] = {
         for extra in EXTRAS
     },
 }
-"""For each module timed against the specification or an adapter: the adapter and the framework that it needs."""
+"""The adapter and the frameworks that each module timed against them may import."""
 
 
 def module_of(path: Path) -> str:

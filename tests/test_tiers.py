@@ -73,7 +73,7 @@ def test_ci_runs_every_test_once(noxfile: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "complaint"),
     [
         (("nox -s processes", "nox -l"), "tests marked processes run 0 times"),
         (("nox -s tests", "nox -s tests processes"), "tests marked processes run 2 times"),
@@ -82,7 +82,7 @@ def test_ci_runs_every_test_once(noxfile: ModuleType) -> None:
     ],
 )
 def test_a_tier_that_ci_leaves_out_is_seen(
-    change: tuple[str, str], told: str, noxfile: ModuleType
+    change: tuple[str, str], complaint: str, noxfile: ModuleType
 ) -> None:
     assert change[0] in CI
-    assert uncovered(noxfile, CI.replace(*change)) == [told]
+    assert uncovered(noxfile, CI.replace(*change)) == [complaint]

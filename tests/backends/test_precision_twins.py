@@ -1,4 +1,4 @@
-"""Precision as an axis: float32 cases again in TF32 and as by default, what they are held to, and by what name."""
+"""float32 cases in TF32 and in the framework's default precision: their arithmetic and their names."""
 
 from __future__ import annotations
 

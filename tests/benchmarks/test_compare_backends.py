@@ -1,4 +1,4 @@
-"""One backend beside another: the ratio is that of the first to the second, and what differs has none."""
+"""Two backends compared: the ratio of the first to the second; rows whose results differ have none."""
 
 from __future__ import annotations
 

@@ -196,5 +196,5 @@ def test_a_version_is_this_checkout_without_the_constraint_that_it_replaces(
     monkeypatch.setattr(Path, "write_text", lambda self, text, encoding: made.append([text]))
     found = sides.prepare_side("jax==0.9.2", None)
     assert found.checkout == repository
-    assert ["torch==2.0\n"] in made, "neither jax nor jaxlib is held to the tested version"
+    assert ["torch==2.0\n"] in made, "neither jax nor jaxlib is pinned to the tested version"
     assert "jax==0.9.2" in made[-1]

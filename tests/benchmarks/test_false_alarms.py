@@ -83,7 +83,7 @@ def test_what_is_in_doubt_is_judged_with_the_pairs_that_follow() -> None:
     assert experiment.verdicts_after_rerun([slow, slow]) == ["slower", "slower"]
     assert experiment.verdicts_after_rerun([slow, same]) == ["ambiguous", "same"], "not confirmed"
     assert experiment.verdicts_after_rerun([wide, same]) == ["same", "same"], (
-        "told by all pairs together"
+        "all pairs together decide"
     )
     assert experiment.verdicts_after_rerun([same, slow]) == ["same", "ambiguous"], (
         "what is the same is not timed again"
@@ -133,7 +133,7 @@ def test_it_goes_on_where_it_was_stopped(
 
 
 def test_half_a_pair_is_timed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once: what is left of the first half does not stand beside the new one."""
+    """The rerun replaces the first half; no sample of the first half is left."""
     half = pair(0)[0]
     sample.write(tmp_path / "base" / "runs", sample.header(run_id="0ld"), [half])
     assert experiment.kept(tmp_path) is None

@@ -1,4 +1,4 @@
-"""The table of what was timed on a GPU, beside what others published."""
+"""The table of times on a GPU and of published times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where computed truths are kept, as the environment says."""
+"""The cache of computed truths, and the environment variable that sets its folder."""
 
 from __future__ import annotations
 

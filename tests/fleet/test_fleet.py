@@ -193,7 +193,7 @@ def test_every_fault_is_a_record_and_no_worker_is_lost(tmp_path: Path) -> None:
     faults = {AFTER[what].id for what in FAULTS}
     others = {case: f"{r.outcome}: {r.reason}" for case, r in done.records.items()
               if case not in faults and r.outcome != "agrees"}  # fmt: skip
-    assert not others, "a fault is told of the case in which it happened, and of no other"
+    assert not others, "a fault is reported for its own case only"
 
 
 def fuzz(folder: Path, *options: str) -> list[FuzzRecord]:

@@ -41,9 +41,9 @@ ONE_BIAS = {
     "flax": {"vanilla", "gru-after", "lstm"},
     "equinox": {"gru-after", "lstm"},
 }
-"""Written down from the frameworks' documentation, and not from the dialects."""
+"""Cells from the frameworks' documentation, independent of the dialects."""
 ONE_AND_N = {"flax", "equinox"}
-"""Whose GRU has one bias, and n's recurrent one beside it."""
+"""Frameworks whose GRU has one bias, and a second one for n's recurrent side."""
 
 
 @pytest.fixture(autouse=True)
@@ -253,7 +253,7 @@ def test_a_network_goes_to_a_file_and_back(
     assert convert(tmp_path / "m.pt", tmp_path / "again.safetensors") == ExitCode.CLEAN
     assert (tmp_path / "again.safetensors").read_bytes() == source.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir() if p.name != ".cache") == [
-        "again.safetensors", "m.pt", "m.safetensors"], "nothing is left beside them"  # fmt: skip
+        "again.safetensors", "m.pt", "m.safetensors"], "no other file is left"  # fmt: skip
 
 
 def test_what_is_lost_is_said_and_measured(

@@ -1,5 +1,5 @@
-"""Files as each framework itself writes them, in models with more than a recurrent network, read and held to what the
-framework makes of the same input; and files that are no such network, refused with what was expected.
+"""Files that each framework itself writes, of models with more than a recurrent network: the converted network
+returns the framework's own outputs. Other files are refused, and the error names the expected contents.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def of_equinox(folder: Path, cell: str, both: bool) -> Written:
 
 
 def of_onnx(folder: Path, cell: str, both: bool) -> Written:
-    """As PyTorch exports it."""
+    """A file that PyTorch exports."""
     torch, _ = library("torch"), library("onnx")
     runtime = library("onnxruntime")
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""The environment: told without a framework, and told apart by its fingerprint."""
+"""The environment: described without importing a framework, and identified by its fingerprint."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_no_framework_is_imported() -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert not done.stdout.split(), "what is installed is told without loading it"
+    assert not done.stdout.split(), "installed versions are read without importing the packages"
 
 
 @pytest.mark.parametrize(

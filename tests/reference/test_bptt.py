@@ -1,8 +1,8 @@
-"""The gradients of the specification, held to gradients that share no equation with them.
+"""The gradients of the specification against gradients that share no equation with them.
 
-Small networks are held, element by element, to 50 digits (``gradient_oracle`` of ``oracle.py``),
-within the float64 radius of ``reference.rounding``. Large ones are held, along random directions,
-to difference quotients of ``run`` in extended precision. What is exact by definition (dx in the
+Small networks agree, element by element, with an oracle in 50 digits (``gradient_oracle`` of ``oracle.py``),
+within the float64 radius of ``reference.rounding``. Large ones agree, along random directions, with
+difference quotients of ``run`` in extended precision. Values that are exact by definition (dx in the
 padding, the states' gradients of rows of length 0) must be exactly equal.
 """
 

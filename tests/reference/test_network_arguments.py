@@ -373,8 +373,8 @@ NO_ARRAY = [
 """A tuple is a tuple of parameters."""
 BAD_ARRAYS = [*NO_ARRAY, *NOT_FLOATS, *ONE_TYPE, *NOT_FINITE]
 PARTS = [("numbers", 0, "table"), ("numbers", 2, "W"), ("numbers", 4, "b"), ("encoded", 3, "table")]
-"""An array of every kind that is directly in a layer's parameters, and not the first of its network
-but for the first row, whose dtype others are held to."""
+"""An array of every kind that is directly in a layer's parameters. The first row is the first array of its
+network, whose dtype all others must have."""
 
 BAD_PARAMETERS: list[Row] = [
     *(

@@ -1,4 +1,4 @@
-"""Whole networks of the specification: values held to an oracle, gradients to difference quotients.
+"""Whole networks of the specification: values against an oracle, gradients against difference quotients.
 
 ``EXAMPLES`` has every kind of layer with every option. Each example's output, loss and fed words are
 those of ``network_oracle.py``, in 50 digits. Each gradient, along a random direction, is the slope of

@@ -1,7 +1,7 @@
-"""The specification held to an oracle that shares no code with it, in 50 digits (``oracle.py``).
+"""The specification against an oracle that shares no code with it, in 50 digits (``oracle.py``).
 
-One step is held to 4 units in the last place of float64; sequences to the float64 radius of
-``reference.rounding``. What is exact by definition (outputs in the padding, the states of rows
+One step may differ by 4 units in the last place of float64; sequences by the float64 radius of
+``reference.rounding``. Values that are exact by definition (outputs in the padding, the states of rows
 of length 0) must be exactly equal.
 
 "Within 4 ulp" means little per element where a sum cancels: the result is then small next to
@@ -43,7 +43,7 @@ LENGTHS: dict[str, list[int] | None] = {
     "with-0": [2, 0, 5],
     "all-short": [3, 1, 2],
 }
-"""For B = 3 and T = 5."""
+"""Lengths for B = 3 and T = 5."""
 
 SIZES: dict[str, tuple[int, int, int, int]] = {
     "B=1": (1, 3, 4, 3),

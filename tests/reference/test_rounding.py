@@ -1,7 +1,7 @@
 """Rounding: every operation rounds as specified, and no other exists.
 
-The mean and variance of each operation are measured over many samples of a fixed seed, and held
-to the table at the head of ``reference/rounding/``.
+The mean and variance of each operation are measured over many samples of a fixed seed, and compared
+with the table at the head of ``reference/rounding/``.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ ROUNDED: dict[str, Operation] = {
 
 
 def held(noisy: Any, exact: Array, deviation: Array) -> None:
-    """The samples have the mean ``exact`` and that standard deviation, element by element."""
+    """Assert the samples' mean and standard deviation, element by element."""
     values = noisy.values
     assert values.shape == (MANY, *exact.shape), f"shape {values.shape}"
     ratio = values.std(axis=0) / deviation

@@ -1,4 +1,4 @@
-"""Training, held to the papers' equations in loops over Python's floats, and to what training is for."""
+"""Training against the papers' equations in loops over Python floats; and training reduces the loss."""
 
 from __future__ import annotations
 

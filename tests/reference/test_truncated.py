@@ -1,4 +1,4 @@
-"""Truncated back-propagation through time, held to what its definition says.
+"""Truncated back-propagation through time against its definition.
 
 A window's state is a number, not a function: ``frozen_loss`` runs every window from states that were
 found before anything moved, and adds up the losses that the window is to propagate. Its slopes, by

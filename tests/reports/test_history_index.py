@@ -175,7 +175,7 @@ def _refresh_for_ever(folder: Path, index: Path) -> None:
 
 
 def _write_for_ever(folder: Path, first: int, told: Path) -> None:
-    """Runs one after the other; each record is told of when it is written."""
+    """Write run after run, and log each record once it is written."""
     with told.open("a", buffering=1) as to:
         for number in range(first, first + 10_000):
             started = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number)
@@ -212,7 +212,7 @@ def test_two_writers_and_a_kill_lose_nothing_that_was_told(tmp_path: Path, times
         told_of = told.read_text().splitlines()
         assert len(told_of) > 5 * times, "they had time to write"
         lost = set(told_of) - kept
-        assert not lost, f"{len(lost)} records were told of and are not there, such as {min(lost)}"
+        assert not lost, f"{len(lost)} records were logged and are missing, such as {min(lost)}"
 
 
 def _refresh_some_times(folder: Path, index: Path) -> None:

@@ -554,7 +554,7 @@ def test_a_row_that_does_not_agree_shows_no_speed(tmp_path: Path) -> None:
 
 @pytest.fixture(params=[True, False], ids=["with-javascript", "without-javascript"])
 def tab(browser: Any, page: Path, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The page, opened from its file; anything it logs or asks for besides itself fails."""
+    """The page, opened from its file; any log message or further request fails the test."""
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, offline=True, java_script_enabled=request.param
     )

@@ -1,4 +1,4 @@
-"""The page's script: it enlarges a series, shows another run beside it, and does nothing else."""
+"""The page's script: it enlarges a series, shows another run next to it, and does nothing else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tab(browser: Any, page: Path) -> Iterator[Any]:
-    """The page; what it logs, or asks for besides itself, fails."""
+    """The page; any log message or further request fails the test."""
     context = browser.new_context(viewport={"width": 1100, "height": 800}, offline=True)
     opened, heard = context.new_page(), []
     opened.on("console", lambda message: heard.append(message.text))

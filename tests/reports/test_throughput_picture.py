@@ -45,7 +45,7 @@ def test_every_backend_is_in_the_table_and_in_the_picture(tmp_path: Path) -> Non
     value, low, high = map(float, re.findall(r"[\d.]+", rows["pytorch"]))
     assert low <= value <= high
     assert value == pytest.approx(10.1, abs=0.1), "milliseconds, the median of three processes"
-    assert "mine 1.0" in text, "the versions are told"
+    assert "mine 1.0" in text, "the versions are shown"
     assert "3 processes" in text
     ET.parse(tmp_path / "p.svg")
     drawn = (tmp_path / "p.svg").read_text()

@@ -95,7 +95,7 @@ class LaidOut(Right):
     """
 
     reads: ClassVar[Dialect | None] = None
-    """As which gradients are brought back, if not as ``dialect``."""
+    """The dialect by which gradients are converted back, if not ``dialect``."""
 
     def __init__(self, device: str) -> None:
         super().__init__("cpu")
@@ -208,48 +208,48 @@ class LaidOut(Right):
 
 
 class LaidOutTensorFlow(LaidOut):
-    """As TensorFlow's legacy cells are."""
+    """A fake with the layout of TensorFlow's legacy cells."""
 
     native = dialect = TENSORFLOW_LEGACY
 
 
 class LaidOutUnrolled(LaidOut):
-    """As our TensorFlow cells are."""
+    """A fake with the layout of our TensorFlow cells."""
 
     native = dialect = TENSORFLOW_UNROLLED
 
 
 class LaidOutPyTorch(LaidOut):
-    """As PyTorch's modules are."""
+    """A fake with the layout of PyTorch's modules."""
 
     native = dialect = PYTORCH
 
 
 class LaidOutJax(LaidOut):
-    """As our JAX cells are."""
+    """A fake with the layout of our JAX cells."""
 
     native = dialect = JAX
 
 
 class LaidOutJaxVjp(LaidOut):
-    """As those are whose batch is last."""
+    """A fake with the layout of our JAX cells whose batch is last."""
 
     native = dialect = JAX_VJP
 
 
 class LaidOutJaxCudnn(LaidOut):
-    """As cuDNN's LSTM is in JAX."""
+    """A fake with the layout of cuDNN's LSTM in JAX."""
 
     native = dialect = JAX_CUDNN
 
 
 class LaidOutTensorFlowCudnn(LaidOut):
-    """As cuDNN's kernels are in TensorFlow."""
+    """A fake with the layout of cuDNN's kernels in TensorFlow."""
 
     native = dialect = TENSORFLOW_CUDNN
 
 
 class LaidOutKeras(LaidOut):
-    """As no framework in the list is."""
+    """A fake with a layout that no listed framework has."""
 
     native = dialect = KERAS_LIKE

@@ -295,7 +295,7 @@ class SequentialKernel(Kernel):
 
 
 class Tf32Products(Right):
-    """float32 that multiplies in TF32, as cuDNN does unless told not to."""
+    """float32 matmuls in TF32, which is cuDNN's default."""
 
     kernel = Tf32Kernel
 
