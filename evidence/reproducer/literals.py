@@ -73,7 +73,7 @@ def _number(value: Any) -> str:
 
 
 def _packed(narrow: Array, kind: str) -> str:
-    """Base64 of the compressed bytes."""
-    text = base64.b64encode(zlib.compress(narrow.tobytes(), 9)).decode()
-    lines = "\n".join(textwrap.wrap(text, WIDTH))
+    """Return the call that unpacks the compressed bytes from base 85."""
+    text = base64.b85encode(zlib.compress(narrow.tobytes(), 9)).decode()
+    lines = "\n".join(textwrap.wrap(text, WIDTH, break_on_hyphens=False))
     return f'unpack("{kind}", {narrow.shape}, """\n{lines}\n""")'

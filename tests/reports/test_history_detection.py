@@ -172,7 +172,7 @@ def test_a_triage_file_is_read_and_a_bad_one_says_what_was_expected(tmp_path: Pa
     assert read_triage(path) == [TriageEntry("*", "r", "b", "l", date(2027, 3, 31))]
     for bad in ("[[triage]]\nseries = 1", "[[triage", '[[triage]]\nseries = "*"', "other = 1"):
         path.write_text(bad)
-        with pytest.raises(BadTriageFile, match="expected tables"):
+        with pytest.raises(BadTriageFile, match=r"expected \[\[triage\]\] tables"):
             read_triage(path)
 
 
