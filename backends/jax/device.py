@@ -26,7 +26,7 @@ DEFAULTS = {name: str(getattr(jax.config, name)) for name in ("jax_enable_x64", 
 
 
 class Place(NamedTuple):
-    """Everything besides the inputs that a run needs: device, dialect, and the function that runs a network over time."""
+    """A run's device, its dialect, and the function that runs a network over time."""
 
     device: Any
     dialect: Dialect

@@ -125,7 +125,7 @@ def network_values(
 
 
 def _weights(spec: Spec, cell: CellDialect, began: Weights, found: list[Block]) -> Weights:
-    """Return trained values in float64, since taking a bias apart would round them in a narrower dtype."""
+    """Return trained values in float64; in a narrower dtype, splitting a bias would round."""
     return values(spec, cell, began, jax.tree.map(lambda a: a.astype(np.float64), found))
 
 

@@ -86,7 +86,7 @@ def _layer(layer: Layer, batches: Sequence[Data], way: Way) -> str:
 
 
 def _decoder(layer: Decoder, way: Way) -> str:
-    """Return the calls of a decoder: a fused module runs all steps at once unless it feeds back its own words."""
+    """Return a decoder's calls: one for all steps, or one a step if it feeds back its own words."""
     fused = "one step a call" if layer.words == "free" else "all steps in one call"
     over = "step by step" if way is Cells else fused
     bridge = "" if layer.bridge == "none" else "torch.nn.Linear" + _activation(layer.bridge) + " → "

@@ -47,7 +47,7 @@ class Cells(nn.Module):
     def forward(
         self, x: torch.Tensor, state: Any = None, lengths: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
-        """Return outputs, 0 past the lengths, and the final state, in the shapes of the fused modules.
+        """Return outputs, 0 past the lengths, and the final state.
 
         Args:
             x: The input (B, T, I), or (T, B, I).

@@ -82,7 +82,7 @@ class Decoder(Layer):
         return torch.cat(parts, dim=-1)
 
     def _initial_state(self, context: torch.Tensor) -> Any:
-        """Return the context as the initial state, through the bridge if there is one; None for zeros."""
+        """Return the context, or its bridge, as the initial state; None for zeros."""
         spec = self.layer.spec
         if self.layer.context == "input":
             return None

@@ -109,7 +109,7 @@ Way: TypeAlias = type[Fused | Cells]
 
 
 class Place(NamedTuple):
-    """Everything besides the inputs that a run needs: device, dtype, dialect and modules."""
+    """A run's device, dtype, dialect and modules."""
 
     device: torch.device
     dtype: torch.dtype

@@ -30,7 +30,7 @@ RecurrentBack = Callable[[Any, Any, Params, Params], Params]
 
 
 class Batch(NamedTuple):
-    """The tensors of a ``reference.networks.layers.Data``; ``lengths`` on the CPU, as packing requires."""
+    """The tensors of a ``layers.Data``; ``lengths`` on the CPU, as packing requires."""
 
     x: torch.Tensor
     lengths: torch.Tensor | None
@@ -142,7 +142,7 @@ class Embedding(Layer):
 
 
 class Recurrent(Layer):
-    """A recurrent module; if it refuses rows of length 0, the layer runs the other rows and returns zeros for these."""
+    """A recurrent module; rows of length 0 are left out and become zeros if it refuses them."""
 
     def __init__(self, layer: layers.Recurrent, params: Params, place: Place) -> None:
         super().__init__(layer, params, place)
@@ -228,7 +228,7 @@ class Linear(Layer):
 def _read(
     at: str | tuple[int, ...], values: torch.Tensor, lengths: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return the steps of ``values (B, T, N)`` that a readout reads; one vector a row for the last valid step."""
+    """Return the steps of ``values (B, T, N)`` that a readout reads."""
     if at == "every":
         return values
     if at != "last":

@@ -123,7 +123,7 @@ def fetch(inputs: Inputs, raw: Raw, place: Place) -> Result:
 
 
 def _initial_state(inputs: Inputs, place: Place, starts: dict[str, torch.Tensor]) -> Any:
-    """Return the state in the module's form: zeros for a part that is not given, None if neither is."""
+    """Return the module's state, with zeros for one missing part; None if both are missing."""
     if not starts:
         return None
     like = next(iter(starts.values()))

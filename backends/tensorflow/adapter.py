@@ -118,7 +118,7 @@ class TensorFlow(Backend):
         return self._compiled[key]
 
     def _clocked(self, build: Callable[[], Program]) -> Program:
-        """Return a program that measures tracing; TensorFlow runs its call in Python only while it traces."""
+        """Return a program that times its tracing: only then does its Python code run."""
         program = build()
 
         def call(feeds: Feeds) -> Any:
@@ -130,7 +130,7 @@ class TensorFlow(Backend):
         return program._replace(call=call)
 
     def _structure(self, feeds: Feeds) -> Hashable:
-        """Return the names of the feeds and, where steps are fixed, their shapes: each structure needs a graph."""
+        """Return the names and, for fixed steps, shapes of feeds; each structure needs a graph."""
         fixed = self.unrolling.fixed_steps
         given = {name: a for name, a in feeds.items() if a is not None}
         return tuple((name, a.shape if fixed else ()) for name, a in given.items())
@@ -180,7 +180,7 @@ class UnrolledSession(TensorFlow):
 
 
 class WhileXla(TensorFlow):
-    """Cells written in tensor maths, in a ``tf.while_loop`` with custom gradients, compiled by XLA."""
+    """Cells written in tensor maths, in a ``tf.while_loop`` compiled by XLA."""
 
     dialect = TENSORFLOW_WHILE
     unrolling = While()

@@ -23,7 +23,7 @@ Compile: TypeAlias = Callable[[Hashable, Callable[[], Program], Feeds], Compiled
 
 
 class Place(NamedTuple):
-    """Everything besides the inputs that a run needs: device, dialect, unrolling, execution and compiler."""
+    """A run's device, dialect, unrolling, execution and compiler."""
 
     device: str
     dialect: Dialect

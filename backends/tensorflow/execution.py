@@ -49,7 +49,7 @@ class Execution(ABC):
     """The class of this execution's optimisers."""
 
     def place(self, feeds: Feeds, device: str) -> Feeds:
-        """Return feeds in the form that the compiled program takes; a Session takes NumPy arrays.
+        """Return feeds in the form that the compiled program takes.
 
         Args:
             feeds: Arrays by name.
@@ -167,7 +167,7 @@ def _fetched(found: Any) -> Any:
 
 
 def any_size(a: Array) -> list[int | None]:
-    """Return a placeholder's shape, with feature widths fixed only, so that sizes share one graph.
+    """Return a placeholder's shape; only feature widths are fixed, so sizes share one graph.
 
     Args:
         a: An example of the feed.

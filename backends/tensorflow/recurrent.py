@@ -203,7 +203,7 @@ def _dense(gradient: Any, variable: Any) -> Any:
 
 
 def _initial(spec: Spec, feeds: Feeds) -> States | None:
-    """Return h0 and c0 by layer and direction, with zeros for one that is missing; None if both are."""
+    """Return h0 and c0 by layer and direction; a missing one is zeros, or None if both are."""
     given = [name for name in ("h0", "c0") if name in feeds]
     if not given:
         return None

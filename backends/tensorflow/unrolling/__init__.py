@@ -90,7 +90,7 @@ class Unrolling(ABC):
 
 
 class Legacy(Unrolling):
-    """The base class of ``dynamic_rnn`` and ``static_rnn``: TensorFlow 1's cells, and stacks of cells."""
+    """Base class of ``dynamic_rnn`` and ``static_rnn``: TensorFlow 1's cells and stacks."""
 
     calls: ClassVar[Mapping[str, str]]
     """The function of each direction."""

@@ -14,7 +14,7 @@ from reference import Spec
 
 
 class Gates:
-    """The weights of one layer and direction in cuDNN's layout: rows are units, and each side has a bias.
+    """One layer and direction's weights in cuDNN's layout: rows are units, biases are two.
 
     Args:
         spec: The network.
@@ -41,7 +41,7 @@ class Gates:
 
 
 class Cudnn(Unrolling):
-    """One operation for all steps, which also returns what its gradients need, as in ``tf.keras``."""
+    """One operation for all steps, in training mode as in ``tf.keras``."""
 
     fixed_steps = False
 

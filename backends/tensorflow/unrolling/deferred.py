@@ -189,7 +189,7 @@ def _kept(ok: Any, new: Sequence[Any], state: Sequence[Any]) -> tuple[Any, ...]:
 def _scan(
     step: Callable[..., Any], state: Any, at: Sequence[Any], widths: Sequence[int], reverse: bool
 ) -> tuple[Any, list[Any]]:
-    """Return the final state, and the outputs of ``step(state, *slices)``, each ``(T, B, width)``."""
+    """Return the final state, and each output ``(T, B, width)`` of ``step(state, *slices)``."""
     steps = next(a.shape[0] for a in at if a is not None)
     batch, dtype = state[0].shape[0], state[0].dtype
     read = [a if a is None else tf.TensorArray(a.dtype, steps).unstack(a) for a in at]

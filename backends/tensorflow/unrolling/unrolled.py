@@ -74,7 +74,7 @@ def zeros(spec: Spec, batch: Any, dtype: Any) -> Rows:
 def _over_time(
     cell: Any, xs: Sequence[Any], valid: Sequence[Any] | None, state: Any, *, reverse: bool
 ) -> tuple[list[Any], Any]:
-    """Run one layer in one direction; return the outputs, 0 past a row's length, and the final state."""
+    """Run one layer in one direction; return outputs, 0 past a row's length, and final state."""
     ys: dict[int, Any] = {}
     order = range(len(xs))
     for t in reversed(order) if reverse else order:
