@@ -166,7 +166,7 @@ def test_the_specification_agrees_on_it_and_a_wrong_backend_does_not(
     spec: Spec, tmp_path: Path
 ) -> None:
     given = files(tmp_path, spec)
-    options = ("--params", str(given.params), "--inputs", str(given.inputs), "--gradients", "-n0")
+    options = ("--params", str(given.params), "--inputs", str(given.inputs), "--gradients", "--jobs", "0")
     done = conformance(tmp_path, "--backend", fake("Right"), *options)
     assert done.code == ExitCode.CLEAN, done.printed
     (record,) = done.records.values()
@@ -189,7 +189,7 @@ def test_the_specification_agrees_on_it_and_a_wrong_backend_does_not(
 def test_several_backends_stand_side_by_side(tmp_path: Path) -> None:
     given = files(tmp_path)
     done = conformance(tmp_path, "--backend", fake("Right"), "--backend", fake("SlightlyWrong"), "--params",
-                       str(given.params), "--inputs", str(given.inputs), "-n0")  # fmt: skip
+                       str(given.params), "--inputs", str(given.inputs), "--jobs", "0")  # fmt: skip
     outcomes = [r.outcome for run in done.runs for r in run.cases]
     assert sorted(outcomes) == ["agrees", "differs"]
 
