@@ -131,7 +131,7 @@ def test_what_is_left_out_for_the_time_is_told(cached: Path, tmp_path: Path) -> 
     code, measured, printed = bench(cached, tmp_path, *given)
     assert code == ExitCode.CLEAN, printed
     assert [m.process for m in measured] == [0, 0], "one process in each series, however short"
-    assert "1 of 5 processes of each, for --minutes 0.001 were over" in printed
+    assert "timed 1 of 5 processes; the time budget, --minutes 0.001, is used up" in printed
 
 
 def test_a_round_has_one_process_of_each_backend_in_turn() -> None:
