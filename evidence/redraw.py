@@ -17,7 +17,7 @@ from rich.progress import track
 from backends import BACKENDS, AnyInputs, NetworkInputs
 from conformance import cases
 from conformance.agreement import is_undecided
-from conformance.cases import AnyCase, default_cases, precision_variants
+from conformance.cases import NAMED, AnyCase, default_cases, precision_variants
 from conformance.cases.precision_variants import original_id
 from conformance.draw import draw_attempt
 from conformance.truth import truth
@@ -98,7 +98,7 @@ def find_attempt(case: AnyCase) -> int:
 @command("python -m evidence.redraw")
 def main() -> ExitCode:
     """Find a draw of every default case that shows mistakes, and write attempts.txt."""
-    every = default_cases("cuda")
+    every = [*{case.id: case for case in (*default_cases("cuda"), *NAMED.values())}.values()]
     found = {
         case.id: find_attempt(case)
         for case in track([*every, *precision_variants(every)], "drawing")

@@ -63,7 +63,9 @@ def time_backends(
                 shown.advance(task)
             done = number + 1
     if done < processes:
-        console.print(f"timed {done} of {processes} processes; the time budget, --minutes {minutes:g}, is used up")
+        console.print(
+            f"timed {done} of {processes} processes; the time budget, --minutes {minutes:g}, is used up"
+        )
     codes = [one.close() for one in merged.values()]
     paths = [one.path for one in merged.values() if one.path]
     print_matrix(build_matrix([read_run(path) for path in paths]), console)

@@ -48,13 +48,10 @@ NAMED: dict[str, AnyCase] = {
 _CUDNN = {case.id for case in cudnn_cases()}
 
 
-def _second_sixteen_bit() -> set[str]:
-    """Return the tutorials in one of the 16-bit types, in turn: by default, each runs in the other one only."""
-    names = dict.fromkeys(case.id.rpartition("/")[0] for case in tutorial_cases())
-    return {f"{name}/{('float16', 'bfloat16')[k % 2]}" for k, name in enumerate(names)}
-
-
-_FULL_ONLY = _second_sixteen_bit()
+_ROWS = dict.fromkeys(case.id.rpartition("/")[0] for case in tutorial_cases())
+FULL_ONLY = {f"{row}/{('float16', 'bfloat16')[k % 2]}" for k, row in enumerate(_ROWS)}
+"""The tutorials' rows in one of the two 16-bit types, in turn. Only ``--full`` runs them: by default each row runs in
+float64, float32 and the other 16-bit type, because compiling them is most of the time of a run."""
 
 
 def by_id(case_id: str) -> AnyCase:
@@ -124,7 +121,7 @@ def default_cases(kind: str = "cpu") -> list[AnyCase]:
         *(make_case(row, gradients=True) for row in read_rows("gradient_cases.txt")),
         *(make_case(row, gradients=True) for row in read_rows("cuda_cases.txt") if kind == "cuda"),
         *(case for case in NAMED.values()
-          if case.id not in _FULL_ONLY and (kind == "cuda" or case.id not in _CUDNN)),
+          if case.id not in FULL_ONLY and (kind == "cuda" or case.id not in _CUDNN)),
     ]  # fmt: skip
 
 
@@ -149,6 +146,7 @@ __all__ = [
     "AXES",
     "CELLS",
     "DTYPES",
+    "FULL_ONLY",
     "FUZZ",
     "GRADIENTS",
     "NAMED",

@@ -18,6 +18,7 @@ from conformance import cases
 from conformance.agreement import Z
 from conformance.cases import (
     DTYPES,
+    NAMED,
     AnyCase,
     Case,
     NetworkCase,
@@ -203,8 +204,8 @@ ATTEMPTS = {
 }
 
 
-def test_only_default_cases_have_been_drawn_again() -> None:
-    every = default_cases("cuda")
+def test_only_default_and_named_cases_have_been_drawn_again() -> None:
+    every = [*default_cases("cuda"), *NAMED.values()]
     assert ATTEMPTS.keys() <= {case.id for case in (*every, *precision_variants(every))}
     assert min(ATTEMPTS.values()) > 0, "a first draw needs no line"
 

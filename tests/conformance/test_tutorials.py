@@ -13,6 +13,7 @@ from backends import Inputs
 from conformance.cases import (
     CELLS,
     DTYPES,
+    FULL_ONLY,
     NAMED,
     AnyCase,
     Case,
@@ -154,11 +155,19 @@ ROWS: dict[str, Callable[[Any], bool]] = {
 def test_every_row_of_the_tutorials_is_a_default_case(row: str, dtype: str) -> None:
     case = NAMED.get(f"tutorial/{row}/{dtype}")
     assert case is not None, f"no case is row {row} in {dtype}"
-    assert case in DEFAULT
+    assert (case in DEFAULT) == (case.id not in FULL_ONLY)
     assert case.dtype == dtype
     assert ROWS[row](case), f"{case.id} is not what its name says: {case}"
     if isinstance(case, Case):
         assert case.gradients, "forward alone is half of it"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_by_default_a_row_runs_in_three_types(row: str) -> None:
+    """A row runs in float64, float32 and one 16-bit type."""
+    dtypes = [dtype for dtype in DTYPES if NAMED[f"tutorial/{row}/{dtype}"] in DEFAULT]
+    assert len(dtypes) == 3
+    assert {"float64", "float32"} < set(dtypes)
 
 
 def test_there_is_no_tutorial_s_row_that_nobody_asked_for() -> None:

@@ -61,7 +61,7 @@ ROOT = Path(__file__).parents[2]
 CASE = "lstm/1-layer/forward/ragged/pad-large/state/bias/batch-major/b5-t7-i4-h4/float32"
 CASES = [case for case in default_cases("cuda") if not case.id.startswith("cudnn/")]
 """But for those whose weights alone are a few hundred thousand characters."""
-PARTS = 24
+PARTS = 96
 """The number of parts into which the default cases are divided, so that workers share them."""
 SHARES = [pytest.param(part, marks=pytest.mark.every if part > 1 else ()) for part in range(PARTS)]
 
