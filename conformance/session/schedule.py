@@ -79,7 +79,11 @@ class ProgramScheduling(LoadScopeScheduling):  # type: ignore[misc]  # of a pack
         return self._groups[case_id]
 
     def _reschedule(self, node: WorkerController) -> None:
-        if node in self.registered_collections:  # else it is starting still
+        if node not in self.registered_collections:
+            return  # it is still starting
+        super()._reschedule(node)
+        # A worker begins a test only when it knows the next one, or that there is none.
+        while self._pending_of(self.assigned_work[node]) < 2 and not node.shutting_down:
             super()._reschedule(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
