@@ -124,7 +124,9 @@ def test_every_test_runs_once_whichever_workers_die(seed: int) -> None:
             assert schedule.remove_node(worker) is None
             workers.remove(worker)
         elif chance.random() < 0.4:
-            assert schedule.remove_node(worker) == names[worker.waiting[0]], "another test is blamed"
+            assert schedule.remove_node(worker) == names[worker.waiting[0]], (
+                "another test is blamed"
+            )
             outcomes[names[worker.waiting[0]]] += 1
             workers[workers.index(worker)] = replacement = Worker()
             schedule.add_node(replacement)
