@@ -32,11 +32,9 @@ from backends.dialects import (
 from backends.tensorflow import network, recurrent, training
 from backends.tensorflow.calls import calls
 from backends.tensorflow.device import TF32, Place, feed, find_device, set_precision
-from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program, Session
-from backends.tensorflow.unrolling import Dynamic, Static, Unrolling
-from backends.tensorflow.unrolling.cudnn import Cudnn
-from backends.tensorflow.unrolling.unrolled import Unrolled
-from backends.tensorflow.unrolling.while_loop import While
+from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program
+from backends.tensorflow.unrolling import Unrolling
+from backends.tensorflow.ways import EXECUTIONS, UNROLLINGS
 from reference import Array
 
 tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell
@@ -143,56 +141,56 @@ class DynamicSession(TensorFlow):
     """``dynamic_rnn`` as TensorFlow 1 ran it."""
 
     dialect = TENSORFLOW_LEGACY
-    unrolling = Dynamic()
-    execution = Session()
+    unrolling = UNROLLINGS["tensorflow_dynamic_rnn"]
+    execution = EXECUTIONS["tensorflow_dynamic_rnn"]
 
 
 class DynamicFunction(TensorFlow):
     """``dynamic_rnn`` inside a ``tf.function``."""
 
     dialect = TENSORFLOW_LEGACY
-    unrolling = Dynamic()
-    execution = Function(jit_compile=False)
+    unrolling = UNROLLINGS["tensorflow_dynamic_rnn_function"]
+    execution = EXECUTIONS["tensorflow_dynamic_rnn_function"]
 
 
 class DynamicXla(TensorFlow):
     """``dynamic_rnn`` inside a ``tf.function``, compiled by XLA."""
 
     dialect = TENSORFLOW_XLA
-    unrolling = Dynamic()
-    execution = Function(jit_compile=True)
+    unrolling = UNROLLINGS["tensorflow_dynamic_rnn_xla"]
+    execution = EXECUTIONS["tensorflow_dynamic_rnn_xla"]
 
 
 class StaticSession(TensorFlow):
     """``static_rnn``: one copy of the cell for every step."""
 
     dialect = TENSORFLOW_LEGACY
-    unrolling = Static()
-    execution = Session()
+    unrolling = UNROLLINGS["tensorflow_static_rnn"]
+    execution = EXECUTIONS["tensorflow_static_rnn"]
 
 
 class UnrolledSession(TensorFlow):
     """Cells written in tensor maths, step by step."""
 
     dialect = TENSORFLOW_UNROLLED
-    unrolling = Unrolled()
-    execution = Session()
+    unrolling = UNROLLINGS["tensorflow_unrolled"]
+    execution = EXECUTIONS["tensorflow_unrolled"]
 
 
 class WhileXla(TensorFlow):
     """Cells written in tensor maths, in a ``tf.while_loop`` compiled by XLA."""
 
     dialect = TENSORFLOW_WHILE
-    unrolling = While()
-    execution = Function(jit_compile=True)
+    unrolling = UNROLLINGS["tensorflow_while"]
+    execution = EXECUTIONS["tensorflow_while"]
 
 
 class CudnnFunction(TensorFlow):
     """cuDNN's kernels inside a ``tf.function``."""
 
     dialect = TENSORFLOW_CUDNN
-    unrolling = Cudnn()
-    execution = Function(jit_compile=False)
+    unrolling = UNROLLINGS["tensorflow_cudnn"]
+    execution = EXECUTIONS["tensorflow_cudnn"]
 
     def __init__(self, device: str) -> None:
         super().__init__(device)

@@ -10,33 +10,8 @@ from backends.adapter import AnyInputs, Inputs, NetworkInputs, Result, TrainingI
 from backends.dialects import Dialect
 from backends.tensorflow import network, recurrent, training
 from backends.tensorflow.device import Place, set_precision
-from backends.tensorflow.execution import Compiled, Execution, Feeds, Function, Program, Session
-from backends.tensorflow.unrolling import Dynamic, Static, Unrolling
-from backends.tensorflow.unrolling.cudnn import Cudnn
-from backends.tensorflow.unrolling.unrolled import Unrolled
-from backends.tensorflow.unrolling.while_loop import While
-
-UNROLLINGS: dict[str, Unrolling] = {
-    "tensorflow_dynamic_rnn": Dynamic(),
-    "tensorflow_dynamic_rnn_function": Dynamic(),
-    "tensorflow_dynamic_rnn_xla": Dynamic(),
-    "tensorflow_static_rnn": Static(),
-    "tensorflow_unrolled": Unrolled(),
-    "tensorflow_while": While(),
-    "tensorflow_cudnn": Cudnn(),
-}
-"""The unrolling of each backend."""
-
-EXECUTIONS: dict[str, Execution] = {
-    "tensorflow_dynamic_rnn": Session(),
-    "tensorflow_dynamic_rnn_function": Function(jit_compile=False),
-    "tensorflow_dynamic_rnn_xla": Function(jit_compile=True),
-    "tensorflow_static_rnn": Session(),
-    "tensorflow_unrolled": Session(),
-    "tensorflow_while": Function(jit_compile=True),
-    "tensorflow_cudnn": Function(jit_compile=False),
-}
-"""The execution of each backend."""
+from backends.tensorflow.execution import Compiled, Feeds, Program
+from backends.tensorflow.ways import EXECUTIONS, UNROLLINGS
 
 
 def standalone(inputs: AnyInputs, dialect: Dialect, backend: str, device: str) -> Result:
@@ -53,11 +28,8 @@ def standalone(inputs: AnyInputs, dialect: Dialect, backend: str, device: str) -
     """
     tf.compat.v1.logging.set_verbosity(tf.compat.v1.logging.ERROR)  # "deprecated", once per cell
     set_precision(inputs.precision)
-    unrolling, execution, name = (
-        UNROLLINGS[backend],
-        EXECUTIONS[backend],
-        device.replace("cuda", "gpu"),
-    )
+    unrolling, execution = UNROLLINGS[backend], EXECUTIONS[backend]
+    name = device.replace("cuda", "gpu")
 
     def compiled(_: Hashable, build: Callable[[], Program], feeds: Feeds) -> Compiled:
         return execution.compile(build, feeds, name, fixed=unrolling.fixed_steps)
