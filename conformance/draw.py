@@ -280,7 +280,7 @@ def _data(case: NetworkCase, draws: Draws) -> Data:
         x = draws.random.integers(0, first.vocabulary, (case.batch, case.steps))
     else:
         shape = (case.batch, case.steps) if isinstance(first, Vectors) else (case.batch,)
-        x = draws.uniform((*shape, first.size), np.sqrt(3))  # type: ignore[union-attr]
+        x = draws.uniform((*shape, first.size), np.sqrt(3))  # type: ignore[union-attr]  # all other layers have sizes
     if ends is not None:
         x[np.arange(case.steps) >= ends[:, None]] = 0
     *counts, classes = target_shape(case.network, case.batch, case.steps)

@@ -116,7 +116,7 @@ def _feasible_combinations(runs: Runs, strength: int) -> set[Values]:
 def _make_covering_array(strength: int, kind: str, kept: Sequence[Row]) -> list[Row]:
     """Return the kept rows and as many more as it takes to hold every combination on every dialect."""
     rng = random.Random(0)
-    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in _dialects_of_kind(kind)]  # type: ignore[misc]
+    every: list[Runs] = [lambda row, d=d: runs_on(d, row, kind) for d in _dialects_of_kind(kind)]  # type: ignore[misc]  # a default argument binds d
     missing_by_dialect = [_feasible_combinations(runs, strength) for runs in every]
 
     def gain(row: Row, axis: str) -> int:

@@ -100,7 +100,7 @@ class _FleetExecutor(Executor):
 
 def _group_cases(items: list[pytest.Item]) -> Iterator[_Group]:
     """Yield the tests' cases in groups of one backend and shape."""
-    pairs = [(i.callspec.params["backend"].name, i.callspec.params["case"]) for i in items]  # type: ignore[attr-defined]
+    pairs = [(i.callspec.params["backend"].name, i.callspec.params["case"]) for i in items]  # type: ignore[attr-defined]  # pytest adds it to parametrized tests
 
     def shape(pair: tuple[str, AnyCase]) -> tuple[str, str]:
         name, case = pair

@@ -129,7 +129,7 @@ class Command(_Errors, RichCommand):  # type: ignore[misc]  # rich-click's own m
         super().__init__(*given, **more)
 
 
-class Group(_Errors, RichGroup):  # type: ignore[misc]
+class Group(_Errors, RichGroup):  # type: ignore[misc]  # rich-click has no types
     """A command with subcommands."""
 
 

@@ -53,7 +53,7 @@ def scatter(d: Array, words: Array, vocabulary: int) -> Array:
         (..., vocabulary, N): row k is the sum of d_bt where words_bt = k.
     """
     found = np.zeros((*d.shape[:-3], vocabulary, d.shape[-1]), d.dtype)
-    np.add.at(found, (..., words.ravel(), slice(None)), rows(d))  # type: ignore[arg-type]
+    np.add.at(found, (..., words.ravel(), slice(None)), rows(d))  # type: ignore[arg-type]  # NumPy has no type for "..." beside arrays
     return found
 
 

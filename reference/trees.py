@@ -49,4 +49,4 @@ def each(function: Callable[..., Any], tree: Tree, *others: Tree) -> Tree:
     if not isinstance(tree, tuple):
         return function(tree, *others)
     parts = [each(function, *same) for same in zip(tree, *others, strict=True)]
-    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)  # type: ignore[return-value]
+    return type(tree)(*parts) if hasattr(tree, "_fields") else tuple(parts)  # type: ignore[return-value]  # a tuple of the same class

@@ -305,7 +305,7 @@ class _Fold(ast.NodeTransformer):
                 part.annotation = None
         node.returns = None
         node.decorator_list = [d for d in map(self.visit, node.decorator_list) if not _dropped(d)]
-        node.args = self.generic_visit(arguments)  # type: ignore[assignment]
+        node.args = self.generic_visit(arguments)  # type: ignore[assignment]  # it visits arguments and returns them
         node.body = self._body(node.body)
         _drop_unused(node)
         self._leave()
@@ -426,7 +426,7 @@ class _Fold(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def _over(self, node: ast.AST) -> ast.AST:
-        for generator in node.generators:  # type: ignore[attr-defined]
+        for generator in node.generators:  # type: ignore[attr-defined]  # each comprehension has generators
             self._learn_loop(generator.target, generator.iter)
         return self.generic_visit(node)
 
@@ -492,7 +492,7 @@ class _Fold(ast.NodeTransformer):
             self.scopes.append({name: fitting})
             captured = _captures(case.pattern, node.subject)
             for statement in captured:
-                self.scopes[-1][statement.targets[0].id] = self.known(statement.value)  # type: ignore[attr-defined]
+                self.scopes[-1][statement.targets[0].id] = self.known(statement.value)  # type: ignore[attr-defined]  # a capture is an assignment to one name
             case.body = self._body(case.body)
             self.scopes.pop()
             cases.append((case, captured))
@@ -551,12 +551,12 @@ class _Fold(ast.NodeTransformer):
                 if hasattr(part, "number"):
                     del part.number
                 if isinstance(part, ast.Name):
-                    part.home = home.name  # type: ignore[attr-defined]
+                    part.home = home.name  # type: ignore[attr-defined]  # an attribute of our own
             return row
         if definition and rows is not None:
             before = self.needed.get(definition, set())
             self.needed[definition] = None if before is None else before | rows
-            node.value.partly = True  # type: ignore[attr-defined]
+            node.value.partly = True  # type: ignore[attr-defined]  # an attribute of our own
             node.slice = self.visit(node.slice)
             return node
         return self.generic_visit(node)

@@ -63,7 +63,7 @@ class Module:
         self.nodes = [node for node in ast.walk(tree) if not isinstance(node, SHARED)]
         """Every node as it was parsed; a copy has its number."""
         for number, node in enumerate(self.nodes):
-            node.number = number  # type: ignore[attr-defined]
+            node.number = number  # type: ignore[attr-defined]  # an attribute of our own
         self.definitions: dict[str, ast.stmt] = {}
         self.attached: dict[str, list[ast.stmt]] = {}
         """Statements such as ``f.defvjp(...)``, by the definition that they complete."""

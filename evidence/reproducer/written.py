@@ -173,7 +173,7 @@ class _Writer:
 
     def _after(self, node: ast.stmt) -> str:
         """The comment behind a statement that is as it was."""
-        old = self.where.nodes[node.number]  # type: ignore[attr-defined]
+        old = self.where.nodes[node.number]  # type: ignore[attr-defined]  # an attribute of our own
         _, end = self._span(old)
         rest = self.where.source[end:].split(b"\n", 1)[0].decode()
         return DIRECTIVE.sub("", rest).rstrip() if rest.lstrip().startswith("#") else ""

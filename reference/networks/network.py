@@ -159,7 +159,7 @@ def free_words(network: Network, params: NetworkParams, data: Data) -> Array | N
     for k, layer in enumerate(network):
         if isinstance(layer, Decoder) and layer.words == "free":
             context = forward(network[:k], params[:k], data, None)[-1].v
-            return own_words(layer, params[k], values(context))  # type: ignore[arg-type]
+            return own_words(layer, params[k], values(context))  # type: ignore[arg-type]  # an attention always has a context
     return None
 
 

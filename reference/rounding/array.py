@@ -279,7 +279,7 @@ def _(a: Any) -> Any:  # type: ignore[misc]  # a RoundingArray stands in for an 
 
 
 @outer.register(RoundingArray)
-def _(d: Any, v: Any) -> Any:  # type: ignore[misc]
+def _(d: Any, v: Any) -> Any:  # type: ignore[misc]  # an overload by singledispatch
     if not d.rounding.arithmetic.u_store:
         return np.swapaxes(rows(d), -1, -2) @ rows(v)
     shares = [np.swapaxes(d[..., t, :, :], -1, -2) @ v[..., t, :, :] for t in range(d.shape[-3])]
@@ -287,14 +287,14 @@ def _(d: Any, v: Any) -> Any:  # type: ignore[misc]
 
 
 @total.register(RoundingArray)
-def _(d: Any) -> Any:  # type: ignore[misc]
+def _(d: Any) -> Any:  # type: ignore[misc]  # an overload by singledispatch
     if not d.rounding.arithmetic.u_store:
         return np.sum(rows(d), axis=-2)
     return reduce(operator.add, [np.sum(d[..., t, :, :], axis=-2) for t in range(d.shape[-3])])
 
 
 @scatter.register(RoundingArray)
-def _(d: Any, words: Array, vocabulary: int) -> Any:  # type: ignore[misc]
+def _(d: Any, words: Array, vocabulary: int) -> Any:  # type: ignore[misc]  # an overload by singledispatch
     """Added up place by place in storage, as a gather's gradient is."""
     flat = d.reshape(*d.shape[:-3], -1, d.shape[-1])
     places = [np.flatnonzero(words == word) for word in range(vocabulary)]
