@@ -1,5 +1,5 @@
 """Benchmarks: timing workloads, comparing two sides, and studies of the method."""
 
-from records.moved import stop_if_moved
+from commands.moved import stop_if_moved
 
 stop_if_moved()

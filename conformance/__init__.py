@@ -1,5 +1,5 @@
 """Check backends against the specification: cases, truths, agreement, and the record of each check."""
 
-from records.moved import stop_if_moved
+from commands.moved import stop_if_moved
 
 stop_if_moved()

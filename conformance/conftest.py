@@ -10,6 +10,7 @@ from xdist.remote import Producer
 from xdist.workermanage import WorkerController
 
 from backends.adapter import kind_of
+from commands.options import add_to_pytest
 from conformance.cases import (
     DTYPES,
     OTHER_PRECISIONS,
@@ -30,7 +31,6 @@ from conformance.session.schedule import ProgramScheduling, by_program
 from conformance.user_network import BadInputs, NetworkFiles, read_user_cases
 from formats import BadModel
 from records.environment import environment
-from records.options import add_to_pytest
 from records.schema import CaseRecord
 
 OPEN_BACKENDS: pytest.StashKey[list[OpenBackend]] = pytest.StashKey()

@@ -111,6 +111,7 @@ class OpenBackend:
 SOURCES = (
     "reference",
     "records",
+    "commands",
     "backends",
     "formats",
     "conformance",

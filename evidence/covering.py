@@ -18,9 +18,9 @@ from pathlib import Path
 
 from backends import BACKENDS, Dialect
 from backends.dialects import unsupported
+from commands.command_line import command, option, start
 from conformance import cases
 from conformance.cases.axes import AXES, CELLS, SIZES, Row, feasible
-from records.command_line import command, option, start
 from records.exit_codes import ExitCode
 from reference import Spec
 

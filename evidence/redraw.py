@@ -15,13 +15,13 @@ import numpy as np
 from rich.progress import track
 
 from backends import BACKENDS, AnyInputs, NetworkInputs
+from commands.command_line import command, start
 from conformance import cases
 from conformance.agreement import is_undecided
 from conformance.cases import NAMED, AnyCase, default_cases, precision_variants
 from conformance.cases.precision_variants import original_id
 from conformance.draw import draw_attempt
 from conformance.truth import truth
-from records.command_line import command, start
 from records.exit_codes import ExitCode
 from reference.networks.layers import Decoder
 from reference.networks.network import run

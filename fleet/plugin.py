@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from backends import find
+from commands.options import add_to_pytest
 from conformance.cases import AnyCase, Case
 from conformance.check import check, make_record
 from conformance.draw import digest, draw
@@ -20,7 +21,6 @@ from conformance.session.isolation import Death
 from conformance.session.options import _requested_backends
 from fleet.child import ChildDied
 from fleet.cluster import Cluster, FleetRefused, WorkerNeeds, get_child, worker_signature
-from records.options import add_to_pytest
 from records.schema import CaseRecord, Environment
 
 MAX_CASES_PER_GROUP = 16

@@ -1,5 +1,5 @@
 """Reports drawn from run files: the page, the terminal output, exports and history."""
 
-from records.moved import stop_if_moved
+from commands.moved import stop_if_moved
 
 stop_if_moved()

@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from records.command_line import Refused, command, option, refusing, start
+from commands.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
 from records.reading import Run
 from records.runs import read_folder

@@ -12,9 +12,9 @@ from benchmarks.comparing.self_comparison import measure_noise
 from benchmarks.timing.options import PROCESSES, rows_of
 from benchmarks.timing.run import time_backends
 from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS, names_in_set
-from records.command_line import Refused, command, option, refusing
+from commands.command_line import Refused, command, option, refusing
+from commands.options import at_least
 from records.exit_codes import ExitCode
-from records.options import at_least
 from reports.terminal import standard_output
 from rnnspec.options import backend_options, chosen_backends
 

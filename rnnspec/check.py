@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 import conformance
+from commands.command_line import Command, Refused, command, option, refusing
 from conformance.cases import DTYPES, OTHER_PRECISIONS
 from conformance.session.run import SessionRefused, run_pytest
-from records.command_line import Command, Refused, command, option, refusing
 from records.exit_codes import ExitCode
 from rnnspec.options import backend_options, chosen_backends, cluster_options, default_case_ids
 

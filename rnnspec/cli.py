@@ -13,7 +13,7 @@ import click
 from rich.text import Text
 from rich_click import RichCommand, RichCommandPanel
 
-from records.command_line import LOOK, Command, Group, Refused, start
+from commands.command_line import LOOK, Command, Group, Refused, start
 
 CHECKING, TIMING, READING = "Check", "Time", "Read, write, convert"
 

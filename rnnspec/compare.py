@@ -12,10 +12,10 @@ from benchmarks.comparing.revisions import PAIRS, compare_revisions
 from benchmarks.comparing.sides import BadSide
 from benchmarks.timing.options import rows_of
 from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS
+from commands.command_line import Refused, argument, command, option, refusing
+from commands.options import at_least
 from conformance.open_backend import IN_CHECKOUT
-from records.command_line import Refused, argument, command, option, refusing
 from records.exit_codes import ExitCode
-from records.options import at_least
 from reports.terminal import standard_output
 from rnnspec.options import backend_options, chosen_backends
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from records.command_line import Refused, Value, argument, command
+from commands.command_line import Refused, Value, argument, command
 from records.exit_codes import ExitCode
 
 SHELLS = ("bash", "zsh", "fish")

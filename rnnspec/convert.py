@@ -13,6 +13,8 @@ from rich.table import Table
 
 from backends import Inputs
 from backends.dtypes import PRECISION
+from commands.command_line import Refused, argument, command, option, refusing
+from commands.options import existing_path
 from conformance.truth import truth
 from conformance.user_network import BadInputs, NetworkFiles, check_arrays, make_inputs, read_arrays
 from formats import (
@@ -37,9 +39,7 @@ from porting.verdict import (
     random_inputs,
     read_back,
 )
-from records.command_line import Refused, argument, command, option, refusing
 from records.exit_codes import ExitCode
-from records.options import existing_path
 from reference import Spec
 from reports.terminal import standard_output
 

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 
 from backends import BackendNotFound, DeviceNotFound
+from commands.command_line import command, option, refusing
+from commands.options import at_least
 from conformance.known_differences import KNOWN_FILE, BadKnownFile
 from conformance.open_backend import IN_CHECKOUT, OpenBackend
 from conformance.session import resume as resuming
@@ -30,10 +32,8 @@ from evidence.fuzz.results import ResultWriter
 from evidence.fuzz.rounds import is_done
 from fleet import Cluster, FleetRefused, WorkerNeeds
 from fleet.child import ONE_THREAD
-from records.command_line import command, option, refusing
 from records.environment import environment
 from records.exit_codes import ExitCode
-from records.options import at_least
 from records.runs import RunWriter
 from records.schema import FuzzRecord
 from rnnspec.options import backend_options, chosen_backends, cluster_options

@@ -7,15 +7,15 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
+from commands.command_line import Refused, command, option, refusing
+from commands.options import at_least
 from conformance.open_backend import OpenBackend, now
 from conformance.specification import Specification
 from evidence.mutants import MUTANTS
 from evidence.mutants.parallel import SECONDS_PER_MUTANT, describe_failure, score_here, score_on
 from fleet import Cluster, FleetRefused, WorkerNeeds
-from records.command_line import Refused, command, option, refusing
 from records.environment import environment
 from records.exit_codes import ExitCode
-from records.options import at_least
 from records.runs import RunWriter, read_run
 from records.schema import Footer
 from reports.matrix import build_matrix

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import click
 
 from backends import BACKENDS, EXTRAS
+from commands.command_line import Refused, option
 from conformance.session.options import backend_names
-from records.command_line import Refused, option
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 

@@ -12,11 +12,11 @@ from rich.progress import track
 from rich.table import Table
 
 from backends import BackendNotFound, DeviceNotFound, find
+from commands.command_line import command, option, refusing
 from conformance.known_differences import KNOWN_FILE, BadKnownFile, read_known
 from conformance.open_backend import OpenBackend
 from evidence.properties import PROPERTIES
 from evidence.properties.examples import Examined, Subject, examine, leaks_nan
-from records.command_line import command, option, refusing
 from records.exit_codes import ExitCode
 from reports.terminal import standard_output
 from rnnspec.options import backend_options, chosen_backends

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from records.command_line import Refused, command, option, refusing
+from commands.command_line import Refused, command, option, refusing
 from records.exit_codes import ExitCode
 from records.schema import json_schema
 from records.text import count

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from backends import BACKENDS
+from commands.command_line import Refused, command, option, refusing
 from evidence.reproducer.scripts import NoScript, script_of, scripts_of
-from records.command_line import Refused, command, option, refusing
 from records.exit_codes import ExitCode
 from records.reading import BadRunFile, read_run
 from rnnspec.options import default_case_ids

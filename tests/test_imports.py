@@ -20,21 +20,30 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 STOREYS: dict[str, tuple[set[str], set[str] | None]] = {
     "reference": (set(), {"numpy"}),
     "records": (set(), {"msgspec", "threadpoolctl"}),
+    "commands": ({"records"}, {"click", "rich", "rich_click"}),
     "backends": ({"reference"}, {"numpy"}),
     "formats": ({"reference", "backends"}, {"numpy", "safetensors"}),
-    "reports": ({"records"}, {"jinja2", "markupsafe", "msgspec", "rich"}),
-    "conformance": ({"reference", "records", "backends", "formats", "reports"}, None),
-    "fleet": ({"reference", "records", "backends", "conformance"}, None),
-    "evidence": ({"reference", "records", "backends", "reports", "conformance", "fleet"}, None),
-    "porting": ({"reference", "records", "backends", "formats", "reports", "conformance"}, None),
-    "benchmarks": ({"reference", "records", "backends", "reports", "conformance"}, None),
+    "reports": ({"records", "commands"}, {"jinja2", "markupsafe", "msgspec", "rich"}),
+    "conformance": ({"reference", "records", "commands", "backends", "formats", "reports"}, None),
+    "fleet": ({"reference", "records", "commands", "backends", "conformance"}, None),
+    "evidence": (
+        {"reference", "records", "commands", "backends", "reports", "conformance", "fleet"},
+        None,
+    ),
+    "porting": (
+        {"reference", "records", "commands", "backends", "formats", "reports", "conformance"},
+        None,
+    ),
+    "benchmarks": (
+        {"reference", "records", "commands", "backends", "reports", "conformance"},
+        None,
+    ),
 }
 STOREYS["rnnspec"] = (set(STOREYS), None)
 """The project's packages and the libraries that each package may import besides the standard library;
 None for any library but a framework."""
 
 ALONE = {
-    "records.command_line": {"click", "rich", "rich_click"},
     "reports.browser.chromium": {"playwright"},
     "reports.throughput_picture": {"matplotlib"},
     "reports.exports.pytest_benchmark": {"pytest_benchmark"},

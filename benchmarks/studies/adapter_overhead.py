@@ -22,10 +22,10 @@ from benchmarks.studies.alternating_calls import alternate, interval
 from benchmarks.timing.options import SETS
 from benchmarks.timing.schedule import pin
 from benchmarks.timing.workloads import MODES, WORKLOADS, Mode
+from commands.command_line import Refused, command, option, start
 from conformance.cases import Case
 from conformance.draw import draw
 from conformance.session.options import backend_names
-from records.command_line import Refused, command, option, start
 from records.exit_codes import ExitCode
 from reference import Spec
 from reports.terminal import standard_output

@@ -36,9 +36,9 @@ from benchmarks.comparing.verdict import NO_NOISE, Comparison, Noise, Verdict, c
 from benchmarks.studies.slowed import SHARE
 from benchmarks.timing.options import Rows
 from benchmarks.timing.workloads import MODES, WORKLOADS
-from records.command_line import Refused, command, option, start
+from commands.command_line import Refused, command, option, start
+from commands.options import at_least
 from records.exit_codes import ExitCode
-from records.options import at_least
 from records.reading import BadRunFile, read_run
 from records.schema import Measurement
 from records.timing import Timing

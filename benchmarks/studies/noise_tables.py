@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.comparing.noise_budgets import FILE, BadBudgets, Budget, read_budgets, write_budgets
 from benchmarks.comparing.revisions import PAIRS
-from records.command_line import Refused, command, option, refusing, start
+from commands.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
 from records.text import count, number, replace_between, write_atomically
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from backends.adapter import kind_of
-from records.command_line import Refused, command, option, refusing, start
+from commands.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
 from records.runs import read_folder
 from records.text import number, replace_between, write_atomically

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from records.command_line import command, option, start
+from commands.command_line import command, option, start
 from records.exit_codes import ExitCode
 from records.schema import (
     SCHEMA_VERSION,

@@ -11,11 +11,11 @@ from benchmarks.timing.alternation import Alternation, Pipes
 from benchmarks.timing.options import SECONDS, workloads
 from benchmarks.timing.test_rows import ThisProcess
 from benchmarks.timing.workloads import MODES, TIMED, WORKLOADS
+from commands.options import add_to_pytest
 from conformance.open_backend import OpenBackend, now
 from conformance.session.options import add_options, asks_for_help, open_backends, runs_folder
 from records.environment import available_cores, environment
 from records.exit_codes import exit_code
-from records.options import add_to_pytest
 from records.runs import RunWriter, read_run
 from records.schema import Footer, Measurement
 from reports.matrix import build_matrix

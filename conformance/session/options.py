@@ -10,8 +10,8 @@ import pytest
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
+from commands.options import add_to_pytest
 from conformance.open_backend import OpenBackend
-from records.options import add_to_pytest
 
 
 def add_options(add: Callable[..., None]) -> None:

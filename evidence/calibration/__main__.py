@@ -15,6 +15,7 @@ import numpy as np
 
 from backends import BACKENDS, EXTRAS, BackendNotFound, DeviceNotFound, find
 from backends.adapter import kind_of
+from commands.command_line import command, option, refusing, start
 from conformance.agreement import RMS_FLOOR, Z
 from conformance.open_backend import now
 from conformance.session.options import backend_names
@@ -28,7 +29,6 @@ from evidence.calibration.measurements import (
     measure_small_tensors,
 )
 from evidence.calibration.storage import DOCS, read_record, split_page, write_record
-from records.command_line import command, option, refusing, start
 from records.environment import environment
 from records.exit_codes import ExitCode
 from reference.rounding import K_ACT

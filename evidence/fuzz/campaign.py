@@ -22,12 +22,12 @@ from rich.progress import track
 from rich.table import Table
 
 from backends import BACKENDS
+from commands.command_line import command, option, refusing, start
+from commands.options import at_least
 from conformance.known_differences import KNOWN_FILE
 from evidence.fuzz.pool import SECONDS_PER_ROUND, Job, run_rounds_on_cluster
 from fleet import Cluster, FleetRefused, WorkerNeeds
-from records.command_line import command, option, refusing, start
 from records.exit_codes import ExitCode
-from records.options import at_least
 from records.schema import FuzzRecord
 from reports.terminal import standard_output
 

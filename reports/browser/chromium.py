@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from records.command_line import Refused
+from commands.command_line import Refused
 
 ARGUMENTS = ("--no-sandbox", "--headless", "--disable-background-networking", "--disable-gpu")
 

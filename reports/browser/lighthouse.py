@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.table import Table
 
-from records.command_line import Refused, command, option, refusing, start
+from commands.command_line import Refused, command, option, refusing, start
 from records.exit_codes import ExitCode
 from reports.browser.chromium import ARGUMENTS, NoBrowser, find_chromium, require_page
 from reports.terminal import standard_output

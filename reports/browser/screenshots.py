@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from records.command_line import command, option, refusing, start
+from commands.command_line import command, option, refusing, start
 from records.exit_codes import ExitCode
 from reports.browser.chromium import NoBrowser, open_browser, require_page
 

@@ -19,13 +19,13 @@ import pytest
 import sample_runs as sample
 
 import rnnspec.fuzz as front
+from commands.options import at_least
 from conformance.cases.fuzzed import parse_fuzz_id
 from evidence.fuzz import draws, pool
 from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
 from evidence.fuzz.draws import CASES_PER_GROUP, draw_groups
 from evidence.fuzz.results import ResultWriter, summarise
 from records.exit_codes import ExitCode
-from records.options import at_least
 from records.runs import RunWriter, read_folder
 from records.schema import FuzzRecord
 from tests.conformance.test_front_end import FAKES, Done, environment, fake

@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from records.command_line import Command, Refused, Value, command
+from commands.command_line import Command, Refused, Value, command
+from commands.moved import MOVED
+from commands.options import OPTIONS
 from records.exit_codes import ExitCode
-from records.moved import MOVED
-from records.options import OPTIONS
 from rnnspec.cli import SUBCOMMANDS, rnnspec, subcommand
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_an_example_has_options_that_exist(name: str) -> None:
 def test_every_option_is_in_the_one_table_and_means_the_same(name: str) -> None:
     for found in options(subcommand(name)):
         full = max(found.opts, key=len)
-        assert full in OPTIONS, f"{name} {full}: not in records/options.py"
+        assert full in OPTIONS, f"{name} {full}: not in commands/options.py"
         row = OPTIONS[full]
         assert found.metavar == (row.metavar or None), full
         assert found.is_flag == (not row.metavar), full

@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.studies.alternating_calls import alternate, interval
 from benchmarks.studies.libraries.library import difference
 from benchmarks.timing.schedule import pin
-from records.command_line import Value, argument, command, start
+from commands.command_line import Value, argument, command, start
 from records.exit_codes import ExitCode
 from reports.terminal import standard_output
 

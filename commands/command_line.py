@@ -18,8 +18,8 @@ from click.shell_completion import CompletionItem
 from rich.text import Text
 from rich_click import RichArgument, RichCommand, RichGroup, RichHelpConfiguration, RichOption
 
+from commands.options import OPTIONS, described
 from records.exit_codes import ExitCode
-from records.options import OPTIONS, described
 
 LOOK = {
     "help_option_names": ["-h", "--help"],

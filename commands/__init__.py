@@ -1,0 +1,1 @@
+"""Parts of every command line: the table of options, and commands that print short errors."""
