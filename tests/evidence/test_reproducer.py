@@ -63,7 +63,7 @@ CASES = [case for case in default_cases("cuda") if not case.id.startswith("cudnn
 """But for those whose weights alone are a few hundred thousand characters."""
 PARTS = 96
 """The number of parts into which the default cases are divided, so that workers share them."""
-SHARES = [pytest.param(part, marks=pytest.mark.every if part > 1 else ()) for part in range(PARTS)]
+SHARES = [pytest.param(part, marks=pytest.mark.every if part else ()) for part in range(PARTS)]
 
 
 @pytest.fixture(scope="module")

@@ -69,8 +69,7 @@ def test_every_word_is_explained(everything: Path) -> None:
     assert not missing, f"no entry in reports/page/glossary.py for {missing}"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
 def test_axe_finds_nothing_serious(browser: Any, everything: Path, scheme: str, width: int) -> None:
     axe = pytest.importorskip(
         "axe_playwright_python.sync_playwright", reason="axe is not installed"
