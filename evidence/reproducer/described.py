@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from backends import Dialect, TrainingInputs
-from evidence.reproducer.facts import defined
-from evidence.reproducer.modules import Definition
-from evidence.reproducer.written import wrapped
+from evidence.reproducer.source.facts import defined
+from evidence.reproducer.source.modules import Definition
+from evidence.reproducer.source.written import wrapped
 from reference.networks.layers import Data
 
 Calls = Callable[[type], str]

@@ -19,10 +19,10 @@ from conformance.draw import draw
 from conformance.truth import truth
 from evidence.reproducer.data import data, places
 from evidence.reproducer.described import Describer, classes, narrowed
-from evidence.reproducer.facts import Facts, defined
 from evidence.reproducer.frameworks import FRAMEWORKS, WAYS
-from evidence.reproducer.inline import Inliner
-from evidence.reproducer.modules import Definition
+from evidence.reproducer.source.facts import Facts, defined
+from evidence.reproducer.source.inline import Inliner
+from evidence.reproducer.source.modules import Definition
 from evidence.reproducer.subject import Subject
 from evidence.reproducer.words import described, sizes
 from reference.networks.layers import Decoder, Recurrent

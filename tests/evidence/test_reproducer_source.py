@@ -10,11 +10,11 @@ import pytest
 
 from conformance.cases import by_id
 from evidence.reproducer import script
-from evidence.reproducer.facts import Facts
-from evidence.reproducer.fold import fold
-from evidence.reproducer.modules import Definition, Module, module
 from evidence.reproducer.repeated import ROOT, counted
-from evidence.reproducer.written import wrapped, written
+from evidence.reproducer.source.facts import Facts
+from evidence.reproducer.source.fold import fold
+from evidence.reproducer.source.modules import Definition, Module, module
+from evidence.reproducer.source.written import wrapped, written
 from reference import Spec
 
 LSTM = "lstm/1-layer/forward/full/pad-none/no-state/bias/batch-major/b4-t5-i6-h1/float32"

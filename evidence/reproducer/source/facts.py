@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from backends import AnyInputs, Inputs, NetworkInputs, TrainingInputs
-from evidence.reproducer.modules import Definition
+from evidence.reproducer.source.modules import Definition
 
 ABSENT = {"lengths": ("lengths", "valid", "ok"), "target_lengths": ("target_lengths",)}
 """Names that are None throughout the adapters where a case has no array of this kind."""

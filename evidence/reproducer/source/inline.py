@@ -12,10 +12,18 @@ import copy
 import sys
 from collections.abc import Collection, Iterator, Sequence
 
-from evidence.reproducer.facts import Facts
-from evidence.reproducer.fold import copied, fold, restricted, target_of
-from evidence.reproducer.modules import Definition, Module, Outside, Submodule, Target, module
-from evidence.reproducer.written import written
+from evidence.reproducer.source.facts import Facts
+from evidence.reproducer.source.fold import copied, fold, restricted
+from evidence.reproducer.source.known import target_of
+from evidence.reproducer.source.modules import (
+    Definition,
+    Module,
+    Outside,
+    Submodule,
+    Target,
+    module,
+)
+from evidence.reproducer.source.written import written
 
 PREFIXES = {
     "reference": "numpy_",

@@ -10,7 +10,7 @@ import textwrap
 import tokenize
 from typing import Any, NamedTuple
 
-from evidence.reproducer.modules import SHARED, Module
+from evidence.reproducer.source.modules import SHARED, Module
 
 WIDTH = 100
 DIRECTIVE = re.compile(r"\s*# (type:|noqa|fmt:).*$")
