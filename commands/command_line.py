@@ -5,6 +5,7 @@ An error is one to three lines on stderr, ``error: <option or file>: <given>; ex
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from rich.text import Text
 from rich_click import RichArgument, RichCommand, RichGroup, RichHelpConfiguration, RichOption
 
 from commands.options import OPTIONS, described
+from commands.suggest import did_you_mean
 from records.exit_codes import ExitCode
 
 LOOK = {
@@ -77,18 +79,48 @@ def complaint(error: click.ClickException) -> str:
 
     """
     context = getattr(error, "ctx", None)
-    help_of = f"`{context.command_path} --help` lists them" if context else "see --help"
+    help_of = f"`{context.command_path} --help` lists its options" if context else "see --help"
     if isinstance(error, NoSuchOption):
-        like = ", ".join(sorted(error.possibilities or ()))
-        hint = f"expected {like}?" if like else "expected another one"
-        return f"{error.option_name}: no such option; {hint}; {help_of}"
+        return (
+            f"{error.option_name}: no such option; {_instead(error.option_name, context)}{help_of}"
+        )
     if isinstance(error, BadOptionUsage):
         return f"{error.option_name}: {error.message.lower().rstrip('.')}; {help_of}"
     if isinstance(error, MissingParameter) and error.param:
         return f"{_name(error.param)}: not given; {help_of}"
     if isinstance(error, click.BadParameter) and error.param:
         return f"{_name(error.param)}: {error.message}"
-    return error.format_message().rstrip(".")
+    text = error.format_message().rstrip(".")
+    if context and (extra := EXTRA_ARGUMENTS.search(text)):
+        words = extra[1].split()
+        meant = [option for word in words if (option := _option_for(word, context))]
+        question = f"did you mean {' '.join(meant)}? " if meant else ""
+        return f"{' '.join(words)}: not expected here; {question}`{context.command_path} --help` lists its arguments"
+    return text
+
+
+EXTRA_ARGUMENTS = re.compile(r"unexpected extra arguments? \((.*)\)")
+"""The words by which click reports arguments that a command does not take."""
+
+
+def _instead(given: str, context: click.Context | None) -> str:
+    """Return what to do about an option that a command does not have, with a trailing blank if there is anything."""
+    if context is None:
+        return ""
+    root = context.find_root().command
+    owners = root.commands_with(given) if isinstance(root, Group) else []
+    belongs = f"{given} belongs to: {', '.join(owners)}; " if owners else ""
+    hint = context.command.hint(given) if isinstance(context.command, Command) else ""
+    known = [name for p in context.command.params if isinstance(p, click.Option) for name in p.opts]
+    return did_you_mean(given, known) + belongs or hint
+
+
+def _option_for(word: str, context: click.Context) -> str:
+    """Return the option and the value that a word may be; empty if there is none."""
+    for p in context.command.params:
+        if isinstance(p, click.Option) and isinstance(p.type, Value) and p.type.accepts(word):
+            return f"{_name(p)} {word}"
+    return ""
 
 
 def _name(parameter: click.Parameter) -> str:
@@ -128,9 +160,31 @@ class Command(_Errors, RichCommand):  # type: ignore[misc]  # rich-click's own m
                                   overflow="fold")  # fmt: skip
         super().__init__(*given, **more)
 
+    def hint(self, option_name: str) -> str:
+        """Return advice about an option that no command has, with a trailing blank; empty by default.
+
+        Args:
+            option_name: the option as given.
+
+        Returns:
+            The advice.
+        """
+        return ""
+
 
 class Group(_Errors, RichGroup):  # type: ignore[misc]  # rich-click has no types
     """A command with subcommands."""
+
+    def commands_with(self, option_name: str) -> list[str]:
+        """List the subcommands that have an option.
+
+        Args:
+            option_name: the option, such as ``--minutes``.
+
+        Returns:
+            Whole commands, such as ``rnnspec fuzz``.
+        """
+        return []
 
 
 def command(name: str, *, examples: Sequence[str] = (), **more: Any) -> Callable[..., Command]:
@@ -187,11 +241,23 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # older versions of cli
         if not isinstance(value, str):
             return value  # a default
         if self.choices and self.closed and value not in self.choices:
-            self.fail(f"{value!r} given; expected one of {', '.join(self.choices)}", param, ctx)
+            self.fail(f"{value!r} given; {did_you_mean(value, self.choices)}expected one of "
+                      f"{', '.join(self.choices)}", param, ctx)  # fmt: skip
         try:
             return self.read(value)
         except ValueError as expected:
             self.fail(f"{value!r} given; expected {expected}", param, ctx)
+
+    def accepts(self, word: str) -> bool:
+        """Tell whether a word is one of the choices, or looks like ``MODULE:CLASS`` where other values are allowed.
+
+        Args:
+            word: a word of the command line.
+
+        Returns:
+            True if it is probably a value of this type.
+        """
+        return word in self.choices or (bool(self.choices) and not self.closed and ":" in word)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

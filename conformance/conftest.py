@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
@@ -11,6 +12,7 @@ from xdist.workermanage import WorkerController
 
 from backends.adapter import kind_of
 from commands.options import add_to_pytest
+from commands.suggest import nearest
 from conformance.cases import (
     DTYPES,
     OTHER_PRECISIONS,
@@ -156,9 +158,12 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
             found = [c for c in cases if fnmatchcase(c.id, pattern)]
             if not found and any(sign in pattern for sign in "*?["):
                 raise ValueError(
-                    f"--case {pattern!r}: no case matches; --collect-only lists the cases"
+                    f"--case {pattern!r}: no case matches; {_advice(config, pattern, cases)}"
                 )
-            found = found or [by_id(pattern)]
+            try:
+                found = found or [by_id(pattern)]
+            except ValueError as why:
+                raise ValueError(f"--case: {why}; {_advice(config, pattern, cases)}") from why
             selected |= {c.id: c for c in found}
         cases = list(selected.values())
     dtypes = config.getoption("--dtype")
@@ -166,6 +171,21 @@ def _select_cases(config: pytest.Config, cases: list[AnyCase]) -> list[AnyCase]:
     if not cases:
         raise ValueError(f"--dtype {', '.join(dtypes)}: no selected case has this dtype")
     return cases
+
+
+def _advice(config: pytest.Config, pattern: str, cases: list[AnyCase]) -> str:
+    """Return a better pattern, if there is one, and the command that lists the cases."""
+    start, slash, rest = pattern.partition("/")
+    better = nearest(start, {case.id.partition("/")[0] for case in cases})
+    question = f"did you mean {better + slash + rest!r}? " if better and better != start else ""
+    words = ["rnnspec", "check"]
+    for name in ("--backend", "--framework"):
+        given = config.getoption(name) or []
+        words += [
+            part for one in ([given] if isinstance(given, str) else given) for part in (name, one)
+        ]
+    words += ["--full"] * config.getoption("--full")
+    return f"{question}list the cases with: {shlex.join([*words, '--', '--collect-only'])}"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -23,7 +23,7 @@ from rnnspec.options import backend_options, chosen_backends
     "bench",
     examples=(
         "rnnspec bench --backend pytorch --quick",
-        "rnnspec bench --framework jax --workload lstm/rowwise --minutes 10",
+        "rnnspec bench --framework jax --workload tutorial/6x5x3-7 --minutes 10",
     ),
 )
 @backend_options

@@ -24,6 +24,9 @@ class _WithPytest(Command):
         ctx.meta["pytest"] = args[here + 1 :]
         return super().parse_args(ctx, args[:here])
 
+    def hint(self, option_name: str) -> str:
+        return f"an option of pytest goes after --, as `-- {option_name}`; "
+
 
 @command(
     "check",

@@ -14,6 +14,7 @@ from rich.text import Text
 from rich_click import RichCommand, RichCommandPanel
 
 from commands.command_line import LOOK, Command, Group, Refused, start
+from commands.suggest import did_you_mean
 
 CHECKING, TIMING, READING = "Check", "Time", "Read, write, convert"
 
@@ -66,6 +67,13 @@ class _Lazy(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(SUBCOMMANDS)
 
+    def commands_with(self, option_name: str) -> list[str]:
+        return [
+            f"rnnspec {name}"
+            for name in SUBCOMMANDS
+            if any(option_name in parameter.opts for parameter in subcommand(name).params)
+        ]
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in SUBCOMMANDS:
             return None
@@ -77,7 +85,7 @@ class _Lazy(Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name, *rest = args
         if name not in SUBCOMMANDS and not ctx.resilient_parsing:
-            raise Refused(f"{name}: no such command; expected one of {', '.join(SUBCOMMANDS)}; "
+            raise Refused(f"{name}: no such command; {did_you_mean(name, SUBCOMMANDS)}expected one of {', '.join(SUBCOMMANDS)}; "
                           "`rnnspec --help` describes them")  # fmt: skip
         return name, subcommand(name) if name in SUBCOMMANDS else None, rest
 

@@ -78,6 +78,9 @@ def compare(
     if not base or not head:
         raise Refused("BASE, HEAD: expected two git revisions, or two versions such as jax==0.9.2 jax==0.10.2; or "
                       "--backends with two backends")  # fmt: skip
+    if {base, head} & BACKENDS.keys():
+        raise Refused(f"BASE, HEAD: {base} and {head} given; expected two git revisions or versions; backends are "
+                      f"compared by `rnnspec compare --backends {base} {head}`")  # fmt: skip
     names = chosen_backends(backend, framework, device)
     if len({BACKENDS[name].extra for name in names if name in BACKENDS}) > 1:
         raise Refused(f"--backend: {', '.join(names)} given; expected those of one framework")

@@ -9,6 +9,7 @@ import click
 
 from backends import BACKENDS, EXTRAS
 from commands.command_line import Refused, option
+from commands.suggest import did_you_mean
 from conformance.session.options import backend_names
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -67,7 +68,7 @@ def chosen_backends(backend: Sequence[str], framework: str | None, device: str) 
                       f"of {', '.join(EXTRAS)}")  # fmt: skip
     for name in names:
         if name not in BACKENDS and ":" not in name:
-            raise Refused(f"--backend: {name!r} given; expected one of {', '.join(BACKENDS)}; or your own as "
+            raise Refused(f"--backend: {name!r} given; {did_you_mean(name, BACKENDS)}expected one of {', '.join(BACKENDS)}; or your own as "
                           "package.module:Class or path/to/file.py:Class")  # fmt: skip
     return names
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from backends import BACKENDS, Unsupported
+from commands.suggest import did_you_mean
 from conformance.cases import AnyCase, by_id
 from conformance.draw import digest, draw
 from evidence.reproducer.render import script
@@ -37,8 +39,9 @@ def script_of(case_id: str, backend: str, device: str) -> str:
     """
     if backend not in BACKENDS:
         raise NoScript(
-            f"--backend: {backend!r} given; expected one of {', '.join(BACKENDS)}; a script contains the calls of "
-            "the framework, which are known of these alone"
+            f"--backend: {backend!r} given; {did_you_mean(backend, BACKENDS)}expected one of {', '.join(BACKENDS)}; a "
+            "script takes the framework's calls from these adapters; repeat a case of your own backend with "
+            f"{shlex.join(['rnnspec', 'check', '--backend', backend, '--case', case_id])}"
         )
     if not DEVICE.fullmatch(device):
         raise NoScript(f"--device: {device!r} given; expected cpu, cuda or cuda:N")

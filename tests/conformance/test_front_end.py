@@ -18,7 +18,7 @@ import fakes
 import msgspec
 import pytest
 
-from conformance.cases import by_id, default_cases
+from conformance.cases import by_id, default_cases, full_cases
 from conformance.check import check
 from conformance.open_backend import OpenBackend
 from records.exit_codes import ExitCode
@@ -30,6 +30,7 @@ pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[2]
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
 LSTM = "lstm-forget/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t7-i4-h4/float32"
+OUT_OF_DEFAULT = next(c.id for c in full_cases() if c.id not in {d.id for d in default_cases()})
 OTHER = LSTM.replace("/float32", "/float64")
 VANILLA = "vanilla-tanh/1-layer/forward/ragged/pad-zero/state/bias/batch-major/b5-t7-i4-h4/float32"
 
@@ -216,7 +217,7 @@ def test_nothing_selected_is_not_enough(tmp_path: Path) -> None:
 
 REFUSED: dict[str, tuple[list[str], str]] = {
     "no backend": ([], "--backend: none given; expected one of .*pytorch"),
-    "an unknown backend": (["--backend", "pytroch"], "--backend: 'pytroch' given; expected one of .*pytorch"),
+    "an unknown backend": (["--backend", "pytroch"], "--backend: 'pytroch' given; did you mean pytorch. expected one of .*pytorch"),
     "a missing file": (["--backend", "gone.py:Right"], "gone.py cannot be imported"),
     "a missing module": (["--backend", "gone.away:Right"], "gone.away cannot be imported"),
     "a missing class": (["--backend", fake("Wright")], "Wright is None, expected a subclass"),
@@ -225,7 +226,12 @@ REFUSED: dict[str, tuple[list[str], str]] = {
                          r"device 'cuda:7': NumPy found \['cpu'\]"),
     "a bad case": (["--backend", fake("Right"), "--case", LSTM + "x"],
                    "dtype 'float32x' given, expected"),
-    "a pattern of nothing": (["--backend", fake("Right"), "--case", "lstn/*"], "no case matches"),
+    "a pattern of nothing": (["--backend", fake("Right"), "--case", "lstmm/*"],
+                             r"no case matches; did you mean 'lstm/\*'\? list the cases with: rnnspec check "),
+    "a pattern unlike any": (["--backend", fake("Right"), "--case", "zzz*"],
+                             "no case matches; list the cases with: rnnspec check "),
+    "a part of an id": (["--backend", fake("Right"), "--case", "lstmm"],
+                        "expected a named case or .* did you mean 'lstm'. list the cases with: rnnspec check "),
     "no case left": (["--backend", fake("Right"), "--case", LSTM, "--dtype", "float16"],
                      "--dtype float16: no selected case has this dtype"),
     "a bad dtype": (["--backend", fake("Right"), "--dtype", "float8"], "float8"),
@@ -243,6 +249,22 @@ def test_a_bad_option_is_refused_before_any_work(what: str, tmp_path: Path) -> N
     assert "Traceback" not in done.printed, done.printed
 
     assert re.search(complaint, done.printed.replace("\n", " ")), done.printed
+
+
+@pytest.mark.parametrize("options", [(), ("--full",)])
+def test_the_command_that_an_error_names_lists_the_cases(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = conformance(tmp_path, "--backend", fake("Right"), "--case", "zzz*", *options)
+    (named,) = re.findall("list the cases with: (rnnspec .*)", done.printed)
+    program, *words = shlex.split(named)
+    assert program == "rnnspec"
+    listed = subprocess.run([sys.executable, "-m", "rnnspec", *words], cwd=tmp_path, text=True,
+                            env=environment(), capture_output=True, check=False)  # fmt: skip
+    assert listed.returncode == ExitCode.CLEAN, listed.stderr
+    assert f"[{default_cases()[0].id}@" in listed.stdout
+    full = OUT_OF_DEFAULT in listed.stdout
+    assert full == bool(options), "the same cases as those that the pattern is matched with"
 
 
 def test_a_missing_framework_says_which_extra_to_install(tmp_path: Path) -> None:

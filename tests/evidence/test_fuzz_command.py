@@ -307,7 +307,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
 @pytest.mark.processes
 @pytest.mark.parametrize(("arguments", "why"), [
     ((), "--backend: none given"),
-    (("--backend", "pytroch"), "--backend: 'pytroch' given; expected one of"),
+    (("--backend", "pytroch"), "--backend: 'pytroch' given; did you mean pytorch? expected one of"),
     (("--backend", "x:X", "--minutes", "0"), "--minutes: '0' given; expected a number above 0"),
     (("--backend", "x:X", "--minutes", "nan"), "--minutes: 'nan' given"),
     (("--backend", "x:X", "--jobs", "0"), "--jobs: '0' given; expected an integer of 1 or more"),

@@ -422,7 +422,7 @@ def test_nan_and_words_are_written() -> None:
         (["--backend", "pytorch"], "--backend, --case: expected both"),
         (
             ["--backend", "torch", "--case", CASE],
-            "'torch' given; expected one of tensorflow_dynamic_rnn",
+            "'torch' given; did you mean pytorch? expected one of tensorflow_dynamic_rnn",
         ),
         (["--backend", "a.py:B", "--case", CASE], "'a.py:B' given; expected one of"),
         (["--backend", "pytorch", "--case", "lstm/x"], "'lstm/x': 2 parts given"),

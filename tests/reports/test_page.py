@@ -385,7 +385,7 @@ def test_speed_alone_is_no_nothing(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--colour"], "--colour: no such option"),
-        (["--run", "x"], "--run: no such option; expected --runs"),
+        (["--run", "x"], "--run: no such option; did you mean --runs?"),
         (["--runs"], "requires an argument"),
         (["--runs", __file__], "which is a file; expected a folder"),
         (["--site", __file__], "which is a file; expected a folder"),

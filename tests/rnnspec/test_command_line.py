@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
@@ -13,9 +15,11 @@ from click.testing import CliRunner
 
 from commands.command_line import Command, Refused, Value, command
 from commands.moved import MOVED
-from commands.options import OPTIONS
+from commands.options import OPTIONS, existing_file, existing_path
+from conformance.cases import by_id, default_cases
 from records.exit_codes import ExitCode
-from rnnspec.cli import SUBCOMMANDS, rnnspec, subcommand
+from rnnspec.cli import EXAMPLES, SUBCOMMANDS, rnnspec, subcommand
+from rnnspec.options import chosen_backends
 
 ROOT = Path(__file__).parents[2]
 LONGEST = 60
@@ -52,6 +56,36 @@ def test_an_example_has_options_that_exist(name: str) -> None:
         assert used <= known, f"{example}: no {used - known}"
 
 
+def parse_example(line: str) -> None:
+    """Parse a command line as its command does, with empty files in place of those that it reads."""
+    nested = re.search(r"\$\((rnnspec .*?)\)", line)
+    program, name, *arguments = shlex.split(
+        nested[1] if nested else line.partition(" > ")[0], comments=True
+    )
+    assert program == "rnnspec"
+    of = subcommand(name)
+    files = [p for p in of.params if isinstance(p.type, Value)
+             and p.type.read in (existing_file, existing_path)]  # fmt: skip
+    loose = of.make_context(name, list(arguments), resilient_parsing=True)
+    ours = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    parser = of.make_parser(loose)
+    given, *_ = parser.parse_args(list(ours))
+    for p in files:
+        if p.name in given and isinstance(given[p.name], str):
+            path = Path(given[p.name])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    values = of.make_context(name, list(arguments)).params
+    if values.get("backend") or values.get("framework"):
+        backends = values["backend"] or ()
+        chosen_backends([backends] if isinstance(backends, str) else backends,
+                        values.get("framework"), values.get("device") or "cpu")  # fmt: skip
+    cases = values.get("case") or ()
+    for pattern in [cases] if isinstance(cases, str) else cases:
+        found = any(fnmatchcase(case.id, pattern) for case in default_cases())
+        assert found or by_id(pattern), pattern
+
+
 @pytest.mark.parametrize("name", SUBCOMMANDS)
 def test_every_option_is_in_the_one_table_and_means_the_same(name: str) -> None:
     for found in options(subcommand(name)):
@@ -64,6 +98,31 @@ def test_every_option_is_in_the_one_table_and_means_the_same(name: str) -> None:
         assert (found.help or "").startswith(start), f"{name} {full}: another help"
         assert found.opts == [full, *([row.short] if row.short else [])]
         assert row.short == "" or sum(r.short == row.short for r in OPTIONS.values()) == 1
+
+
+EVERY_EXAMPLE = [example for name in SUBCOMMANDS for example in subcommand(name).examples]
+EVERY_EXAMPLE += [line.strip() for line in EXAMPLES.splitlines() if line.startswith("  rnnspec ")]
+
+
+@pytest.mark.parametrize("example", EVERY_EXAMPLE)
+def test_an_example_has_values_that_exist(
+    example: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Files apart, which are there once the user has made them."""
+    monkeypatch.chdir(tmp_path)
+    parse_example(example)
+
+
+def test_the_check_of_examples_finds_wrong_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for wrong in ("rnnspec bench --backend pytorch --workload lstm/rowwise",
+                  "rnnspec check --backend pytroch", "rnnspec check --case 'lstmm/*'",
+                  "rnnspec properties --property 'rows permutted'", "rnnspec check pytorch",
+                  "rnnspec fuzz --minutes soon"):  # fmt: skip
+        with pytest.raises((click.UsageError, Refused, ValueError, AssertionError)):
+            parse_example(wrong)
 
 
 def test_help_of_all_imports_no_subcommand() -> None:
@@ -81,17 +140,39 @@ def test_help_of_all_imports_no_subcommand() -> None:
 
 
 WRONG: dict[str, tuple[list[str], str]] = {
-    "an unknown command": (["chek"], "chek: no such command; expected one of check"),
+    "an unknown command": (["chek"], "chek: no such command; did you mean check? expected one of check"),
     "an unknown option": (["check", "--colour"], "--colour: no such option"),
-    "an abbreviation": (["check", "--back", "pytorch"], "--back: no such option; expected --backend"),
+    "an abbreviation": (["check", "--back", "pytorch"], "--back: no such option; did you mean --backend? "),
     "no value": (["fuzz", "--minutes"], "--minutes: "),
     "a bad number": (["fuzz", "--minutes", "soon"], "--minutes: 'soon' given; expected a number above 0"),
     "a bad choice": (["check", "--dtype", "float8"], "--dtype: 'float8' given; expected one of float64"),
+    "an option of others": (["check", "--minutes", "3"], "--minutes: no such option; --minutes belongs to: rnnspec "
+                            "fuzz, rnnspec bench; `rnnspec check --help` lists its options"),
+    "an option of another": (["bench", "--rounds", "3"], "--rounds belongs to: rnnspec fuzz; "),
+    "an option that is unlike any": (["bench", "--colour"], "--colour: no such option; `rnnspec bench --help` lists"),
+    "an option with a slip": (["bench", "--minuts", "3"], "--minuts: no such option; did you mean --minutes? "),
+    "a long option of pytest's": (["check", "--collect-only"], "--collect-only: no such option; an option of pytest "
+                                  "goes after --, as `-- --collect-only`; "),
+    "a backend without its option": (["check", "pytorch"], "pytorch: not expected here; did you mean --backend pytorch?"),
+    "an own backend without its option": (["fuzz", "a/mine.py:Mine"], "did you mean --backend a/mine.py:Mine?"),
+    "values without their options": (["check", "float32", "jax"],
+                                     "float32 jax: not expected here; did you mean --dtype float32 --framework jax?"),
+    "two backends without their option": (
+        ["compare", "pytorch", "pytorch_cells"],
+        "backends are compared by `rnnspec compare --backends pytorch pytorch_cells`",
+    ),
+    "a backend with a slip": (["bench", "--backend", "pytroch"],
+                              "--backend: 'pytroch' given; did you mean pytorch? expected one of"),
+    "a backend unlike any": (["bench", "--backend", "theano"], "--backend: 'theano' given; expected one of"),
+    "a backend with a slip, elsewhere": (["reproduce", "--backend", "jax_scn", "--case", "x"],
+                                         "--backend: 'jax_scn' given; did you mean jax_scan? expected one of"),
+    "a choice with a slip": (["check", "--dtype", "float23"],
+                             "--dtype: 'float23' given; did you mean float32? expected one of"),
     "a missing file": (["check", "--backend", "pytorch", "--known", "gone.toml"],
                        "--known: 'gone.toml' given; expected an existing file"),
     "a missing argument": (["convert", "a.pt"], "SOURCE: 'a.pt' given; expected an existing file"),
     "no backend": (["bench"], "--backend: none given; expected one of tensorflow_dynamic_rnn"),
-    "an unknown backend": (["bench", "--backend", "torch"], "--backend: 'torch' given; expected one of"),
+    "an unknown backend": (["bench", "--backend", "torch"], "--backend: 'torch' given; did you mean pytorch? expected"),
     "too much": (["report", "everything"], "everything"),
     "an option of pytest's": (["check", "--backend", "pytorch", "-k", "lstm"], "-k: no such option"),
 }  # fmt: skip
