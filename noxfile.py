@@ -34,6 +34,13 @@ LIBRARIES = {REFERENCE: ("pytorch", "libraries"), "jax": ("jax", "jax-libraries"
 
 TIERS = {"tests": "not processes and not every", "processes": "processes and not every"}
 """Marker expression of each session that tests the suite itself."""
+SPLIT = {
+    # Each worker begins with half of the files, since a file's tests share what they compute.
+    "tests": ("-n", JOBS, "--dist", "worksteal"),
+    # These wait for other processes most of the time; a group shares one long run.
+    "processes": ("-n", str(2 * int(JOBS)), "--dist", "loadgroup"),
+}
+"""How pytest-xdist divides each tier among processes."""
 ON_REQUEST = ("every",)
 """Markers of tests that run on request only: ``nox -s tests -- -m every``."""
 
@@ -66,9 +73,7 @@ def run_tier(session: nox.Session) -> None:
     install(session, groups=("test",))
     shared = {"RNNSPEC_CACHE": str(Path(".cache").absolute())}  # most tests need the same truths
     tier = TIERS[session.name]
-    # Each worker begins with half of the files, since a file's tests share what they compute.
-    split = ("-n", JOBS, "--dist", "worksteal")
-    session.run("pytest", *split, "-m", tier, *session.posargs, env=shared)
+    session.run("pytest", *SPLIT[session.name], "-m", tier, *session.posargs, env=shared)
 
 
 @nox.session

@@ -183,7 +183,7 @@ def test_the_matrix_is_that_of_one_process(tmp_path: Path) -> None:
 def test_every_fault_is_a_record_and_no_worker_is_lost(tmp_path: Path) -> None:
     """The faults of test_isolation.py: crashes, hangs, what fills the memory, what ends the process."""
     done = conformance(tmp_path, "--backend", f"{SUPPORT / 'faults.py'}:Faults", *BARE, "--workers", "2",
-                       "--time-limit", "12", "--memory-limit", "1", path=(SUPPORT,))  # fmt: skip
+                       "--time-limit", "10", "--memory-limit", "1", path=(SUPPORT,))  # fmt: skip
     assert done.code == ExitCode.CONFORMANCE_FAILURE, done.printed
     assert done.records.keys() == SELECTED, "one record for every case"
     for what, fault in FAULTS.items():

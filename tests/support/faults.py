@@ -100,7 +100,7 @@ FAULTS: dict[str, Fault] = {
     "terminated": Fault(lambda: kill_itself(signal.SIGTERM), "^crash: .* wrote nothing"),
     "exit with 0": Fault(lambda: os._exit(0), "^crash: .* wrote nothing"),
     "all files closed": Fault(close_everything, "^crash: "),
-    "sleeps": Fault(lambda: time.sleep(3600), "^timeout: no result after 0:00:1"),
+    "sleeps": Fault(lambda: time.sleep(3600), "^timeout: no result after 0:00:10"),
     "hangs with the GIL": Fault(hang_with_the_gil, "^timeout: no result after"),
     "deadlock": Fault(deadlock, "^timeout: no result after"),
     "waits for a child": Fault(lambda: subprocess.run(["sleep", "3600"], check=True),
