@@ -6,7 +6,7 @@ the dialect declares; so a wrong declaration makes a case differ.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -70,6 +70,37 @@ class Dialect:
             raise ValueError(f"arithmetic: {sorted(strange)} given, expected kinds of devices, which are "
                              f"{', '.join(KINDS)}, and of each its dtypes")  # fmt: skip
 
+    def only(
+        self,
+        *,
+        cells: Collection[str] | None = None,
+        directions: Collection[str] | None = None,
+        dtypes: Collection[str] | None = None,
+    ) -> Dialect:
+        """Return this dialect with fewer cells, directions or dtypes; all others are unsupported.
+
+        Args:
+            cells: The cells that run; None keeps all.
+            directions: The directions that run; None keeps all.
+            dtypes: The dtypes that run, on every kind of device; None keeps all.
+
+        Returns:
+            The narrower dialect.
+
+        Raises:
+            ValueError: A name that this dialect does not have.
+        """
+        known_dtypes = {dtype: 0 for row in self.arithmetic.values() for dtype in row}
+        return replace(
+            self,
+            cells={cell: self.cells[cell] for cell in _subset("cells", cells, self.cells)},
+            directions=_subset("directions", directions, self.directions),
+            arithmetic={
+                kind: {d: row[d] for d in _subset("dtypes", dtypes, known_dtypes) if d in row}
+                for kind, row in self.arithmetic.items()
+            },
+        )
+
     def state_order(self, spec: Spec) -> str:
         """Return the parts of a cell's state in the framework's order.
 
@@ -93,6 +124,15 @@ class Dialect:
             The arithmetic's name; empty where the dtype does not run on that kind.
         """
         return self.arithmetic.get(kind, {}).get(dtype, "")
+
+
+def _subset(what: str, given: Collection[str] | None, known: Collection[str]) -> tuple[str, ...]:
+    """Return the given names in the order of the known ones, or raise ``ValueError``."""
+    if given is None:
+        return tuple(known)
+    if isinstance(given, str) or not given or not set(given) <= set(known):
+        raise ValueError(f"{what}: {given!r} given, expected a list of some of {', '.join(known)}")
+    return tuple(name for name in known if name in given)
 
 
 KINDS = ("cpu", "cuda")

@@ -9,6 +9,7 @@ Shapes are those of ``reference.run``. Numbers are rounded to the dtype of the c
 from __future__ import annotations
 
 import re
+import shlex
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from backends.dtypes import rounded
 from conformance.cases.case import UserCase
 from conformance.cases.precision_variants import OTHER_PRECISIONS
 from conformance.draw import Draws, digest
-from formats import Model
+from formats import BadModel, FormatNotFound, Model, find_format
 from formats.canonical import read
 from formats.model import build_model, parameters_by_name
 from formats.npy import payload_size
@@ -72,10 +73,36 @@ def read_user_cases(files: NetworkFiles, dtypes: list[str]) -> list[UserCase]:
         BadInputs: the file of inputs cannot be used.
 
     """
-    model = read(files.params).model
+    model = _read_parameters(files.params)
     arrays = read_arrays(files.inputs)
-    check_arrays(str(files.inputs), model.spec, arrays)
+    other = str(not model.spec.batch_first).lower()
+    check_arrays(str(files.inputs), model.spec, arrays,
+                 f'swap its axes, or write "batch_first": {other} in the spec of {files.params}')  # fmt: skip
     return [_case(files, model, arrays, name) for name in dtypes or [model.dtype]]
+
+
+def _read_parameters(path: Path) -> Model:
+    """Read the parameters; raise ``BadModel`` for another kind of file, with the command that converts it."""
+    convert = shlex.join(
+        ["rnnspec", "convert", str(path), f"{path.name.partition('.')[0]}.safetensors"]
+    )
+    try:
+        kind = find_format(path, None).name
+    except FormatNotFound:
+        kind = ""
+    if kind not in ("canonical", ""):
+        raise BadModel(
+            f"{path}: a {kind} file given, expected a .safetensors file in the canonical layout; convert it first: "
+            f"{convert}"
+        )
+    try:
+        return read(path).model
+    except BadModel as why:
+        if kind:
+            raise
+        raise BadModel(
+            f"{why}; if it is a framework's file, convert it first: {convert} --from FORMAT"
+        ) from why
 
 
 def make_inputs(
@@ -159,6 +186,14 @@ def _output_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]
     return {"y": (*x[:2], spec.output_size)} | states
 
 
+def _input_shapes(spec: Spec, x: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all arrays that may be given with an x of this shape, by name."""
+    outputs = _output_shapes(spec, x)
+    states = {f"{part}0": outputs[f"{part}_n"] for part in spec.states}
+    gradients = {f"d{name}": shape for name, shape in outputs.items()}
+    return {"x": x, "lengths": (x[0 if spec.batch_first else 1],)} | states | gradients
+
+
 def read_arrays(path: Path) -> dict[str, Array]:
     """Read the arrays of an .npz file. Nothing is unpickled.
 
@@ -207,13 +242,14 @@ def _claim(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int
     return size
 
 
-def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
+def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array], other_layout: str) -> None:
     """Check the arrays of a file of inputs.
 
     Args:
         where: the name of the file, for error messages.
         spec: the network.
         arrays: the arrays by name.
+        other_layout: what to do if ``batch_first`` is the other way round, for error messages.
 
     Raises:
         BadInputs: an array is missing, unknown, has a wrong shape or dtype, or holds a value that is not finite.
@@ -238,19 +274,18 @@ def check_arrays(where: str, spec: Spec, arrays: Mapping[str, Array]) -> None:
         raise BadInputs(
             f"{where}: x: shape {x.shape} given, expected ({', '.join(order)}, {spec.input_size}), with T and B at least 1"
         )
-    shapes = _output_shapes(spec, x.shape)
-    batch, steps = (x.shape[order.index(name)] for name in "BT")
-    shapes_by_name = {"x": x.shape, "lengths": (batch,)} | {
-        f"{part}0": shapes[f"{part}_n"] for part in spec.states
-    }
-    shapes_by_name |= {f"d{name}": shape for name, shape in shapes.items()}
+    expected = _input_shapes(spec, x.shape)
+    swapped = _input_shapes(replace(spec, batch_first=not spec.batch_first), x.shape)
+    steps = x.shape[order.index("T")]
     for name, a in arrays.items():
         kinds, what = ("iu", "integers") if name == "lengths" else ("f", "floating-point numbers")
         if a.dtype.kind not in kinds:
             raise BadInputs(f"{where}: {name}: {a.dtype} given, expected {what}")
-        if a.shape != shapes_by_name[name]:
+        if a.shape != expected[name]:
+            layout = f"; x is read as ({', '.join(order)}, I): if it is ({', '.join(order[::-1])}, I), {other_layout}"
             raise BadInputs(
-                f"{where}: {name}: shape {a.shape} given, expected {shapes_by_name[name]}"
+                f"{where}: {name}: shape {a.shape} given, expected {expected[name]}"
+                + (layout if a.shape == swapped[name] else "")
             )
     lengths = arrays.get("lengths")
     if lengths is not None and not ((lengths >= 0) & (lengths <= steps)).all():

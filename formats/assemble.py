@@ -167,7 +167,8 @@ def assemble(
             raise BadModel(
                 f"{where}: --spec {name}={value} given, but the file has {name}={stated[name]}; omit --spec {name}"
             )
-    defaults = {k: v for k, v in kind.defaults.get(first.cell, {}).items() if k not in stated}
+    unstored = kind.defaults.get(first.cell, {}) | {"batch_first": True}
+    defaults = {k: v for k, v in unstored.items() if k not in stated}
     try:
         spec = Spec(**defaults | dict(given) | stated)
     except (TypeError, ValueError) as error:
@@ -185,7 +186,7 @@ def assemble(
     except ValueError as error:
         raise BadModel(f"{where}: --spec {error}") from error
     model = Model(spec, params, dtype)
-    _check_exact(where, model)
+    _check_exact(where, kind, model)
     assumed = {name: value for name, value in defaults.items() if name not in given}
     return LoadedModel(model, layers, assumed, ignored)
 
@@ -446,11 +447,12 @@ def _as_float64(blocks: list[Block]) -> list[Block]:
     return [each(lambda a: np.asarray(a, np.float64), block) for block in blocks]
 
 
-def _check_exact(where: str, model: Model) -> None:
+def _check_exact(where: str, kind: Format, model: Model) -> None:
     """Raise ``BadModel`` if the given forget bias cannot be subtracted from the stored bias exactly."""
     for name, value in parameters_by_name(model).items():
         if (rounded(value, model.dtype) != value).any():
             raise BadModel(
-                f"{where}: --spec forget_bias={model.spec.forget_bias} given, but {name} without it is no "
-                f"{model.dtype} number; omit --spec forget_bias: the stored bias includes it"
+                f"{where}: --spec forget_bias={model.spec.forget_bias:g} given; omit it: {kind.name} files store the "
+                f"forget bias inside the biases already. (Taking {model.spec.forget_bias:g} out of {name} gives "
+                f"numbers that {model.dtype} cannot hold.)"
             )

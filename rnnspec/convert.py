@@ -138,6 +138,10 @@ def _converted(source: Path, target: Path, **given: Any) -> ExitCode:
     if found.assumed:
         assumed = " ".join(f"{k}={v}" for k, v in found.assumed.items())
         _say(f"  assumed, because the file does not state it: {assumed} (change it with --spec)")
+    if "batch_first" in found.assumed:
+        _say(
+            "  so x in --inputs is (batch, time, input); --spec batch_first=false if it is (time, batch, input)"
+        )
     if of_source.unrecorded:
         _say(
             f"  default settings assumed, because such files do not store them: {of_source.unrecorded}"
@@ -190,7 +194,9 @@ def _there(target: Path) -> bool:
 def _words(model: Model) -> str:
     default = Spec(cell=model.spec.cell, input_size=1, hidden_size=1)
     said = [
-        f"{k}={v}" for k, v in vars(model.spec).items() if k != "cell" and v != getattr(default, k)
+        f"{k}={v}"
+        for k, v in vars(model.spec).items()
+        if k == "batch_first" or (k != "cell" and v != getattr(default, k))
     ]
     return f"{model.spec.cell}, {', '.join(said)}, {model.dtype}"
 
@@ -200,7 +206,8 @@ def _inputs(path: Path | None, source: Path, model: Model) -> Inputs:
     if path is None:
         return random_inputs(model)
     arrays = read_arrays(path)
-    check_arrays(str(path), model.spec, arrays)
+    other = str(not model.spec.batch_first).lower()
+    check_arrays(str(path), model.spec, arrays, f"add --spec batch_first={other}")
     given = make_inputs(NetworkFiles(source, path, gradients=False), model, arrays, model.dtype)
     if given.lengths is not None and not given.lengths.any():
         raise BadInputs(f"{path}: lengths: every row has length 0, expected one of 1 at least")

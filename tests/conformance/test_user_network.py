@@ -368,6 +368,8 @@ BAD: dict[str, tuple[Spoil, str]] = {
     "text for x": (inputs(x=np.full((5, 6, 3), "a")), "x: <U1 given"),
     "NaN in x": (inputs(x=nan_at(0, 5, 2)), r"x: 1 of 90 values are not finite; the first is nan at \(0, 5, 2\)"),
     "lengths for other rows": (inputs(lengths=np.array([6, 1, 0])), r"lengths: shape \(3,\) given, expected \(5,\)"),
+    "time-major x": (inputs(x=ones(6, 5, 3)), r"lengths: shape \(5,\) given, expected \(6,\); x is read as \(B, T, I\): "
+                     r'if it is \(T, B, I\), swap its axes, or write "batch_first": false in the spec of .*model.safetensors'),
     "a length beyond T": (inputs(lengths=np.array([6, 7, 0, 1, 2])), "lengths: 7 at index 1, expected 0 to 6"),
     "a length below 0": (inputs(lengths=np.array([6, 1, -1, 1, 2])), "lengths: -1 at index 2, expected 0 to 6"),
     "lengths that are no integers": (inputs(lengths=np.array([6.0, 1, 0, 1, 2])), "lengths: float64 given, expected integers"),
@@ -389,6 +391,22 @@ def test_a_bad_file_is_refused_with_what_was_expected(what: str, tmp_path: Path)
         read_user_cases(given, [])
     assert str(tmp_path) in str(caught.value), "the message names the file"
     assert "expected" in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "complaint"), [
+    ("model.pt", r"model\.pt: a pytorch file given, expected a \.safetensors file .*: rnnspec convert model.pt "
+     r"model.safetensors$"),
+    ("my model.weights.h5", r"a keras file given, .*: rnnspec convert 'my model.weights.h5' 'my model.safetensors'$"),
+    ("model.bin", r"expected a safetensors file; .*: rnnspec convert model.bin model.safetensors --from FORMAT$"),
+])  # fmt: skip
+def test_another_framework_s_file_is_refused_with_the_command_that_converts_it(
+    name: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = files(tmp_path)
+    Path(name).write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(BadModel, match=complaint):
+        read_user_cases(replace(given, params=Path(name)), [])
 
 
 def test_there_are_fifty_of_them() -> None:

@@ -258,6 +258,38 @@ def test_what_is_no_part_of_the_network_is_said(
     )
 
 
+@pytest.mark.parametrize(("options", "state"), [
+    ((), "True"), (("--spec", "batch_first=true"), "True"), (("--spec", "batch_first=false"), "False"),
+])  # fmt: skip
+def test_the_layout_of_x_is_always_printed(
+    options: tuple[str, ...], state: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module("pytorch")
+    path, _ = of_pytorch(tmp_path, "lstm", both=False)
+    assert convert(path, "m.safetensors", *options) == ExitCode.CLEAN
+    printed = capsys.readouterr().out
+    assert f"batch_first={state}" in printed.splitlines()[0]
+    assumed = "assumed, because the file does not state it: batch_first=True" in printed
+    assert assumed is not bool(options)
+    said = "x in --inputs is (batch, time, input); --spec batch_first=false if it is (time, batch, input)"
+    assert (said in printed) is not bool(options)
+
+
+def test_lengths_of_the_other_layout_are_refused_with_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module("pytorch")
+    path, _ = of_pytorch(tmp_path, "lstm", both=False)
+    np.savez("time-major.npz", x=np.swapaxes(X, 0, 1), lengths=np.array([5, 2, 4]))
+    given = (path, "m.safetensors", "--inputs", "time-major.npz")
+    assert convert(*given) == ExitCode.HARNESS_ERROR
+    assert (
+        "lengths: shape (3,) given, expected (5,); x is read as (B, T, I): if it is (T, B, I), "
+        "add --spec batch_first=false" in " ".join(capsys.readouterr().err.split())
+    )
+    assert convert(*given, "--spec", "batch_first=false") == ExitCode.CLEAN
+
+
 @pytest.mark.parametrize(
     "target", ["model.pt", "model.msgpack", "model.eqx", "model.weights.h5", "model.onnx"]
 )
@@ -407,7 +439,10 @@ def test_what_the_user_says_may_not_contradict_the_file(tmp_path: Path) -> None:
         ),
         ({"activation": "relu"}, "only 'vanilla' has this option"),
         ({"bias": False}, "bias: False given, and there are biases that are not 0|shape"),
-        ({"forget_bias": 0.3}, "layers.0.forward.b_hh without it is no float32"),
+        (
+            {"forget_bias": 0.3},
+            "omit it: pytorch files store the forget bias inside the biases already",
+        ),
     ):
         with pytest.raises(BadModel, match=complaint):
             mine.read(path, given, "")
