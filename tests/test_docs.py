@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from backends import find
 from conformance.cases import default_cases
+from conformance.check import check
+from conformance.open_backend import OpenBackend
 from records.runs import read_folder
 from reports.exports import FILES
 from reports.page.glossary import GLOSSARY
@@ -94,21 +98,81 @@ def test_ci_runs_the_sessions_of_the_readme() -> None:
         )
 
 
+OWN_BACKEND = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
+FLOATS = ("float64", "float32")
+
+
+def write_documented(folder: Path) -> Path:
+    """Write the Python code of the page to a file, as it tells the reader to do."""
+    path = folder / "mine.py"
+    path.write_text(
+        "\n\n".join(re.findall(r"```python\n(.*?)```", OWN_BACKEND, re.DOTALL)), "utf-8"
+    )
+    return path
+
+
+def documented_command(name: str) -> list[str]:
+    """Return the arguments of the page's command for one of its classes."""
+    (line,) = re.findall(
+        rf"^    rnnspec (check --backend mine\.py:{name}.*)$", OWN_BACKEND, re.MULTILINE
+    )
+    return shlex.split(line)
+
+
 @pytest.mark.processes
 def test_the_backend_in_the_documentation_works(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    (tmp_path / "mine.py").write_text(code, "utf-8")
+    write_documented(tmp_path)
+    assert documented_command("Mine") == ["check", "--backend", "mine.py:Mine"], (
+        "no further options"
+    )
     done = subprocess.run(
-        [sys.executable, "-m", "rnnspec", "check", "--backend", "mine.py:Mine", "--dtype", "float32",
-         "--dtype", "float64", "--out", "out"],
+        [sys.executable, "-m", "rnnspec", *documented_command("Mine"), "--out", "out"],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, f"the example does not conform:\n{done.stdout}{done.stderr}"
     (run,), bad = read_folder(tmp_path / "out" / "runs")
     assert not bad
-    wanted = {case.id for case in default_cases() if case.dtype in ("float32", "float64")}
-    assert {record.case: record.outcome for record in run.cases} == dict.fromkeys(wanted, "agrees")
+    wanted = {c.id: "agrees" if c.dtype in FLOATS else "unsupported" for c in default_cases()}
+    assert {record.case: record.outcome for record in run.cases} == wanted
+    reasons = {record.reason for record in run.cases if record.outcome == "unsupported"}
+    assert reasons == {
+        f"dtype: on cpu it runs float64, float32, not {d}" for d in ("float16", "bfloat16")
+    }
+
+
+@pytest.mark.processes
+def test_the_kernel_in_the_documentation_refuses_as_the_page_says(tmp_path: Path) -> None:
+    write_documented(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnspec", *documented_command("Kernel"), "--out", "out"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (run,), _ = read_folder(tmp_path / "out" / "runs")
+    reasons = {
+        record.reason.partition(",")[0] for record in run.cases if record.outcome == "unsupported"
+    }
+    assert {record.outcome for record in run.cases} == {"agrees", "unsupported"}
+    assert {
+        "dtype: on cpu it runs float32",
+        "direction: it runs forward",
+        "hidden_size: at most 6 units",
+    } <= reasons
+
+
+def test_an_adapter_that_claims_a_type_and_raises_is_errored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_documented(tmp_path)
+    code = path.read_text("utf-8").replace(
+        'SPECIFICATION.only(dtypes=["float64", "float32"])', "SPECIFICATION"
+    )
+    path.write_text(code, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    backend = OpenBackend("mine.py:Mine", "cpu", find("mine.py:Mine")("cpu"))
+    record = check(next(c for c in default_cases() if c.dtype == "bfloat16"), backend)
+    assert record.outcome == "errored"
+    assert "bfloat16" in record.reason
 
 
 def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) -> None:
@@ -118,11 +182,6 @@ def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-m", "rnnspec", "reproduce", *command.split()],
                           cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert excerpt in done.stdout
-
-
-def test_the_options_of_that_page_are_those_that_the_test_runs() -> None:
-    page = (ROOT / "docs" / "adding-a-backend.md").read_text("utf-8")
-    assert "check --backend mine.py:Mine --dtype float32 --dtype float64\n" in page
 
 
 PIPELINES = sorted((ROOT / "docs" / "ci").iterdir())

@@ -463,6 +463,34 @@ DECLARED: dict[str, tuple[dict[str, str], str, list[list[int]], list[list[int]]]
 }  # fmt: skip
 
 
+def test_a_dialect_can_be_narrowed() -> None:
+    narrow = JAX.only(cells=["lstm"], directions=("forward",), dtypes=["float32", "tf32"])
+    lstm = Spec(cell="lstm", input_size=2, hidden_size=3)
+    assert unsupported(narrow, lstm, "float32", None) is None
+    assert (
+        unsupported(narrow, lstm, "float16", None) == "dtype: on cpu it runs float32, not float16"
+    )
+    assert unsupported(narrow, lstm, "tf32", None, "cuda") is None
+    assert unsupported(narrow, Spec(cell="gru", input_size=2, hidden_size=3), "float32", None) == (
+        "cell: it has no gru cell"
+    )
+    assert unsupported(narrow, replace(lstm, direction="reverse"), "float32", None) == (
+        "direction: it runs forward, not reverse"
+    )
+    same = replace(narrow, cells=JAX.cells, directions=JAX.directions, arithmetic=JAX.arithmetic)
+    assert same == JAX, "nothing else changes"
+    assert JAX.only() == JAX
+
+
+@pytest.mark.parametrize("given", [
+    {"cells": ["lstm", "mlstm"]}, {"cells": []}, {"cells": "lstm"}, {"dtypes": ["float8"]}, {"directions": ["both"]},
+])  # fmt: skip
+def test_a_dialect_cannot_be_narrowed_to_what_it_lacks(given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(ValueError, match=f"{name}: .* given, expected a list of some of "):
+        JAX.only(**given)
+
+
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("what", DECLARED)
 def test_outputs_are_moved_to_where_the_dialect_declares_them(what: str, batch_first: bool) -> None:
