@@ -267,7 +267,7 @@ def test_the_libraries_are_found() -> None:
 
 
 def test_importing_the_project_imports_no_framework() -> None:
-    """Nor tries to: also with try and except around it, that would cost seconds."""
+    """An import inside try and except would cost seconds too."""
     code = WATCH.format(frameworks=ALL_FRAMEWORKS, modules=LIGHT)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
@@ -278,7 +278,7 @@ def test_importing_the_project_imports_no_framework() -> None:
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_an_adapter_imports_its_framework_and_holds_its_class(name: str) -> None:
-    """Its files are there, and the class that it is said to hold stands in one of them."""
+    """The files exist, and one of them holds the declared class."""
     target, _, attribute = BACKENDS[name].target.partition(":")
     place = ROOT / Path(*target.split("."))
     paths = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]

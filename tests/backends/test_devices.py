@@ -162,7 +162,7 @@ CUDNN = (
 
 @pytest.mark.parametrize("case", CUDNN)
 def test_jax_s_cudnn_has_its_weights_in_order(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By JAX's own reference of that very call, which reads the same vector of weights, on a CPU."""
+    """Checked with JAX's CPU reference of the same call, which reads the same vector of weights."""
     adapter("jax_cudnn")
     jax, rnn = import_module("jax"), import_module("jax.experimental.rnn")
     cudnn, parameters = (import_module(f"backends.jax.{name}") for name in ("cudnn", "parameters"))
@@ -208,7 +208,7 @@ def test_jax_s_cudnn_has_its_weights_in_order(case: str, monkeypatch: pytest.Mon
 def test_tensorflow_s_cudnn_is_built_with_its_gradients(
     cell: str, direction: str, layout: str
 ) -> None:
-    """Its graph, shapes and order of weights; a CPU has no kernel to run it with."""
+    """Checks graph, shapes and order of weights; a CPU has no kernel to run it."""
     adapter("tensorflow_cudnn")
     tf, cudnn = import_module("tensorflow"), import_module("backends.tensorflow.unrolling.cudnn")
     rnn = import_module("backends.tensorflow.recurrent")

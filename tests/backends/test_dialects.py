@@ -197,7 +197,7 @@ def corrupted_dialects(dialect: Dialect) -> Iterator[Corruption]:
 
 
 def plain_sums(dialect: Dialect) -> Iterator[Corruption]:
-    """Where plain sums are declared to be coarser: that they are not."""
+    """Declare plain sums to be as precise as any."""
     held = dialect.arithmetic.get("cpu", {})
     for dtype, name in held.items():
         if name == f"{dtype}-summed":
@@ -337,7 +337,7 @@ def reader(adapter: type[LaidOut], other: Dialect) -> type[LaidOut]:
 
 @pytest.mark.parametrize("row", [*misread()], ids=lambda row: f"{row.adapter.__name__}, {row.what}")
 def test_gradients_that_are_brought_back_wrongly_show(row: GradientsMisread) -> None:
-    """Not by the outputs, which are right."""
+    """The outputs are right; the gradients show it."""
     seen = []
     for case in CASES:
         if isinstance(case, Case) and case.gradients and case.spec.cell == row.cell:

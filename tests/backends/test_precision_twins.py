@@ -45,19 +45,19 @@ class OnCuda(fakes.Right):
 
 
 class Tf32OnCuda(OnCuda):
-    """It multiplies in TF32, whatever is asked for."""
+    """A backend that multiplies in TF32, whatever the precision given."""
 
     kernel = fakes.Tf32Kernel
 
 
 class Bfloat16OnCuda(OnCuda):
-    """It multiplies in bfloat16, whatever is asked for."""
+    """A backend that multiplies in bfloat16, whatever the precision given."""
 
     kernel = fakes.Bfloat16Kernel
 
 
 class Tf32OnCpu(fakes.Right):
-    """It multiplies in TF32 on a CPU, where none does."""
+    """A backend that multiplies in TF32 on a CPU."""
 
     kernel = fakes.Tf32Kernel
 

@@ -41,7 +41,7 @@ def together(first: Work, second: Work) -> list[str]:
 
 
 def samples(count: int, rows: str = "1") -> Work:
-    """So many samples of every row."""
+    """Return this many samples of every row."""
 
     def work(alternation: Alternation, say: Callable[[str], None]) -> None:
         for row in rows:

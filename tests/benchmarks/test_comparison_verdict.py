@@ -78,7 +78,7 @@ def test_what_others_had_of_the_processor_is_no_change() -> None:
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "ambiguous"), (0.85, "ambiguous"),
                                                  (1.15, "slower")])  # fmt: skip
 def test_what_is_slower_by_the_clock_alone_is_ambiguous(factor: float, verdict: str) -> None:
-    """It may wait for something, and is no pass."""
+    """Waiting is possible, so the comparison does not pass."""
     row = compared(*sides(random.Random(3), factor=factor, waits=1.3))
     assert row.verdict == verdict, f"{row.change}, by the clock {row.wall_change}"
 

@@ -94,7 +94,7 @@ def test_what_is_in_doubt_is_judged_with_the_pairs_that_follow() -> None:
 
 
 def timed_by(counted: list[Path], stop_after: int = 1000) -> object:
-    """In the place of processes: what they write, and Ctrl-C after so many."""
+    """Stand in for timing processes; raise Ctrl-C after a number of them."""
 
     def run(condition: Condition, backend: str, rows: Rows, number: int, folder: Path,
             *_: object) -> Sequence[Pair]:  # fmt: skip

@@ -55,7 +55,7 @@ def test_no_spread_is_no_noise() -> None:
 def test_at_the_budget_false_alarms_are_few_and_at_the_detectable_change_hardly_any_is_missed() -> (
     None
 ):
-    """By comparisons that are judged as real ones are, of pairs that estimate_noise() never saw."""
+    """Judges comparisons as in real use, from pairs that estimate_noise() has not seen."""
     found = estimate_noise(changes(0.02, 400), PAIRS)
     of_none = [judged(0.0, 0.02, seed).verdict(found) for seed in range(1000, 1300)]
     assert sum(v in ("slower", "faster") for v in of_none) <= 9, "3 are expected"
@@ -161,7 +161,7 @@ def test_bad_options_are_refused(
 
 @pytest.mark.processes
 def test_a_slowed_backend_is_slower_by_its_share(tmp_path: Path) -> None:
-    """Its processor time, that is; what a clock on the wall says depends on the machine."""
+    """Compares processor time, since wall time depends on the machine."""
     script = f"""
 import sys, time
 sys.path.insert(0, {str(FAKES.parent)!r})

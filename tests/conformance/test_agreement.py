@@ -258,7 +258,7 @@ LARGEST = {"float16": 65504.0, "bfloat16": float.fromhex("0x1.fep127"),
 @pytest.mark.parametrize("dtype", LARGEST)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_where_the_truth_is_beyond_the_type_nothing_can_be_said(dtype: str, sign: int) -> None:
-    """Not of other tensors either, which are computed from it."""
+    """Other tensors that are computed from it are undecided too."""
 
     def verdict(y: float, h_n: float) -> Verdict:
         got = {"y": np.array([y]), "h_n": np.array([h_n])}

@@ -63,7 +63,7 @@ def column(axis: str) -> Array:
 
 @cache
 def possible() -> Array:
-    """Which rows can exist at all, from the words beside the axes."""
+    """Return the rows that can exist, by the rules written beside the axes."""
     batch, steps = (
         np.array([sizes[k] for sizes in SIZES.values()])[PRODUCT[:, NAMES.index("size")]]
         for k in (0, 1)
@@ -286,7 +286,7 @@ def test_a_case_is_drawn_alike_every_time() -> None:
 
 
 def representable(a: Array, dtype: str) -> Array:
-    """Which values of the float64 ``a`` are values of ``dtype``; by casts and by bits alone."""
+    """Return where values of the float64 ``a`` are values of ``dtype``, from casts and bits."""
     if dtype == "bfloat16":
         narrow = a.astype(np.float32)
         exact = (narrow.view(np.uint32) & 0xFFFF) == 0
@@ -519,7 +519,7 @@ CUDNN = [case for case in ON_CUDA if case.id.startswith("cudnn/") and isinstance
 
 @pytest.mark.parametrize("cell", ["vanilla", "gru", "lstm"])
 def test_cases_straddle_what_cudnn_decides_by(cell: str) -> None:
-    """In float32 the most units of a persistent kernel and one more; in 16 bits multiples of 128, and not."""
+    """float32: the largest persistent kernel and one unit more; 16 bits: multiples of 128 and others."""
     most = {"vanilla": {False: 384, True: 256}}.get(cell, {False: 192, True: 128})
     mine = [case for case in CUDNN if case.spec.cell == cell]
     for dtype in ("float32", "bfloat16", "float16"):

@@ -133,7 +133,7 @@ def test_every_kind_of_relu_case_compares_gradients() -> None:
 
 @pytest.mark.parametrize("case", RELU, ids=lambda case: case.id)
 def test_no_pre_activation_of_a_relu_is_near_the_jump(case: Case) -> None:
-    """Nor moves there: every one is more spreads away from 0 than a correct result may be off."""
+    """Each is further from 0 than a correct result may be off."""
     rounding = noisy(case)
     exact = [(a, valid) for a, valid in pre_activations(case, lambda a: a)]
     moved = list(pre_activations(case, rounding.array))
@@ -168,7 +168,7 @@ def test_the_free_running_decoders_are_those_that_the_ids_name() -> None:
 
 @pytest.mark.parametrize("case", FREE, ids=lambda case: case.id)
 def test_a_free_running_decoder_is_of_one_mind(case: NetworkCase) -> None:
-    """Its likeliest word leads by more than rounding moves it, and by a margin."""
+    """The likeliest word leads by more than rounding can move it."""
     inputs = draw(case)
     y = evaluate(inputs, lambda a: a)["y"]
     words = np.argsort(y, axis=-1)[..., -2:]
@@ -187,7 +187,7 @@ def test_a_free_running_decoder_is_of_one_mind(case: NetworkCase) -> None:
 
 @pytest.mark.parametrize("case", FREE, ids=lambda case: case.id)
 def test_words_that_are_fed_back_differ_between_steps_and_between_rows(case: NetworkCase) -> None:
-    """Or the words of another step, or of another row, would do as well."""
+    """Equal words would hide a mix-up of steps or rows."""
     y = evaluate(draw(case), lambda a: a)["y"]
     fed = np.argmax(y, axis=-1)[:, :-1]  # the last one is fed to nobody
     assert (fed[:, 1:] != fed[:, :-1]).any(axis=1).all(), f"a row is fed one word: {fed.tolist()}"
@@ -214,7 +214,7 @@ def test_only_default_and_named_cases_have_been_drawn_again() -> None:
 def test_a_draw_was_taken_for_what_it_says_and_not_for_who_passes(
     case_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the first that says enough: at least the one before did not."""
+    """The draw is the first that says enough; the one before did not."""
     monkeypatch.chdir(tmp_path)  # where truths are cached
     case = by_id(case_id)
     assert not is_informative(draw_attempt(case, ATTEMPTS[case_id] - 1))
@@ -249,7 +249,7 @@ def test_a_network_s_input_and_targets_are_told_apart_from_padding(case: Network
 
 
 def test_a_word_stands_in_several_places_of_its_sequences() -> None:
-    """So that the gradient of its row is a sum."""
+    """Repeated words make the gradient of an embedding's row a sum."""
     for case in NETWORKS:
         inputs = draw(case)
         assert isinstance(inputs, NetworkInputs)

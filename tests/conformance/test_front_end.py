@@ -167,7 +167,7 @@ EVERY_KIND = {
 
 
 def test_gradients_networks_and_training_run_as_outputs_do(tmp_path: Path) -> None:
-    """In one session, with workers; none is left out, and each is compared in all its tensors."""
+    """One session with workers runs them all and compares every tensor."""
     cases = [option for case in EVERY_KIND for option in ("--case", case)]
     done = conformance(tmp_path, "--backend", fake("Right"), *cases, "--jobs", "2")
     assert done.code == ExitCode.CLEAN, done.printed
@@ -346,7 +346,7 @@ def test_an_entry_that_nothing_matches_fails(tmp_path: Path) -> None:
 
 
 def test_an_entry_that_shows_in_some_places_only_is_never_stale(tmp_path: Path) -> None:
-    """And still covers what it is about."""
+    """The entry still covers its cases."""
     known(tmp_path, entry("ForgetBiasIgnored", "lstm*", only="machines of another kind"))
     options = ("--backend", fake("ForgetBiasIgnored"), "--case")
     done = conformance(tmp_path, *options, LSTM.replace("lstm-forget", "lstm"), "--case", VANILLA)
@@ -441,7 +441,7 @@ def _made(folder: Path, name: str) -> str:
 
 
 def test_two_runs_are_the_same_but_for_times(tmp_path: Path) -> None:
-    """Also where the second is spread over two workers, and truths come from a cache."""
+    """The second run has two workers and cached truths."""
     options = ("--backend", fake("OneElementOff"), "--case", "lstm/1-layer/forward/*")
     one = conformance(tmp_path / _made(tmp_path, "one"), *options)
     other = conformance(tmp_path / _made(tmp_path, "other"), *options, "--jobs", "2")

@@ -210,7 +210,7 @@ def test_there_is_nothing_to_go_on_with(tmp_path: Path) -> None:
 def test_the_latest_that_was_interrupted_is_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not an older one, one that ended, another device's, backend's or front end's."""
+    """Older, finished and foreign runs are passed over."""
     monkeypatch.setattr(sys, "argv", ["conformance"])
     backend, seen = OpenBackend(fake("Right"), "cpu", fakes.Right("cpu")), machine.environment()
     head = backend.header(seen, "conformance")

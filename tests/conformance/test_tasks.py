@@ -20,7 +20,7 @@ TRAINING = [case for case in default_cases() if isinstance(case, TrainingCase)]
 
 @pytest.mark.parametrize("case", TRAINING, ids=lambda case: case.id)
 def test_hyperparameters_are_exact_in_the_dtype(case: TrainingCase) -> None:
-    """And 1 − β too, which optimisers compute in one precision or another."""
+    """1 − β is exact too, since optimisers compute it in different precisions."""
     numbers = {
         f"{type(owner).__name__}.{name}": value
         for owner in (case.optimiser, case.clip)
@@ -47,7 +47,7 @@ def test_training_is_of_fifty_batches_that_differ(case: TrainingCase) -> None:
 
 @pytest.mark.parametrize("case", [c for c in TRAINING if c.clip], ids=lambda case: case.id)
 def test_clipping_happens_and_does_not_always(case: TrainingCase) -> None:
-    """Where the norm is never above the limit, a framework may ignore the clipping unseen."""
+    """A limit that no norm exceeds would not show that clipping is ignored."""
     inputs = draw(case)
     assert isinstance(inputs, TrainingInputs)
     assert inputs.clip is not None

@@ -110,7 +110,7 @@ def test_a_result_without_figures_is_refused() -> None:
 
 @pytest.mark.usefixtures("brief")
 def test_what_is_on_record_for_others_stays(tmp_path: Path) -> None:
-    """And the page is made where there is none, and keeps its prose where there is one."""
+    """A missing page is made; an existing page keeps its text."""
     out = tmp_path / "new" / "docs"
     assert main(["--backend", "sequential", "--draws", "1", "--docs", str(out)]) == 0
     page = out / "calibration.md"

@@ -167,7 +167,7 @@ def test_a_summary_adds_up_rounds() -> None:
 def test_options_say_how_long_on_how_many_processes_and_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a clock that is a second later whenever it is asked."""
+    """The clock advances by a second at every call."""
     for name in front.ONE_THREAD:
         monkeypatch.setenv(name, "3")
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS")

@@ -81,7 +81,7 @@ def with_bias_of_one(inputs: Inputs) -> Inputs:
 
 
 class FirstLayerForAll(Right):
-    """It runs the first layer, and returns that as often as there are layers."""
+    """A backend that returns the first layer's result for every layer."""
 
     def compute(self, inputs: Inputs) -> dict[str, Array]:
         spec = inputs.spec

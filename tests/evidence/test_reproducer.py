@@ -111,7 +111,7 @@ def device_of(backend: str) -> str:
 
 @pytest.mark.parametrize("part", SHARES)
 def test_every_default_case_of_every_backend_has_a_script(part: int) -> None:
-    """Or the dialect does not run it; the same at every call; of that framework and NumPy alone."""
+    """Unsupported cases have none. A script is the same at every call and imports one framework."""
     made = 0  # every tenth one twice
     for case in CASES[part::PARTS]:
         for backend, entry in BACKENDS.items():
@@ -153,7 +153,7 @@ LINTED = [CASE, "gradients/" + CASE, "tutorial/004-encoder-decoder/both/stacked/
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_scripts_are_clean_to_a_linter(backend: str, tmp_path: Path) -> None:
-    """But for long lines, of data and of ids."""
+    """Long lines of data and ids are allowed."""
     for number, case_id in enumerate(LINTED):
         with suppress(Unsupported):
             text = script(by_id(case_id), backend, device_of(backend))

@@ -152,7 +152,7 @@ def test_scripts_show_what_is_known_and_nothing_else(
 
 @pytest.mark.parametrize("backend", BACKENDS_HERE)
 def test_every_known_difference_is_shown(backend: str, tmp_path: Path) -> None:
-    """In the cases that an entry covers, default ones and finds of fuzzing, which are at least one."""
+    """Runs each case that an entry covers, default cases and fuzzing's finds; there is at least one."""
     finds = [by_id(find.id) for find in read_corpus(CORPUS).get(backend, [])]
     cases = [c for c in [*default_cases(), *finds] if known(backend, c.id)]
     found = run(tmp_path, written(backend, cases)) if cases else {}
@@ -219,7 +219,7 @@ def test_an_exception_and_a_wrong_type_show(backend: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("backend", BACKENDS_HERE)
 def test_a_script_runs_by_itself(backend: str, tmp_path: Path) -> None:
-    """As a user runs it: its own process, its own folder, its exit code."""
+    """Runs in its own process and folder, like a user's, and checks the exit code."""
     (tmp_path / "script.py").write_text(script(by_id(FALSIFIED[0]), backend), "utf-8")
     own = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run([PYTHON, "script.py"], cwd=tmp_path, text=True, capture_output=True,

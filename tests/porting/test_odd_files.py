@@ -112,7 +112,7 @@ def test_biases_that_are_there_are_not_dropped_by_saying_that_there_are_none(
 
 
 def test_flax_s_directions_are_known_by_their_names(tmp_path: Path) -> None:
-    """As ``nn.Bidirectional`` has them where no ``nn.compact`` method makes its parts; backward comes first there."""
+    """``nn.Bidirectional`` without ``nn.compact`` stores the backward direction first."""
     nn, jax, to = library("flax.linen"), library("jax"), library("flax.serialization")
     mine = module("flax")
 

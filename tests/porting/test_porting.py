@@ -71,7 +71,7 @@ def network(cell: str, source: str = "canonical", seed: int = 0, **options: Any)
 
 
 def one_bias(spec: Spec, w: Weights, source: str) -> Weights:
-    """With b_hh 0, but n's where the source has it."""
+    """Set b_hh to 0, except the candidate's where the source has one."""
     if w.b_hh is None:
         return w
     b_hh = np.zeros_like(w.b_hh)
@@ -205,7 +205,7 @@ def known_by(target: str, model: Model) -> dict[str, Any]:
 def test_the_framework_runs_what_is_written(
     target: str, cell: str, direction: str, tmp_path: Path
 ) -> None:
-    """With lengths and initial states, as near to the specification as rounding explains."""
+    """Runs with lengths and initial states and compares with the specification."""
     mine = module(target)
     if direction not in FORMATS[target].directions:
         pytest.skip(f"{target} runs no {direction}")

@@ -77,7 +77,7 @@ class Problem(NamedTuple):
         return Problem(self.case.map(change), each(change, self.incoming))
 
     def radii(self, arithmetic: str = "float64") -> dict[str, Radius]:
-        """How far every gradient may stray."""
+        """Return the radius of every gradient."""
         exact = self.gradients()
         found = radii(
             lambda lift: list(self.map(lift).gradients().values()),
@@ -88,7 +88,7 @@ class Problem(NamedTuple):
         return dict(zip(exact, found, strict=True))
 
     def exact(self, name: str, shape: tuple[int, ...]) -> Array:
-        """Which elements of a gradient are not computed."""
+        """Return which elements of a gradient are exact by definition."""
         if name.startswith("dparams"):
             lengths = self.case.lengths
             return np.full(shape, lengths is not None and not lengths.any())
@@ -185,7 +185,7 @@ def test_sequence_sizes(variant: str, size: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_no_row_has_a_step(variant: str) -> None:
-    """Where every length is 0, no argument but the initial states has a gradient."""
+    """With every length 0, only the initial states have gradients."""
     task = full_problem(variant, lengths=[0, 0, 0], seed=0)
     for name, got in task.gradients().items():
         expected = getattr(task.incoming, f"{name[1]}_n") if name in {"dh0", "dc0"} else 0 * got
@@ -210,7 +210,7 @@ def test_saturated(variant: str, scale: int) -> None:
 
 
 def test_relu_at_0() -> None:
-    """Where a pre-activation is 0 the derivative of relu is taken as 0."""
+    """The derivative of relu at 0 is 0."""
     spec = Spec(**VARIANTS["vanilla-relu"], input_size=4, hidden_size=3)
     task = problem(spec, seed=0)
     still = each(np.zeros_like, task.case.params)
@@ -258,7 +258,7 @@ def shifted(arguments: Gradients, number: int, by: Array) -> Gradients:
 
 
 def exactly(values: Array) -> Array:
-    """As mpf, digit for digit."""
+    """Convert to mpf, digit for digit."""
     made = np.empty(values.shape, object)
     made.flat = [MP.mpf(float(value)) for value in values.flat]
     return made
@@ -484,7 +484,7 @@ def test_shapes_are_those_of_the_arguments(
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_nothing_that_is_given_changes(variant: str) -> None:
-    """Neither arguments nor incoming gradients are written to, and a second pullback is the first."""
+    """Arguments and incoming gradients stay as they are; a second pullback equals the first."""
     task = full_problem(variant, seed=0).map(np.copy)
     for array in [*names(Gradients(*task.case[1:5])).values(), *by_name(task.incoming).values()]:
         array.setflags(write=False)

@@ -81,7 +81,7 @@ def sized(spec: Spec, **changes: Any) -> Spec:
 
 
 def given(value: Any) -> str:
-    """How a message shows it."""
+    """Return the value as a message shows it."""
     return re.escape(repr(value))
 
 
@@ -90,7 +90,7 @@ class MyDense(Dense):
 
 
 class MyVectors(Vectors):
-    """Nor of this."""
+    """A class derived from Vectors, which is refused too."""
 
 
 NOT_NETWORKS: list[Any] = [None, (), [], [NUMBERS, MSE], NUMBERS, "network", {0: NUMBERS}, iter(())]
@@ -586,7 +586,7 @@ BAD_DATA: list[Row] = [
 
 @pytest.mark.parametrize(("good", "change", "message"), BAD_DATA, ids=names(BAD_DATA))
 def test_bad_data_are_refused(good: str, change: Any, message: str) -> None:
-    """By every function that is given data."""
+    """Every function that takes data refuses them."""
     task = change(problem(GOOD[good]))
     for call in (run, differentiate, free_words):
         with pytest.raises(ValueError, match=message):
@@ -615,7 +615,7 @@ def test_a_network_without_a_loss_has_no_gradients() -> None:
 
 
 def test_a_one_hot_word_takes_the_type_of_parameters() -> None:
-    """Where there are none, there is no type to take."""
+    """Without parameters there is no type to take."""
     for network in [(OneHot(vocabulary=7),), (OneHot(vocabulary=7), MSE)]:
         with pytest.raises(
             ValueError, match=r"^network: .* given, expected a layer with parameters"
@@ -654,7 +654,7 @@ def test_zeros_are_parameters_of_every_example() -> None:
 
 
 def test_targets_without_a_loss_are_not_read() -> None:
-    """Nor their lengths, whatever they are."""
+    """Their lengths are not read either."""
     network, params, data = problem(GOOD["sequence"])
     y = run(network, params, data)
     odd = data._replace(targets=np.ones(7, np.float16), target_lengths=np.array([99]))
@@ -662,7 +662,7 @@ def test_targets_without_a_loss_are_not_read() -> None:
 
 
 def test_a_readout_of_every_step_may_follow_a_decoder() -> None:
-    """It counts by no step, as a dense layer does."""
+    """The readout of every step selects none, like a dense layer."""
     network: Network = (*decoding()[:2], SOFTMAX, NLL)
     y = run(network, zeros(network), Data(np.ones((3, 4)), None, np.zeros((3, 4), int)))
     assert y.shape == (3, 4, 4), f"y has shape {y.shape}, expected (3, 4, 4)"
@@ -709,7 +709,7 @@ BAD_AXES: list[Row] = [
 
 @pytest.mark.parametrize(("good", "change", "message"), BAD_AXES, ids=names(BAD_AXES))
 def test_bad_leading_axes_are_refused(good: str, change: Any, message: str) -> None:
-    """By name, before anything is computed."""
+    """The message names the argument; nothing is computed."""
     task = change(problem(GOOD[good]))
     for call in (run, differentiate, free_words):
         with pytest.raises(ValueError, match=message):
@@ -732,7 +732,7 @@ BAD_WORDS: list[tuple[str, Callable[[Any], Any], str]] = [
 
 @pytest.mark.parametrize(("good", "change", "message"), BAD_WORDS, ids=names(BAD_WORDS))
 def test_bad_words_are_refused(good: str, change: Any, message: str) -> None:
-    """By every function that is given them; those that the decoder feeds itself are welcome."""
+    """Every function that takes words refuses them; a decoder's own words are accepted."""
     task = problem(GOOD[good])
     words = free_words(*task)
     for call in (run, differentiate):

@@ -364,7 +364,7 @@ PARAMETERS: dict[str, dict[str, tuple[int, ...]]] = {
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_shapes_of_parameters(name: str) -> None:
-    """Which parameters there are, in which order, and that each has a gradient in its shape."""
+    """Checks names, order and shapes of parameters and of their gradients."""
     task = problem(name)
     expected = PARAMETERS[name]
     assert {n: a.shape for n, a in named(zeros(task.network), "").items()} == expected
@@ -484,7 +484,7 @@ def test_leading_axes(name: str) -> None:
 
 
 def assert_near(what: str, got: Array, expected: Array, allowed: float) -> None:
-    """As a share of the largest element, or of 1."""
+    """Compare relative to the largest element, or to 1."""
     assert_same_shape(what, got, expected)
     off = float(abs(got - expected).max() / max(1, abs(expected).max()))
     assert off <= allowed, f"{what}: off by {off:.3g} of the largest element, {allowed:.3g} allowed"
@@ -507,7 +507,7 @@ def test_dtype(name: str, dtype: type[np.floating[Any]]) -> None:
 
 @pytest.mark.parametrize("name", SOME)
 def test_nothing_that_is_given_changes(name: str) -> None:
-    """Neither parameters nor data are written to, and a second call returns what the first did."""
+    """Parameters and data stay as they are; a second call returns the same."""
     task = problem(name)
     for array in named((task.params, task.data), "").values():
         array.setflags(write=False)
@@ -670,7 +670,7 @@ def test_a_teacher_feeds_the_targets_before_it() -> None:
 
 
 def test_a_free_decoder_encodes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its own words follow from the context that is there, of arguments that were checked."""
+    """The decoder's own words come from the context computed once."""
     encoded = mock.Mock(wraps=vjp)
     checked = mock.Mock(wraps=check_arguments)
     monkeypatch.setattr("reference.networks.network.vjp", encoded)

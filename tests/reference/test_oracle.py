@@ -214,7 +214,7 @@ def assert_in_ulps(name: str, got: Array, truth: Array, *, of_largest: bool) -> 
 
 
 def exact_by_definition(case: Case, name: str, shape: tuple[int, ...]) -> Array:
-    """Where a result is not computed: outputs past the length, states of rows of length 0."""
+    """Return where a result is exact: outputs past the length, states of rows of length 0."""
     if case.lengths is None:
         return np.zeros(shape, bool)
     if name != "y":

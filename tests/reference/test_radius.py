@@ -194,7 +194,7 @@ def test_a_gradient_of_shared_weights_stays_near_however_it_is_added_up(way: str
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_a_gradient_in_16_bits_starts_with_the_step_that_ran_last(direction: Any) -> None:
-    """Its share is large, and all others are less than half of its last place: they are lost."""
+    """The other shares are below half of its last place, so they are lost."""
     spec = Spec(cell="vanilla", input_size=1, hidden_size=1, direction=direction, bias=False,
                 batch_first=False)  # fmt: skip
     params = ((Weights(np.ones((1, 1)), np.zeros((1, 1)), None, None),),)

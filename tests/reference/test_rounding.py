@@ -96,7 +96,7 @@ def test_an_operation_rounds_by_its_unit_and_then_by_storage(
 
 
 def test_the_logistic_function_is_one_operation_or_three_that_are_stored() -> None:
-    """Where nothing is stored in 16 bits, it is one."""
+    """One operation unless values are stored in 16 bits."""
     exact = sigmoid(A)
     (a,) = lifted(UNSTORED, A)
     held(sigmoid(a), exact, K_ACT * ROUND * UNSTORED.u_op * even(exact))
@@ -112,7 +112,7 @@ def test_the_logistic_function_is_one_operation_or_three_that_are_stored() -> No
 
 
 def test_what_is_larger_than_any_number_is_infinite() -> None:
-    """And what is made of it: σ of a float16 below −11.09, where exp overflows, may be 0."""
+    """Results follow: σ of a float16 below −11.09, where exp overflows, may be 0."""
     a16, a = ARITHMETICS["float16"], np.array([60000.0, -60000.0, 3.0])
     (x,) = lifted(a16, a, samples=8)
     twice = (x * 2).values
@@ -174,7 +174,7 @@ def test_roundings_of_unlike_values_are_independent() -> None:
 
 
 def test_equal_values_of_one_unit_are_rounded_equally() -> None:
-    """In every row and at every step, so that such errors add up, as a kernel's do."""
+    """Every row and step has the same error, so errors add up as in a kernel."""
     (a,) = lifted(FINE, np.tile(RNG(13).uniform(1, 2, 5), (3, 4, 1)))
     one, again = (a * 1).values, (a * 1).values
     assert np.array_equal(one, again), "a step later"
@@ -208,7 +208,7 @@ def test_arguments_of_a_saturated_function_are_told_apart_as_finely_as_values_ar
 
 
 def test_one_share_is_away_from_0_or_towards_it_on_either_side() -> None:
-    """As the error of an odd function is odd; where values swing, one that were not would cancel."""
+    """The error of an odd function is odd; an even one would cancel where values change sign."""
     (a,) = lifted(FINE, np.array([[0.3], [-0.3]]))
     found = np.tanh(a).values[..., 0]
     opposite = np.abs(found.sum(axis=1)) < 1e-12
@@ -398,7 +398,7 @@ def test_what_is_never_0_is_not_exact_where_it_is_too_small_to_be_seen(
 
 
 def test_storage_underflows_by_itself() -> None:
-    """As float16's does, at numbers that float32 still computes with."""
+    """float16 underflows at numbers that float32 still holds."""
     (a,) = lifted(replace(ODD, least_stored=2.0**-25), A * 2.0**-25)
     held(a * 1, A * 2.0**-25, ROUND * np.minimum(np.abs(A), 1) * 2.0**-25)
 

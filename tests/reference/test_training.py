@@ -116,7 +116,7 @@ def test_updates_are_those_of_the_papers(name: str) -> None:
 
 @pytest.mark.parametrize("name", RULES)
 def test_an_optimiser_starts_with_nothing_remembered(name: str) -> None:
-    """Where every gradient is 0, nothing moves, and nothing else is made of it."""
+    """With every gradient 0, no parameter moves."""
     rule = RULES[name]
     memory = rule.remember(np.ones(3))
     for t in range(3):
@@ -152,7 +152,7 @@ CLIPPED: dict[str, tuple[list[float], Clip, list[float]]] = {
 
 @pytest.mark.parametrize("name", CLIPPED)
 def test_clipping(name: str) -> None:
-    """By the norm; below it, to the bit nothing changes. Leading axes are clipped apart."""
+    """Clips by the norm, changes nothing below the limit, and treats leading axes separately."""
     g, clip, expected = CLIPPED[name]
     found = clip(np.array(g, np.float64))
     assert found == pytest.approx(expected, rel=4e-16, abs=0), (
@@ -230,7 +230,7 @@ def test_training_by_hand(name: str, rule: str, clipping: str, fixing: bool) -> 
 
 
 def test_everything_may_be_fixed() -> None:
-    """Then nothing moves, and the losses are those of the given parameters."""
+    """No parameter moves; the losses are those of the given parameters."""
     task = problem("loss/nll-mean/ragged")
     data = batches(task, 3)
     names = tuple(named(task.params, "params"))
@@ -291,7 +291,7 @@ def test_training_with_leading_axes() -> None:
 @pytest.mark.parametrize("optimiser", OPTIMISERS)
 @pytest.mark.parametrize("task", TASKS)
 def test_fifty_steps_lower_the_loss(task: str, optimiser: str) -> None:
-    """From the first ten batches to the last ten, and over all batches before and after."""
+    """Compares the first ten batches with the last ten, and all batches before and after."""
     rule, clip = OPTIMISERS[optimiser], CLIPS.get((task, optimiser))
     case = TrainingCase(
         id=f"{task}/{optimiser}", task=task, dtype="float64", optimiser=rule, clip=clip
@@ -313,7 +313,7 @@ def test_fifty_steps_lower_the_loss(task: str, optimiser: str) -> None:
 
 @pytest.mark.parametrize("name", SOME)
 def test_one_small_step_lowers_the_loss(name: str) -> None:
-    """By rate · ‖g‖², up to the second order: of every kind of network that has parameters."""
+    """The loss falls by rate · ‖g‖², to second order, for every kind of network with parameters."""
     task = problem(name)
     found = named(differentiate(*task).params, "")
     if not found:
@@ -426,7 +426,7 @@ NUMBERS: list[Callable[[float], Any]] = [np.float64, np.float16, np.longdouble, 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("rule", OPTIMISERS)
 def test_numbers_of_any_type_are_hyperparameters(rule: str, number: Callable[[float], Any]) -> None:
-    """To the bit as Python's, in the dtype of the parameters."""
+    """The result equals that of Python's numbers to the bit."""
     python, clip = OPTIMISERS[rule], Clip(most=0.25, epsilon=0.125)
     other, other_clip = (
         replace(r, **{k: number(v) for k, v in vars(r).items() if k != "placement"})
@@ -502,7 +502,7 @@ def test_a_later_batch_is_refused_before_the_first_step(
 def test_a_network_without_a_loss_is_refused_before_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """By both functions that need one."""
+    """Both functions that need a loss refuse it."""
     forward = mock.Mock()
     monkeypatch.setattr("reference.networks.network.forward", forward)
     network, params = SEQUENCE[:2], ((), Affine(np.ones((4, 2)), np.ones(4)))
@@ -547,7 +547,7 @@ DIVERGING: dict[str, tuple[str, Optimiser, int]] = {
 
 @pytest.mark.parametrize("what", DIVERGING)
 def test_training_that_diverges_says_so(what: str) -> None:
-    """And names no argument, all of which were good."""
+    """The message blames no argument."""
     name, rule, step = DIVERGING[what]
     task = problem(name)
     message = rf"^training: parameters are not finite after step {step} of 5; {re.escape(repr(rule))} given, expected a "
@@ -556,7 +556,7 @@ def test_training_that_diverges_says_so(what: str) -> None:
 
 
 def test_training_in_rounding_arrays_diverges_too() -> None:
-    """They are finite where every sample is; 10³⁰⁰ is more than a float32 can be."""
+    """Rounding arrays are finite where every sample is; float32 cannot hold 10³⁰⁰."""
     task = problem("loss/mse-mean/ragged")
     lift = Rounding(ARITHMETICS["float32"], 3, [0]).array
     data, params = batches(task, 3), each(lift, task.params)

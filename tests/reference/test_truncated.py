@@ -71,7 +71,7 @@ def at(c: Case, array: Array, start: int, end: int) -> Array:
 
 
 def valid(c: Case, start: int, end: int) -> Array | None:
-    """How many of these steps each row has."""
+    """Return the number of valid steps of each row."""
     if c.lengths is None:
         return None
     return np.array([sum(start <= t < min(end, int(n)) for t in range(T)) for n in c.lengths])
@@ -173,7 +173,7 @@ def assert_no_kink_is_crossed(slices: Case, still: Case, k1: int, k2: int) -> No
 @pytest.mark.parametrize("options", OPTIONS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_long_windows_are_the_whole(variant: str, options: str, k1: int, k2: int) -> None:
-    """With k2 of all steps nothing is cut off, whatever k1 is."""
+    """A k2 of all steps cuts nothing off, whatever k1 is."""
     c = case(variant, **OPTIONS[options])
     dy = incoming(c)
     _, pullback = vjp(c.spec, c.params, c.x, h0=c.h0, c0=c.c0, lengths=c.lengths)

@@ -220,7 +220,7 @@ def test_the_order_of_arithmetics_is_the_reference_s() -> None:
 
 
 def test_what_is_coarser_than_declared_is_said(tmp_path: Path) -> None:
-    """In one case of three, whatever its outcome; the others are as declared, or tighter."""
+    """One case of three is coarser; the others are as declared, or tighter."""
     for outcome in ("agrees", "differs"):
         folder = tmp_path / outcome
         coarse = sample.case(case="lstm/1", outcome=outcome, fingerprint="tf32")

@@ -205,7 +205,7 @@ def test_no_command_shows_the_help_and_is_an_error(capsys: pytest.CaptureFixture
 def test_every_error_of_a_command_has_the_code_of_the_harness(
     raised: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not click's own codes: 1 is a conformance failure here, and 2 a regression."""
+    """click's own codes mean something else here: 1 is a conformance failure, 2 a regression."""
 
     @command("fails")
     def fails() -> ExitCode:

@@ -37,7 +37,7 @@ def instead(change: Callable[[bytes], bytes]) -> Callable[[int], bytes]:
 
 
 def field(**values: object) -> Callable[[int], bytes]:
-    """With other values in the record at that place."""
+    """Return the run with other values in the record at that place."""
     return instead(lambda line: json.dumps(json.loads(line) | values).encode())
 
 
@@ -49,7 +49,7 @@ def without(name: str) -> Callable[[int], bytes]:
 
 
 def number(text: bytes) -> Callable[[int], bytes]:
-    """In the place of the margin."""
+    """Return the run with this text as the margin."""
     return instead(lambda line: line.replace(b'"margin":0.31', b'"margin":' + text, 1))
 
 
@@ -71,7 +71,7 @@ def cut_off(place: int) -> bytes:
 
 
 def zeros(place: int) -> bytes:
-    """As a file system leaves that had no time to write a block."""
+    """Return the run with zeros, left by a file system that wrote no block."""
     size = len(SOUND) // PLACES
     return SOUND[: size * place] + b"\0" * size + SOUND[size * (place + 1) :]
 

@@ -119,7 +119,7 @@ class ForgetBiasIgnored(Right):
 
 
 class LengthsIgnored(Right):
-    """It runs over the padding."""
+    """A backend that computes on the padding too."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         return replace(inputs, lengths=None)
@@ -143,7 +143,7 @@ class Drift(Right):
 
 
 class PaddingNotZero(Right):
-    """It leaves next to nothing, but not 0, in the padding."""
+    """A backend that leaves tiny values in the padding."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         return changed(
@@ -196,28 +196,28 @@ class WrongDtype(Right):
 
 
 class CellStateMissing(Right):
-    """It keeps the LSTM's c to itself."""
+    """A backend that does not return the LSTM's c."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         return changed(result, c_n=None)
 
 
 class CellStateExtra(Right):
-    """It returns a c for cells that have none."""
+    """A backend that returns a c for cells without one."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         return changed(result, c_n=result.tensors["h_n"])
 
 
 class Raises(Right):
-    """It fails, as frameworks do."""
+    """A backend that raises, like frameworks."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         raise RuntimeError("kernel launch failed")
 
 
 class ChangesItsInput(Right):
-    """It works in place, on arrays that are not its own."""
+    """A backend that writes to its input."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         inputs.x[..., 0] = 0
@@ -225,14 +225,14 @@ class ChangesItsInput(Right):
 
 
 class Refuses(Right):
-    """It cannot run the network, and says why."""
+    """A backend that refuses every network with a reason."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         raise Unsupported("cell: its kernels are not for today")
 
 
 class DeclaresLess(Right):
-    """It could run every direction, and declares one."""
+    """A backend that declares one direction only."""
 
     dialect = replace(JAX, directions=("forward",))
 
@@ -307,13 +307,13 @@ class Bfloat16Products(Right):
 
 
 class Float16Sums(Right):
-    """It adds up in the dtype itself, and declares that it adds up in float32."""
+    """A backend that sums in float16 and declares float32."""
 
     kernel = SequentialKernel
 
 
 class Float16SumsDeclared(Float16Sums):
-    """It adds up in the dtype itself, and says so."""
+    """A backend that sums in float16 and declares it."""
 
     dialect = replace(JAX, arithmetic={"cpu": {"float16": "float16-throughout"}})
 
@@ -322,7 +322,7 @@ class Float16SumsDeclared(Float16Sums):
 
 
 class Crashes(Right):
-    """It takes the process down on two-layer networks."""
+    """A backend that aborts the process on two-layer networks."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         if inputs.spec.num_layers == 2:
@@ -331,14 +331,14 @@ class Crashes(Right):
 
 
 class Aborts(Right):
-    """It takes the process down at once."""
+    """A backend that aborts the process at once."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         os.abort()
 
 
 class CrashesSeldom(Right):
-    """It takes the process down where weights are denormal and the whole input is 0."""
+    """A backend that aborts the process where weights are denormal and the input is 0."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         W = np.abs(inputs.params[0][0].W_ih)
@@ -361,7 +361,7 @@ class Interrupted(Right):
 
 
 class Slow(Right):
-    """It takes its time, so that it can be interrupted."""
+    """A backend that is slow enough to be interrupted."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         time.sleep(0.02)
@@ -386,7 +386,7 @@ class Waits(Right):
 
 
 class TwiceAsSlow(Right):
-    """Where the side of a comparison that it runs in is called slower."""
+    """A backend that takes twice as long on the side named "slower"."""
 
     def load(self, inputs: Inputs) -> Callable[[], Any]:
         call = super().load(inputs)

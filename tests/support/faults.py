@@ -61,7 +61,7 @@ def overflow_the_stack() -> None:
 
 
 def recur() -> None:
-    """For as long as Python lets it."""
+    """Recurse until Python stops it."""
     recur()
 
 
@@ -78,13 +78,13 @@ def deadlock() -> None:
 
 
 def kill_itself(number: int) -> None:
-    """As the kernel does, or another process, to this one."""
+    """Kill this process, like the kernel or another process."""
     os.kill(os.getpid(), number)
     time.sleep(60)
 
 
 def close_everything() -> None:
-    """Not only its own files."""
+    """Close all files, not only its own."""
     os.closerange(0, 256)
     os.abort()
 
@@ -139,7 +139,7 @@ def leave_a_thread_that_fails() -> None:
 
 
 def leave_a_child() -> None:
-    """It holds on to the files that it got."""
+    """Leave a child that keeps inherited files open."""
     subprocess.Popen(["sleep", "30"])
 
 

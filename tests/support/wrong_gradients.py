@@ -63,14 +63,14 @@ class FinalStateGradientDropped(Right):
 
 
 class InitialStateGradientMissing(Right):
-    """It keeps dh0 to itself."""
+    """A backend that does not return dh0."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         return changed(result, dh0=None)
 
 
 class CellStateGradientZero(Right):
-    """It detaches c0."""
+    """A backend that detaches c0."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         return changed(result, dc0=np.zeros_like(result.tensors["dc0"]))
@@ -100,7 +100,7 @@ class MeanForSum(Right):
 
 
 class PaddingLeaks(Patched):
-    """It computes on the padding and masks what comes out: 0 · NaN reaches the gradients."""
+    """A backend that masks only its outputs: 0 · NaN reaches the gradients."""
 
     place = "reference.bptt.time_major"
 
@@ -111,7 +111,7 @@ class PaddingLeaks(Patched):
 
 
 class PaddingHasGradient(Right):
-    """It leaves next to nothing, but not 0, in the padding of dx."""
+    """A backend that leaves tiny values in the padding of dx."""
 
     def spoilt(self, inputs: Inputs, result: Result) -> Result:
         padding = truth(inputs).expected(inputs.dtype)["dx"].exact
@@ -119,7 +119,7 @@ class PaddingHasGradient(Right):
 
 
 class NoGradients(Right):
-    """It runs forward, whatever is asked for."""
+    """A backend that ignores that gradients are asked for."""
 
     def seen(self, inputs: Inputs) -> Inputs:
         return replace(inputs, incoming=None)
@@ -210,7 +210,7 @@ class ReadsThePadding(Patched):
 
 
 class EpsilonElsewhere(Right):
-    """Its Adam adds ε in the other place."""
+    """A backend whose Adam adds ε on the other side of the square root."""
 
     def seen(self, inputs: TrainingInputs) -> TrainingInputs:
         assert isinstance(inputs.optimiser, Adam)
@@ -244,7 +244,7 @@ class ClipsEveryTensor(Right):
 
 
 class ClipsNothing(Right):
-    """It accepts the clipping and ignores it."""
+    """A backend that accepts clipping and ignores it."""
 
     def seen(self, inputs: TrainingInputs) -> TrainingInputs:
         return replace(inputs, clip=None)
