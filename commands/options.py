@@ -155,8 +155,8 @@ OPTIONS: Mapping[str, Option] = {
     "--all-processors": Option(WHERE, "time on all processors, not on one"),
     # Input
     "--known": Option(INPUT, "known differences, as TOML (default: those of the suite)", "FILE", existing_file),
-    "--corpus": Option(INPUT, "earlier finds, checked first; new finds are added (default: the suite's)",
-                       "FILE", Path),
+    "--corpus": Option(INPUT, "earlier finds, checked first; new finds are added (default: the suite's own file, "
+                       "or DIR/fuzz-corpus.txt of --out for your own backend)", "FILE", Path),
     "--runs": Option(INPUT, "folder of the run files to read", "DIR", Path, Path("results/runs")),
     "--run": Option(INPUT, "run file: one script for every case that differs or fails", "FILE", existing_file),
     "--triage": Option(INPUT, "regressions that someone has looked at (default: triage.toml, if there "

@@ -167,7 +167,7 @@ def assemble(
             raise BadModel(
                 f"{where}: --spec {name}={value} given, but the file has {name}={stated[name]}; omit --spec {name}"
             )
-    unstored = kind.defaults.get(first.cell, {}) | {"batch_first": True}
+    unstored: dict[str, Any] = {**kind.defaults.get(first.cell, {}), "batch_first": True}
     defaults = {k: v for k, v in unstored.items() if k not in stated}
     try:
         spec = Spec(**defaults | dict(given) | stated)

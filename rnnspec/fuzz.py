@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from importlib import metadata
 from pathlib import Path
 
 from backends import BackendNotFound, DeviceNotFound
-from commands.command_line import command, option, refusing
+from commands.command_line import Refused, command, option, refusing
 from commands.options import at_least
+from conformance.cases.fuzzed import CHOICES
 from conformance.known_differences import KNOWN_FILE, BadKnownFile
-from conformance.open_backend import IN_CHECKOUT, OpenBackend
+from conformance.open_backend import OpenBackend
 from conformance.session import resume as resuming
 from conformance.session.resume import CannotResume
 from evidence.fuzz import pool
-from evidence.fuzz.corpus import CORPUS, BadCorpus, read_corpus
+from evidence.fuzz.corpus import BadCorpus, corpus_of, read_corpus
 from evidence.fuzz.pool import (
     SECONDS_PER_ROUND,
     Job,
@@ -29,7 +29,7 @@ from evidence.fuzz.pool import (
 )
 from evidence.fuzz.replay import replay
 from evidence.fuzz.results import ResultWriter
-from evidence.fuzz.rounds import is_done
+from evidence.fuzz.rounds import draw_round, is_done
 from fleet import Cluster, FleetRefused, WorkerNeeds
 from fleet.child import ONE_THREAD
 from records.environment import environment
@@ -47,6 +47,7 @@ from rnnspec.options import backend_options, chosen_backends, cluster_options
     ),
 )
 @backend_options
+@option("--dtype", choices=CHOICES["dtype"])
 @option("--seed")
 @option("--resume")
 @option("--jobs", type=at_least(1), default=os.cpu_count() or 1)
@@ -60,6 +61,7 @@ def fuzz(
     backend: tuple[str, ...],
     framework: str | None,
     device: str,
+    dtype: tuple[str, ...],
     seed: int,
     resume: bool,
     jobs: int,
@@ -78,23 +80,25 @@ def fuzz(
     added to the corpus. Exits with 1 if a find is no known difference.
     """
     os.environ |= ONE_THREAD | os.environ
-    job = Job(seed, tuple(chosen_backends(backend, framework, device)), device, known)
+    job = Job(seed, tuple(chosen_backends(backend, framework, device)), device, known, dtype)
     needs = WorkerNeeds(job.backends, job.device, SECONDS_PER_ROUND)
     with ExitStack() as stack:
         with refusing(BackendNotFound, DeviceNotFound, BadKnownFile, BadCorpus, CannotResume, FleetRefused,
                       metadata.PackageNotFoundError):  # fmt: skip
             pool.known_differences(job)
-            finds_at = corpus or _corpus(out)
-            finds = read_corpus(finds_at)
+            corpora = {name: corpus or corpus_of(name, out) for name in job.backends}
+            finds = {name: [one for one in read_corpus(path).get(name, []) if not dtype or one.dtype in dtype]
+                     for name, path in corpora.items()}  # fmt: skip
             cluster = None
             if scheduler or workers:
                 cluster = stack.enter_context(Cluster(scheduler, workers, needs))
             backends = cluster.open_backends() if cluster else open_backends(job)
-            writing = _writing(job, backends, cluster, out, finds_at, resumed=resume)
+            _refuse_other_dtypes(job, backends)
+            writing = _writing(job, backends, cluster, out, corpora, resumed=resume)
         end = time.monotonic() + 60 * minutes
         upto = range(1, rounds + 1) if rounds else itertools.count(1)
         numbers = itertools.takewhile(lambda _: time.monotonic() < end, upto)
-        fresh = (n for n in numbers if not is_done(seed, n, backends, writing.written))
+        fresh = (n for n in numbers if not is_done(seed, n, backends, writing.written, dtype))
         found: Iterator[list[FuzzRecord]]
         if cluster:
             first = [] if writing.written else [0]
@@ -109,15 +113,16 @@ def fuzz(
         return writing.write_all(found, minutes)
 
 
-def _corpus(out: Path) -> Path:
-    """The corpus of the checkout; elsewhere a copy of it, since finds are added."""
-    if IN_CHECKOUT:
-        return CORPUS
-    mine = out / CORPUS.name
-    if not mine.exists():
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(CORPUS, mine)
-    return mine
+def _refuse_other_dtypes(job: Job, backends: Sequence[OpenBackend]) -> None:
+    """Refuse dtypes that no backend runs, since no round could be drawn."""
+    able = [
+        d
+        for d in CHOICES["dtype"]
+        if any(b.adapter.dialect.held_to(d, b.adapter.kind) for b in backends)
+    ]
+    if not set(job.dtypes or able) & set(able):
+        raise Refused(f"--dtype: {', '.join(job.dtypes) or 'none'} given, which {', '.join(job.backends)} does not run on "
+                      f"{job.device}; expected one of {', '.join(able)}")  # fmt: skip
 
 
 def _writing(
@@ -125,7 +130,7 @@ def _writing(
     backends: Sequence[OpenBackend],
     cluster: Cluster | None,
     out: Path,
-    finds_at: Path,
+    corpora: Mapping[str, Path],
     *,
     resumed: bool,
 ) -> ResultWriter:
@@ -133,16 +138,29 @@ def _writing(
     seen, folder = environment(), out / "runs"
     writers: dict[str, RunWriter] = {}
     before: list[FuzzRecord] = []
-    for backend in backends:
-        header = backend.header(seen, "fuzz", cluster.environments() if cluster else None)
-        if resumed:
-            old = resuming.resume(folder, header)
-            writers[backend.name] = old.writer
-            before += old.run.rounds
-        else:
-            writers[backend.name] = RunWriter(folder, header)
+    with ExitStack() as opened:  # closes them if the run cannot be resumed
+        for backend in backends:
+            header = backend.header(seen, "fuzz", cluster.environments() if cluster else None)
+            if resumed:
+                old = resuming.resume(folder, header)
+                writers[backend.name] = opened.enter_context(old.writer)
+                before += old.run.rounds
+            else:
+                writers[backend.name] = opened.enter_context(RunWriter(folder, header))
+        _refuse_to_mix(before, job, backends)
+        opened.pop_all()
+    return ResultWriter(writers, before, corpora)
+
+
+def _refuse_to_mix(before: Sequence[FuzzRecord], job: Job, backends: Sequence[OpenBackend]) -> None:
+    """Refuse to continue a run whose rounds are not those that these options draw."""
     if other := {r.seed for r in before} - {job.seed}:
         raise CannotResume(
             f"--resume: the run has seed {min(other)}; --seed {job.seed} given; give that seed"
         )
-    return ResultWriter(writers, before, finds_at)
+    for r in before:
+        if r.round and draw_round(job.seed, r.round, backends, job.dtypes).id != r.structure:
+            raise CannotResume(
+                f"--resume: round {r.round} of the run has other networks than these options draw; "
+                "give the --backend, --framework and --dtype of that run"
+            )

@@ -5,13 +5,18 @@ jax_scan fuzz/gru-before/1-layer/forward/…/float64/seed-17
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from backends import BACKENDS
 from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
+from conformance.open_backend import IN_CHECKOUT
 
 CORPUS = Path(__file__).with_name("corpus.txt")
-"""The finds of all runs of this checkout."""
+"""The finds on the backends of the list, of all runs of this checkout."""
+OWN_CORPUS = "fuzz-corpus.txt"
+"""The file of the finds on a user's own backends, in the folder of results."""
 
 
 class BadCorpus(Exception):
@@ -49,7 +54,32 @@ def read_corpus(path: Path) -> dict[str, list[FuzzedCase]]:
     return found
 
 
-def add_to_corpus(path: Path, backend: str, ids: Iterable[str]) -> None:
+def corpus_of(backend: str, out: Path) -> Path:
+    """Return the file of a backend's finds, if the user names none.
+
+    The suite's own file holds the finds on the backends of the list. Outside a checkout, a copy of it in the folder
+    of results does. Finds on a user's own backend are kept in the folder of results, never in the suite's file.
+
+    Args:
+        backend: the name of the backend.
+        out: the folder of results.
+
+    Returns:
+        The file, which may not exist yet.
+
+    """
+    if backend not in BACKENDS:
+        return out / OWN_CORPUS
+    if IN_CHECKOUT:
+        return CORPUS
+    copied = out / CORPUS.name
+    if not copied.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(CORPUS, copied)
+    return copied
+
+
+def add_to_corpus(path: Path, backend: str, ids: Iterable[str]) -> int:
     """Add the cases that the corpus does not have yet, in one write.
 
     Args:
@@ -57,11 +87,16 @@ def add_to_corpus(path: Path, backend: str, ids: Iterable[str]) -> None:
         backend: the name of the backend.
         ids: the ids of the cases.
 
+    Returns:
+        The number of cases added.
+
     """
     text = path.read_text("utf-8") if path.exists() else ""
     had = text.splitlines()
     lines = (f"{backend} {case_id}" for case_id in dict.fromkeys(ids))
     if fresh := [line for line in lines if line not in had]:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(path.name + ".part")
         part.write_text("".join(f"{line}\n" for line in [*had, *fresh]), "utf-8")
         part.replace(path)
+    return len(fresh)

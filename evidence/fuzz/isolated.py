@@ -48,7 +48,11 @@ def outcome_of_record(record: CaseRecord) -> CaseOutcome:
 
 
 def run_isolated_round(
-    seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
+    seed: int,
+    number: int,
+    backends: Sequence[OpenBackend],
+    known: Sequence[KnownDifference],
+    dtypes: Sequence[str] = (),
 ) -> list[FuzzRecord]:
     """Run a round as ``rounds.run_round`` does, with every case isolated.
 
@@ -57,12 +61,13 @@ def run_isolated_round(
         number: the number of the round.
         backends: the open backends.
         known: the entries of known.toml.
+        dtypes: the dtypes to draw; empty for all.
 
     Returns:
         A record for each backend that runs the round's structure.
 
     """
-    structure = draw_round(seed, number, backends)
+    structure = draw_round(seed, number, backends, dtypes)
     cases = [fuzzed for group in draw_groups(seed, number, structure) for fuzzed in group]
     found = []
     for backend in backends:

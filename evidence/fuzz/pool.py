@@ -42,6 +42,8 @@ class Job(NamedTuple):
     backends: tuple[str, ...]
     device: str
     known: Path
+    dtypes: tuple[str, ...] = ()
+    """The dtypes to draw; empty for all."""
 
 
 @cache
@@ -92,7 +94,9 @@ def run_in_process(job: Job, number: int) -> list[FuzzRecord]:
     with Path(os.devnull).open("w") as nowhere:
         faulthandler.dump_traceback_later(SECONDS_PER_ROUND, exit=True, file=nowhere)
         try:
-            return rounds.run_round(job.seed, number, open_backends(job), known_differences(job))
+            return rounds.run_round(
+                job.seed, number, open_backends(job), known_differences(job), job.dtypes
+            )
         finally:
             faulthandler.cancel_dump_traceback_later()
 
@@ -119,7 +123,7 @@ def run_rounds(job: Job, numbers: Iterator[int], processes: int) -> Iterator[lis
         except BrokenProcessPool:
             for number in sorted(taken):
                 yield isolated.run_isolated_round(
-                    job.seed, number, open_backends(job), known_differences(job)
+                    job.seed, number, open_backends(job), known_differences(job), job.dtypes
                 )
             taken.clear()
         else:
@@ -193,4 +197,4 @@ def _run_in_child(job: Job, number: int, corpus: Corpus, apart: bool) -> list[Fu
     if number == 0:
         return replay(job.seed, corpus, open_backends(job), known_differences(job))
     run_one = isolated.run_isolated_round if apart else rounds.run_round
-    return run_one(job.seed, number, open_backends(job), known_differences(job))
+    return run_one(job.seed, number, open_backends(job), known_differences(job), job.dtypes)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from backends import BACKENDS
 from conformance.open_backend import now
 from evidence.fuzz.corpus import add_to_corpus
 from records.exit_codes import ExitCode
 from records.runs import RunWriter
-from records.schema import Footer, FuzzRecord
+from records.schema import CaseRecord, Footer, FuzzRecord
 
 
 class ResultWriter:
@@ -24,15 +25,19 @@ class ResultWriter:
     Args:
         writers: the writer of each backend's run file.
         before: the records of a resumed run.
-        corpus: the file of the corpus.
+        corpora: the file that each backend's finds are added to.
 
     """
 
     def __init__(
-        self, writers: dict[str, RunWriter], before: Sequence[FuzzRecord], corpus: Path
+        self,
+        writers: dict[str, RunWriter],
+        before: Sequence[FuzzRecord],
+        corpora: Mapping[str, Path],
     ) -> None:
         self.writers = writers
-        self.corpus = corpus
+        self.corpora = corpora
+        self.added: Counter[str] = Counter()
         self.records = list(before)
         self.written = {(record.backend, record.round) for record in before}
 
@@ -67,13 +72,25 @@ class ResultWriter:
                     progress.update(bar, completed=seconds, so_far=so_far)
         except KeyboardInterrupt:
             print("interrupted; continue this run with --resume", file=sys.stderr)
+            for name in self.writers:
+                print(self._describe_corpus(name), file=sys.stderr)
             return ExitCode.HARNESS_ERROR
         return self._finish(time.monotonic() - started)
 
     def _write(self, record: FuzzRecord) -> None:
         self.writers[record.backend].write(record)
         self.records.append(record)
-        add_to_corpus(self.corpus, record.backend, [r.case for r in record.found])
+        self.added[record.backend] += add_to_corpus(
+            self.corpora[record.backend], record.backend, [r.case for r in record.found]
+        )
+
+    def _describe_corpus(self, backend: str) -> str:
+        """Return a sentence with the number of finds that were added, and the file."""
+        path, count = self.corpora[backend], self.added[backend]
+        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+        if not count:
+            return f"no new finds were added to {shown}"
+        return f"added {count} new finds to {shown}; later runs of {backend} check them first"
 
     def _finish(self, seconds: float) -> ExitCode:
         worst = ExitCode.CLEAN
@@ -87,13 +104,47 @@ class ResultWriter:
             spent: Counter[str] = Counter()
             for record in own_records:
                 spent.update(record.seconds)
-            print(f"{name}: {summarise(own_records)}; "
-                  + ", ".join(f"{s:.0f} s {what}" for what, s in spent.items()))  # fmt: skip
-            for found in (found for r in own_records for found in r.found):
-                print(f"✗ {found.outcome}: {found.reason}\n{found.card}\n  {found.repeat}")
+            print(f"{name}: {summarise(own_records)}")
+            if spent:
+                shares = ", ".join(f"{s:.0f} s {what}" for what, s in spent.items())
+                print(f"time, summed over all processes: {shares}")
+            if name not in BACKENDS and (
+                refused := sum(r.outcomes.get("unsupported", 0) for r in own_records)
+            ):
+                print(UNDECLARED.format(refused))
+            _print_finds([found for r in own_records for found in r.found])
+            if others := sum(len(r.others) for r in own_records):
+                print(f"{others:,} more alarms were not shrunk; the run file has their ids")
+            print(self._describe_corpus(name))
             print(f"wrote {writer.path}")
-        print(f"{seconds:.0f} s")
+        print(f"{seconds:.0f} s wall time")
         return worst
+
+
+UNDECLARED = (
+    "{:,} unsupported checks were drawn because the backend's dialect lists them; narrow it with .only(cells=…, "
+    "directions=…, dtypes=…), and fuzzing draws only what runs (docs/adding-a-backend.md)"
+)
+
+
+def _print_finds(found: Sequence[CaseRecord]) -> None:
+    """Print the card of every find; finds with the same traceback share one."""
+    alike: dict[tuple[str, ...], list[CaseRecord]] = {}
+    for record in found:
+        alike.setdefault(_kind_of_failure(record), []).append(record)
+    for first, *more in alike.values():
+        times = f" {1 + len(more)} times in the same place" if more else ""
+        print(f"✗ {first.outcome}{times}: {first.reason}\n{first.card}\n  {first.repeat}")
+        if more:
+            print(f"  the same: {more[0].case}" + f" and {len(more) - 1} more" * (len(more) > 1))
+
+
+def _kind_of_failure(record: CaseRecord) -> tuple[str, ...]:
+    """Return what equal failures share: an error's class and the lines of its traceback; else the case."""
+    lines = [line for line in record.card.splitlines() if line.lstrip().startswith("File ")]
+    if record.outcome != "errored" or not lines:
+        return (record.case,)
+    return (record.reason.partition(":")[0], *lines)
 
 
 def summarise(records: Sequence[FuzzRecord]) -> str:

@@ -128,20 +128,28 @@ class Tally:
         return check(fuzzed.case(), self.backend)
 
 
-def draw_round(seed: int, number: int, backends: Sequence[OpenBackend]) -> FuzzedCase:
+def draw_round(
+    seed: int, number: int, backends: Sequence[OpenBackend], dtypes: Sequence[str] = ()
+) -> FuzzedCase:
     """Draw the structure of a round; at least one backend runs it.
 
     Args:
         seed: the seed of the run.
         number: the number of the round.
         backends: the open backends.
+        dtypes: the dtypes to draw; empty for all.
 
     Returns:
         The structure.
 
     """
     return draw_structure(
-        seed, number, lambda structure: any(can_run(backend, structure) for backend in backends)
+        seed,
+        number,
+        lambda structure: (
+            (not dtypes or structure.dtype in dtypes)
+            and any(can_run(backend, structure) for backend in backends)
+        ),
     )
 
 
@@ -161,7 +169,11 @@ def can_run(backend: OpenBackend, structure: FuzzedCase) -> bool:
 
 
 def is_done(
-    seed: int, number: int, backends: Sequence[OpenBackend], written: Set[tuple[str, int]]
+    seed: int,
+    number: int,
+    backends: Sequence[OpenBackend],
+    written: Set[tuple[str, int]],
+    dtypes: Sequence[str] = (),
 ) -> bool:
     """Tell whether every backend that a round is for has its record.
 
@@ -170,6 +182,7 @@ def is_done(
         number: of the round.
         backends: those of the session.
         written: backend and round of every record so far.
+        dtypes: the dtypes to draw; empty for all.
 
     Returns:
         Whether nothing is left to do.
@@ -177,12 +190,16 @@ def is_done(
     """
     if not written:
         return False
-    structure = draw_round(seed, number, backends)
+    structure = draw_round(seed, number, backends, dtypes)
     return all((b.name, number) in written for b in backends if can_run(b, structure))
 
 
 def run_round(
-    seed: int, number: int, backends: Sequence[OpenBackend], known: Sequence[KnownDifference]
+    seed: int,
+    number: int,
+    backends: Sequence[OpenBackend],
+    known: Sequence[KnownDifference],
+    dtypes: Sequence[str] = (),
 ) -> list[FuzzRecord]:
     """Run a round on every backend that supports its structure.
 
@@ -191,12 +208,13 @@ def run_round(
         number: the number of the round.
         backends: the open backends.
         known: the entries of known.toml.
+        dtypes: the dtypes to draw; empty for all.
 
     Returns:
         A record for each such backend.
 
     """
-    structure = draw_round(seed, number, backends)
+    structure = draw_round(seed, number, backends, dtypes)
     able = [backend for backend in backends if can_run(backend, structure)]
     tallies = [Tally(backend, known) for backend in able]
     for cases in draw_groups(seed, number, structure):

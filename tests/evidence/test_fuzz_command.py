@@ -19,18 +19,25 @@ import pytest
 import sample_runs as sample
 
 import rnnspec.fuzz as front
+from backends import BACKENDS
 from commands.options import at_least
 from conformance.cases.fuzzed import parse_fuzz_id
-from evidence.fuzz import draws, pool
-from evidence.fuzz.corpus import BadCorpus, add_to_corpus, read_corpus
+from conformance.session.resume import CannotResume
+from evidence.fuzz import corpus, draws, pool, rounds
+from evidence.fuzz.corpus import CORPUS, BadCorpus, add_to_corpus, corpus_of, read_corpus
 from evidence.fuzz.draws import CASES_PER_GROUP, draw_groups
 from evidence.fuzz.results import ResultWriter, summarise
+from records.environment import environment as machine
 from records.exit_codes import ExitCode
 from records.runs import RunWriter, read_folder
-from records.schema import FuzzRecord
+from records.schema import CaseRecord, FuzzRecord
 from tests.conformance.test_front_end import FAKES, Done, environment, fake
 from tests.evidence.test_fuzz_draws import ONE
 
+DOUBLE = """from fakes import Right
+class Double(Right):
+    dialect = Right.dialect.only(dtypes=["float64"])
+"""
 SMALL_ROUNDS = 6
 """The groups of a round where ``small_rounds.py`` has the backend."""
 
@@ -93,7 +100,7 @@ def test_a_corpus_that_is_no_text_is_refused(tmp_path: Path) -> None:
 def writing(folder: Path) -> ResultWriter:
     writers = {name: RunWriter(folder / "runs", sample.header(run_id=name, backend=name))
                for name in ("pytorch", "jax")}  # fmt: skip
-    return ResultWriter(writers, [], folder / "corpus.txt")
+    return ResultWriter(writers, [], dict.fromkeys(writers, folder / "corpus.txt"))
 
 
 def ends(folder: Path) -> dict[str, tuple[int, int]]:
@@ -147,7 +154,7 @@ def test_a_round_is_done_when_every_backend_has_it(tmp_path: Path) -> None:
     header = sample.header(backend=fake("Right"))
     writer = RunWriter(tmp_path / "runs", header)
     writer.write(first)
-    going = ResultWriter({fake("Right"): writer}, [first], tmp_path / "corpus.txt")
+    going = ResultWriter({fake("Right"): writer}, [first], {fake("Right"): tmp_path / "corpus.txt"})
     going.write_all([[first], [sample.fuzzed(seed=3, round=2, backend=fake("Right"))]], 1)
     assert [record.round for record in going.records] == [1, 2], "one of them twice"
 
@@ -158,6 +165,78 @@ def test_a_summary_adds_up_rounds() -> None:
                sample.fuzzed(margin=None, others=["fuzz/…"])]  # fmt: skip
     assert summarise(records) == (
         "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 0.500"
+    )
+
+
+def test_the_output_names_the_file_of_each_backend_s_finds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    find = sample.failed(case=ONE.id)
+    writing(tmp_path).write_all([[sample.fuzzed(found=[find]), sample.fuzzed(backend="jax")]], 1)
+    printed = capsys.readouterr().out
+    assert "added 1 new finds to corpus.txt; later runs of pytorch check them first" in printed
+    assert "no new finds were added to corpus.txt" in printed
+    assert "time, summed over all processes: 3 s reference, 1 s backend" in printed
+    assert printed.endswith(" s wall time\n")
+
+
+def test_finds_on_a_user_s_own_backend_never_get_into_the_suite_s_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in BACKENDS:
+        assert corpus_of(name, tmp_path) == CORPUS
+    assert corpus_of("mine.py:Mine", tmp_path) == tmp_path / "fuzz-corpus.txt"
+    assert corpus_of("conformance.specification:Specification", tmp_path) != CORPUS
+    monkeypatch.setattr(corpus, "IN_CHECKOUT", False)
+    copied = corpus_of("pytorch", tmp_path / "new")
+    assert copied.parent == tmp_path / "new"
+    assert copied.read_bytes() == CORPUS.read_bytes()
+
+
+def raised(case: str, place: str, reason: str = "TypeError: no bfloat16") -> CaseRecord:
+    card = (
+        f'Traceback (most recent call last):\n  File "{place}", line 3, in fetch\n    x\n{reason}'
+    )
+    return sample.failed(case=case, outcome="errored", reason=reason, card=card)
+
+
+def test_equal_tracebacks_are_printed_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [replace(ONE, seed=seed).id for seed in range(5)]
+    finds = [raised(ids[0], "a.py"), raised(ids[1], "a.py"), raised(ids[2], "b.py"),
+             sample.failed(case=ids[3]), sample.failed(case=ids[4])]  # fmt: skip
+    rounds = [
+        [sample.fuzzed(found=finds[:3], others=["x", "y"])],
+        [sample.fuzzed(round=2, found=finds[3:] + finds[:1])],
+    ]
+    writing(tmp_path).write_all(rounds, 1)
+    printed = capsys.readouterr().out
+    assert printed.count('File "a.py"') == printed.count('File "b.py"') == 1
+    assert "✗ errored 3 times in the same place: TypeError: no bfloat16" in printed
+    assert "✗ errored: TypeError: no bfloat16" in printed
+    assert printed.count("✗ differs: ") == 2
+    assert "2 more alarms were not shrunk" in printed
+
+
+def test_checks_that_an_own_backend_refuses_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("pytorch", "mine.py:Mine", "mine.py:Other")
+    writers = {name: RunWriter(tmp_path / "runs", sample.header(run_id=f"{k}", backend=name))
+               for k, name in enumerate(names)}  # fmt: skip
+    refused = {"agrees": 1, "unsupported": 2000}
+    rounds = [
+        [sample.fuzzed(backend=name, outcomes=refused) for name in names[:2]],
+        [sample.fuzzed(backend=names[2])],
+    ]
+    ResultWriter(writers, [], dict.fromkeys(writers, tmp_path / "c")).write_all(rounds, 1)
+    printed = capsys.readouterr().out
+    assert (
+        printed.count(
+            "2,000 unsupported checks were drawn because the backend's dialect lists them"
+        )
+        == 1
     )
 
 
@@ -227,6 +306,48 @@ def test_fuzzing_a_right_backend_is_clean(tmp_path: Path) -> None:
     assert " alarms" in done.printed
     assert run.header.command.startswith("rnnspec fuzz ")
     assert not (tmp_path / "corpus.txt").exists()
+
+
+@pytest.mark.processes
+def test_an_own_backend_s_finds_are_beside_its_results(tmp_path: Path) -> None:
+    before = CORPUS.read_bytes()
+    done = subprocess.run(
+        [sys.executable, "-m", "rnnspec", "fuzz", "--backend", small("ForgetBiasIgnored"), "--rounds", "2", "--jobs",
+         "2", "--dtype", "float64", "--minutes", "5"],
+        cwd=tmp_path, env=environment(FAKES.parent), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == ExitCode.CONFORMANCE_FAILURE, done.stdout + done.stderr
+    kept = read_corpus(tmp_path / "results" / "fuzz-corpus.txt")[small("ForgetBiasIgnored")]
+    assert f"added {len(kept)} new finds to results/fuzz-corpus.txt" in done.stdout
+    assert CORPUS.read_bytes() == before
+    ((run,), _) = read_folder(tmp_path / "results" / "runs")
+    assert {record.dtype for record in run.rounds} == {"float64"}, "--dtype"
+    assert len(run.rounds) == 2
+
+
+def test_a_dtype_is_drawn_and_no_other(tmp_path: Path) -> None:
+    job = pool.Job(1, (fake("Right"),), "cpu", tmp_path / "known.toml", ("float16", "bfloat16"))
+    backends = pool.open_backends(job)
+    drawn = [rounds.draw_round(1, n, backends, job.dtypes) for n in range(1, 30)]
+    assert {structure.dtype for structure in drawn} == set(job.dtypes)
+
+
+def test_a_run_is_gone_on_with_in_its_own_dtypes_alone(tmp_path: Path) -> None:
+    job = pool.Job(0, (fake("Right"),), "cpu", tmp_path / "known.toml", ("float32",))
+    backends, corpora = pool.open_backends(job), {fake("Right"): tmp_path / "corpus.txt"}
+    begun = RunWriter(tmp_path / "runs", backends[0].header(machine(), "fuzz"))
+    for number in (0, 1):
+        structure = rounds.draw_round(0, 1, backends, job.dtypes).id if number else ""
+        begun.write(sample.fuzzed(seed=0, round=number, backend=fake("Right"), structure=structure))
+    begun.__exit__(None, None, None)
+    for other in ((), ("float64",)):
+        with pytest.raises(CannotResume, match="round 1 of the run has other networks than these"):
+            front._writing(
+                job._replace(dtypes=other), backends, None, tmp_path, corpora, resumed=True
+            )
+    going = front._writing(job, backends, None, tmp_path, corpora, resumed=True)
+    assert len(going.records) == 2
+    going.writers[fake("Right")].__exit__(None, None, None)
 
 
 @pytest.mark.processes
@@ -315,11 +436,14 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path) -> None:
     (("--backend", "x:X", "--framework", "theano"), "--framework: 'theano' given; expected one of"),
     (("--backend", "x:X", "--minute", "1"), "--minute: no such option"),
     (("--backend", "{right}", "--device", "cuda"), "device 'cuda'"),
+    (("--backend", "{double}", "--dtype", "float16"), "--dtype: float16 given, which"),
+    (("--backend", "{double}", "--dtype", "tf32"), "--dtype: 'tf32' given; expected one of float64"),
     (("--backend", "{right}", "--resume"), "--resume: no interrupted run"),
     (("--backend", "{right}", "--known", "gone.toml"), "gone.toml"),
 ])  # fmt: skip
 def test_a_bad_option_is_refused(arguments: tuple[str, ...], why: str, tmp_path: Path) -> None:
-    given = [part.format(right=fake("Right")) for part in arguments]
+    (tmp_path / "double.py").write_text(DOUBLE, "utf-8")
+    given = [part.format(right=fake("Right"), double="double.py:Double") for part in arguments]
     done = fuzz(tmp_path, *given)
     assert done.code == ExitCode.HARNESS_ERROR, done.printed
     assert why in done.printed, done.printed
