@@ -135,7 +135,7 @@ OPTIONS: Mapping[str, Option] = {
     "--inputs": Option(RUN, "your own inputs: x, and optionally lengths, h0, c0, as .npz", "FILE",
                        existing_file),
     "--gradients": Option(RUN, "with --params: compare gradients too, from dy, dh_n, dc_n in --inputs"),
-    "--workload": Option(RUN, "time this workload; docs/benchmarking.md describes them", "NAME",
+    "--workload": Option(RUN, "time this workload; docs/benchmarking.md has a table of them", "NAME",
                          repeats=True),
     "--mode": Option(RUN, "time only {choices}", "MODE", repeats=True),
     "--scaling": Option(RUN, "time LSTMs along each of their sizes, to see how time grows"),

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from records.reading import Run
-from records.schema import CaseRecord
+from records.schema import CaseRecord, Measurement
 from records.text import count, number, one_line
 from records.timing import Estimate
 from reports.dtypes import dtype_order
@@ -90,8 +90,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
     if matrix.columns:
         yield _margins(matrix)
     if matrix.timed:
-        yield _timings(matrix)
-        yield from _scaling(sweeps(matrix.timings))
+        yield from _throughput(matrix)
     for place in coarser_than_declared(matrix):
         names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
@@ -227,6 +226,34 @@ def _margins(matrix: Matrix) -> Table:
             found.append(number(max(margins, default=None)))
         table.add_row(_where(column.run), *found)
     return table
+
+
+def _throughput(matrix: Matrix) -> Iterator[RenderableType]:
+    yield _timings(matrix)
+    for line in why_no_speed(row.refused for row in matrix.timings):
+        yield Text(line, "dim")
+    yield from _scaling(sweeps(matrix.timings))
+
+
+def why_no_speed(refused: Iterable[Measurement | None]) -> list[str]:
+    """Return a line for every reason why rows of a benchmark have no speed.
+
+    Args:
+        refused: the measurement without a speed of each row; None for a row that has one.
+
+    Returns:
+        The lines, each with the rows that share the reason.
+
+    """
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for m in refused:
+        if m:
+            key = (m.outcome, m.backend, m.reason or "not timed")
+            rows.setdefault(key, []).append(f"{m.workload} {m.mode}")
+    return [
+        f"no speed: {outcome} on {one_line(backend)}: {one_line(reason)} ({', '.join(dict.fromkeys(names))})"
+        for (outcome, backend, reason), names in rows.items()
+    ]
 
 
 def _timings(matrix: Matrix) -> Table:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from backends import find
+from benchmarks.timing.workloads import WORKLOADS, Workload, names_in_set
 from conformance.cases import default_cases
 from conformance.check import check
 from conformance.open_backend import OpenBackend
@@ -182,6 +183,31 @@ def test_the_excerpt_is_of_the_script_that_its_command_writes(tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-m", "rnnspec", "reproduce", *command.split()],
                           cwd=tmp_path, capture_output=True, text=True, check=True)  # fmt: skip
     assert excerpt in done.stdout
+
+
+def workload_row(w: Workload) -> str:
+    """Return a workload's line of the table in docs/benchmarking.md."""
+    s = w.spec
+    network = " ".join([s.cell, *([s.activation] if s.cell == "vanilla" else []),
+                        *([s.direction] if s.direction != "forward" else [])])  # fmt: skip
+    sizes = (w.batch, w.steps, s.input_size, s.hidden_size, s.num_layers)
+    return (
+        f"| `{w.name}` | {network} | {' | '.join(f'{n:,}' for n in sizes)} | {', '.join(w.sets)} |"
+    )
+
+
+def test_the_table_of_workloads_has_every_one() -> None:
+    page = (ROOT / "docs" / "benchmarking.md").read_text("utf-8")
+    shown = [line for line in page.splitlines() if re.match(r"\| `\w+/", line)]
+    ours = [w for w in WORKLOADS.values() if not w.name.startswith("scaling/")]
+    assert shown == [workload_row(w) for w in ours]
+
+
+def test_the_page_of_workloads_has_the_ranges_of_the_scaling_ones() -> None:
+    page = " ".join((ROOT / "docs" / "benchmarking.md").read_text("utf-8").split())
+    sizes = [[int(n) for n in re.findall(r"\d+", name)] for name in names_in_set("scaling")]
+    for letter, values in zip("HBTL", zip(*sizes, strict=True), strict=True):
+        assert f"{letter} from {min(values)} to {max(values):,}" in page
 
 
 PIPELINES = sorted((ROOT / "docs" / "ci").iterdir())

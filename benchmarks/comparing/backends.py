@@ -19,6 +19,7 @@ from benchmarks.comparing.verdict import NO_NOISE, Change, Comparison, compare_r
 from benchmarks.timing.options import Rows
 from records.exit_codes import ExitCode
 from records.text import number
+from reports.terminal import why_no_speed
 
 PAIRS = 5
 
@@ -49,6 +50,8 @@ def compare_backends(
     head = [replace(m, backend=second) for m in timed.head]
     found = compare_rows(timed.base, head, lambda _: NO_NOISE)
     console.print(_table(found, first, second, rows))
+    for line in why_no_speed(c.refused for c in found):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     return ExitCode.CONFORMANCE_FAILURE if any(c.differs for c in found) else ExitCode.CLEAN
 
 

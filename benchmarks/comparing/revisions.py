@@ -22,6 +22,7 @@ from records.exit_codes import ExitCode
 from records.schema import Measurement
 from records.text import number
 from records.timing import Timing
+from reports.terminal import why_no_speed
 
 PAIRS = 10
 ASSUMED = Noise(0.05, 0.05)
@@ -70,6 +71,8 @@ def compare_revisions(
         second = compare(who, again, range(pairs, 2 * pairs), folder / "again")
     judged = judge(found, second)
     console.print(table(judged, base, head, rows))
+    for line in why_no_speed(c.refused for c, _ in judged):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     path = folder / "comparison.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(
         [_as_data(row, base, head) for row in judged])))  # fmt: skip

@@ -59,7 +59,9 @@ def test_the_first_takes_so_many_times_as_long_as_the_second(
 def test_what_differs_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = run(tmp_path, f"{FAKES}:Right", f"{FAKES}:WrongShape")
     assert code == ExitCode.CONFORMANCE_FAILURE
-    assert "no speed" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"no speed: differs on {FAKES}:WrongShape: " in printed
+    assert "(tutorial/4x2x3-5 forward)" in printed
 
 
 @pytest.mark.parametrize(("first", "more", "why"), [
