@@ -105,6 +105,14 @@ def _start_recording(config: pytest.Config, totals: dict[str, int]) -> None:
         config.option.maxworkerrestart = str(len(backends) * len(config.stash[CASES]))
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Keep pytest-xdist from printing the state of its workers, which says nothing about a case."""
+    plugins = session.config.pluginmanager
+    if distributed := plugins.getplugin("dsession"):
+        distributed.terminal = None
+        plugins.unregister(name="terminaldistreporter")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: WorkerController) -> None:
     """Tell a worker which cases are done, so that all workers collect the same tests."""

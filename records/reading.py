@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from records.schema import (
+    INDIVIDUAL,
     SCHEMA_VERSION,
     CaseRecord,
     Footer,
@@ -69,8 +70,22 @@ class Run:
 
     @property
     def is_full(self) -> bool:
-        """True if the run is complete and no option left cases out. Only a full run supersedes the run before it."""
+        """True if the run is complete and no option left cases out."""
         return self.footer is not None and self.footer.deselected == 0
+
+    @property
+    def has_every_case(self) -> bool:
+        """True if the run is full and reached every selected case. Only such a run supersedes the runs before it.
+
+        A run of a user's own network has no case of the suite, so it supersedes nothing.
+        """
+        own = self.cases and all(record.case.startswith(INDIVIDUAL) for record in self.cases)
+        return self.is_full and not self.unreached and not own
+
+    @property
+    def version(self) -> str:
+        """The framework and its version."""
+        return self.header.backend_version
 
     @property
     def unreached(self) -> int:

@@ -54,6 +54,11 @@ class Environment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"{self.cores} × {self.cpu}" + (f", {self.gpu}" if self.gpu else "")
 
 
+INDIVIDUAL = ("fuzz/", "own/")
+"""Beginnings of the ids of cases outside every selection: finds of fuzzing, and users' own networks. A backend has
+such a case because someone asked for it, so it never counts as not run for the others."""
+
+
 class Header(
     msgspec.Struct, frozen=True, tag_field="kind", tag="header", forbid_unknown_fields=True
 ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -51,11 +52,13 @@ def number(value: float | None) -> str:
         value: the number; None for a missing one.
 
     Returns:
-        The number as text; a dash for None.
+        The number as text; a dash for None, ∞ for infinity.
 
     """
     if value is None:
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:.0f}"
     return f"{value:.1e}"

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.progress import track
 
 from records.runs import BadRunFile, Run, current_path, read_run
+from reports.column import Column
 from reports.history.detection import WORSE, judge_series
 from reports.history.index import FEW, Index, IndexedFile, Series
 from reports.history.run_diff import RunDiff, diff_runs
 from reports.history.triage import TriageEntry, apply_triage
 from reports.history.versions import margins_by_version
-from reports.matrix import Column, Matrix, build_matrix
+from reports.matrix import Matrix, build_matrix
 
 
 def load_matrix(folder: Path, index: Path, entries: Sequence[TriageEntry], today: date) -> Matrix:
@@ -70,7 +71,7 @@ def _current(found: Sequence[Series], shown: Matrix) -> Iterator[Series]:
     A run that timed only some workloads does not end the series of the others.
     """
     going = {("margin", r.case, r.case_version, r.backend, r.device, r.dtype)
-             for column in shown.columns for r in column.run.cases}  # fmt: skip
+             for column in shown.columns for r in column.cases}  # fmt: skip
     versions = {m.workload: m.workload_version for run in shown.timed for m in run.measurements}
     for series in found:
         if series.figure not in WORSE:
@@ -86,7 +87,7 @@ def _diffs(columns: Sequence[Column], before: Sequence[Run]) -> Iterator[RunDiff
     for column in columns:
         earlier = earlier_runs.get((column.run.header.backend, column.run.header.device))
         if earlier and earlier.started < column.run.started:
-            yield diff_runs(earlier, column.run)
+            yield diff_runs(earlier, column.combined)
 
 
 def _show_progress(files: Iterator[IndexedFile], total: int) -> Iterator[IndexedFile]:

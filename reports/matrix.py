@@ -1,6 +1,6 @@
 """The conformance matrix: the one model that the page, the terminal and the exports show.
 
-A column is the latest run of a backend on a device. A row is a cell of the specification (or its gradients,
+A column is the latest record of every case of a backend on a device. A row is a cell of the specification (or its gradients,
 the tutorials, training) in one dtype. Each entry is a ``Group`` of cases. An unsupported case never counts
 as a pass, and a missing case never counts as agreement.
 """
@@ -10,106 +10,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from operator import attrgetter
 
 from records.reading import BadRunFile, Run
-from records.schema import CaseRecord, Outcome
+from records.schema import INDIVIDUAL, CaseRecord, Outcome
 from records.timing import Timing, timings
+from reports.column import Column, build_columns
 from reports.dtypes import dtype_order
 from reports.fuzzing import FuzzResult
+from reports.group import Group
 from reports.history.run_diff import RunDiff
 from reports.history.trend import Trend
 from reports.history.triage import NO_TRIAGE, Triage
 from reports.history.versions import VersionMargins
-from reports.outcomes import STATUSES, Status, status
-
-
-@dataclass(frozen=True)
-class Group:
-    """The case records of one row and column, and the cases that only other columns have."""
-
-    records: tuple[CaseRecord, ...]
-    absent: tuple[str, ...] = ()
-
-    @cached_property
-    def counts(self) -> Counter[str]:
-        """Number of cases by status name; ``differs`` excludes known differences."""
-        return Counter(status(record) for record in self.records) + Counter(
-            missing=len(self.absent)
-        )
-
-    @property
-    def agrees(self) -> int:
-        """Number of cases that agree."""
-        return self.counts["agrees"]
-
-    @property
-    def applicable(self) -> int:
-        """Number of cases that ran and are supported."""
-        return len(self.records) - self.counts["unsupported"]
-
-    @property
-    def margin(self) -> float | None:
-        """Largest margin; None if no case has a margin."""
-        return max(self.margins, default=None)
-
-    @property
-    def margins(self) -> list[float]:
-        """The margin of every case that has one."""
-        return [record.margin for record in self.records if record.margin is not None]
-
-    @property
-    def status(self) -> Status:
-        """The most severe status among the cases, with which the group is shown."""
-        name = next((name for name in STATUSES if self.counts[name]), "missing")
-        return STATUSES[name]
-
-
-@dataclass(frozen=True)
-class Column:
-    """The latest full run of a backend on a device, or its latest run if no run is full."""
-
-    run: Run
-
-    @property
-    def label(self) -> str:
-        """Backend @ version @ device."""
-        return label(self.run)
-
-    @property
-    def total(self) -> Group:
-        """All cases of the column as one group."""
-        return Group(self.run.cases)
-
-    def leaves_out(self, case: str) -> bool:
-        """Check whether this backend leaves a case to another backend of the same framework.
-
-        Args:
-            case: id of the case.
-
-        Returns:
-            True if the case is left out on purpose.
-
-        """
-        return any(fnmatchcase(case, pattern) for pattern in self.run.header.left_out)
-
-    @property
-    def unreached(self) -> int:
-        """Number of cases that were selected but not reached before the run stopped."""
-        return self.run.unreached
-
-    @property
-    def why_incomplete(self) -> str:
-        """Why some selected cases have no record; empty if all have one."""
-        missed = f"{self.unreached} cases were selected and not reached" if self.unreached else ""
-        return self.run.why_incomplete or missed
-
-    @property
-    def stale(self) -> list[str]:
-        """Entries of known.toml that matched nothing."""
-        return self.run.footer.stale_known if self.run.footer else []
 
 
 @dataclass(frozen=True)
@@ -130,7 +44,7 @@ class Matrix:
     timed: tuple[Run, ...]
     """The latest run with measurements of each backend and device."""
     interrupted: tuple[Run, ...]
-    """The latest runs that were interrupted."""
+    """The interrupted runs among the latest ones and those of the columns."""
     bad: tuple[BadRunFile, ...]
     """Files that could not be read."""
     mutant_run: Run | None = None
@@ -154,21 +68,8 @@ class Matrix:
     @property
     def outcomes(self) -> Counter[Outcome]:
         """Number of cases and measurements by outcome."""
-        cases = Counter(case.outcome for column in self.columns for case in column.run.cases)
+        cases = Counter(case.outcome for column in self.columns for case in column.cases)
         return cases + Counter(record.outcome for run in self.timed for record in run.measurements)
-
-
-def label(run: Run) -> str:
-    """Return the heading of a run's column.
-
-    Args:
-        run: the run.
-
-    Returns:
-        Backend @ version @ device.
-
-    """
-    return f"{run.header.backend} @ {run.header.backend_version} @ {run.header.device}"
 
 
 def build_matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
@@ -183,12 +84,12 @@ def build_matrix(runs: Iterable[Run], bad: Sequence[BadRunFile] = ()) -> Matrix:
 
     """
     ordered = list(runs)
-    tested = _latest(sorted((run for run in ordered if run.cases), key=attrgetter("is_full")))
+    columns = build_columns(run for run in ordered if run.cases)
+    tested = [run for column in columns for run in column.runs]
     timed = _latest(run for run in ordered if run.measurements)
     fuzzed = _latest(run for run in ordered if run.rounds)
     others = _latest(run for run in ordered if not run.rounds)
     latest = {id(run): run for run in (*tested, *timed, *others, *fuzzed)}
-    columns = tuple(Column(run) for run in tested)
     interrupted = tuple(run for run in latest.values() if not run.complete)
     mutated = sorted((run for run in ordered if run.mutants), key=attrgetter("is_full"))
     return Matrix(columns, tuple(_rows(columns)), timed, interrupted, tuple(bad),
@@ -220,7 +121,7 @@ def _rows(columns: Sequence[Column]) -> Iterable[Row]:
     tables: list[dict[tuple[str, str], dict[str, CaseRecord]]] = []
     for column in columns:
         table: dict[tuple[str, str], dict[str, CaseRecord]] = {}
-        for record in column.run.cases:
+        for record in column.cases:
             table.setdefault((group(record.case), record.dtype), {})[record.case] = record
         tables.append(table)
     keys = {key for table in tables for key in table}
@@ -231,7 +132,11 @@ def _rows(columns: Sequence[Column]) -> Iterable[Row]:
             Group(
                 tuple(records[case] for case in cases if case in records),
                 tuple(
-                    case for case in cases if case not in records and not column.leaves_out(case)
+                    case
+                    for case in cases
+                    if not (
+                        case in records or case.startswith(INDIVIDUAL) or column.leaves_out(case)
+                    )
                 ),
             )
             for column, records in zip(columns, found, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from records.schema import CaseRecord
@@ -57,3 +58,17 @@ def status(record: CaseRecord) -> str:
 
     """
     return "known" if record.outcome == "differs" and record.known else record.outcome
+
+
+def margin(record: CaseRecord) -> float | None:
+    """Return the margin of a case.
+
+    Args:
+        record: the case.
+
+    Returns:
+        The margin; infinite for a result that differs without a finite margin: it is not finite, is wrong where the
+        bound is 0, or has another shape. None if the case is unsupported or errored.
+
+    """
+    return math.inf if record.margin is None and record.outcome == "differs" else record.margin

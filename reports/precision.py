@@ -10,7 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
-from reports.matrix import Column, Group, Matrix, Row
+from reports.column import Column
+from reports.group import Group
+from reports.matrix import Matrix, Row
 
 TIGHTEST_FIRST = (
     "float64", "float32", "tf32", "float16", "float16-summed", "float16-throughout", "bfloat16",

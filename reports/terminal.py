@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +18,17 @@ from records.reading import Run
 from records.schema import CaseRecord, Measurement
 from records.text import count, number, one_line
 from records.timing import Estimate
+from reports.column import Column, label
 from reports.dtypes import dtype_order
-from reports.matrix import Column, Group, Matrix, Row, label
+from reports.group import Group
+from reports.matrix import Matrix, Row
 from reports.mutation_score import other_suites, scores
-from reports.outcomes import FAILURES, STATUSES, status
+from reports.outcomes import FAILURES, STATUSES, margin, status
 from reports.precision import coarser_than_declared
 from reports.scaling import Sweep, sweeps
+
+FEW_DTYPES = 2
+"""Number of dtypes up to which a row names all of them."""
 
 LISTED = 10
 """Number of failing cases listed; the page lists all."""
@@ -30,6 +36,12 @@ LISTED = 10
 _STYLES = {"errored": "bold magenta", "differs": "bold red", "inconclusive": "yellow",
            "known": "cyan", "missing": "dim", "agrees": "green", "unsupported": "dim"}  # fmt: skip
 
+
+COLUMN_WIDTH = 16
+"""Width in characters of a column, unless a word of its heading is longer."""
+
+DTYPES_WIDTH = 20
+"""Width in characters for the dtypes of a row; more dtypes than that take another line."""
 
 WIDTH = 160
 """Width in columns where there is no terminal, such as in a CI log."""
@@ -71,7 +83,7 @@ def print_matrix(matrix: Matrix, to: Console) -> None:
         to: the console to print to.
 
     """
-    for part in _parts(matrix, columns=max(1, (to.width - 28) // 18)):
+    for part in _parts(matrix, to.width):
         if isinstance(part, Table) and part.title:  # rich would wrap it to the width of the table
             to.print(Text(str(part.title), "bold"), soft_wrap=True)
             part.title = None
@@ -79,12 +91,8 @@ def print_matrix(matrix: Matrix, to: Console) -> None:
         to.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
-    for start in range(0, len(matrix.columns), columns):
-        yield _agreement(matrix, slice(start, start + columns))
-    if matrix.columns:
-        legend = "   ".join(f"{status.glyph} {status.word}" for status in STATUSES.values())
-        yield Text(f"\n{legend}", "dim")
+def _parts(matrix: Matrix, width: int) -> Iterator[RenderableType]:
+    yield from _agreements(matrix, width)
     yield from _failures(matrix)
     yield from _changes(matrix)
     if matrix.columns:
@@ -118,7 +126,7 @@ def _parts(matrix: Matrix, columns: int) -> Iterator[RenderableType]:
 
 
 def _new_table(title: str, columns: Iterable[str], left: int) -> Table:
-    """Create a table with ``left`` text columns, then numeric columns."""
+    """Create a table with ``left`` text columns, then numeric columns. A word is only broken if nothing else fits."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for place, name in enumerate(columns):
         lines = "\n".join(one_line(line) for line in name.split("\n"))
@@ -126,19 +134,62 @@ def _new_table(title: str, columns: Iterable[str], left: int) -> Table:
     return table
 
 
+def _agreements(matrix: Matrix, width: int) -> Iterator[RenderableType]:
+    """Yield the tables of agreement, the runs that a column combines, and the legend."""
+    for shown in _slices(matrix, width):
+        yield _agreement(matrix, shown)
+    for column in matrix.columns:
+        if column.origin:
+            yield Text(f"{_where(column.run)} combines runs: {one_line(column.origin, 400)}", "dim")
+    if matrix.columns:
+        legend = "   ".join(f"{status.glyph} {status.word}" for status in STATUSES.values())
+        yield Text(f"\n{legend}", "dim")
+
+
+def _slices(matrix: Matrix, width: int) -> Iterator[slice]:
+    """Yield the columns of each table, as many as fit into the width without breaking a word."""
+    left = max((len(row.cell) for row in matrix.rows), default=0) + DTYPES_WIDTH
+    start, room = 0, width - left
+    for place, column in enumerate(matrix.columns):
+        needed = 2 + max(COLUMN_WIDTH, *map(len, _heading(column).split("\n")))
+        if needed > room and place > start:
+            yield slice(start, place)
+            start, room = place, width - left
+        room -= needed
+    if matrix.columns:
+        yield slice(start, None)
+
+
 def _heading(column: Column) -> str:
-    return column.label.replace(" @ ", "\n")
+    """Return backend, version and device on lines of their own; a long one is broken after punctuation."""
+    return "\n".join(
+        line for part in column.label.rsplit(" @ ", 2) for line in _lines(one_line(part))
+    )
+
+
+def _lines(name: str) -> Iterator[str]:
+    """Yield a name in lines of at most ``COLUMN_WIDTH`` characters where its punctuation allows it."""
+    line = ""
+    for piece in filter(None, re.split(r"(?<=[/_.: ])", name)):
+        if line and len(line + piece.rstrip()) > COLUMN_WIDTH:
+            yield line.rstrip()
+            line = ""
+        line += piece
+    yield line
 
 
 def _agreement(matrix: Matrix, shown: slice) -> Table:
     title = "Agreement with the specification: cases that agree / supported cases, largest margin"
+    if shown.start:
+        title = "Agreement, continued"
     table = _new_table(title, ["cell", "dtype", *map(_heading, matrix.columns[shown])], left=2)
     every = len({row.dtype for row in matrix.rows})
     for cell, rows in groupby(matrix.rows, key=lambda row: row.cell):
         name = cell
         for _, alike in groupby(rows, key=lambda row: [g.status for g in row.groups[shown]]):
             merged = list(alike)
-            dtypes = ", ".join(row.dtype for row in merged) if len(merged) < every else "all"
+            few = len(merged) < every or every <= FEW_DTYPES
+            dtypes = ", ".join(row.dtype for row in merged) if few else f"all {every}"
             table.add_row(one_line(name), one_line(dtypes), *map(_cell, _merge(merged, shown)))
             name = ""
     return table
@@ -156,6 +207,8 @@ def _merge(rows: list[Row], shown: slice) -> list[Group]:
 
 
 def _cell(group: Group) -> Text:
+    if group.is_empty:
+        return Text("")
     shown = group.status
     others = ", ".join(
         f"{group.counts[name]} {STATUSES[name].many}"
@@ -165,8 +218,8 @@ def _cell(group: Group) -> Text:
         and (group.applicable or name != shown.name)
     )
     figures = f" {group.agrees}/{group.applicable}" if group.applicable else f" {shown.word}"
-    margin = f"  {number(group.margin)}" if group.margin is not None else ""
-    return Text(shown.glyph + figures + margin + (f"\n{others}" if others else ""),
+    largest = f"  {number(group.margin)}" if group.margin is not None else ""
+    return Text(shown.glyph + figures + largest + (f"\n{others}" if others else ""),
                 _STYLES[shown.name])  # fmt: skip
 
 
@@ -181,7 +234,7 @@ def _failures(matrix: Matrix) -> Iterator[Text]:
     if failing:
         yield Text(f"\n{count(sum(map(len, failing)), 'case')} failed", "bold")
     for group in failing[:LISTED]:
-        worst = max(group, key=lambda record: record.margin or 0)
+        worst = max(group, key=lambda record: margin(record) or 0)
         yield _failure(worst, len(group))
     if len(failing) > LISTED:
         rest = sum(map(len, failing[LISTED:]))
@@ -210,21 +263,20 @@ def _failure(record: CaseRecord, alike: int) -> Text:
     worst_of = f", the worst of {alike}" if alike > 1 else ""
     return Text.assemble(
         (f"{shown.glyph} {shown.word}", _STYLES[shown.name]),
-        f"  margin {number(record.margin)}{worst_of}: {one_line(record.reason)}\n  ",
+        f"  margin {number(margin(record))}{worst_of}: {one_line(record.reason)}\n  ",
         (one_line(record.repeat, 400), "dim"),
     )
 
 
 def _margins(matrix: Matrix) -> Table:
     dtypes = sorted({row.dtype for row in matrix.rows}, key=dtype_order)
-    table = _new_table("\nLargest margin (≤ 1 agrees)", ["backend", *dtypes], left=1)
-    for place, column in enumerate(matrix.columns):
-        found = []
-        for dtype in dtypes:
-            groups = [row.groups[place] for row in matrix.rows if row.dtype == dtype]
-            margins = [group.margin for group in groups if group.margin is not None]
-            found.append(number(max(margins, default=None)))
-        table.add_row(_where(column.run), *found)
+    title = "\nLargest margin over all supported cases (≤ 1 agrees, ∞ is not finite)"
+    table = _new_table(title, ["backend", *dtypes], left=1)
+    for column in matrix.columns:
+        records = column.cases
+        found = [Group(tuple(r for r in records if r.dtype == dtype)) for dtype in dtypes]
+        shown = [f"✗ {group.worst}" if group.fails else group.worst for group in found]
+        table.add_row(_where(column.run), *shown)
     return table
 
 

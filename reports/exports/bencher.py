@@ -10,13 +10,14 @@ from typing import TypeAlias
 
 from records.timing import Estimate
 from reports.exports.names import group_name, timing_name, with_speed
+from reports.group import finite_margin
 from reports.matrix import Matrix
 
 Metrics: TypeAlias = dict[str, dict[str, dict[str, float]]]
 
 
 def text(matrix: Matrix) -> str | None:
-    """Export every row that has a speed, and every margin.
+    """Export every row that has a speed, and every margin that is finite.
 
     Args:
         matrix: the matrix.
@@ -33,8 +34,8 @@ def text(matrix: Matrix) -> str | None:
             measures["limit-share"] = _metric(t.limit_share, 100)
     for row in matrix.rows:
         for column, group in zip(matrix.columns, row.groups, strict=True):
-            if group.margin is not None:
-                found[group_name(row, column)] = {"margin": {"value": group.margin}}
+            if (margin := finite_margin(group)) is not None:
+                found[group_name(row, column)] = {"margin": {"value": margin}}
     return json.dumps(found, indent=1, allow_nan=False) + "\n" if found else None
 
 

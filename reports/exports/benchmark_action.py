@@ -11,11 +11,14 @@ from collections.abc import Iterable
 from records.text import number, one_line
 from records.timing import Estimate, Timing
 from reports.exports.names import group_name, timing_name, with_speed
+from reports.group import finite_margin
 from reports.matrix import Matrix
 
 
 def smaller(matrix: Matrix) -> str | None:
     """Export the milliseconds of every row, and the largest margin of every backend, cell and dtype.
+
+    A margin that is not finite has no entry, since JSON has no infinity.
 
     Args:
         matrix: the matrix.
@@ -27,9 +30,9 @@ def smaller(matrix: Matrix) -> str | None:
     times = [_entry(t, "ms", t.seconds, 1e3) for t in with_speed(matrix.timings)]
     margins = [
         {"name": f"margin {group_name(row, column)}",
-         "unit": "bounds", "value": group.margin}
+         "unit": "bounds", "value": margin}
         for row in matrix.rows for column, group in zip(matrix.columns, row.groups, strict=True)
-        if group.margin is not None
+        if (margin := finite_margin(group)) is not None
     ]  # fmt: skip
     return _text([*times, *margins])
 

@@ -10,8 +10,9 @@ from typing import Any
 from records.reading import parse_utc
 from records.schema import CaseRecord
 from records.text import clip, one_line
+from reports.column import Column
 from reports.exports.names import column_name, shorten
-from reports.matrix import Column, Matrix
+from reports.matrix import Matrix
 from reports.outcomes import STATUSES, status
 
 STATUS = {"agrees": "passed", "differs": "failed", "errored": "failed", "unsupported": "skipped"}
@@ -33,9 +34,10 @@ def text(matrix: Matrix) -> str | None:
     if not tests:
         return None
     counts = Counter(test["status"] for test in tests)
-    started = min(column.run.started for column in matrix.columns)
-    ends = [parse_utc(c.run.footer.ended_at) for c in matrix.columns if c.run.footer]
-    stopped = max([*ends, *(column.run.started for column in matrix.columns)])
+    runs = [run for column in matrix.columns for run in column.runs]
+    started = min(run.started for run in runs)
+    ends = [parse_utc(run.footer.ended_at) for run in runs if run.footer]
+    stopped = max([*ends, *(run.started for run in runs)])
     report = {
         "reportFormat": "CTRF",
         "specVersion": "1.0.0",
@@ -52,7 +54,7 @@ def text(matrix: Matrix) -> str | None:
 
 
 def _tests(column: Column) -> Iterator[dict[str, Any]]:
-    for record in column.run.cases:
+    for record in column.cases:
         yield _test(column, record)
     if why := column.why_incomplete:
         yield {"name": "the whole run", "status": "failed", "duration": 0, "suite": [column_name(column)],

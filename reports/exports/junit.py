@@ -15,10 +15,11 @@ from records.reading import BadRunFile
 from records.schema import CaseRecord
 from records.text import clip, number
 from records.timing import Timing
+from reports.column import Column
 from reports.exports.names import column_name, timing_name
 from reports.fuzzing import FuzzResult
-from reports.matrix import Column, Matrix
-from reports.outcomes import STATUSES, status
+from reports.matrix import Matrix
+from reports.outcomes import STATUSES, margin, status
 
 ELEMENT = {"differs": "failure", "errored": "error", "agrees": ""}
 """JUnit element by status; any other status is skipped."""
@@ -62,7 +63,7 @@ def _unreadable(top: ET.Element, files: Sequence[BadRunFile]) -> None:
 def _suite(top: ET.Element, column: Column) -> None:
     suite = ET.SubElement(top, "testsuite", name=_safe(column_name(column)),
                           timestamp=column.run.started.strftime("%Y-%m-%dT%H:%M:%S"))  # fmt: skip
-    for record in column.run.cases:
+    for record in column.cases:
         _case(suite, record)
     if reason := column.why_incomplete:
         of = _safe(f"{column.run.header.backend}.{column.run.header.device}")
@@ -74,7 +75,7 @@ def _suite(top: ET.Element, column: Column) -> None:
 def _case(suite: ET.Element, record: CaseRecord) -> None:
     case = ET.SubElement(suite, "testcase", classname=_safe(f"{record.backend}.{record.device}"),
                          name=_safe(record.case), time=f"{sum(record.seconds.values()):.3f}")  # fmt: skip
-    figures = {"margin": number(record.margin), "fingerprint": record.fingerprint or "none",
+    figures = {"margin": number(margin(record)), "fingerprint": record.fingerprint or "none",
                "arithmetic": record.arithmetic, "repeat": record.repeat}  # fmt: skip
     _properties(case, figures)
     name = status(record)

@@ -6,7 +6,8 @@ from hashlib import sha256
 
 from records.text import count, one_line
 from records.timing import Timing
-from reports.matrix import Column, Row
+from reports.column import Column
+from reports.matrix import Row
 
 LONGEST = 900
 """Most characters of a name; Bencher allows 1,024."""

@@ -91,4 +91,6 @@ def _escaped(word: str) -> str:
 
 
 def _number(value: float) -> str:
-    return repr(float(value)) if math.isfinite(value) else "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return "NaN" if math.isnan(value) else repr(float(value))

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 from records.text import count, number, one_line
 from records.timing import Timing
+from reports.column import Column
 from reports.exports.names import column_name, timing_name
-from reports.matrix import Column, Matrix
-from reports.outcomes import FAILURES, STATUSES, status
+from reports.matrix import Matrix
+from reports.outcomes import FAILURES, STATUSES, margin, status
 
 ROOM = 60_000
 """Most characters, with room for text that the poster adds."""
@@ -73,7 +74,7 @@ def _conformance(matrix: Matrix) -> Iterator[str]:
     yield "| backend | agree / supported | differ | known | inconclusive | errored | unsupported | not run |"
     yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for column in matrix.columns:
-        total, mark = column.total, "" if column.run.complete else " (interrupted)"
+        total, mark = column.total, "" if column.complete else " (interrupted)"
         counts = [
             total.counts[n] for n in ("differs", "known", "inconclusive", "errored", "unsupported")
         ]
@@ -81,17 +82,20 @@ def _conformance(matrix: Matrix) -> Iterator[str]:
                  *(f"{n:,}" for n in counts), f"{column.unreached:,}"]  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     for column in matrix.columns:
+        if column.origin:
+            yield f"\n{_code(column_name(column))} combines runs: {_code(column.origin)}\n"
+    for column in matrix.columns:
         yield from _failures(column)
 
 
 def _failures(column: Column) -> Iterator[str]:
-    found = [record for record in column.run.cases if status(record) in FAILURES]
+    found = [record for record in column.cases if status(record) in FAILURES]
     if not found:
         return
     yield f"\n**{_code(column_name(column))}: {count(len(found), 'case')}**\n"
     for record in found:
         shown = STATUSES[status(record)]
-        yield f"- {shown.glyph} {shown.word} {_code(record.case)}, margin {number(record.margin)}: {_code(record.repeat)}"
+        yield f"- {shown.glyph} {shown.word} {_code(record.case)}, margin {number(margin(record))}: {_code(record.repeat)}"
 
 
 def _changes(matrix: Matrix) -> Iterator[str]:

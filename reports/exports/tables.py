@@ -29,7 +29,7 @@ def cases(matrix: Matrix) -> str | None:
     rows = [
         (r.backend, column.run.header.backend_version, r.device, r.case, r.dtype, status(r), r.margin,
          r.fingerprint, r.arithmetic, r.reason, r.known, r.repeat)
-        for column in matrix.columns for r in column.run.cases
+        for column in matrix.columns for r in column.cases
     ]  # fmt: skip
     return _table(head, rows)
 

@@ -28,6 +28,7 @@ from records.reading import NAME_NOT_UTF8, BadRunFile, Run, printable_name, read
 from records.runs import run_files
 from records.text import count
 from records.timing import ratios, timings
+from reports.column import choose_runs
 
 CODE = b"".join(
     path.read_bytes()
@@ -45,7 +46,7 @@ PRAGMA user_version = {LAYOUT};
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, file TEXT UNIQUE, bytes INTEGER, changed INTEGER, why_bad TEXT,
     at INTEGER, run_id TEXT, backend TEXT, version TEXT, device TEXT, commit_id TEXT, fingerprint TEXT,
-    machine TEXT, kinds TEXT, is_full INTEGER, complete INTEGER
+    machine TEXT, kinds TEXT, is_full INTEGER, complete INTEGER, cases INTEGER
 );
 CREATE TABLE series (
     id INTEGER PRIMARY KEY, figure TEXT, name TEXT, version TEXT, backend TEXT, device TEXT, dtype TEXT,
@@ -101,6 +102,16 @@ class VersionRun(NamedTuple):
     at: int
     run_id: str
     complete: bool
+
+
+class TestedRun(NamedTuple):
+    """A run with cases, as far as the choice of a column's runs needs it."""
+
+    file: str
+    id: int
+    version: str
+    has_every_case: bool
+    at: int
 
 
 Key = tuple[str, str, str, str, str, str]
@@ -246,29 +257,51 @@ class Index:
         """List the files that a matrix needs.
 
         Returns:
-            The files of the last run and the last full run of each backend, device and kind of record.
+            The files of the last run and the last full run of each backend, device and kind of record, and of
+            the runs with the latest record of a case.
 
         """
-        query = "SELECT file, backend, device, kinds, is_full FROM run WHERE why_bad IS NULL ORDER BY at, run_id"
+        query = """
+            SELECT file, backend, device, kinds, is_full, id, version, complete, at
+            FROM run WHERE why_bad IS NULL ORDER BY at, run_id
+        """
         found: dict[tuple[str, ...], str] = {}
-        for file, backend, device, kinds, is_full in self._tables.execute(query):
+        tested: dict[tuple[str, str], list[TestedRun]] = {}
+        for file, backend, device, kinds, is_full, *of_run in self._tables.execute(query):
             for kind in kinds.split():
                 found[backend, device, kind] = file
                 if is_full:
                     found[backend, device, kind, "full"] = file
-        return sorted(set(found.values()))
+            if "conformance" in kinds.split():
+                tested.setdefault((backend, device), []).append(TestedRun(file, *of_run))
+        combined = (file for key, runs in tested.items() for file in self._combined(*key, runs))
+        return sorted({*found.values(), *combined})
+
+    def _combined(self, backend: str, device: str, runs: list[TestedRun]) -> set[str]:
+        """Return the files of the runs that a column combines."""
+        chosen = choose_runs(runs)
+        place = {run.id: n for n, run in enumerate(chosen)}
+        query = """
+            SELECT name, run FROM series CROSS JOIN point ON point.series = series.id
+            WHERE figure = 'margin' AND backend = ? AND device = ? AND point.at >= ?
+        """
+        latest: dict[str, int] = {}
+        for case, run in self._tables.execute(query, (backend, device, chosen[0].at)):
+            if run in place:
+                latest[case] = max(latest.get(case, 0), place[run])
+        return {chosen[n].file for n in latest.values()}
 
     def previous(self) -> list[str]:
-        """List the full conformance runs before the latest ones.
+        """List the conformance runs with every case before the latest ones.
 
         Returns:
-            The file of the last but one full run of each backend and device.
+            The file of the last but one run with every case of each backend and device.
 
         """
         query = """
             SELECT file FROM (
                 SELECT file, row_number() OVER (PARTITION BY backend, device ORDER BY at DESC, run_id DESC) AS n
-                FROM run WHERE is_full AND kinds LIKE '%conformance%'
+                FROM run WHERE complete AND kinds LIKE '%conformance%'
             ) WHERE n = 2 ORDER BY file
         """
         return [file for (file,) in self._tables.execute(query)]
@@ -277,13 +310,14 @@ class Index:
         """List the run that represents each version of each backend and device.
 
         Returns:
-            The last run with every case, or the last run if none has every case; the latest version comes first.
+            The last run with every case; without one, the last of those with most cases. The latest version comes first.
 
         """
         query = """
             SELECT id, backend, device, version, at, run_id, complete FROM (
                 SELECT *, row_number() OVER (
-                    PARTITION BY backend, device, version ORDER BY complete DESC, at DESC, run_id DESC) AS n
+                    PARTITION BY backend, device, version
+                    ORDER BY complete DESC, iif(complete, 0, cases) DESC, at DESC, run_id DESC) AS n
                 FROM run WHERE kinds LIKE '%conformance%'
             ) WHERE n = 1 ORDER BY backend, device, at DESC
         """
@@ -413,6 +447,8 @@ class RunEntry(NamedTuple):
     is_full: bool | None = None
     complete: bool | None = None
     """True if the run is full and reached every selected case."""
+    cases: int | None = None
+    """Number of its cases."""
 
 
 class IndexedFile(NamedTuple):
@@ -444,7 +480,7 @@ def _read_file(path: Path) -> IndexedFile | None:
     kinds = sorted({str(record.__struct_config__.tag) for record in run.records}) or ["empty"]
     of_run = RunEntry(None, _microseconds(run.started), h.run_id, h.backend, h.backend_version, h.device,
                    h.suite_commit, h.fingerprint, h.environment.machine, " ".join(kinds), run.is_full,
-                   run.is_full and not run.unreached)  # fmt: skip
+                   run.has_every_case, len(run.cases))  # fmt: skip
     return IndexedFile(path.name, of_run, points)
 
 

@@ -30,7 +30,8 @@ class VersionMargins(NamedTuple):
     failed: int
     """Number of cases without a margin: errored, or not finite, or of the wrong shape."""
     complete: bool
-    """True if the run has every case; a version without such a run is shown by its last run."""
+    """True if the run has every case; a version without such a run is shown by the last of its
+    runs with most cases."""
 
     @property
     def day(self) -> str:

@@ -18,15 +18,17 @@ from markupsafe import Markup
 from records.reading import Run
 from records.schema import CaseRecord
 from records.text import clip, count, number, one_line, write_atomically
+from reports.column import Column, label
+from reports.group import Group
 from reports.history.index import Point
 from reports.history.run_diff import KINDS
 from reports.history.trend import Trend
 from reports.history.versions import fit_to_page
-from reports.matrix import Column, Group, Matrix, label
+from reports.matrix import Matrix
 from reports.mutation_score import other_suites, scores
 from reports.outcomes import STATUSES, status
 from reports.page import figures
-from reports.page.drilldown import places
+from reports.page.drilldown import ordered, places
 from reports.page.glossary import GLOSSARY
 from reports.page.series_list import POINTS, SeriesLabel, group_by_label, listed_series
 from reports.page.throughput import speed_table
@@ -64,6 +66,8 @@ SIZE = 1_480_000
 """Most bytes of the page; cases fill what the other sections leave."""
 CHANGES = 400
 """Most changes since the previous runs that the page lists."""
+COMBINED = 5
+"""Most runs of a column whose environment the page lists: the latest ones."""
 
 
 def write_page(matrix: Matrix, folder: Path) -> Path:
@@ -132,8 +136,10 @@ def render(matrix: Matrix) -> str:
         script=Markup(SCRIPT),  # page.js, not user data
         script_hash=f"sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}",
     )
-    room = SIZE - len(filled(places=places(matrix, 0)).encode())
-    return filled(places=places(matrix, room))
+    none, room = places(matrix, 0), SIZE
+    room -= len(filled(places=none, evidence=ordered(none)).encode())
+    shown = places(matrix, room)
+    return filled(places=shown, evidence=ordered(shown))
 
 
 def _data(matrix: Matrix, listed: Sequence[tuple[Trend, SeriesLabel]]) -> Markup:
@@ -163,7 +169,7 @@ def _short(value: float | None) -> float | None:
 
 def _runs(matrix: Matrix) -> list[Run]:
     """Return every run that the page shows, once."""
-    runs = [*(column.run for column in matrix.columns), *matrix.timed,
+    runs = [*(run for column in matrix.columns for run in column.runs[-COMBINED:]), *matrix.timed,
             *(fuzzed.run for fuzzed in matrix.fuzzed)]  # fmt: skip
     return list({run.path: run for run in runs}.values())
 
@@ -173,7 +179,7 @@ def _verdicts(matrix: Matrix) -> list[tuple[Column, Group]]:
     found = []
     for place, column in enumerate(matrix.columns):
         absent = (case for row in matrix.rows for case in row.groups[place].absent)
-        found.append((column, Group(column.run.cases, tuple(absent))))
+        found.append((column, Group(column.cases, tuple(absent))))
     return found
 
 
@@ -181,7 +187,7 @@ def _reasons(matrix: Matrix, name: str) -> list[tuple[Column, str, list[CaseReco
     """Return the cases with one status by column and reason, the most frequent reason first."""
     found: dict[tuple[int, str], list[CaseRecord]] = {}
     for place, column in enumerate(matrix.columns):
-        for record in column.run.cases:
+        for record in column.cases:
             if status(record) == name:
                 found.setdefault((place, record.known or record.reason), []).append(record)
     ordered = sorted(found.items(), key=lambda item: (item[0][0], -len(item[1])))
@@ -198,4 +204,4 @@ def breakable(name: str) -> Markup:
         HTML.
 
     """
-    return Markup("<wbr>").join(re.split(r"(?<=[_.:])", name))
+    return Markup("<wbr>").join(re.split(r"(?<=[/_.:])", name))

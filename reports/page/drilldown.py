@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from markupsafe import escape
 
 from records.schema import CaseRecord
 from records.text import clip, one_line
-from reports.matrix import Column, Group, Matrix, Row
-from reports.outcomes import STATUSES, status
+from reports.column import Column
+from reports.group import Group
+from reports.matrix import Matrix, Row
+from reports.outcomes import STATUSES, margin, status
 
 CARDS = 0.3
 """Share of the room that failure cards may take; rows get the rest."""
@@ -22,6 +25,8 @@ class Place:
     """One entry of the matrix on the page: anchor, name and the evidence shown."""
 
     anchor: str
+    number: int
+    """Number of the column, from 0."""
     cell: str
     dtype: str
     column: Column
@@ -48,6 +53,37 @@ class Place:
         return commands.pop() if len(commands) == 1 else ""
 
 
+class Evidence(NamedTuple):
+    """The entries of the matrix in the order in which the page lists their cases."""
+
+    failed: list[Place]
+    """Entries with a failure, the most severe first."""
+    others: list[Place]
+    """Other entries with a case."""
+    not_run: list[Place]
+    """Entries of which no case ran."""
+
+
+def ordered(rows: Sequence[Sequence[Place]]) -> Evidence:
+    """Put the entries of the matrix into the order in which the page lists their cases.
+
+    Args:
+        rows: the entries, as ``places`` returns them.
+
+    Returns:
+        The entries with failures, the others, and the ones that were not run.
+
+    """
+    severity = list(STATUSES)
+    every = [place for row in rows for place in row]
+    failed = [place for place in every if place.group.fails]
+    return Evidence(
+        sorted(failed, key=lambda place: severity.index(place.group.status.name)),
+        [place for place in every if place.group.records and not place.group.fails],
+        [place for place in every if place.group.absent and not place.group.records],
+    )
+
+
 def places(matrix: Matrix, room: float) -> list[list[Place]]:
     """Choose the evidence for every entry of the matrix.
 
@@ -61,22 +97,22 @@ def places(matrix: Matrix, room: float) -> list[list[Place]]:
     """
     severity = {name: place for place, name in enumerate(STATUSES)}
     records = sorted(
-        (record for column in matrix.columns for record in column.run.cases),
-        key=lambda record: (severity[status(record)], -(record.margin or 0)),
+        (record for column in matrix.columns for record in column.cases),
+        key=lambda record: (severity[status(record)], -(margin(record) or 0)),
     )
     evidence = (record for record in records if status(record) not in ("agrees", "unsupported"))
     shown = _fitting(records, (1 - CARDS) * room, _row_bytes)
     in_full = _fitting(evidence, CARDS * room, _card_bytes)
 
-    def place(anchor: str, row: Row, column: Column, group: Group) -> Place:
+    def place(anchor: str, number: int, row: Row, column: Column, group: Group) -> Place:
         room = (record for record in group.records if id(record) in shown)
         listed = tuple(sorted(room, key=lambda record: shown[id(record)]))
         cards = frozenset(record.case for record in listed if id(record) in in_full)
-        return Place(anchor, row.cell, row.dtype, column, group, listed, cards)
+        return Place(anchor, number, row.cell, row.dtype, column, group, listed, cards)
 
     return [
         [
-            place(f"g{r}-{c}", row, column, group)
+            place(f"g{r}-{c}", c, row, column, group)
             for c, (column, group) in enumerate(zip(matrix.columns, row.groups, strict=True))
         ]
         for r, row in enumerate(matrix.rows)

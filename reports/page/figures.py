@@ -56,6 +56,8 @@ def _bin(margin: float) -> int:
     last = DECADES * 2 * BINS_PER_DECADE - 1
     if margin <= 0:
         return 0
+    if math.isinf(margin):
+        return last
     place = math.ceil((math.log10(margin) + DECADES) * BINS_PER_DECADE) - 1
     return min(max(place, 0), last)
 

@@ -22,7 +22,7 @@ GLOSSARY = (
      "run."),
     ("changed, added, removed", "The case changed to or from unsupported; or is only in the latest run; or is only in "
      "the previous run."),
-    ("column", "The latest run of one backend at one framework version on one device."),
+    ("column", "The latest record of every case of one backend at one framework version on one device."),
     ("dtype", "Type of weights, inputs and results: float64, float32, float16 or bfloat16. The dtypes tf32 and default "
      "are float32 with matmuls in TF32, or in the framework's default precision."),
     ("environment fingerprint", "Twelve digits that identify machine, versions and settings. Values with different "
@@ -36,7 +36,7 @@ GLOSSARY = (
     ("first call", "Wall time of the first call, including compilation. No other time includes it."),
     ("first result ms", "Loading plus the first call, in the slowest process; the next column lists loading, tracing "
      "and compilation."),
-    ("full run", "A complete run from which no option left cases out."),
+    ("full run", "A complete run from which no option left cases out. A partial run never replaces it: its records are merged."),
     ("fuzzing", "Checking randomly drawn networks. Each failure is shrunk to a minimal case, which later runs check "
      "first."),
     ("GFLOP/s", "Floating-point operations of all matmuls of a call, divided by the median time, in billions per "
@@ -49,7 +49,8 @@ GLOSSARY = (
      "after each sample. A fused kernel that keeps the weights in the cache can be faster."),
     ("limit bound by", "What takes most of the limit's time: the input matmul; or the time steps, bound by arithmetic, "
      "by reading the weights or by latency."),
-    ("margin", "Largest |error| / bound of a case. A margin ≤ 1 agrees."),
+    ("margin", "Largest |error| / bound of a case. A margin ≤ 1 agrees. It is ∞ if a result is not finite, is wrong where the "
+     "bound is 0, or has another shape."),
     ("mode", "Forward: outputs only. Training: outputs, and gradients of all parameters, inputs and states."),
     ("mutant", "The specification with one deliberate mistake, run as a backend. A mutant that no case catches shows a "
      "gap in the suite."),

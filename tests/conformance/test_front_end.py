@@ -128,6 +128,7 @@ def test_agreement_everywhere_is_clean_and_every_case_is_in_the_run_file(tmp_pat
     assert run.header.settings == {"precision": "highest"}
     assert run.header.framework_defaults == {"precision": "whatever"}
     assert str(run.path.name) in done.printed, "it says where the run file is"
+    assert "bringing up nodes" not in done.printed, "the state of the workers says nothing"
 
 
 OUTCOMES: dict[str, tuple[str, str, str, ExitCode]] = {

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import sample_runs as sample
+from rich.console import Console
 
 from records.runs import read_folder
 from reports.matrix import build_matrix
-from reports.terminal import WIDTH, standard_output, text
+from reports.terminal import WIDTH, print_matrix, standard_output, text
 
 
 def test_the_matrix_in_a_log_is_as_wide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -32,3 +33,35 @@ def test_a_log_is_wide_and_a_terminal_as_wide_as_it_says(monkeypatch: pytest.Mon
     assert standard_output().width == WIDTH, "nobody reads a table that wraps in a log"
     monkeypatch.setenv("COLUMNS", "80")
     assert standard_output().width == 80
+
+
+def test_no_word_of_a_heading_is_broken(tmp_path: Path) -> None:
+    names = ["docs/examples/lost_forget_bias.py:LostForgetBias", "mine/lstm.py:WrongBack",
+             *(f"mine/lstm.py:Number{n}" for n in range(8))]  # fmt: skip
+    for name in names:
+        head = sample.header(run_id=name.rpartition(":")[2], backend=name)
+        records = [sample.case(backend=name), sample.case(case="gradients/vanilla-relu/1", backend=name)]  # fmt: skip
+        sample.write(tmp_path, head, records)
+    shown = build_matrix(*read_folder(tmp_path))
+    for width in (80, 160):
+        out = StringIO()
+        print_matrix(shown, Console(file=out, width=width))
+        printed = out.getvalue()
+        table = printed[: printed.index("Largest margin")]
+        words = set(table.split())
+        expected = {"lost_forget_", "bias.py:", "LostForgetBias", "WrongBack", "Number7",
+                    "gradients/vanilla-relu"}  # fmt: skip
+        assert expected <= words, f"broken at width {width}: {expected - words}"
+        assert table.count("Agreement with the specification") == 1
+
+
+def test_all_dtypes_are_named_or_counted(tmp_path: Path) -> None:
+    """``all`` alone says nothing: a run of one dtype has all of its dtypes."""
+    for number, dtypes in enumerate((["float32"], ["float64", "float32"], sample.DTYPES)):
+        folder = tmp_path / str(number)
+        records = [sample.case(case=f"lstm/{dtype}", dtype=dtype) for dtype in dtypes]
+        sample.write(folder, sample.header(), records)
+        printed = text(build_matrix(*read_folder(folder)), to_terminal=False)
+        (row,) = [line for line in printed.splitlines() if line.startswith("lstm")]
+        expected = ", ".join(dtypes) if len(dtypes) < 3 else f"all {len(dtypes)}"
+        assert f"lstm  {expected} " in row
