@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from backends import find
+from backends import BACKENDS, find
 from benchmarks.timing.workloads import WORKLOADS, Workload, names_in_set
-from conformance.cases import default_cases
+from conformance.cases import by_id, default_cases
 from conformance.check import check
 from conformance.open_backend import OpenBackend
+from evidence.reproducer.scripts import NoScript, script_of
 from records.runs import read_folder
 from reports.exports import FILES
 from reports.page.glossary import GLOSSARY
@@ -55,6 +56,34 @@ def test_the_python_session_of_the_specification_page_is_true() -> None:
     assert result.failed == 0, "docs/specification.md shows a Python session with other output"
 
 
+def test_the_arrays_of_a_case_are_had_as_the_page_of_scripts_says() -> None:
+    result = doctest.testfile(str(ROOT / "docs" / "reproducer.md"), module_relative=False)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_the_cases_that_have_a_script_are_those_of_the_table(tmp_path: Path) -> None:
+    """Run on a wrong implementation under the name of a backend of the list, and under one of its own."""
+    case = by_id("lstm/1-layer/forward/zero/pad-nan/no-state/bias/batch-major/b5-t5-i4-h6/float32")
+    wrong, raises = (
+        find(f"{ROOT / 'tests/support/fakes.py'}:{name}")("cpu")
+        for name in ("OneElementOff", "Raises")
+    )
+    for name, of_the_list in (("jax_scan", True), ("mine.py:Mine", False)):
+        differs = check(case, OpenBackend(name, "cpu", wrong))
+        errored = check(case, OpenBackend(name, "cpu", raises))
+        assert (differs.outcome, errored.outcome) == ("differs", "errored")
+        assert ("rnnspec reproduce" in differs.card) is of_the_list
+        assert "rnnspec reproduce" not in errored.card
+        if of_the_list:
+            assert script_of(case.id, name, "cpu")
+        else:
+            with pytest.raises(
+                NoScript, match=f"repeat a case .* rnnspec check --backend {name} --case {case.id}"
+            ):
+                script_of(case.id, name, "cpu")
+
+
 def test_the_glossary_page_has_the_words_of_the_report() -> None:
     page = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     rows = [
@@ -70,6 +99,20 @@ def test_the_glossary_page_has_the_words_of_the_report() -> None:
 def test_the_readme_is_short() -> None:
     words = (ROOT / "README.md").read_text("utf-8").split()
     assert len(words) <= 800, f"README.md has {len(words)} words, expected at most 800"
+
+
+def test_the_readme_installs_a_framework_before_it_uses_it() -> None:
+    installed: set[str] = set()
+    named = 0
+    for line in (ROOT / "README.md").read_text("utf-8").splitlines():
+        for extras in re.findall(r"pip install -e '\.\[([\w,]+)\]'", line):
+            installed |= set(extras.split(","))
+        for name in (
+            re.findall(r"--backend (\w+)(?= |$)", line) if line.startswith("    rnnspec") else ()
+        ):
+            named += 1
+            assert BACKENDS[name].extra in installed, f"{line.strip()}: {name} is not installed yet"
+    assert named, "README.md no longer names a backend"
 
 
 @pytest.mark.parametrize("name", [*SUBCOMMANDS, *sorted(TOOLS)])
