@@ -263,7 +263,7 @@ def _beyond(margins: Array, result: TensorResult) -> str:
         return f"{int((margins > 1).sum())} of {margins.size} elements are beyond the bound"
     rms_error = math.inf if result.rms_error is None else result.rms_error
     if rms_error > result.rms_limit:
-        return f"the RMS of error / σ̂ is {rms_error:.2f}, above {result.rms_limit:.2f}"
+        return f"the RMS of error / radius is {rms_error:.2f}, above {result.rms_limit:.2f}"
     return ""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import time
-import traceback
 from collections.abc import Mapping
 from contextlib import chdir
 from dataclasses import replace
@@ -27,9 +26,10 @@ from backends import (
 from backends.adapter import refusal
 from backends.dialects import as_declared, fixed_parameters
 from conformance.agreement import Expected, Verdict, judge
+from conformance.cards.error_card import error_card, own_traceback
+from conformance.cards.failure_card import failure_card
 from conformance.cases import AnyCase, UserCase
 from conformance.draw import digest, draw
-from conformance.failure_card import failure_card
 from conformance.open_backend import OpenBackend
 from conformance.truth import Truth, truth
 from records.schema import CaseRecord, Outcome
@@ -149,8 +149,8 @@ def make_error_record(
     """
     text = f"{type(error).__name__}: {error}"
     reason = f"memory: {text}" if OUT_OF_MEMORY.search(text) else text
-    card = "".join(traceback.format_exception(error))
-    return make_record(case, backend, "errored", reason, version, seconds, card=card)
+    frames = own_traceback(error, backend.adapter)
+    return make_record(case, backend, "errored", reason, version, seconds, card=frames)
 
 
 def make_answer_record(
@@ -361,12 +361,15 @@ def make_record(
         ran: a description of the framework code that ran.
         verdict: the verdict, if there is one.
         fingerprint: the tightest arithmetic that the result agrees with.
-        card: the failure card or the traceback.
+        card: the failure card; of an error, the traceback or the last words of the process.
 
     Returns:
         The record.
 
     """
+    repeat = _repeat_command(case, backend.name, backend.device)
+    if outcome == "errored":
+        card = error_card(case.id, reason, case.named_dtype, repeat, card)
     return CaseRecord(
         case=case.id,
         case_version=version,
@@ -384,7 +387,7 @@ def make_record(
         worst=verdict.worst if verdict else None,
         card=clip(card, MAX_TEXT_LENGTH),
         seconds=seconds,
-        repeat=_repeat_command(case, backend.name, backend.device),
+        repeat=repeat,
     )
 
 

@@ -224,11 +224,12 @@ def _cell(group: Group) -> Text:
 
 
 def _failures(matrix: Matrix) -> Iterator[Text]:
-    """Yield the worst failure of each group, the largest group first."""
+    """Yield the worst failure of each status in each group, the largest number of failures first."""
     groups = [
-        [record for record in group.records if status(record) in FAILURES]
+        [record for record in group.records if status(record) == name]
         for row in matrix.rows
         for group in row.groups
+        for name in FAILURES
     ]
     failing = sorted(filter(None, groups), key=len, reverse=True)
     if failing:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
 
+from conformance.cards.failure_card import LIKELY
 from conformance.known_differences import KnownDifference
 from records.reading import Run
 from records.schema import CaseRecord
+from records.text import count
 from reports.matrix import build_matrix
 from reports.terminal import text
 
-MOST_CARDS = 10
-"""Cards that are printed; the page has all of them."""
+MOST_CARDS = 3
+"""Cards that are printed, all of different kinds; the page has every card."""
 
 
 def print_summary(
@@ -30,8 +33,8 @@ def print_summary(
     """
     records = [record for run in runs for record in run.cases]
     _print_cards(reporter, records)
-    for reason, count in Counter(r.reason for r in records if r.outcome == "unsupported").items():
-        reporter.write_line(f"unsupported in {count} case{'s' * (count > 1)}: {reason}")
+    for reason, cases in Counter(r.reason for r in records if r.outcome == "unsupported").items():
+        reporter.write_line(f"unsupported in {count(cases, 'case')}: {reason}")
     reporter.write_line("")
     reporter.write(text(build_matrix(list(runs)), to_terminal=bool(reporter.isatty)))
     for entry in stale:
@@ -43,17 +46,47 @@ def print_summary(
 
 
 def _print_cards(reporter: pytest.TerminalReporter, records: Sequence[CaseRecord]) -> None:
-    """Print the card of each case that failed and is not known to, the largest margins first."""
-    failed = [r for r in records
-              if r.outcome in ("differs", "errored", "inconclusive") and r.known is None]  # fmt: skip
-    failed.sort(key=lambda r: r.margin or float("inf"), reverse=True)
-    for record in failed[:MOST_CARDS]:
+    """Print one card of each kind of failure, and count the others."""
+    kinds = failures_by_kind(records)
+    for record, *others in kinds[:MOST_CARDS]:
         reporter.write_line("")
         reporter.write_line(record.card or f"{record.outcome}: {record.case}\n  {record.reason}")
-    if more := failed[MOST_CARDS:]:
-        reporter.write_line(
-            f"\n{len(more)} more failed; `rnnspec report` writes a page with all cards"
-        )
+        if others:
+            reporter.write_line(f"  {count(len(others), 'more case')} like this")
+    if rest := sum(map(len, kinds[MOST_CARDS:])):
+        reporter.write_line(f"\n{count(rest, 'case')} failed in other ways")
+    if rest or any(len(alike) > 1 for alike in kinds):
+        reporter.write_line("`rnnspec report` writes a page with all cards")
+
+
+def failures_by_kind(records: Sequence[CaseRecord]) -> list[list[CaseRecord]]:
+    """Group the failures that are not known by their kind.
+
+    Args:
+        records: the records of a session.
+
+    Returns:
+        The failures of each kind, the largest margins first. Results without a margin, such as NaN, come before all.
+
+    """
+    failed = [r for r in records
+              if r.outcome in ("differs", "errored", "inconclusive") and r.known is None]  # fmt: skip
+    kinds: dict[tuple[str, ...], list[CaseRecord]] = {}
+    for record in sorted(failed, key=_badness, reverse=True):
+        kinds.setdefault(_kind(record), []).append(record)
+    return list(kinds.values())
+
+
+def _badness(record: CaseRecord) -> float:
+    """Return the largest margin; infinity without one, as of a result that is not finite."""
+    return float("inf") if record.margin is None else record.margin
+
+
+def _kind(record: CaseRecord) -> tuple[str, ...]:
+    """Return the kind of a failure: the mistake that it looks like, or else the reason without numbers."""
+    if likely := re.search(rf"^  {LIKELY} +(.*?)(?: \(|$)", record.card, re.MULTILINE):
+        return record.backend, record.outcome, likely[1]
+    return record.backend, record.outcome, re.sub(r"[\d.e+-]*\d", "#", record.reason)
 
 
 def _seconds(records: Sequence[CaseRecord]) -> str:

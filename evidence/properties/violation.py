@@ -8,11 +8,11 @@ import numpy as np
 
 from backends import Backend, Inputs, Result
 from conformance.agreement import bound, is_undecided
+from conformance.cards.failure_card import describe_element
 from conformance.cases import Case
 from conformance.check import validate_result
 from conformance.draw import digest, draw_attempt
 from conformance.evaluate import Tensors
-from conformance.failure_card import describe_element
 from conformance.truth import truth
 from evidence.properties.property import Property
 from reference import Array

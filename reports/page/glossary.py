@@ -9,6 +9,7 @@ GLOSSARY = (
     ("alarm", "A failure found by fuzzing that no known difference explains."),
     ("arithmetic", "How numbers are rounded: the types of a matmul's operands, of its accumulation, of all other "
      "operations, and of stored values."),
+    ("arrays", "Digest of a case's weights and inputs: equal digests mean equal numbers. A failure card shows it."),
     ("backend", "One way of running a framework, such as PyTorch eager mode or TensorFlow with XLA."),
     ("baseline", "The first level of the last 50 runs of a series in one environment."),
     ("bound", "Largest error that counts as rounding: 8 radii, plus the rounding of the result to its dtype."),
@@ -30,12 +31,14 @@ GLOSSARY = (
     ("epoch", "The consecutive runs of one environment. A series is judged within its latest epoch."),
     ("equivalent", "A mutant that computes the same as the specification, so that no case can catch it."),
     ("exponent", "Growth of time with a size: with exponent p, twice the size takes 2ᵖ times as long."),
-    ("failure card", "The evidence for a failed case, as the command line prints it."),
+    ("failure card", "The evidence for a failed case, as the command line prints it; its labels are words of this list."),
     ("fingerprint", "The tightest arithmetic that a result agrees with. A fingerprint looser than the dtype shows how "
      "the backend really computes."),
     ("first call", "Wall time of the first call, including compilation. No other time includes it."),
     ("first result ms", "Loading plus the first call, in the slowest process; the next column lists loading, tracing "
      "and compilation."),
+    ("first wrong", "The first time step with an element beyond its bound. Steps, batch rows, units, inputs, "
+     "layers and directions count from 0."),
     ("full run", "A complete run from which no option left cases out. A partial run never replaces it: its records are merged."),
     ("fuzzing", "Checking randomly drawn networks. Each failure is shrunk to a minimal case, which later runs check "
      "first."),
@@ -49,8 +52,12 @@ GLOSSARY = (
      "after each sample. A fused kernel that keeps the weights in the cache can be faster."),
     ("limit bound by", "What takes most of the limit's time: the input matmul; or the time steps, bound by arithmetic, "
      "by reading the weights or by latency."),
+    ("looks most like", "The mistake that, made in the specification, leaves at most 5% of the outputs' error: one "
+     "or two of those in conformance/cards/likely_mistakes.py. A card without this line looks like none of them, or like "
+     "more than two. On the cards of mutants, the line is right in 98 of 100."),
     ("margin", "Largest |error| / bound of a case. A margin ≤ 1 agrees. It is ∞ if a result is not finite, is wrong where the "
      "bound is 0, or has another shape."),
+    ("margin by step", "The largest margin at each time step of one tensor."),
     ("mode", "Forward: outputs only. Training: outputs, and gradients of all parameters, inputs and states."),
     ("mutant", "The specification with one deliberate mistake, run as a backend. A mutant that no case catches shows a "
      "gap in the suite."),
@@ -63,17 +70,24 @@ GLOSSARY = (
     ("regressed, improved", "The case's outcome became worse or better, in the order errored, differs, inconclusive, "
      "known, agrees."),
     ("regression", "A series that became worse and stayed worse, and that no triage entry acknowledges."),
+    ("repeat, script", "Commands that run the case again, and that write a script of the framework alone which "
+     "shows the difference."),
+    ("rounding growth", "How much larger rounding errors are at the last time step than at the first. The radius "
+     "includes it, and so does the bound."),
     ("seed", "Start of the random draws: the same seed gives the same networks."),
     ("series", "One margin or time of one case or workload on one backend, device and dtype, over all runs."),
     ("steady, too few runs", "The latest level does not differ from the baseline by more than the series usually "
      "varies; or there are fewer than six runs in this environment."),
     ("triage", "Acknowledged regressions: entries of triage.toml, each valid until a given day."),
     ("truth", "The specification's own result in float64, where rounding is negligible."),
+    ("where", "The single part of the network in which all errors of the outputs lie, or of the gradients if all "
+     "outputs are right: the padding, some rows, one layer or one direction. A card without this line has errors "
+     "in several parts."),
     ("without a margin", "Cases whose result is not finite, has the wrong shape, or raised an exception."),
     ("workload", "A network with its sizes, timed in float32 unless a dtype is shown."),
     ("worse, better", "The latest level of a series differs from its baseline in three runs in a row, and by more than "
      "the series usually varies."),
-    ("worst element", "The element with the largest |error| / bound, as tensor[index]."),
+    ("worst element", "The element with the largest |error| / bound, as tensor[index]. Indices count from 0."),
     ("µs per step", "Time of a call divided by its time steps, for all layers and directions together."),
     ("% of limit", "The limit's time divided by the row's time."),
     ("95 %", "Confidence interval of the median, by a bootstrap over processes and their samples. It needs at least "

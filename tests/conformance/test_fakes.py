@@ -6,6 +6,7 @@ reason and a failure card that tell its fault.
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ import pytest
 from outcomes import Row, assert_card_tells, assert_ends, checked
 
 from backends import Backend, Inputs
+from conformance.cards.failure_card import LIKELY
 from conformance.cases import CELLS, DTYPES, Case, by_id, default_cases
 from conformance.check import check
 from conformance.draw import draw
 from conformance.open_backend import OpenBackend
 from conformance.truth import Truth, truth
+from reports.page.glossary import GLOSSARY
 
 LENGTHS = "lstm-forget/2-layer/bidirectional/zero/pad-large/state/bias/batch-major/b4-t9-i19-h17/"
 """Two layers, two directions, padding, a row of length 0, states."""
@@ -38,7 +41,7 @@ ROWS = (
     Row(fakes.OneElementOff, LENGTHS + "float32", "differs",
         "^y: 1 of 1224 elements are beyond the bound$", "tf32"),
     Row(fakes.Drift, FULL + "float32", "differs",
-        r"^y: the RMS of error / σ̂ is 3\.00, above \d", "tf32"),
+        r"^y: the RMS of error / radius is 3\.00, above \d", "tf32"),
     Row(fakes.LengthsIgnored, LENGTHS + "float32", "differs", "y: 510 " + NOT_EXACT, None),
     Row(fakes.LengthsIgnored, GRU + "float32", "differs", "h_n: .* beyond the bound", None),
     Row(fakes.PaddingNotZero, LENGTHS + "float32", "differs", "^y: 510 " + NOT_EXACT, None),
@@ -148,30 +151,58 @@ def test_every_record_holds_what_its_outcome_needs(row: Row) -> None:
 CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
     "the element": (
         fakes.OneElementOff, LENGTHS + "float32",
-        (r"worst element +y\[2, 4, 17\] \(batch row 2, step 4, unit 17\)", r"first wrong +step 4",
-         r"margin +\d+", "agrees only as +tf32"),
+        (r"worst element +y\[2, 4, 17\] \(batch row 2, step 4, unit 17\)", r"first wrong +step 4 \(number 5 of 9;",
+         r"margin +\d+", "fingerprint +tf32", "where +only in layer 1 of layers 0 to 1, only in the reverse"),
     ),
-    "the gate": (
+    "the mistake": (
         fakes.ForgetBiasIgnored, FULL + "float32",
-        ("looks most like +a change in gate f of layer 0", "first wrong +step 0",
-         "agrees only as +no known arithmetic"),
+        (r"looks most like +the forget bias is missing \(", r"first wrong +step 0 \(the first of 9\)",
+         "fingerprint +none: the result agrees with no known arithmetic", r"radius \d", "drawn from the case's id"),
+    ),
+    "the lengths": (
+        fakes.LengthsIgnored, LENGTHS + "float32",
+        (r"looks most like +each row's own length is ignored \(", "where +only in rows that have padding\n"),
+    ),
+    "the padding": (
+        fakes.PaddingNotZero, LENGTHS + "float32",
+        ("where +only in the padding: ", "bound 0 because no rounding can touch this element"),
     ),
     "the arithmetic": (
-        fakes.Tf32Products, FULL + "float32", ("agrees only as +tf32", "conditioning +rounding"),
+        fakes.Tf32Products, FULL + "float32", ("fingerprint +tf32", "rounding growth +rounding"),
     ),
     "the state": (
         fakes.EmptyRowsChange, LENGTHS + "float32",
-        (r"worst element +h_n\[\d, \d, \d+\] \(layer \d, direction \d, batch row \d, unit \d+\)",
-         "margin inf"),
+        (r"worst element +h_n\[\d, \d, \d+\] \(layer \d, forward direction, batch row \d, unit \d+\)",
+         "where +only in rows of length 0", "margin ∞"),
     ),
     "time before batch": (
         fakes.LengthsIgnored, GRU + "float32",
         (r"worst element +y\[1, 3, 0\] \(batch row 3, step 1, unit 0\)",),
     ),
-    "what is not a number": (fakes.ReturnsNaN, FULL + "float32", ("got None", "margin inf")),
+    "what is not a number": (fakes.ReturnsNaN, FULL + "float32", ("got NaN, expected", "margin ∞")),
+    "what is infinite": (fakes.ReturnsInfinity, FULL + "float32", ("got ∞, expected",)),
     "the shape": (fakes.WrongShape, FULL + "float32", ("shape .* returned",)),
-    "the traceback": (fakes.Raises, FULL + "float32", ("Traceback", "fakes.py", "kernel launch")),
+    "the traceback": (
+        fakes.Raises, FULL + "float32",
+        (rf"^errored: {FULL}float32\n  RuntimeError: kernel launch failed\n  dtype +float32\n"
+         rf"  repeat +rnnspec check .*{FULL}float32\nTraceback .*\n  … \d frames of rnnspec\n"
+         r'  File ".*fakes.py", line', "RuntimeError: kernel launch failed$"),
+    ),
 }  # fmt: skip
+
+
+def test_a_single_wrong_element_looks_like_no_mistake() -> None:
+    assert LIKELY not in checked(fakes.OneElementOff, LENGTHS + "float32").card
+
+
+def test_every_label_of_a_card_is_in_the_glossary() -> None:
+    words = {word for words, _ in GLOSSARY for word in words.split(", ")}
+    labels = {label.strip()
+              for fake, case, _ in CARDS.values()
+              for label in re.findall(r"(?m)^  (\S.{15}) \S", checked(fake, case).card)
+              if re.match(r"[a-z ]+$", label)}  # fmt: skip
+    assert {"worst element", "where", "looks most like", "fingerprint", "repeat"} <= labels
+    assert labels <= words, f"not in reports/page/glossary.py: {labels - words}"
 
 
 @pytest.mark.parametrize("what", CARDS)

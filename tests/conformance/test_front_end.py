@@ -152,10 +152,18 @@ def test_the_exit_code_says(what: str, tmp_path: Path, monkeypatch: pytest.Monke
     assert done.run.footer.exit_code == code
     if record.card:
         assert record.card.splitlines()[0] in done.printed, "the card is printed"
-    if outcome != "errored":  # whose card is a traceback
+    if outcome != "errored":  # whose card is of another process
         monkeypatch.chdir(tmp_path)  # where the truth is cached
         alone = check(by_id(case), OpenBackend(fake(name), "cpu", getattr(fakes, name)("cpu")))
         assert timeless({case: record}) == timeless({case: alone}), "nothing is lost on the way"
+
+
+def test_the_summary_prints_few_cards_and_counts_the_rest(tmp_path: Path) -> None:
+    done = conformance(tmp_path, "--backend", fake("ForgetBiasIgnored"), "--case", "lstm-forget/*",
+                       "--dtype", "float32")  # fmt: skip
+    assert done.printed.count("looks most like  the forget bias is missing") == 1, done.printed
+    others = sum(record.outcome == "differs" for record in done.records.values()) - 1
+    assert f"  {others} more cases like this\n`rnnspec report` writes" in done.printed, done.printed
 
 
 EVERY_KIND = {

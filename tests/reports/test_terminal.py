@@ -65,3 +65,13 @@ def test_all_dtypes_are_named_or_counted(tmp_path: Path) -> None:
         (row,) = [line for line in printed.splitlines() if line.startswith("lstm")]
         expected = ", ".join(dtypes) if len(dtypes) < 3 else f"all {len(dtypes)}"
         assert f"lstm  {expected} " in row
+
+
+def test_the_list_of_failures_tells_errored_cases_from_those_that_differ(tmp_path: Path) -> None:
+    records = [sample.failed(case="lstm/1/float32", margin=2.0),
+               sample.failed(case="lstm/2/float32", margin=3.0),
+               sample.failed(case="lstm/3/float32", outcome="errored", margin=None, reason="TypeError: x")]  # fmt: skip
+    sample.write(tmp_path, sample.header(), records)
+    shown = text(build_matrix(*read_folder(tmp_path)), to_terminal=False)
+    assert "differs  margin 3.00, the worst of 2: y is 6.4" in shown, shown
+    assert "errored  margin –: TypeError: x" in shown, shown

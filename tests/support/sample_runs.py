@@ -129,12 +129,11 @@ def case(**changes: Any) -> CaseRecord:
 
 def failed(**changes: Any) -> CaseRecord:
     card = (
-        "gru-before/1-layer/…/float16 differs on pytorch at margin 6.4\n\n"
-        "  worst element   y[3, 7, 11]  got 0.1251  expected 0.1234  bound 2.7e-4\n"
-        "  first to differ y[3, 2, 4]   step 2, gate n\n"
-        "  conditioning    explains 1.1 of 51.2 σ̂: not rounding\n"
-        "  arithmetic      declared float16, agrees with none\n"
-        "  seed            0x5e1f\n"
+        "differs: gru-before/1-layer/…/float16\n  y is 6.4 bounds from the truth\n"
+        "  worst element    y[3, 7, 11] (batch row 3, step 7, unit 11): got 0.1251, expected 0.1234\n"
+        "                   radius 3.2e-05, bound 2.7e-04, margin 6.4\n"
+        "  first wrong      step 2 (number 3 of 8)\n"
+        "  fingerprint      none: the result agrees with no known arithmetic\n"
     )
     values = {"outcome": "differs", "margin": 6.4, "fingerprint": None, "card": card,
               "reason": "y is 6.4 bounds from the truth"}  # fmt: skip
