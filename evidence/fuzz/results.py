@@ -140,8 +140,8 @@ def _print_finds(found: Sequence[CaseRecord]) -> None:
 
 
 def _kind_of_failure(record: CaseRecord) -> tuple[str, ...]:
-    """Return what equal failures share: an error's class and the lines of its traceback; else the case."""
-    lines = [line for line in record.card.splitlines() if line.lstrip().startswith("File ")]
+    """Return what equal failures share: an error's class and the frames of its traceback; else the case."""
+    lines = [line for line in record.card.splitlines() if line.lstrip().startswith(("File ", "… "))]
     if record.outcome != "errored" or not lines:
         return (record.case,)
     return (record.reason.partition(":")[0], *lines)
