@@ -43,8 +43,14 @@ class Group:
 
     @property
     def margin(self) -> float | None:
-        """Largest margin, which may be infinite; None if no case has a margin."""
-        return max(self.margins, default=None)
+        """Largest margin over all supported cases, which may be infinite; None if no case has a margin.
+
+        A case that errored has no margin. If the others are all within the bound, the group has none either, so that
+        it never looks like a pass.
+        """
+        largest = max(self.margins, default=0.0)
+        hides_error = self.counts["errored"] and largest <= 1
+        return None if hides_error or not self.margins else largest
 
     @property
     def margins(self) -> list[float]:
@@ -53,14 +59,9 @@ class Group:
 
     @property
     def worst(self) -> str:
-        """The largest margin over all supported cases, as text.
-
-        A case that errored has no margin. If the others are all within the bound, the text says ``errored``, so
-        that it never looks like a pass.
-        """
-        if self.counts["errored"] and (self.margin or 0) <= 1:
-            return STATUSES["errored"].word
-        return number(self.margin)
+        """The largest margin as text, or ``errored`` if a case errored and no margin is beyond the bound."""
+        errored = self.counts["errored"] and self.margin is None
+        return STATUSES["errored"].word if errored else number(self.margin)
 
     @property
     def fails(self) -> bool:
@@ -81,9 +82,8 @@ def finite_margin(group: Group) -> float | None:
         group: the cases.
 
     Returns:
-        The margin; None if there is none, it is infinite, or it would hide that a case errored.
+        The margin; None if there is none or it is infinite.
 
     """
-    shows_failure = not group.counts["errored"] or (group.margin or 0) > 1
     found = group.margin
-    return found if found is not None and math.isfinite(found) and shows_failure else None
+    return found if found is not None and math.isfinite(found) else None

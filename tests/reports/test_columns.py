@@ -223,6 +223,8 @@ def test_no_failure_looks_like_a_pass(
     assert expected in last
     assert ("✗" in last) == matrix.columns[0].total.fails
     if expected == "errored":
+        assert "0.29" not in printed(matrix), "the margin of another case"
+        assert "rnnspec_margin_ratio{" not in (openmetrics.text(matrix) or "")
         for export in (bencher.text, benchmark_action.smaller):
             assert not json.loads(export(matrix) or "{}")
 
