@@ -304,7 +304,7 @@ def why_no_speed(refused: Iterable[Measurement | None]) -> list[str]:
             key = (m.outcome, m.backend, m.reason or "not timed")
             rows.setdefault(key, []).append(f"{m.workload} {m.mode}")
     return [
-        f"no speed: {outcome} on {one_line(backend)}: {one_line(reason)} ({', '.join(dict.fromkeys(names))})"
+        f"no speed: {outcome} on {one_line(backend)}: {one_line(reason)} ({one_line(', '.join(dict.fromkeys(names)), 1000)})"
         for (outcome, backend, reason), names in rows.items()
     ]
 
