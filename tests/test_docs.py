@@ -22,6 +22,7 @@ from records.runs import read_folder
 from reports.exports import FILES
 from reports.page.glossary import GLOSSARY
 from rnnspec.cli import SUBCOMMANDS, subcommand
+from tests.rnnspec.test_command_line import parse_example
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -129,6 +130,18 @@ def test_options_in_the_documentation_exist(name: str) -> None:
                 ours = line.partition(" -- ")[0]
                 for option in re.findall(r"(?<= )--?\w[\w-]*", ours):
                     assert option in known, f"{page.name}: `{line}`: {name} has no {option}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_in_the_documentation_have_values_that_exist(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Except where a word in capitals stands for the reader's own."""
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^ *(?:\$ )?(rnnspec [a-z]+ .*)$", text, re.MULTILINE):
+        if not re.search(r" [A-Z]{4,}\b|…", line):
+            parse_example(line)
 
 
 def test_ci_runs_the_sessions_of_the_readme() -> None:
