@@ -97,6 +97,16 @@ def test_the_glossary_page_has_the_words_of_the_report() -> None:
     )
 
 
+def test_the_readme_runs_the_command_of_its_example() -> None:
+    """The picture shows the first card that this command prints."""
+    command = next(
+        line
+        for line in (ROOT / "docs/examples/lost_forget_bias.py").read_text("utf-8").splitlines()
+        if line.startswith("rnnspec check ")
+    )
+    assert f"    {command}\n" in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_the_readme_is_short() -> None:
     words = (ROOT / "README.md").read_text("utf-8").split()
     assert len(words) <= 800, f"README.md has {len(words)} words, expected at most 800"
