@@ -54,7 +54,7 @@ GLOSSARY = (
      "by reading the weights or by latency."),
     ("looks most like", "The mistake that, made in the specification, leaves at most 5% of the outputs' error: one "
      "or two of those in conformance/cards/likely_mistakes.py. A card without this line looks like none of them, or like "
-     "more than two. On the cards of mutants, the line is right in 98 of 100."),
+     "more than two. docs/method/mutants.md says how often it is right."),
     ("margin", "Largest |error| / bound of a case. A margin ≤ 1 agrees. It is ∞ if a result is not finite, is wrong where the "
      "bound is 0, or has another shape."),
     ("margin by step", "The largest margin at each time step of one tensor."),
