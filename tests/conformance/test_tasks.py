@@ -67,13 +67,17 @@ def test_clipping_happens_and_does_not_always(case: TrainingCase) -> None:
     )
 
 
-def test_every_optimiser_trains_on_every_task_in_both_dtypes() -> None:
+def test_every_optimiser_trains_on_every_task() -> None:
+    """Each trains in float32 and float64, but for characters, which are trained in float32 alone."""
     rows = {(case.task, type(case.optimiser).__name__, case.dtype) for case in TRAINING}
     tasks, optimisers, dtypes = (set(column) for column in zip(*rows, strict=True))
     assert len(tasks) >= 2
     assert optimisers == {"GradientDescent", "Momentum", "Adam"}
     assert dtypes == {"float32", "float64"}
-    assert len(rows) == len(tasks) * len(optimisers) * len(dtypes) == len(TRAINING)
+    expected = {(task, optimiser, dtype) for task in tasks for optimiser in optimisers
+                for dtype in dtypes if (task, dtype) != ("characters", "float64")}  # fmt: skip
+    assert rows == expected
+    assert len(rows) == len(TRAINING)
     for case in TRAINING:
         if isinstance(case.optimiser, Adam):
             assert case.optimiser.placement == "outside", "the dialect says where ε really is"
