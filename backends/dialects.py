@@ -6,9 +6,9 @@ the dialect declares; so a wrong declaration makes a case differ.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -76,24 +76,54 @@ class Dialect:
         cells: Collection[str] | None = None,
         directions: Collection[str] | None = None,
         dtypes: Collection[str] | None = None,
+        reset: Collection[str] | None = None,
+        activation: Collection[str] | None = None,
+        forget_bias: Collection[float] | None = None,
+        bias: Collection[bool] | None = None,
+        batch_first: Collection[bool] | None = None,
+        num_layers: Collection[int] | None = None,
+        input_size: Collection[int] | None = None,
+        hidden_size: Collection[int] | None = None,
     ) -> Dialect:
-        """Return this dialect with fewer cells, directions or dtypes; all others are unsupported.
+        """Return this dialect with fewer cells, directions, dtypes or options; all others are unsupported.
+
+        The last eight arguments are fields of ``Spec``.
 
         Args:
             cells: The cells that run; None keeps all.
             directions: The directions that run; None keeps all.
             dtypes: The dtypes that run, on every kind of device; None keeps all.
+            reset: The resets of GRUs that run; None keeps all.
+            activation: The activations of vanilla cells that run; None keeps all.
+            forget_bias: The forget biases of LSTMs that run; None keeps all.
+            bias: True for networks with biases, False for those without; None keeps both.
+            batch_first: True for batch-major arrays, False for time-major ones; None keeps both.
+            num_layers: The numbers of layers that run, such as ``[1]``; None keeps all.
+            input_size: The input sizes that run, such as ``range(1, 9)``; None keeps all.
+            hidden_size: The hidden sizes that run; None keeps all.
 
         Returns:
             The narrower dialect.
 
         Raises:
-            ValueError: A name that this dialect does not have.
+            ValueError: A value that this dialect does not have, or an option of none of the cells.
         """
+        of_cells = {"reset": reset, "activation": activation, "forget_bias": forget_bias}
+        of_all = {"bias": bias, "batch_first": batch_first, "num_layers": num_layers,
+                  "input_size": input_size, "hidden_size": hidden_size}  # fmt: skip
+        kept = {cell: self.cells[cell] for cell in _subset("cells", cells, self.cells)}
+        for name, values in of_cells.items():
+            if values is not None and not any(name in cell.options for cell in kept.values()):
+                raise ValueError(f"{name}: {values!r} given, but none of the cells {', '.join(kept)} has this option; "
+                                 "leave it out")  # fmt: skip
         known_dtypes = {dtype: 0 for row in self.arithmetic.values() for dtype in row}
         return replace(
             self,
-            cells={cell: self.cells[cell] for cell in _subset("cells", cells, self.cells)},
+            cells={
+                name: replace(cell, options=_narrowed(cell.options, of_cells))
+                for name, cell in kept.items()
+            },
+            options={**self.options, "Spec": _narrowed(self.options["Spec"], of_all)},
             directions=_subset("directions", directions, self.directions),
             arithmetic={
                 kind: {d: row[d] for d in _subset("dtypes", dtypes, known_dtypes) if d in row}
@@ -126,6 +156,23 @@ class Dialect:
         return self.arithmetic.get(kind, {}).get(dtype, "")
 
 
+def _narrowed(options: Options, given: Mapping[str, Collection[Any] | None]) -> Options:
+    """Return the options with fewer values of those that are given."""
+    return {name: values if given.get(name) is None else _values(name, given[name], values)
+            for name, values in options.items()}  # fmt: skip
+
+
+def _values(name: str, given: Any, declared: Container[Any]) -> tuple[Any, ...]:
+    """Return the given values of an option, or raise ``ValueError`` if the dialect lacks one of them."""
+    values = () if isinstance(given, str) or not isinstance(given, Collection) else tuple(given)
+    kinds = SPEC_TYPES[name]
+    if values and all(type(v) in kinds and v in declared for v in values):
+        return values
+    expected = (f"values of type {kinds[-1].__name__}" if declared is ANY
+                else f"some of {', '.join(map(repr, cast('tuple[Any, ...]', declared)))}")  # fmt: skip
+    raise ValueError(f"{name}: {given!r} given, expected a list of {expected}")
+
+
 def _subset(what: str, given: Collection[str] | None, known: Collection[str]) -> tuple[str, ...]:
     """Return the given names in the order of the known ones, or raise ``ValueError``."""
     if given is None:
@@ -134,6 +181,17 @@ def _subset(what: str, given: Collection[str] | None, known: Collection[str]) ->
         raise ValueError(f"{what}: {given!r} given, expected a list of some of {', '.join(known)}")
     return tuple(name for name in known if name in given)
 
+
+SPEC_TYPES: Mapping[str, tuple[type, ...]] = {
+    "reset": (str,), "activation": (str,), "forget_bias": (int, float), "bias": (bool,),
+    "batch_first": (bool,), "num_layers": (int,), "input_size": (int,), "hidden_size": (int,),
+}  # fmt: skip
+"""The types of every option of ``Spec`` that ``Dialect.only`` narrows."""
+
+NARROWING: Mapping[str, str] = {
+    "cell": "cells", "direction": "directions", "dtype": "dtypes", **{name: name for name in SPEC_TYPES},
+}  # fmt: skip
+"""The argument of ``Dialect.only`` that narrows an option, as ``Unsupported`` names it."""
 
 KINDS = ("cpu", "cuda")
 """The kinds of devices."""

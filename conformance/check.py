@@ -188,7 +188,15 @@ def make_answer_record(
             commands["script"] = _script_command(case.id, backend.name, backend.device)
         held_to = expected_results(case_truth, backend, arithmetic)
         card = failure_card(
-            case, case_truth, verdict, result.tensors, held_to, named, version, commands
+            case,
+            case_truth,
+            verdict,
+            result.tensors,
+            held_to,
+            arithmetic,
+            named,
+            version,
+            commands,
         )
     return make_record(case, backend, verdict.outcome, verdict.reason, version,
                   {**seconds, "reference": spent},

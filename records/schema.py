@@ -8,6 +8,7 @@ says which it was. Frequent record types contain no reference cycles and skip th
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -325,6 +326,10 @@ class FuzzRecord(
     """Seconds by phase: reference (truths and radii) and backend (runs and comparison)."""
     worker: str = ""
     """Fleet runs: the worker that ran the round and its environment, ``name@fingerprint``."""
+    refused: dict[str, Count] = {}
+    """Unsupported checks, by the option that was refused; empty in old runs."""
+    alarm_margin: float | None = None
+    """Largest finite margin of the unexplained failures, as they were drawn; None in old runs."""
 
     @property
     def checks(self) -> int:
@@ -335,6 +340,20 @@ class FuzzRecord(
     def alarms(self) -> int:
         """Number of unexplained failures."""
         return len(self.found) + len(self.others)
+
+    @property
+    def largest_margin(self) -> float | None:
+        """Largest margin of all checks and of the shrunk failures, without known differences.
+
+        It is infinite if a shrunk failure differs without a finite margin, and None if no check has a margin.
+        """
+        shrunk = (
+            math.inf if one.margin is None else one.margin
+            for one in self.found
+            if one.outcome == "differs"
+        )
+        drawn = (m for m in (self.margin, self.alarm_margin) if m is not None)
+        return max((*drawn, *shrunk), default=None)
 
 
 class Footer(

@@ -38,13 +38,15 @@ class FuzzResult:
 
     @property
     def margin(self) -> float | None:
-        """Largest margin of the cases that agree."""
-        return max((r.margin for r in self.run.rounds if r.margin is not None), default=None)
+        """Largest margin of all checks, alarms included and known differences excluded."""
+        margins = (r.largest_margin for r in self.run.rounds)
+        return max((m for m in margins if m is not None), default=None)
 
     @property
     def found(self) -> list[CaseRecord]:
-        """Unexplained failures, each shrunk to a minimal case."""
-        return [found for record in self.run.rounds for found in record.found]
+        """Unexplained failures, each shrunk to a minimal case; a case that was found twice is listed once."""
+        found = (found for record in self.run.rounds for found in record.found)
+        return list({record.case: record for record in found}.values())
 
     @property
     def seconds(self) -> Counter[str]:

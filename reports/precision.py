@@ -1,7 +1,8 @@
-"""Find the arithmetic that a backend really uses, whatever its dtype says.
+"""Find the results whose errors are within the bound of a coarser arithmetic than the backend declares.
 
-A fingerprint is the tightest arithmetic that one result agrees with. Many fingerprints together are
-conclusive: TF32 may pass as float32 in small cases, but never in all of them.
+A fingerprint is the tightest arithmetic that one result agrees with. TF32 may pass as float32 in small
+cases, but never in all of them. A coarser fingerprint is no proof of that arithmetic: an error of another
+kind can have the same size.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def precisions(matrix: Matrix) -> list[list[Precision]]:
 
 
 def coarser_than_declared(matrix: Matrix) -> list[Precision]:
-    """Find the entries whose arithmetic is coarser than their backend declares.
+    """Find the entries with fingerprints that are looser than the arithmetic that their backend declares.
 
     Args:
         matrix: the matrix.

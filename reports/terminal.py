@@ -100,10 +100,11 @@ def _parts(matrix: Matrix, width: int) -> Iterator[RenderableType]:
     if matrix.timed:
         yield from _throughput(matrix)
     for place in coarser_than_declared(matrix):
-        names = ", ".join(f"{name} in {count(n, 'case')}" for name, n in place.looser.items())
+        names = ", ".join(f"of {name} in {count(n, 'case')}" for name, n in place.looser.items())
         where = f"{place.row.cell} in {place.row.dtype} on {_where(place.column.run)}"
         yield Text(
-            f"✗ {one_line(where)}: declares {one_line(place.declared)}, measured {one_line(names)}",
+            f"✗ {one_line(where)}: declares {one_line(place.declared)}, error within the bound "
+            f"{one_line(names)}",
             "red",
         )
     if matrix.mutant_run:

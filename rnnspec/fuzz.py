@@ -78,6 +78,9 @@ def fuzz(
     First checks earlier finds (--corpus), then rounds of 128 cases of one structure. The seed and a round's number
     determine its cases. A case that differs or fails is shrunk to a minimal one, written to the run file and
     added to the corpus. Exits with 1 if a find is no known difference.
+
+    No round begins after --minutes. The last rounds are finished and their finds shrunk after that, with up to
+    1,200 more checks a round.
     """
     os.environ |= ONE_THREAD | os.environ
     job = Job(seed, tuple(chosen_backends(backend, framework, device)), device, known, dtype)

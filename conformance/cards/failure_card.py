@@ -30,6 +30,7 @@ def failure_card(
     verdict: Verdict,
     got: Tensors,
     expected: Mapping[str, Expected],
+    arithmetic: str,
     fingerprint: str | None,
     version: str,
     commands: Mapping[str, str],
@@ -45,6 +46,7 @@ def failure_card(
         verdict: the verdict.
         got: the backend's tensors.
         expected: truth and radius of every tensor, as the backend's dialect declares them.
+        arithmetic: the arithmetic that the backend declares.
         fingerprint: the tightest arithmetic that the result agrees with.
         version: the digest of the case's arrays.
         commands: commands to run next, by their purpose.
@@ -63,11 +65,22 @@ def failure_card(
             **_steps(case, expected, verdict),
             LIKELY: _likeness(case_truth, got, expected, verdict),
         }
-    found["fingerprint"] = fingerprint or "none: the result agrees with no known arithmetic"
+    found["fingerprint"] = _describe_fingerprint(arithmetic, fingerprint, verdict)
     drawn = "" if isinstance(case, UserCase) else ", drawn from the case's id"
     found["arrays"] = version + drawn
     lines = [f"  {label:16} {text}" for label, text in {**found, **commands}.items() if text]
     return "\n".join([f"{verdict.outcome}: {case.id}", f"  {verdict.reason}", *lines])
+
+
+def _describe_fingerprint(arithmetic: str, fingerprint: str | None, verdict: Verdict) -> str:
+    """Describe the fingerprint. A result that differs may err for other reasons than a coarser arithmetic."""
+    if fingerprint is None:
+        return "none: the result agrees with no known arithmetic"
+    if verdict.outcome == "differs":
+        return (
+            f"the error is within the bound of {fingerprint}, but not within that of {arithmetic}"
+        )
+    return fingerprint
 
 
 def _worst(case: AnyCase, verdict: Verdict, got: Tensors) -> str:

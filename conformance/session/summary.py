@@ -11,7 +11,7 @@ import pytest
 from conformance.cards.failure_card import LIKELY
 from conformance.known_differences import KnownDifference
 from records.reading import Run
-from records.schema import CaseRecord
+from records.schema import CaseRecord, Footer
 from records.text import count
 from reports.matrix import build_matrix
 from reports.terminal import text
@@ -42,7 +42,15 @@ def print_summary(
     for run in runs:
         reporter.write_line(f"{run.header.backend}: {_seconds(run.cases)}")
     for run in runs:
+        if run.footer and run.footer.deselected:
+            reporter.write_line(_selection(run, run.footer), yellow=True)
         reporter.write_line(f"wrote {run.path}")
+
+
+def _selection(run: Run, footer: Footer) -> str:
+    """Return a sentence on how many of a backend's cases were selected, so that ✓ is not taken for all of them."""
+    return (f"{run.header.backend}: {footer.selected:,} of {footer.selected + footer.deselected:,} cases selected; "
+            "options such as --case, --dtype and -k left out the others, so ✓ says nothing about them")  # fmt: skip
 
 
 def _print_cards(reporter: pytest.TerminalReporter, records: Sequence[CaseRecord]) -> None:

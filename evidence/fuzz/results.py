@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from backends import BACKENDS
+from backends.dialects import NARROWING
 from conformance.open_backend import now
 from evidence.fuzz.corpus import add_to_corpus
 from records.exit_codes import ExitCode
 from records.runs import RunWriter
 from records.schema import CaseRecord, Footer, FuzzRecord
+from records.text import count, number
 
 
 class ResultWriter:
@@ -108,10 +110,8 @@ class ResultWriter:
             if spent:
                 shares = ", ".join(f"{s:.0f} s {what}" for what, s in spent.items())
                 print(f"time, summed over all processes: {shares}")
-            if name not in BACKENDS and (
-                refused := sum(r.outcomes.get("unsupported", 0) for r in own_records)
-            ):
-                print(UNDECLARED.format(refused))
+            if name not in BACKENDS and (hint := _hint_to_narrow(own_records)):
+                print(hint)
             _print_finds([found for r in own_records for found in r.found])
             if others := sum(len(r.others) for r in own_records):
                 print(f"{others:,} more alarms were not shrunk; the run file has their ids")
@@ -121,22 +121,42 @@ class ResultWriter:
         return worst
 
 
-UNDECLARED = (
-    "{:,} unsupported checks were drawn because the backend's dialect lists them; narrow it with .only(cells=…, "
-    "directions=…, dtypes=…), and fuzzing draws only what runs (docs/adding-a-backend.md)"
-)
+def _hint_to_narrow(records: Sequence[FuzzRecord]) -> str:
+    """Return a sentence on the options that a backend refused; empty if it refused none."""
+    refused: Counter[str] = Counter()
+    for record in records:
+        refused.update(record.refused)
+    if not refused:
+        return ""
+    named = ", ".join(f"{option} ({n:,})" for option, n in refused.most_common())
+    hint = (f"{count(refused.total(), 'unsupported check')} drawn; the backend refused these options: {named}")  # fmt: skip
+    if arguments := [NARROWING[option] for option in refused if option in NARROWING]:
+        hint += (f"; narrow the dialect with .only({', '.join(f'{a}=[…]' for a in arguments)}), and fuzzing draws only "
+                 "what runs (docs/adding-a-backend.md)")  # fmt: skip
+    if others := [option for option in refused if option not in NARROWING]:
+        hint += f"; .only has no argument for {', '.join(others)}"
+    return hint
 
 
 def _print_finds(found: Sequence[CaseRecord]) -> None:
-    """Print the card of every find; finds with the same traceback share one."""
-    alike: dict[tuple[str, ...], list[CaseRecord]] = {}
+    """Print the card of every find once; finds with the same traceback share one."""
+    alike: dict[tuple[str, ...], dict[str, CaseRecord]] = {}
+    times = Counter(record.case for record in found)
     for record in found:
-        alike.setdefault(_kind_of_failure(record), []).append(record)
-    for first, *more in alike.values():
-        times = f" {1 + len(more)} times in the same place" if more else ""
-        print(f"✗ {first.outcome}{times}: {first.reason}\n{first.card}\n  {first.repeat}")
+        alike.setdefault(_kind_of_failure(record), {}).setdefault(record.case, record)
+    for cases in alike.values():
+        first, *more = cases.values()
+        card = first.card or f"{first.outcome}: {first.case}\n  {first.reason}"
+        print(f"✗ {card.rstrip()}")
+        if first.repeat not in first.card:
+            print(f"  {first.repeat}")
+        if times[first.case] > 1:
+            print(f"  found {times[first.case]} times")
         if more:
-            print(f"  the same: {more[0].case}" + f" and {len(more) - 1} more" * (len(more) > 1))
+            print(
+                f"  {count(len(more), 'more case')} in the same place: {more[0].case}"
+                + ", …" * (len(more) > 1)
+            )
 
 
 def _kind_of_failure(record: CaseRecord) -> tuple[str, ...]:
@@ -162,7 +182,7 @@ def summarise(records: Sequence[FuzzRecord]) -> str:
         outcomes.update(record.outcomes)
     known = sum(sum(record.known.values()) for record in records)
     alarms = sum(record.alarms for record in records)
-    margin = max((r.margin for r in records if r.margin is not None), default=0.0)
+    margin = max((m for r in records if (m := r.largest_margin) is not None), default=None)
     by_outcome = ", ".join(f"{n:,} {what}" for what, n in sorted(outcomes.items()))
-    return (f"{sum(outcomes.values()):,} checks: {by_outcome} ({known:,} known), {alarms} alarms, "
-            f"largest margin {margin:.3f}")  # fmt: skip
+    return (f"{sum(outcomes.values()):,} checks: {by_outcome} ({known:,} known), {count(alarms, 'alarm')}, "
+            f"largest margin {number(margin)}")  # fmt: skip

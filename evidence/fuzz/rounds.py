@@ -22,6 +22,7 @@ from evidence.fuzz.batched_truth import batch_truths
 from evidence.fuzz.draws import draw_groups, draw_structure
 from evidence.fuzz.shrink import shrink
 from records.schema import CaseRecord, FuzzRecord, Outcome
+from records.text import one_line
 
 
 class CaseOutcome(NamedTuple):
@@ -53,6 +54,8 @@ class Tally:
         self.explained: Counter[str] = Counter()
         self.outcomes: Counter[Outcome] = Counter()
         self.margin = 0.0
+        self.alarm_margin: float | None = None
+        self.refused: Counter[str] = Counter()
         self.alarms: list[tuple[FuzzedCase, CaseRecord]] = []
         self.seconds = {"reference": 0.0, "backend": 0.0}
 
@@ -67,11 +70,15 @@ class Tally:
         self.outcomes[outcome.outcome] += 1
         if outcome.outcome == "agrees":
             self.margin = max(self.margin, outcome.margin or 0.0)
+        elif outcome.outcome == "unsupported":
+            self.refused[refused_option(outcome.reason)] += 1
         elif outcome.outcome == "differs" and (
             why := explain(self.known, self.backend.name, fuzzed.id, outcome.reason)
         ):
             self.explained[why] += 1
         elif outcome.record is not None:
+            if outcome.margin is not None:
+                self.alarm_margin = max(self.alarm_margin or 0.0, outcome.margin)
             self.alarms.append((fuzzed, outcome.record()))
 
     def record(self, seed: int, number: int, dtype: str, structure: str) -> FuzzRecord:
@@ -100,6 +107,8 @@ class Tally:
             found=[shrink(*alarm, self.check, self.checks) for alarm in self.alarms[: self.shrunk]],
             others=[fuzzed.id for fuzzed, _ in self.alarms[self.shrunk :]],
             seconds=dict(self.seconds),
+            refused=dict(self.refused),
+            alarm_margin=self.alarm_margin,
         )
 
     def check(self, fuzzed: FuzzedCase) -> CaseRecord:
@@ -234,6 +243,19 @@ def run_round(
     return [tally.record(seed, number, structure.dtype, structure.id) for tally in tallies]
 
 
+def refused_option(reason: str) -> str:
+    """Return the option that a reason names.
+
+    Args:
+        reason: the text of ``Unsupported``, "<option>: <why>".
+
+    Returns:
+        The option; the start of a reason that has no such form.
+
+    """
+    return one_line(reason.partition(":")[0], 60)
+
+
 def check_case(fuzzed: FuzzedCase, case_truth: Truth, backend: OpenBackend) -> CaseOutcome:
     """Check one case. Its record is made later, from the same answer, and only if the failure is unexplained.
 
@@ -249,8 +271,8 @@ def check_case(fuzzed: FuzzedCase, case_truth: Truth, backend: OpenBackend) -> C
     case, version = fuzzed.case(), case_truth.version
     try:
         found = run_backend(case_truth.inputs, version, backend.adapter)
-    except Unsupported:
-        return CaseOutcome("unsupported")
+    except Unsupported as error:
+        return CaseOutcome("unsupported", reason=str(error))
     except (Exception, SystemExit) as error:  # any failure of a backend is an outcome
         return CaseOutcome(
             "errored", None, partial(make_error_record, case, backend, version, error, {})
@@ -259,4 +281,4 @@ def check_case(fuzzed: FuzzedCase, case_truth: Truth, backend: OpenBackend) -> C
     if verdict.outcome != "differs":
         return CaseOutcome(verdict.outcome, verdict.margin)
     record = partial(make_answer_record, case, backend, case_truth, version, found, {})
-    return CaseOutcome("differs", None, record, verdict.reason)
+    return CaseOutcome("differs", verdict.margin, record, verdict.reason)

@@ -49,7 +49,7 @@ SECTIONS = (
     Section("throughput", "Throughput"),
     Section("cases", "Cases and evidence"),
     Section("known", "Known differences"),
-    Section("precision", "Measured precision"),
+    Section("precision", "Precision"),
     Section("versions", "Margins by version", attrgetter("version_margins")),
     Section("mutants", "Mutants", attrgetter("mutant_run")),
     Section("fuzzing", "Fuzzing", attrgetter("fuzzed")),
@@ -174,12 +174,13 @@ def _runs(matrix: Matrix) -> list[Run]:
     return list({run.path: run for run in runs}.values())
 
 
-def _verdicts(matrix: Matrix) -> list[tuple[Column, Group]]:
-    """Return each column with all its cases as one group."""
+def _verdicts(matrix: Matrix) -> list[tuple[Column, Group, int]]:
+    """Return each column with all its cases as one group, and the alarms of fuzzing the same version."""
     found = []
     for place, column in enumerate(matrix.columns):
         absent = (case for row in matrix.rows for case in row.groups[place].absent)
-        found.append((column, Group(column.cases, tuple(absent))))
+        alarms = sum(f.alarms for f in matrix.fuzzed if label(f.run) == column.label)
+        found.append((column, Group(column.cases, tuple(absent)), alarms))
     return found
 
 

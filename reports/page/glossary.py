@@ -32,8 +32,8 @@ GLOSSARY = (
     ("equivalent", "A mutant that computes the same as the specification, so that no case can catch it."),
     ("exponent", "Growth of time with a size: with exponent p, twice the size takes 2ᵖ times as long."),
     ("failure card", "The evidence for a failed case, as the command line prints it; its labels are words of this list."),
-    ("fingerprint", "The tightest arithmetic that a result agrees with. A fingerprint looser than the dtype shows how "
-     "the backend really computes."),
+    ("fingerprint", "The tightest arithmetic that a result agrees with. If it is looser than the declared arithmetic, "
+     "the error is within the bound of the looser one; the cause may be that arithmetic, or another error of that size."),
     ("first call", "Wall time of the first call, including compilation. No other time includes it."),
     ("first result ms", "Loading plus the first call, in the slowest process; the next column lists loading, tracing "
      "and compilation."),

@@ -6,9 +6,10 @@ themselves where their frameworks are installed.
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ from backends import (
 )
 from backends.dialects import (
     JAX,
+    NARROWING,
     PYTORCH,
     TENSORFLOW_LEGACY,
     CellDialect,
@@ -44,6 +46,7 @@ from conformance.cases import (
     default_cases,
     precision_variants,
 )
+from conformance.cases.fuzzed import FuzzedCase
 from conformance.check import apply_training_dialect, check, compare, run_backend
 from conformance.draw import draw
 from conformance.open_backend import OpenBackend
@@ -480,6 +483,58 @@ def test_a_dialect_can_be_narrowed() -> None:
     same = replace(narrow, cells=JAX.cells, directions=JAX.directions, arithmetic=JAX.arithmetic)
     assert same == JAX, "nothing else changes"
     assert JAX.only() == JAX
+
+
+REFUSED_WITH: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "reset": ({"reset": ["after"]}, {"cell": "gru", "reset": "before"}),
+    "activation": ({"activation": ["tanh"]}, {"cell": "vanilla", "activation": "relu"}),
+    "forget_bias": ({"forget_bias": [0, 1.0]}, {"cell": "lstm", "forget_bias": 1.5}),
+    "bias": ({"bias": [True]}, {"bias": False}),
+    "batch_first": ({"batch_first": [False]}, {"batch_first": True}),
+    "num_layers": ({"num_layers": range(1, 3)}, {"num_layers": 3}),
+    "input_size": ({"input_size": [2, 4]}, {"input_size": 3}),
+    "hidden_size": ({"hidden_size": range(1, 7)}, {"hidden_size": 7}),
+}
+
+
+@pytest.mark.parametrize("option", REFUSED_WITH)
+def test_a_dialect_can_be_narrowed_in_every_option(option: str) -> None:
+    given, changes = REFUSED_WITH[option]
+    spec = Spec(**{"cell": "lstm", "input_size": 2, "hidden_size": 3} | changes)
+    assert unsupported(JAX, spec, "float32", None) is None
+    why = unsupported(JAX.only(**given), spec, "float32", None)
+    assert why is not None
+    assert why.startswith(f"{option}: it runs ")
+    assert NARROWING[option] == option, "the hint of fuzzing names the argument"
+
+
+def test_every_option_that_fuzzing_draws_and_a_dialect_declares_can_be_narrowed() -> None:
+    structure = FuzzedCase(
+        cell="gru-before", layers=2, direction="reverse", ends=None, padding="pad-none", state="state",
+        bias="no-bias", layout="time-major", size=(1, 2, 3, 4), weights="plain", inputs="plain",
+        compared="forward", dtype="float64", seed=0,
+    )  # fmt: skip
+    fields = asdict(structure.case().spec).keys()
+    assert fields | {"dtype"} == NARROWING.keys()
+    taken = inspect.signature(JAX.only).parameters.keys()
+    assert set(NARROWING.values()) == taken
+
+
+@pytest.mark.parametrize(("given", "why"), [
+    ({"reset": ["both"]}, "reset: ['both'] given, expected a list of some of 'after', 'before'"),
+    ({"reset": "after"}, "reset: 'after' given, expected a list of some of"),
+    ({"reset": []}, "reset: [] given, expected"),
+    ({"bias": [1]}, "bias: [1] given, expected a list of some of True, False"),
+    ({"num_layers": [True]}, "num_layers: [True] given, expected a list of values of type int"),
+    ({"num_layers": 1}, "num_layers: 1 given, expected a list of values of type int"),
+    ({"forget_bias": ["1"]}, "forget_bias: ['1'] given, expected a list of values of type float"),
+    ({"cells": ["lstm"], "reset": ["after"]}, "reset: ['after'] given, but none of the cells lstm has this option"),
+])  # fmt: skip
+def test_a_dialect_cannot_be_narrowed_to_a_value_that_it_lacks(
+    given: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        JAX.only(**given)
 
 
 @pytest.mark.parametrize("given", [

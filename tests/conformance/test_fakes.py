@@ -152,7 +152,7 @@ CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
     "the element": (
         fakes.OneElementOff, LENGTHS + "float32",
         (r"worst element +y\[2, 4, 17\] \(batch row 2, step 4, unit 17\)", r"first wrong +step 4 \(number 5 of 9;",
-         r"margin +\d+", "fingerprint +tf32", "where +only in layer 1 of layers 0 to 1, only in the reverse"),
+         r"margin +\d+", "fingerprint +the error is within the bound of tf32, but not within that of float32", "where +only in layer 1 of layers 0 to 1, only in the reverse"),
     ),
     "the mistake": (
         fakes.ForgetBiasIgnored, FULL + "float32",
@@ -168,7 +168,7 @@ CARDS: dict[str, tuple[type[Backend], str, tuple[str, ...]]] = {
         ("where +only in the padding: ", "bound 0 because no rounding can touch this element"),
     ),
     "the arithmetic": (
-        fakes.Tf32Products, FULL + "float32", ("fingerprint +tf32", "rounding growth +rounding"),
+        fakes.Tf32Products, FULL + "float32", ("fingerprint +the error is within the bound of tf32, but not within that of float32", "rounding growth +rounding"),
     ),
     "the state": (
         fakes.EmptyRowsChange, LENGTHS + "float32",

@@ -163,6 +163,12 @@ def test_the_summary_prints_few_cards_and_counts_the_rest(tmp_path: Path) -> Non
                        "--dtype", "float32")  # fmt: skip
     assert done.printed.count("looks most like  the forget bias is missing") == 1, done.printed
     others = sum(record.outcome == "differs" for record in done.records.values()) - 1
+    assert done.run.footer is not None
+    selected, left_out = done.run.footer.selected, done.run.footer.deselected
+    assert selected == len(done.records)
+    assert left_out > selected
+    of = f"{selected:,} of {selected + left_out:,} cases selected; options such as --case, --dtype and -k left out"
+    assert of in "\n".join(done.printed.splitlines()[-3:]), done.printed
     assert f"  {others} more cases like this\n`rnnspec report` writes" in done.printed, done.printed
 
 

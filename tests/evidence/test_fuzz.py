@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -21,8 +22,10 @@ from backends import Unsupported
 from conformance.cases import by_id
 from conformance.cases.fuzzed import FuzzedCase, parse_fuzz_id
 from conformance.check import check
+from conformance.draw import draw
 from conformance.known_differences import KnownDifference
 from conformance.open_backend import OpenBackend
+from conformance.truth import truth
 from evidence.fuzz import draws, isolated, pool, replay, rounds
 from evidence.fuzz.draws import CASES_PER_GROUP, GROUPS
 from evidence.fuzz.rounds import CaseOutcome, Tally
@@ -227,6 +230,49 @@ def test_the_margin_of_a_round_is_the_largest_of_what_agrees() -> None:
     for margin in (0.25, 0.5, 0.125):
         tally.add(ONE, CaseOutcome("agrees", margin))
     assert tally.record(1, 2, "float32", ONE.id).margin == 0.5
+
+
+def test_the_largest_margin_of_a_round_is_that_of_all_its_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tally = Tally(opened(), [])
+    record = sample.failed(case=ONE.id, margin=2.0)
+    tally.add(ONE, CaseOutcome("agrees", 0.5))
+    assert tally.record(1, 2, "float32", ONE.id).largest_margin == 0.5
+    for margin in (7.75, 3.0):
+        tally.add(ONE, CaseOutcome("differs", margin, lambda: record))
+    monkeypatch.setattr(Tally, "shrunk", 0)
+    drawn = tally.record(1, 2, "float32", ONE.id)
+    assert (drawn.margin, drawn.largest_margin) == (0.5, 7.75)
+    shrunk = msgspec.structs.replace(drawn, found=[sample.failed(margin=8.5)])
+    assert shrunk.largest_margin == 8.5
+    infinite = msgspec.structs.replace(drawn, found=[sample.failed(margin=None)])
+    assert infinite.largest_margin == math.inf
+    errored = msgspec.structs.replace(drawn, found=[sample.failed(outcome="errored", margin=None)])
+    assert errored.largest_margin == 7.75, "an error has no margin"
+
+
+def test_the_margin_of_a_drawn_alarm_is_in_its_outcome() -> None:
+    backend = opened(WrongInTwo)
+    outcome = rounds.check_case(ONE, truth(draw(ONE.case())), backend)
+    assert outcome.outcome == "differs"
+    assert outcome.margin == check(ONE.case(), backend).margin
+
+
+class RefusesReset(fakes.Right):
+    """Refuses what its dialect lists."""
+
+    def load(self, inputs: fakes.Inputs) -> Callable[[], Any]:
+        raise Unsupported(f"reset: not {inputs.spec.reset}")
+
+
+def test_a_round_counts_what_was_refused_by_option() -> None:
+    backend = opened(RefusesReset)
+    outcome = rounds.check_case(ONE, truth(draw(ONE.case())), backend)
+    tally = Tally(backend, [])
+    for one in (outcome, outcome, CaseOutcome("unsupported", reason="no GRU")):
+        tally.add(ONE, one)
+    assert tally.record(1, 2, "float32", ONE.id).refused == {"reset": 2, "no GRU": 1}
 
 
 @pytest.mark.usefixtures("short_rounds")

@@ -164,7 +164,7 @@ def test_a_summary_adds_up_rounds() -> None:
     records = [sample.fuzzed(known={"this": 2, "that": 3}), sample.fuzzed(margin=0.5, found=[find]),
                sample.fuzzed(margin=None, others=["fuzz/…"])]  # fmt: skip
     assert summarise(records) == (
-        "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 0.500"
+        "384 checks: 300 agrees, 3 differs, 81 inconclusive (7 known), 2 alarms, largest margin 6.40"
     )
 
 
@@ -213,10 +213,34 @@ def test_equal_tracebacks_are_printed_once(
     writing(tmp_path).write_all(rounds, 1)
     printed = capsys.readouterr().out
     assert printed.count('File "a.py"') == printed.count('File "b.py"') == 1
-    assert "✗ errored 3 times in the same place: TypeError: no bfloat16" in printed
-    assert "✗ errored: TypeError: no bfloat16" in printed
-    assert printed.count("✗ differs: ") == 2
+    assert f"  found 2 times\n  1 more case in the same place: {ids[1]}\n" in printed
+    assert printed.count("found 2 times") == 1
+    assert printed.count("✗ ") == 4
     assert "2 more alarms were not shrunk" in printed
+
+
+def test_a_find_is_printed_once_with_its_reason_and_its_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The corpus and a round with the same seed find the same case."""
+    repeat = f"rnnspec check --case {ONE.id}"
+    reason = "y is 6.4 bounds from the truth"
+    card = f"differs: {ONE.id}\n  {reason}\n  repeat           {repeat}"
+    whole = sample.failed(case=ONE.id, reason=reason, card=card, repeat=repeat)
+    rounds = [[sample.fuzzed(round=0, found=[whole])], [sample.fuzzed(found=[whole])]]
+    writing(tmp_path).write_all(rounds, 1)
+    printed = capsys.readouterr().out
+    assert printed.count(reason) == printed.count(repeat) == printed.count(ONE.id) / 2 == 1
+    assert "found 2 times" in printed
+    assert "same place" not in printed
+
+
+def test_the_summary_has_the_margins_of_alarms_too() -> None:
+    records = [sample.fuzzed(margin=0.5), sample.fuzzed(margin=0.7, alarm_margin=7.784)]
+    assert summarise(records).endswith("0 alarms, largest margin 7.78")
+    records += [sample.fuzzed(found=[sample.failed(margin=None)])]
+    assert summarise(records).endswith("1 alarm, largest margin ∞")
+    assert summarise([sample.fuzzed(margin=None)]).endswith("largest margin –")
 
 
 def test_checks_that_an_own_backend_refuses_are_explained(
@@ -225,19 +249,18 @@ def test_checks_that_an_own_backend_refuses_are_explained(
     names = ("pytorch", "mine.py:Mine", "mine.py:Other")
     writers = {name: RunWriter(tmp_path / "runs", sample.header(run_id=f"{k}", backend=name))
                for k, name in enumerate(names)}  # fmt: skip
-    refused = {"agrees": 1, "unsupported": 2000}
     rounds = [
-        [sample.fuzzed(backend=name, outcomes=refused) for name in names[:2]],
-        [sample.fuzzed(backend=names[2])],
-    ]
+        [sample.fuzzed(backend=name, refused=refused) for name, refused in zip(
+            names, ({"reset": 2}, {"reset": 1500, "direction": 499, "lengths": 1}, {}), strict=True)],
+        [sample.fuzzed(backend=names[1], round=2, refused={"direction": 10})],
+    ]  # fmt: skip
     ResultWriter(writers, [], dict.fromkeys(writers, tmp_path / "c")).write_all(rounds, 1)
-    printed = capsys.readouterr().out
-    assert (
-        printed.count(
-            "2,000 unsupported checks were drawn because the backend's dialect lists them"
-        )
-        == 1
-    )
+    hints = [line for line in capsys.readouterr().out.splitlines() if "refused" in line]
+    assert hints == [
+        "2,010 unsupported checks drawn; the backend refused these options: reset (1,500), direction (509), "
+        "lengths (1); narrow the dialect with .only(reset=[…], directions=[…]), and fuzzing draws only what runs "
+        "(docs/adding-a-backend.md); .only has no argument for lengths"
+    ]
 
 
 # The command.

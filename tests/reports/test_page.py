@@ -13,13 +13,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sample_runs as sample
 from rich.console import Console
 
 from records.exit_codes import ExitCode
 from records.runs import RunWriter, read_folder
-from records.schema import Gpu, Record
+from records.schema import FuzzRecord, Gpu, Record
 from records.text import clip, number, one_line
 from reference.rounding import ARITHMETICS
 from reports.exit_code import exit_code_of
@@ -233,10 +234,13 @@ def test_what_is_coarser_than_declared_is_said(tmp_path: Path) -> None:
             {"tf32": 1}
         ]
         page = text_of(render(shown))
-        assert "declares float32 for lstm in float32, measured tf32 in 1 case" in page
+        assert (
+            "declares float32 for lstm in float32, but the error is only within the bound of tf32 in 1 case"
+            in page
+        )
         assert "✗ tf32 1, float32 2" in page, "the loosest first"
         assert "none 1" in page, "of a result that agrees with no arithmetic"
-        assert "lstm in float32 on pytorch @ cpu: declares float32, measured tf32 in 1 case" in printed(
+        assert "declares float32, error within the bound of tf32 in 1 case" in printed(
             shown, 200)  # fmt: skip
 
 
@@ -310,6 +314,43 @@ def test_an_alarm_of_fuzzing_is_a_failure(tmp_path: Path) -> None:
     assert find.repeat in page
 
 
+def test_a_tile_is_not_green_while_fuzzing_has_alarms(tmp_path: Path) -> None:
+    find = sample.failed(case="fuzz/lstm/1-layer/…")
+    fuzz = [sample.fuzzed(found=[find, find], others=["fuzz/gru/…"])]
+    on_cuda = sample.fuzzed(device="cuda", others=["fuzz/gru/…"])
+
+    def tile(folder: Path, records: list[FuzzRecord], **head: Any) -> str:
+        sample.write(folder, sample.header(), [sample.case()])
+        sample.write(folder, sample.header(run_id="f", **head), records)
+        return render(model(folder)).partition('<ul class="verdicts">')[2].partition("</ul>")[0]
+
+    alarmed = tile(tmp_path / "alarms", fuzz)
+    assert '<span class="mark differs" aria-hidden="true">✗</span>' in alarmed
+    assert '; <a href="#fuzzing">3 alarms of fuzzing</a>.' in alarmed
+    for folder, records, head in (
+        ("clean", [sample.fuzzed()], {}),
+        ("other version", fuzz, {"backend_version": "torch 2.12.0"}),
+        ("other device", [on_cuda], {"device": "cuda"}),
+    ):
+        green = tile(tmp_path / folder, records, **head)
+        assert '<span class="mark agrees" aria-hidden="true">✓</span>' in green, folder
+        assert "alarm" not in green, folder
+
+
+def test_a_find_is_shown_once_with_its_reason_and_its_command(tmp_path: Path) -> None:
+    """As a find of fuzzing that two rounds have, and as a case."""
+    repeat, reason = "rnnspec check --case X", "y is 6.4 bounds from the truth"
+    card = f"differs: X\n  {reason}\n  repeat           {repeat}"
+    find = sample.failed(case="fuzz/lstm/1-layer/…", reason=reason, card=card, repeat=repeat)
+    shown = of(tmp_path / "fuzz", sample.fuzzed(found=[find]), sample.fuzzed(round=2, found=[find]))
+    page = text_of(render(shown))
+    assert page.count(reason) == page.count(repeat) == 1
+    assert shown.fuzzed[0].alarms == 2
+    page = text_of(render(of(tmp_path / "case", msgspec.structs.replace(find, case="lstm/1"))))
+    assert page.count(f"  {reason}") + page.count(f" {reason} repeat") == 1
+    assert f"Run it again: {repeat}" not in page
+
+
 def test_all_rounds_of_a_run_of_fuzzing_are_shown_together(tmp_path: Path) -> None:
     """Each backend shows whether it ended, where the time went, the seeds, and the finds, if not too many."""
     finds = [sample.failed(case=f"fuzz/lstm/{n}", reason=f"reason {n}.") for n in range(22)]
@@ -323,8 +364,8 @@ def test_all_rounds_of_a_run_of_fuzzing_are_shown_together(tmp_path: Path) -> No
     page = text_of(html)
     assert "pytorch @ torch 2.13.0 @ cpu interrupted ✗ 22 256" in page
     assert "jax @ torch 2.13.0 @ cpu ✗ 1 128" in page, "a run that ended is not interrupted"
-    assert "0.410 6 reference, 2 backend 7 " in page
-    assert "0.410 3 reference, 1 backend 8 " in page
+    assert "6.40 6 reference, 2 backend 7 " in page
+    assert "6.40 3 reference, 1 backend 8 " in page
     assert [n for n in range(22) if f"reason {n}." in page] == list(range(20)), "across rounds"
     assert " 2 more alarms omitted" in page
     assert "fuzz/gru/0" in page, "the other backend's are shown too"
