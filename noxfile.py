@@ -37,8 +37,7 @@ TIERS = {"tests": "not processes and not every", "processes": "processes and not
 SPLIT = {
     # Each worker begins with half of the files, since a file's tests share what they compute.
     "tests": ("-n", JOBS, "--dist", "worksteal"),
-    # These wait for other processes most of the time; a group shares one long run.
-    "processes": ("-n", str(2 * int(JOBS)), "--dist", "loadgroup"),
+    "processes": ("-n", JOBS, "--dist", "loadgroup"),  # a group shares one long run
 }
 """How pytest-xdist divides each tier among processes."""
 ON_REQUEST = ("every",)
