@@ -22,6 +22,7 @@ import rnnspec.fuzz as front
 from backends import BACKENDS
 from commands.options import at_least
 from conformance.cases.fuzzed import parse_fuzz_id
+from conformance.open_backend import ROOT
 from conformance.session.resume import CannotResume
 from evidence.fuzz import corpus, draws, pool, rounds
 from evidence.fuzz.corpus import CORPUS, BadCorpus, add_to_corpus, corpus_of, read_corpus
@@ -264,6 +265,17 @@ def test_checks_that_an_own_backend_refuses_are_explained(
 
 
 # The command.
+
+
+def test_help_and_documentation_say_how_long_shrinking_takes_after_the_time_is_up() -> None:
+    checks, finds = rounds.Tally.checks, rounds.Tally.shrunk
+    words = " ".join((front.fuzz.__doc__ or front.fuzz.help or "").split())
+    assert f"finds shrunk after that, with up to {checks * finds:,} more checks a round" in words
+    page = " ".join((ROOT / "docs" / "fuzzing.md").read_text("utf-8").split())
+    assert (
+        f"up to {['no', 'one', 'two', 'three'][finds]} finds a round, with {checks} checks each"
+        in page
+    )
 
 
 def test_options_say_how_long_on_how_many_processes_and_threads(
