@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from backends.adapter import (
@@ -38,7 +39,7 @@ from backends.dialects import (
     TENSORFLOW_XLA,
     Dialect,
 )
-from backends.missing import missing_extra
+from backends.missing import missing_class, missing_extra, missing_place
 from reference.trees import named
 
 
@@ -130,6 +131,10 @@ EXTRAS: tuple[str, ...] = tuple(dict.fromkeys(entry.extra for entry in BACKENDS.
 """The optional dependencies, one environment each."""
 
 
+ABSENT = object()
+"""Stands for a name that a module does not have."""
+
+
 class BackendNotFound(Exception):
     """The backend is unknown, or its framework is not installed; the text says what to do."""
 
@@ -168,31 +173,42 @@ def find(name: str) -> type[Backend]:
     try:
         module_from_outside = _import(place)
     except (ImportError, OSError) as error:
-        raise BackendNotFound(f"backend {name!r}: {place} cannot be imported: {error}") from error
+        absent = isinstance(error, ModuleNotFoundError) and f"{place}.".startswith(f"{error.name}.")
+        hint = missing_place(place, attribute) if absent or isinstance(error, OSError) else ""
+        raise BackendNotFound(
+            f"backend {name!r}: {place} cannot be imported: {error}{hint}"
+        ) from error
     return _backend_class(module_from_outside, attribute, name)
 
 
-def _import(place: str) -> object:
+def _import(place: str) -> ModuleType:
     if not place.endswith(".py"):
         return importlib.import_module(place)
     path = Path(place).resolve()
     name = f"{path.stem}_from_outside"  # so that torch.py does not become torch
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"no file {path}")
+        raise FileNotFoundError(f"no file {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-def _backend_class(module: object, attribute: str, name: str) -> type[Backend]:
-    found = getattr(module, attribute, None)
-    if not (isinstance(found, type) and issubclass(found, Backend)):
-        raise BackendNotFound(
-            f"backend {name!r}: {attribute} is {found!r}, expected a subclass of backends.Backend"
-        )
-    return found
+def _backend_class(module: ModuleType, attribute: str, name: str) -> type[Backend]:
+    found = getattr(module, attribute, ABSENT)
+    if isinstance(found, type) and issubclass(found, Backend) and found is not Backend:
+        return found
+    defined = [
+        key
+        for key, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Backend)
+        and f"{value.__module__}.".startswith(f"{module.__name__}.")
+    ]
+    place = name.rpartition(":")[0] or module.__name__
+    given = f"has no {attribute!r}" if found is ABSENT else f"has {attribute} = {found!r}"
+    raise BackendNotFound(f"backend {name!r}: {missing_class(place, given, attribute, defined)}")
 
 
 __all__ = [

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backends import BACKENDS, find
 from benchmarks.timing.workloads import WORKLOADS, Workload, names_in_set
-from conformance.cases import by_id, default_cases
+from conformance.cases import Case, by_id, default_cases
 from conformance.check import check
 from conformance.open_backend import OpenBackend
 from evidence.reproducer.scripts import NoScript, script_of
@@ -55,6 +56,28 @@ def test_the_python_session_of_the_specification_page_is_true() -> None:
     result = doctest.testfile(str(ROOT / "docs" / "specification.md"), module_relative=False)
     assert result.attempted > 0, "docs/specification.md has no Python session any more"
     assert result.failed == 0, "docs/specification.md shows a Python session with other output"
+
+
+def test_the_python_session_of_the_page_of_backends_is_true() -> None:
+    result = doctest.testfile(str(ROOT / "docs" / "adding-a-backend.md"), module_relative=False)
+    assert result.attempted > 0, "docs/adding-a-backend.md has no Python session any more"
+    assert result.failed == 0, "docs/adding-a-backend.md shows a Python session with other output"
+
+
+@pytest.mark.parametrize("lengths", ["full", "ragged", "zero"])
+def test_the_arrays_of_any_bare_case_are_had_with_the_lines_of_the_page_of_scripts(
+    lengths: str,
+) -> None:
+    page = (ROOT / "docs" / "reproducer.md").read_text("utf-8")
+    lines = [example.source for example in doctest.DocTestParser().get_examples(page)]
+    (given,) = (line for line in lines if line.startswith("case = "))
+    others = [c.id for c in default_cases() if isinstance(c, Case) and f"/{lengths}/" in c.id]
+    assert others
+    for case_id in others[:3]:
+        names: dict[str, Any] = {}
+        for line in lines:
+            exec(f"case = {case_id!r}" if line == given else line, names)
+        assert names["inputs"].x.ndim == 3
 
 
 def test_the_arrays_of_a_case_are_had_as_the_page_of_scripts_says() -> None:

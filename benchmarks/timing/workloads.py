@@ -82,6 +82,7 @@ _TABLE = (
         ("gpu",),
     ),
     Workload("tutorial/6x5x3-7", _lstm(3, 7), 6, 5, ("quick", "cpu")),
+    Workload("tutorial/gru-6x5x3-7", replace(_gru, input_size=3, hidden_size=7), 6, 5, ("quick", "cpu")),
     Workload("tutorial/4x2x3-5", _lstm(3, 5), 4, 2, ("cpu",)),
     Workload("tutorial/30-of-400-words", _lstm(400, 3), 1, 30, ("cpu",)),
 )  # fmt: skip

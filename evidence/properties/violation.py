@@ -144,7 +144,11 @@ class AdapterRunner:
         Returns:
             The tensors by name.
 
+        Raises:
+            Unsupported: the dialect does not run the inputs.
+
         """
+        self.adapter.refuse(inputs)
         return self._watched(inputs, lambda: self.adapter.run(inputs))
 
     def run_again(self, inputs: Inputs, between: Inputs) -> Tensors:
@@ -157,6 +161,9 @@ class AdapterRunner:
         Returns:
             The tensors of the second call.
 
+        Raises:
+            Unsupported: the dialect does not run some of the inputs.
+
         """
 
         def second() -> Result:
@@ -165,6 +172,8 @@ class AdapterRunner:
             self.adapter.load(between)()
             return self.adapter.fetch(inputs, call())
 
+        self.adapter.refuse(inputs)
+        self.adapter.refuse(between)
         return self._watched(inputs, second)
 
     def _watched(self, inputs: Inputs, answer: Callable[[], Result]) -> Tensors:

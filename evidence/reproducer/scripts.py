@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from backends import BACKENDS, Unsupported
 from commands.suggest import did_you_mean
-from conformance.cases import AnyCase, by_id
+from conformance.cases import by_id
 from conformance.draw import digest, draw
 from evidence.reproducer.render import script
 from records.reading import Run
@@ -16,6 +16,8 @@ from records.schema import CaseRecord
 
 DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 FAILED = ("differs", "errored")
+USER = "own/"
+"""The beginning of the ids of users' own networks."""
 
 
 class NoScript(Exception):
@@ -46,7 +48,13 @@ def script_of(case_id: str, backend: str, device: str) -> str:
     if not DEVICE.fullmatch(device):
         raise NoScript(f"--device: {device!r} given; expected cpu, cuda or cuda:N")
     try:
-        return script(_case(case_id), backend, device)
+        case = by_id(case_id)
+    except ValueError as why:
+        raise NoScript(
+            f"--{why}; rnnspec check --backend pytorch -- --collect-only lists them"
+        ) from why
+    try:
+        return script(case, backend, device)
     except Unsupported as why:
         raise NoScript(
             f"--case {case_id}: {backend} does not run it ({why}), so there is nothing to show; choose "
@@ -64,7 +72,7 @@ def scripts_of(run: Run) -> Iterator[tuple[str, str]]:
         File name and text of each script.
 
     Raises:
-        NoScript: a case's arrays are others by now.
+        NoScript: the run is of the user's own backend or network, or a case's arrays are others by now.
 
     """
     for record in run.cases:
@@ -73,20 +81,28 @@ def scripts_of(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _of_record(record: CaseRecord) -> str:
-    if (now := digest(draw(_case(record.case)))) != record.case_version:
+    """Write the script of one record; an error names the run file's record, since no other option was given."""
+    if record.backend not in BACKENDS:
         raise NoScript(
-            f"--run: {record.case} was run on other arrays ({record.case_version}) than it has here "
-            f"({now}); run it again: {record.repeat}"
+            f"--run: a run of {record.backend!r} given; expected a run of one of {', '.join(BACKENDS)}; a script "
+            f"takes the framework's calls from these adapters; repeat a case of your own backend with {record.repeat}"
         )
-    return script_of(record.case, record.backend, record.device)
-
-
-def _case(case_id: str) -> AnyCase:
-    try:
-        return by_id(case_id)
-    except ValueError as why:
+    if record.case.startswith(USER):
         raise NoScript(
-            f"--{why}; rnnspec check --backend pytorch -- --collect-only lists them"
+            f"--run: a run of your own network, {record.case}, given; expected a run of the suite's cases; its "
+            f"arrays are in your files, not in a case; repeat it with {record.repeat}"
+        )
+    try:
+        case = by_id(record.case)
+        if (now := digest(draw(case))) != record.case_version:
+            raise NoScript(
+                f"--run: {record.case} was run on other arrays ({record.case_version}) than it has here "
+                f"({now}); run it again: {record.repeat}"
+            )
+        return script(case, record.backend, record.device)
+    except (ValueError, Unsupported) as why:
+        raise NoScript(
+            f"--run: {record.case} on {record.backend} has no script here ({why}); run it again: {record.repeat}"
         ) from why
 
 

@@ -16,6 +16,16 @@ from benchmarks.comparing.verdict import Change
 from benchmarks.studies import hoisting
 from records.exit_codes import ExitCode
 
+GRU_ALONE = """
+from backends.dialects import SPECIFICATION
+from conformance.specification import Specification
+
+class Gru(Specification):
+    dialect = SPECIFICATION.only(cells=["gru"])
+
+    def load(self, inputs):
+        raise ValueError("the backend was called")
+"""
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
 
 
@@ -62,6 +72,18 @@ def test_what_differs_has_no_ratio(tmp_path: Path, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert f"no speed: differs on {FAKES}:WrongShape: " in printed
     assert "(tutorial/4x2x3-5 forward)" in printed
+
+
+@pytest.mark.processes
+def test_a_row_that_one_dialect_does_not_run_is_unsupported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(GRU_ALONE, "utf-8")
+    mine = f"{tmp_path / 'mine.py'}:Gru"
+    assert run(tmp_path, f"{FAKES}:Right", mine) == ExitCode.CLEAN
+    printed = capsys.readouterr().out
+    assert "unsupported: no speed" in printed
+    assert f"no speed: unsupported on {mine}: cell: it has no lstm cell" in printed
 
 
 @pytest.mark.parametrize(("first", "more", "why"), [

@@ -25,7 +25,7 @@ from conformance.evaluate import evaluate
 from records.exit_codes import ExitCode
 from records.runs import read_folder
 from records.schema import Measurement
-from reference import Spec
+from reference import GATES, Spec
 
 ROOT = Path(__file__).parents[2]
 FAKES = Path(__file__).parents[1] / "support" / "fakes.py"
@@ -92,6 +92,38 @@ def test_a_result_that_does_not_agree_has_none(
         assert not m.seconds
         assert m.min_seconds is None
         assert m.median_seconds is None
+
+
+GRU_ALONE = """
+from backends.dialects import SPECIFICATION
+from conformance.specification import Specification
+
+class Gru(Specification):
+    dialect = SPECIFICATION.only(cells=["gru"], directions=["forward"])
+
+    def load(self, inputs):
+        assert inputs.spec.cell == "gru", "the backend was called"
+        return super().load(inputs)
+"""
+"""A backend that declares a GRU alone, and does not refuse other networks itself."""
+
+
+@pytest.mark.processes
+def test_rows_that_the_dialect_does_not_run_are_unsupported_and_quick_has_one_for_every_cell(
+    cached: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.py").write_text(GRU_ALONE, "utf-8")
+    given = ("--backend", f"{tmp_path / 'mine.py'}:Gru", "--quick")
+    code, measured, printed = bench(cached, tmp_path, *given)
+    assert code == ExitCode.CLEAN, printed
+    assert len(measured) == 2 * len(SETS["quick"])
+    for m in measured:
+        cell = WORKLOADS[m.workload].spec.cell
+        assert m.outcome == ("agrees" if cell == "gru" else "unsupported"), (m.reason, printed)
+        assert m.reason == ("" if cell == "gru" else f"cell: it has no {cell} cell")
+        assert m.has_speed == (cell == "gru")
+    assert {WORKLOADS[name].spec.cell for name in SETS["quick"]} == set(GATES)
+    assert "cell: it has no lstm cell" in printed, "the option is named"
 
 
 @pytest.mark.processes

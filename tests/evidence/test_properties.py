@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 from property_draws import assert_holds
 
-from backends import BACKENDS, find
+from backends import BACKENDS, Inputs, Unsupported, find
 from backends.adapter import kind_of
+from backends.dialects import SPECIFICATION
+from conformance.cases import by_id
+from conformance.draw import draw
 from conformance.known_differences import KNOWN_FILE, read_known
 from conformance.specification import Specification
 from evidence.properties import PROPERTIES
 from evidence.properties.examples import Subject, leaks_nan
+from evidence.properties.violation import AdapterRunner
 
 DEVICE = os.environ.get("RNNSPEC_DEVICE", "cpu")
 """The device on which adapters are opened; the specification needs none."""
@@ -62,6 +66,34 @@ def test_a_known_leak_is_what_keeps_nan_out_of_the_examples() -> None:
         "tensorflow_dynamic_rnn", "tensorflow_dynamic_rnn_function", "tensorflow_dynamic_rnn_xla",
         "tensorflow_static_rnn",
     }  # fmt: skip
+
+
+class NarrowerThanItsCode(Specification):
+    """Declares one layer alone, and computes any network that it is called with."""
+
+    dialect = SPECIFICATION.only(num_layers=[1])
+
+
+def test_inputs_that_the_dialect_does_not_run_are_refused_before_the_backend_is_called() -> None:
+    one, two = (
+        draw(
+            by_id(
+                f"lstm/{n}-layer/forward/ragged/pad-nan/state/bias/batch-major/b5-t5-i4-h6/float64"
+            )
+        )
+        for n in (1, 2)
+    )
+    assert isinstance(one, Inputs)
+    assert isinstance(two, Inputs)
+    runner = AdapterRunner(NarrowerThanItsCode("cpu"))
+    assert runner.run(one)
+    for call in (
+        lambda: runner.run(two),
+        lambda: runner.run_again(two, one),
+        lambda: runner.run_again(one, two),
+    ):
+        with pytest.raises(Unsupported, match="num_layers"):
+            call()
 
 
 @pytest.mark.parametrize("name", PROPERTIES)

@@ -36,7 +36,7 @@ from conformance.cases import (
     read_rows,
 )
 from conformance.check import apply_training_dialect, check
-from conformance.draw import draw
+from conformance.draw import digest, draw
 from conformance.evaluate import Tensors
 from conformance.open_backend import OpenBackend
 from conformance.specification import Specification
@@ -499,6 +499,7 @@ def run_of(name: str, folder: Path, case_ids: list[str]) -> tuple[Path, list[Cas
 
 AGREES = CASE.replace("lstm", "vanilla-tanh")
 ERRORS = CASE.replace("/bias", "/no-bias")
+REVERSE = digest(draw(by_id(CASE.replace("forward", "reverse"))))
 
 
 def test_the_failure_card_names_the_command(tmp_path: Path) -> None:
@@ -538,7 +539,13 @@ def test_a_run_without_failures_says_so(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("backend", "changes", "complaint"),
     [
-        ("mine.py:Mine", {}, "'mine.py:Mine' given; expected one of"),
+        ("mine.py:Mine", {}, "--run: a run of 'mine.py:Mine' given; expected a run of one of"),
+        ("pytorch", {"case": "own/model-0123/float32"}, "--run: a run of your own network"),
+        (
+            "pytorch",
+            {"case": CASE.replace("forward", "reverse"), "case_version": REVERSE},
+            "on pytorch has no script here (direction: ",
+        ),
         ("pytorch", {"case_version": "0" * 12}, "was run on other arrays (000000000000)"),
         ("pytorch", {"case": "lstm/gone"}, "'lstm/gone': 2 parts given"),
     ],
@@ -554,5 +561,8 @@ def test_a_run_that_has_no_scripts_is_refused_before_any_is_written(
     with pytest.raises(SystemExit) as end:
         reproduce(["--run", str(path), "--script", str(tmp_path / "s")])
     assert end.value.code == ExitCode.HARNESS_ERROR
-    assert complaint in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert complaint in printed
+    assert "--backend:" not in printed, "an option that was not given"
+    assert "--case:" not in printed, "an option that was not given"
     assert not (tmp_path / "s").exists()
