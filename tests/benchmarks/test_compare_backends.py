@@ -86,6 +86,15 @@ def test_a_row_that_one_dialect_does_not_run_is_unsupported(
     assert f"no speed: unsupported on {mine}: cell: it has no lstm cell" in printed
 
 
+@pytest.mark.processes
+def test_a_backend_that_is_not_there_is_told_after_one_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, f"{FAKES}:Right", f"{FAKES}:Wright") == ExitCode.NOT_ENOUGH_DATA
+    printed = " ".join(capsys.readouterr().out.split())
+    assert printed.count("has no 'Wright'; did you mean Right?") == 1, printed
+
+
 @pytest.mark.parametrize(("first", "more", "why"), [
     ("nobody", (), "--backend: 'nobody' given; expected one of"),
     ("pytorch", ("--device", "tpu"), "expected cpu, cuda"),

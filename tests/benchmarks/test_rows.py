@@ -139,6 +139,15 @@ def test_a_process_that_ends_is_told_and_is_not_tried_again(cached: Path, tmp_pa
 
 
 @pytest.mark.processes
+def test_a_backend_that_is_not_there_is_told_once(cached: Path, tmp_path: Path) -> None:
+    given = ("--backend", f"{FAKES}:Wright", *SMALL, "--processes", "2")
+    code, measured, printed = bench(cached, tmp_path, *given)
+    assert code == ExitCode.HARNESS_ERROR, printed
+    assert not measured
+    assert " ".join(printed.split()).count("has no 'Wright'; did you mean Right?") == 1, printed
+
+
+@pytest.mark.processes
 @pytest.mark.parametrize(
     "arguments",
     [(), ("--backend", "nobody"), ("--backend", f"{FAKES}:Right", "--workload", "no/such"),
