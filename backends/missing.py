@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
+
+from commands.suggest import did_you_mean
 
 IN_CHECKOUT = (Path(__file__).parents[1] / "pyproject.toml").is_file()
 
@@ -72,7 +73,7 @@ def missing_class(place: str, given: str, attribute: str, defined: Iterable[str]
 
     """
     names = list(defined)
-    start = f"{place} {given}; {_did_you_mean(attribute, names)}expected "
+    start = f"{place} {given}; {did_you_mean(attribute, names)}expected "
     if names:
         return f"{start}one of its subclasses of backends.Backend: {', '.join(names)}"
     return f"{start}a subclass of backends.Backend, and it defines none"
@@ -103,7 +104,7 @@ def missing_place(place: str, attribute: str) -> str:
         names, where = _modules_of(package), f"{package} has"
     if not names:
         return ""
-    return f"; {_did_you_mean(place, names)}{where} {', '.join(names)}"
+    return f"; {did_you_mean(place, names)}{where} {', '.join(names)}"
 
 
 def _modules_of(package: str) -> list[str]:
@@ -114,10 +115,3 @@ def _modules_of(package: str) -> list[str]:
         return []
     folders = (spec.submodule_search_locations if spec else None) or []
     return [f"{package}.{found.name}" for found in pkgutil.iter_modules(folders)]
-
-
-def _did_you_mean(given: str, names: Iterable[str]) -> str:
-    """Return the question about the nearest name, whatever its case; empty if no name is similar."""
-    by_small = {name.lower(): name for name in names}
-    near = get_close_matches(given.lower(), by_small, 1)
-    return f"did you mean {by_small[near[0]]}? " if near else ""

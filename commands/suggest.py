@@ -19,10 +19,11 @@ def nearest(given: str, names: Iterable[str]) -> str | None:
         names: the names that exist.
 
     Returns:
-        The only name that starts with the text, or the most similar one; None if none is similar.
+        The only name that starts with the text, or the most similar one, whatever its case; None if none is similar.
 
     """
-    known, word = {name.lstrip("-"): name for name in names}, given.lstrip("-")
+    known = {name.lstrip("-").lower(): name for name in names}
+    word = given.lstrip("-").lower()
     completed = [name for name in known if name.startswith(word)]
     if len(completed) == 1 and len(word) >= LEAST_START:
         return known[completed[0]]

@@ -21,7 +21,7 @@ STOREYS: dict[str, tuple[set[str], set[str] | None]] = {
     "reference": (set(), {"numpy"}),
     "records": (set(), {"msgspec", "threadpoolctl"}),
     "commands": ({"records"}, {"click", "rich", "rich_click"}),
-    "backends": ({"reference"}, {"numpy"}),
+    "backends": ({"reference", "commands"}, {"numpy"}),
     "formats": ({"reference", "backends"}, {"numpy", "safetensors"}),
     "reports": ({"records", "commands"}, {"jinja2", "markupsafe", "msgspec", "rich"}),
     "conformance": ({"reference", "records", "commands", "backends", "formats", "reports"}, None),

@@ -12,7 +12,7 @@ from traceback import FrameSummary, StackSummary, TracebackException
 
 from backends import Backend
 from conformance.open_backend import ROOT
-from records.text import one_line
+from records.text import count, one_line
 
 SUITE = ("reference", "records", "commands", "backends", "formats", "conformance", "reports", "fleet",
          "evidence", "porting", "benchmarks", "rnnspec")  # fmt: skip
@@ -86,8 +86,7 @@ class _OwnFrames(StackSummary):
         for owner, frames in groupby(self, key=lambda frame: _owner(frame, self.folder)):
             alike = list(frames)
             if owner:
-                count = f"{len(alike)} frame{'s' * (len(alike) > 1)}"
-                lines.append(f"  … {count} of {owner}\n")
+                lines.append(f"  … {count(len(alike), 'frame')} of {owner}\n")
             else:
                 lines += traceback.format_list(alike)
         return lines
