@@ -239,7 +239,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
                         r"subclasses of backends\.Backend: Right, SlightlyWrong, "),
     "a class in other letters": (["--backend", fake("wrongSHAPE")], r"did you mean WrongShape\?"),
     "a class of a backend's module": (["--backend", "conformance.specification:Spec"],
-                                      r"has no 'Spec'; expected one of .*: Specification"),
+                                      r"has no 'Spec'; did you mean Specification\? expected one of "),
     "a class of a module without backends": (["--backend", "reference.spec:Mine"],
                                              r"expected a subclass of .*, and it defines none"),
     "a mistyped file": (["--backend", str(FAKES.with_name("fake.py")) + ":Right"],
